@@ -1,0 +1,104 @@
+"""The protocol of a coordination mechanism, the Plan it returns, and the registry of names."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+
+from quartier.errors import InputError
+from quartier.problem import Offer, Problem, State
+from quartier.quantities import Array
+
+COORDINATIONS: dict[str, str] = {
+    "uncontrolled": "quartier.agents.strategies.uncontrolled:Uncontrolled",
+    "cohda": "quartier.agents.strategies.cohda:Cohda",
+}
+"""Known mechanisms: name to ``module:Class`` (mosaik's notation), resolved when used."""
+
+
+@dataclass(frozen=True)
+class UnitPlan:
+    """What a unit shall do, shape ``(T,)`` each.
+
+    ``command_kw`` is its set point (NaN: follow the own rule; for a curtailable unit it is a
+    ceiling, ``inf`` where nothing is curtailed); ``p_kw`` is the electric power planned.
+    """
+
+    command_kw: Array
+    p_kw: Array
+
+
+@dataclass(frozen=True)
+class Cap:
+    """P_set of a connection point, shape ``(T,)``: feed-in at most, and (negative) at least."""
+
+    p_max_kw: Array
+    p_min_kw: Array
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The answer to a :class:`~quartier.problem.Problem`.
+
+    ``records`` holds rows for the tables of the run folder by table name (``redispatch``,
+    ``negotiations``, ``traces``, ``solves``, ``messages``, ``fronts``, ``plans``,
+    ``signals``), without the column ``gate``, which is added when they are written.
+    """
+
+    units: Mapping[str, UnitPlan] = field(default_factory=dict)
+    offers: Mapping[str, Offer] = field(default_factory=dict)
+    caps: Mapping[str, Cap] = field(default_factory=dict)
+    tap_pos: int | None = None
+    """Tap position for the window; None leaves it as it is."""
+    records: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
+    degraded: tuple[str, ...] = ()
+    """What went wrong without stopping the plan; makes the run ``degraded``."""
+
+
+class Coordination(Protocol):
+    """A coordination mechanism. One object serves all gates of a run."""
+
+    def plan(self, problem: Problem, state: State, rng: np.random.Generator) -> Plan:
+        """Answer the problem asked in ``state``; every random draw comes from ``rng``."""
+        ...
+
+
+def resolve(name: str) -> type[Coordination]:
+    """Return the class behind a known name or a ``module:Class`` in the working directory.
+
+    Raises
+    ------
+    InputError
+        If the name is unknown, the module cannot be imported, or the class has no ``plan``.
+    """
+    path = COORDINATIONS.get(name, name)
+    if ":" not in path:
+        known = ", ".join(COORDINATIONS)
+        raise InputError(
+            [f"coordination {name!r} is unknown; known: {known}; or module:Class of your own"]
+        )
+    module_name, _, class_name = path.partition(":")
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.insert(0, here)
+    try:
+        found = getattr(importlib.import_module(module_name), class_name)
+    except ModuleNotFoundError as error:
+        if error.name and module_name.startswith(error.name):
+            raise InputError(
+                [f"coordination {name!r}: no module {module_name!r} in {here} or installed"]
+            ) from error
+        raise
+    except AttributeError as error:
+        raise InputError(
+            [f"coordination {name!r}: module {module_name!r} has no class {class_name!r}"]
+        ) from error
+    if not callable(getattr(found, "plan", None)):
+        raise InputError([f"coordination {name!r}: {class_name} has no method plan(problem, state, rng)"])
+    return found  # type: ignore[no-any-return]

@@ -1,0 +1,52 @@
+"""What can go wrong, by whose fault it is."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+
+class QuartierError(Exception):
+    """Base of every error that Quartier raises on purpose."""
+
+
+class InputError(QuartierError):
+    """The input is wrong: carries every problem found, not just the first (exit code 2).
+
+    Parameters
+    ----------
+    problems
+        One sentence each: what is wrong, where, and what to do.
+    source
+        File or name that the problems are in.
+    """
+
+    def __init__(self, problems: Sequence[str], source: str | None = None) -> None:
+        self.problems = tuple(problems)
+        self.source = source
+        count = len(self.problems)
+        head = f"{count} problem{'s' if count != 1 else ''}"
+        head += f" in {source}" if source else " in the input"
+        super().__init__("\n".join([f"{head}:", *(f"  - {p}" for p in self.problems)]))
+
+
+class RunFailed(QuartierError):
+    """A run could not be finished (exit code 3); its message says who, where and when."""
+
+
+class SolveFailed(QuartierError):
+    """An optimisation problem has no usable solution; the message says which and why.
+
+    Parameters
+    ----------
+    problem
+        Name of the optimisation problem.
+    status
+        What the solver said: ``infeasible``, ``unbounded``, ``time-limit``, ...
+    hint
+        What to do about it.
+    """
+
+    def __init__(self, problem: str, status: str, hint: str = "") -> None:
+        self.problem = problem
+        self.status = status
+        super().__init__(f"{problem}: {status}." + (f" {hint}" if hint else ""))

@@ -1,0 +1,181 @@
+"""What is asked: the one statement that agents, DSO and centralised mechanisms all read.
+
+Lower level: :class:`NeighbourhoodProblem` with its objectives (M3). Upper level:
+:class:`NetworkProblem` with limits, assets and prices (M4). :class:`Offer` is what the lower
+level tells the upper one, caps are what it hears back.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from quartier.grid.network import Network
+from quartier.quantities import Array, Horizon
+from quartier.scenario.models import CommunicationSettings, NegotiationSettings, RedispatchSettings
+from quartier.units.base import UnitData
+
+
+@dataclass(frozen=True)
+class ConnectionTerms:
+    """Prices and limits at a neighbourhood's connection point; arrays have shape ``(T,)``.
+
+    Costs of the schedule ``S`` (kW, positive into the grid) are those of M3: L0 curtailment,
+    L1 peak import (not clipped at zero), L4 energy revenue, and a penalty, dominating all else,
+    on what a cap forbids. ``import_eur_per_kwh >= export_eur_per_kwh`` keeps them convex.
+    """
+
+    dt_h: float
+    export_eur_per_kwh: Array
+    import_eur_per_kwh: Array
+    curtailment_eur_per_kwh: float
+    co2_eur_per_kg: float
+    peak_eur_per_kw: float
+    penalty_eur_per_kwh: float
+    p_max_kw: Array
+    """P_set: most feed-in; ``inf`` where there is no cap."""
+    p_min_kw: Array
+    """P_set: least (most negative) power, i.e. most consumption; ``-inf`` where there is none."""
+
+    def curtailed_kw(self, p_kw: Array, curtailable_kw: Array) -> Array:
+        """Renewable power to curtail: what a cap demands, or what export would cost to feed in.
+
+        Parameters
+        ----------
+        p_kw
+            Power at the connection point with nothing curtailed, shape ``(..., T)``.
+        curtailable_kw
+            Renewable power in it, shape ``(T,)`` or ``(..., T)``.
+        """
+        forbidden = np.maximum(p_kw - self.p_max_kw, 0.0)
+        dear = -self.export_eur_per_kwh > self.curtailment_eur_per_kwh
+        unwanted = np.where(dear, np.maximum(p_kw, 0.0), 0.0)
+        curtailed = np.minimum(np.maximum(forbidden, unwanted), curtailable_kw)
+        return np.asarray(curtailed, dtype=float)
+
+    def excess_kw(self, p_kw: Array) -> Array:
+        """Power beyond the caps, shape of ``p_kw``."""
+        beyond = np.maximum(p_kw - self.p_max_kw, 0.0) + np.maximum(self.p_min_kw - p_kw, 0.0)
+        return np.asarray(beyond, dtype=float)
+
+    def cost_eur(self, p_kw: Array, curtailable_kw: Array) -> Array:
+        """Cost at the connection point of schedules with nothing curtailed yet.
+
+        Parameters
+        ----------
+        p_kw
+            Shape ``(..., T)``.
+        curtailable_kw
+            Shape ``(T,)`` or ``(..., T)``.
+
+        Returns
+        -------
+        Array
+            Cost in EUR, shape ``(...)``, penalty included.
+        """
+        curtailed = self.curtailed_kw(p_kw, curtailable_kw)
+        net = p_kw - curtailed
+        energy = (
+            self.curtailment_eur_per_kwh * curtailed
+            + self.import_eur_per_kwh * np.maximum(-net, 0.0)
+            - self.export_eur_per_kwh * np.maximum(net, 0.0)
+            + self.penalty_eur_per_kwh * self.excess_kw(net)
+        )
+        total = self.dt_h * energy.sum(axis=-1)
+        if self.peak_eur_per_kw:
+            total = total + self.peak_eur_per_kw * (-net).max(axis=-1)
+        return np.asarray(total, dtype=float)
+
+
+@dataclass(frozen=True)
+class NeighbourhoodProblem:
+    """The lower level of one neighbourhood over one planning window."""
+
+    name: str
+    bus: int
+    horizon: Horizon
+    units: tuple[UnitData, ...]
+    terms: ConnectionTerms
+
+    @property
+    def agents(self) -> Mapping[str, tuple[UnitData, ...]]:
+        """Units by the agent that plans for them, in order."""
+        groups: dict[str, list[UnitData]] = {}
+        for unit in self.units:
+            groups.setdefault(unit.agent, []).append(unit)
+        return {name: tuple(units) for name, units in groups.items()}
+
+
+@dataclass(frozen=True)
+class Offer:
+    """What a connection point offers: schedule and band, shape ``(T,)`` each (M5).
+
+    ``p_kw - down_kw .. p_kw + up_kw`` is what it could do in any single step.
+    """
+
+    asset: str
+    kind: str
+    """``neighbourhood`` or ``der``."""
+    bus: int
+    p_kw: Array
+    down_kw: Array
+    up_kw: Array
+    q_kvar: Array
+    price_eur_per_kwh: float
+    """Redispatch price of lowering its power: renewable energy lost."""
+    raise_price_eur_per_kwh: float
+    """Redispatch price of raising its power: load reduced."""
+
+
+@dataclass(frozen=True)
+class NetworkProblem:
+    """The upper level over one planning window.
+
+    ``background_p_mw`` and ``background_q_mvar`` are the injections at every bus of all that
+    makes no offer (loads, small plants), shape ``(T, n_bus)``, columns in the order of
+    ``network.buses``.
+    """
+
+    network: Network
+    horizon: Horizon
+    background_p_mw: Array
+    background_q_mvar: Array
+    settings: RedispatchSettings
+    tap_pos: int
+    """Tap position before the DSO acts."""
+    tap_is_fixed: bool = False
+    """Whether the tap position was chosen at an earlier gate and stays."""
+
+
+@dataclass(frozen=True)
+class State:
+    """Where the system stands when a plan is asked for."""
+
+    units: Mapping[str, Mapping[str, float]]
+    """State of every unit by name, e.g. ``{"energy_kwh": 500.0}``."""
+    tap_pos: int
+    """Tap position of the transformers."""
+
+
+@dataclass(frozen=True)
+class Problem:
+    """All that a coordination mechanism is asked at a gate."""
+
+    gate: int
+    first: int
+    """First step that the plan is for, counted over the run."""
+    horizon: Horizon
+    neighbourhoods: tuple[NeighbourhoodProblem, ...]
+    plants: tuple[UnitData, ...]
+    """Redispatchable units outside the neighbourhoods."""
+    plant_q_kvar: Mapping[str, Array]
+    grid: NetworkProblem
+    negotiation: NegotiationSettings
+    communication: CommunicationSettings
+    lead_s: float
+    """Simulated time that all negotiations of the gate may take together."""
+    rounds: int
+    """Most rounds of redispatch and renegotiation."""
+    record_messages: bool = False

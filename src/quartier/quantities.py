@@ -1,0 +1,67 @@
+"""Sign convention, time and names of quantities: stated here once, used everywhere.
+
+* Power at a connection point is **positive when fed into the grid**, negative when drawn
+  (Ramirez Acosta et al. 2023, Energies 16(11) 4319, section 3.2: ``P_G >= 0``, ``P_L <= 0``).
+* Heat is positive when a unit delivers it to its heat hub, negative when it takes it.
+* Stores carry energy in kWh; charging and discharging are two non-negative powers in kW.
+* A name ends with its unit: ``p_kw``, ``energy_kwh``, ``price_eur_per_kwh``, ``dt_h``. The
+  grid side is in MW and Mvar, as pandapower has it, and named so (``p_mw``).
+* Times are UTC-aware and name the start of an interval.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import TypeAlias
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+Array: TypeAlias = NDArray[np.float64]
+
+KW_PER_MW = 1000.0
+"""Kilowatts in a megawatt."""
+
+POWER_TOLERANCE_KW = 1e-6
+"""Two powers closer than this are the same power."""
+
+
+@dataclass(frozen=True)
+class Horizon:
+    """A row of equally long intervals.
+
+    Parameters
+    ----------
+    start
+        Start of the first interval, UTC-aware.
+    steps
+        Number of intervals.
+    dt_h
+        Length of an interval in hours.
+    """
+
+    start: pd.Timestamp
+    steps: int
+    dt_h: float
+
+    @property
+    def times(self) -> pd.DatetimeIndex:
+        """Start of every interval (UTC), shape ``(steps,)``."""
+        return pd.date_range(self.start, periods=self.steps, freq=self.step)
+
+    @property
+    def step(self) -> timedelta:
+        """Length of an interval."""
+        return timedelta(hours=self.dt_h)
+
+    @property
+    def end(self) -> pd.Timestamp:
+        """End of the last interval (UTC)."""
+        return self.start + self.steps * self.step
+
+    def window(self, first: int, steps: int) -> Horizon:
+        """Return the part of ``steps`` intervals that begins with interval ``first``."""
+        steps = min(steps, self.steps - first)
+        return Horizon(self.start + first * self.step, steps, self.dt_h)

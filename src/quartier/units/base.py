@@ -1,0 +1,304 @@
+"""What a unit is: parameters, controls, physics, bounds and its own rule.
+
+The physics of a unit is written once, as functions of ``+ - * /``, so that floats, NumPy arrays
+and Pyomo expressions all go through the same line: the simulator's step, the optimiser's
+constraint and the agent's sampler cannot drift apart. Each of these functions takes
+
+``u``
+    the unit's parameters: the pydantic model of one unit, or a :class:`Stack` of many, whose
+    fields are arrays of shape ``(N,)``;
+``x``
+    its controls by name: floats, arrays of shape ``(N,)`` or Pyomo variables;
+``s``
+    its series at the step by name (available power, load, COP, bounds of the store, ...).
+"""
+
+from __future__ import annotations
+
+from abc import ABC
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, ClassVar, Literal, TypeAlias
+
+import numpy as np
+from pydantic import BaseModel, ConfigDict, Field, PositiveInt
+
+from quartier.quantities import Array, Horizon
+
+Quantity: TypeAlias = Any
+"""A float, a NumPy array or a Pyomo expression."""
+
+Values: TypeAlias = Mapping[str, Quantity]
+
+
+class Frozen(BaseModel):
+    """Base of everything a scenario file may say: immutable, unknown keys are errors."""
+
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False
+    )
+
+
+class CsvColumn(Frozen):
+    """A column of a CSV file as the source of a series."""
+
+    csv: str
+    """Path of the file, relative to the scenario's folder."""
+    column: str
+    """Name of the column."""
+    unit: Literal["kW", "MW", "1", "W", "K", "degC", "EUR/kWh", "EUR/MWh"] = "kW"
+    """Unit of the column: power, or `1` for a share of the rated power."""
+    timezone: str = "Europe/Berlin"
+    """Time zone of time stamps without an offset (daylight saving is resolved)."""
+
+
+Source: TypeAlias = str | CsvColumn
+"""A SimBench profile (`PV3`), a BDEW heat profile (`bdew:EFH`), or a column of a CSV file."""
+
+
+class UnitParameters(Frozen):
+    """Parameters that every unit has."""
+
+    kind: str
+    """Kind of the unit."""
+    count: PositiveInt = 1
+    """Number of units of this description; they are named `<name>-1`, `<name>-2`, ..."""
+    agents: Literal["single", "aggregated"] | PositiveInt = "single"
+    """Who plans for them: an agent each, one agent for all, or this number of agents."""
+
+
+@dataclass(frozen=True)
+class Control:
+    """A quantity that a planner chooses in every step."""
+
+    name: str
+    binary: bool = False
+
+
+@dataclass(frozen=True)
+class SeriesRequest:
+    """A series that a unit needs: ``source`` times ``factor`` gives ``unit``."""
+
+    source: Source
+    unit: str
+    factor: float = 1.0
+    annual_kwh: float | None = None
+    """Scale the source so that its mean power over the source's year gives this energy."""
+
+
+@dataclass(frozen=True)
+class Flow:
+    """What a unit does in a step, all positive as the sign convention says (kW, kg, EUR).
+
+    ``co2_kg`` and ``cost_eur`` are those of the step; curtailment and energy prices are not in
+    ``cost_eur``: they belong to the connection point.
+    """
+
+    p_kw: Quantity = 0.0
+    heat_kw: Quantity = 0.0
+    fuel_kw: Quantity = 0.0
+    co2_kg: Quantity = 0.0
+    cost_eur: Quantity = 0.0
+    q_kvar: Quantity = 0.0
+
+
+class Stack:
+    """Parameters of many units of one kind, each numeric field an array of shape ``(N,)``.
+
+    Fields are read as attributes, so that physics written for one unit serves many.
+    """
+
+    def __init__(self, parameters: Sequence[UnitParameters]) -> None:
+        self._fields: dict[str, Any] = {}
+        for name in type(parameters[0]).model_fields:
+            values = [getattr(p, name) for p in parameters]
+            if all(isinstance(v, (int, float, bool)) for v in values):
+                self._fields[name] = np.array(values, dtype=float)
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return self.__dict__["_fields"][name]
+        except KeyError:
+            raise AttributeError(f"no numeric parameter {name!r}") from None
+
+
+@dataclass(frozen=True)
+class Session:
+    """A vehicle's stay at a charging point.
+
+    ``arrival`` and ``departure`` count steps from the horizon's start; the vehicle is there in
+    the steps ``arrival <= t < departure`` and is due ``due_kwh`` by ``departure``.
+    """
+
+    arrival: int
+    departure: int
+    due_kwh: float
+    max_kw: float
+
+
+@dataclass(frozen=True)
+class UnitData:
+    """A unit made ready for a horizon: parameters, series in kW or kWh, state at the start.
+
+    Parameters
+    ----------
+    name
+        Unique over the scenario, ``<neighbourhood>.<unit>`` or the plant's name.
+    agent
+        Name of the agent that plans for it.
+    hub
+        Name of the heat hub whose balance it shares, if it makes, takes or stores heat.
+    series
+        Shape ``(T,)``, or ``(T+1,)`` for ``energy_min_kwh`` and ``energy_max_kwh``, the bounds
+        of the store at the boundaries of the steps.
+    state
+        State at the start by name, e.g. ``energy_kwh``.
+    start_energy_kwh
+        Energy of the store at the start of the run, which the end-of-horizon rule refers to.
+    """
+
+    name: str
+    parameters: UnitParameters
+    neighbourhood: str | None
+    agent: str
+    horizon: Horizon
+    hub: str | None = None
+    bus: int | None = None
+    series: Mapping[str, Array] = field(default_factory=dict)
+    state: Mapping[str, float] = field(default_factory=dict)
+    sessions: tuple[Session, ...] = ()
+    start_energy_kwh: float = 0.0
+
+    @property
+    def kind(self) -> str:
+        """Kind of the unit, a key of :data:`quartier.units.KINDS`."""
+        return self.parameters.kind
+
+    def window(self, first: int, steps: int, state: Mapping[str, float]) -> UnitData:
+        """Return the unit as a planner sees it at step ``first``, in ``state``, for ``steps``.
+
+        The bounds of a store are taken anew, so that the end-of-horizon rule holds at the end
+        of the window.
+        """
+        from quartier.units import KINDS
+
+        horizon = self.horizon.window(first, steps)
+        cut = {
+            name: values[first : first + horizon.steps + len(values) - self.horizon.steps]
+            for name, values in self.series.items()
+        }
+        part = replace(self, horizon=horizon, series=cut, state=dict(state))
+        return KINDS[self.kind].bounded(part)
+
+
+class UnitKind(ABC):
+    """A kind of unit. Every method is pure; a kind has no state of its own.
+
+    A new kind is one file with one such class, and one entry in :data:`quartier.units.KINDS`.
+    """
+
+    Parameters: ClassVar[type[UnitParameters]]
+    controls: ClassVar[tuple[Control, ...]] = ()
+    stores: ClassVar[bool] = False
+    """Whether it carries ``energy_kwh``, bounded by the series ``energy_min/max_kwh``."""
+    memory: ClassVar[tuple[str, ...]] = ()
+    """Names of further states that only :meth:`execute` and :meth:`rows` look at."""
+    command: ClassVar[Literal["p_kw", "heat_kw"] | None] = None
+    """What a set point means: electric power, heat, or (None) that the unit takes none."""
+    curtailable: ClassVar[bool] = False
+    """Whether ``available_kw - p_kw`` is renewable energy lost."""
+    order: ClassVar[int] = 0
+    """Place in a step: 0 follows nobody, 1-3 makes heat, 4 stores heat, 5 balances the hub,
+    9 balances the neighbourhood's power. A unit sees what lower places did in the same step."""
+
+    # -- data -----------------------------------------------------------------------------
+    def requests(self, u: Any) -> Mapping[str, SeriesRequest]:
+        """Series that have to be read for the unit, by name."""
+        return {}
+
+    def problems(self, u: Any) -> Iterable[str]:
+        """What is wrong with the parameters beyond the range of each."""
+        return ()
+
+    def initial(self, u: Any) -> Mapping[str, float]:
+        """State at the start of a run."""
+        return {}
+
+    def bounded(self, unit: UnitData) -> UnitData:
+        """Return the unit with derived series, such as the bounds of its store, taken anew."""
+        return unit
+
+    # -- physics: + - * / only --------------------------------------------------------------
+    def flow(self, u: Any, x: Values, s: Values, dt_h: float) -> Flow:
+        """What the controls do in a step of ``dt_h`` hours."""
+        raise NotImplementedError
+
+    def next_energy(self, u: Any, energy_kwh: Quantity, x: Values, dt_h: float) -> Quantity:
+        """Energy of the store at the end of the step."""
+        raise NotImplementedError
+
+    def bounds(self, u: Any, s: Values) -> Mapping[str, tuple[Quantity, Quantity]]:
+        """Lower and upper bound of every control."""
+        return {}
+
+    def rows(
+        self, u: Any, x: Mapping[str, Any], t: int, unit: UnitData
+    ) -> Iterable[tuple[str, Quantity]]:
+        """Further constraints of step ``t`` as ``(name, expression)``, ``expression <= 0``.
+
+        ``x[name][t]`` is the control in step ``t``; the state before step 0 is ``unit.state``.
+        """
+        return ()
+
+    # -- execution: vectorised over units --------------------------------------------------
+    def execute(
+        self, u: Any, state: Values, s: Values, set_point_kw: Array, dt_h: float
+    ) -> dict[str, Array]:
+        """Controls that come nearest to the set point and keep every limit of the unit.
+
+        ``s`` holds ``energy_min_kwh`` and ``energy_max_kwh`` at the step's **end**.
+        """
+        raise NotImplementedError
+
+    def rule(self, u: Any, state: Values, s: Values, dt_h: float) -> Array:
+        """Set point that the unit gives itself when nobody plans for it (``uncontrolled``).
+
+        ``s`` also holds ``heat_missing_kw`` (demand of its hub less the heat of lower places in
+        the step), ``hub_energy_kwh``, ``hub_capacity_kwh`` (its hub's stores at the step's
+        start) and ``p_others_kw`` (power of all other units of the neighbourhood).
+        """
+        raise NotImplementedError
+
+    def next_memory(self, u: Any, state: Values, x: Values, dt_h: float) -> dict[str, Array]:
+        """Memory at the end of the step, for the names in :attr:`memory`."""
+        return {}
+
+    # -- flexibility --------------------------------------------------------------------------
+    def band(
+        self, unit: UnitData, x: Mapping[str, Array], energy_kwh: Array | None
+    ) -> tuple[Array, Array]:
+        """Power by which each single step could be raised and lowered, the others kept (M3, L2).
+
+        Parameters
+        ----------
+        x
+            Scheduled controls, shape ``(T,)`` each.
+        energy_kwh
+            Energy at the boundaries of the steps, shape ``(T+1,)``, if the unit stores any.
+
+        Returns
+        -------
+        up_kw, down_kw
+            Shape ``(T,)``, both non-negative. Energy limits are checked over the rest of the
+            horizon; the band is not jointly deliverable over several steps.
+        """
+        zero = np.zeros(unit.horizon.steps)
+        return zero, zero
+
+
+class HeatParameters(UnitParameters):
+    """Parameters of a unit that shares a heat balance."""
+
+    hub: str = Field(default="heat", min_length=1)
+    """Name of the heat hub; units of a neighbourhood with the same hub share one balance and
+    are planned by one agent."""
