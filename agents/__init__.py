@@ -1,0 +1,1 @@
+"""mango agents: messages, COHDA, the DSO, neighbourhoods, units, and their strategies."""

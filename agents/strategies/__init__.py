@@ -1,0 +1,1 @@
+"""Coordination mechanisms that agents carry out, one file each."""

@@ -1,0 +1,1 @@
+"""Scenarios that come with Quartier: one folder a study, no code."""

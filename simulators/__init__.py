@@ -1,0 +1,1 @@
+"""mosaik simulators: the grid, one per kind of unit, the planner and the recorder."""

@@ -1,0 +1,1 @@
+"""The distribution grid: network data and power flow."""

@@ -1,0 +1,1 @@
+"""Pyomo models of units and neighbourhoods, and their solver."""

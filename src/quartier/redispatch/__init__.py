@@ -1,0 +1,1 @@
+"""What the DSO does: taps, sensitivities, the cheapest caps, checked in AC."""

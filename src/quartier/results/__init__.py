@@ -1,0 +1,1 @@
+"""The run folder: tables written while a run goes on, and read back afterwards."""

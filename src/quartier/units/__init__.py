@@ -1,0 +1,1 @@
+"""Physics of units, one file a kind."""
