@@ -1,1 +1,1 @@
-"""What a scenario file may say, and how it is read."""
+"""What a scenario file may say, and how it becomes data for a run."""

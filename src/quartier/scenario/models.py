@@ -1,0 +1,256 @@
+"""What a scenario file may say: frozen models, unknown keys forbidden.
+
+The docstring under a field is its text in the JSON schema and in the reference page.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated, Any, Literal, TypeAlias
+from zoneinfo import ZoneInfo
+
+import pandas as pd
+from pydantic import (
+    AfterValidator,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    GetCoreSchemaHandler,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    model_validator,
+)
+from pydantic_core import CoreSchema, core_schema
+
+from quartier.quantities import Horizon
+from quartier.scenario.settings import (
+    CommunicationSettings,
+    GateSettings,
+    NegotiationSettings,
+    RecordSettings,
+    RedispatchSettings,
+)
+from quartier.units.base import CsvColumn, Frozen, Source, UnitParameters
+
+__all__ = [
+    "CommunicationSettings",
+    "GateSettings",
+    "GridSettings",
+    "HorizonSettings",
+    "NegotiationSettings",
+    "NeighbourhoodSettings",
+    "ObjectiveSettings",
+    "Price",
+    "RecordSettings",
+    "RedispatchSettings",
+    "Scenario",
+    "SignalSettings",
+    "TimeOfUse",
+]
+
+LOCAL = ZoneInfo("Europe/Berlin")
+"""Time zone of times without an offset."""
+
+
+def _written_time(value: Any) -> Any:
+    if not isinstance(value, (str, datetime)):
+        raise ValueError("write a time, e.g. 2016-07-25T00:00 (local) or 2016-07-25T00:00+01:00")
+    return value
+
+
+def _unique_time(value: datetime) -> datetime:
+    """Refuse local times that daylight saving repeats or skips."""
+    try:
+        to_utc(value)
+    except ValueError as error:
+        raise ValueError(
+            f"{value:%Y-%m-%d %H:%M} in {LOCAL.key} is repeated or skipped by daylight saving; "
+            "add the offset, e.g. +01:00"
+        ) from error
+    return value
+
+
+def to_utc(time: datetime) -> pd.Timestamp:
+    """Return a time as UTC; without an offset it is local time (Europe/Berlin)."""
+    stamp = pd.Timestamp(time)
+    if stamp.tzinfo is None:
+        stamp = stamp.tz_localize(LOCAL)
+    return stamp.tz_convert("UTC")
+
+
+class HorizonSettings(Frozen):
+    """The intervals that a run goes through."""
+
+    start: Annotated[datetime, BeforeValidator(_written_time), AfterValidator(_unique_time)]
+    """Start of the first interval: local time (Europe/Berlin), or with an offset."""
+    steps: PositiveInt = 130
+    """Number of intervals; 130 of 15 min are the 32.5 h of Redispatch 2.0 (seed 001)."""
+    step_minutes: Literal[5, 10, 15, 30, 60] = 15
+    """Length of an interval in minutes."""
+
+    @property
+    def horizon(self) -> Horizon:
+        """The intervals in UTC."""
+        return Horizon(to_utc(self.start), self.steps, self.step_minutes / 60)
+
+
+class GridSettings(Frozen):
+    """The distribution grid: a SimBench grid, or one's own as pandapower JSON."""
+
+    simbench: str | None = None
+    """SimBench code, e.g. `1-MV-rural--2-sw`."""
+    json_file: str | None = Field(default=None, alias="json")
+    """pandapower JSON file, relative to the scenario's folder."""
+    profiles: dict[str, CsvColumn] = Field(default_factory=dict)
+    """Profiles (share of the rated power) by the name in the column `profile` of loads and
+    sgens; other names are SimBench's. Without a name an element keeps its power."""
+    engine: Literal["pandapower"] = "pandapower"
+    """Power-flow engine."""
+    tap_pos: int = 0
+    """Tap position of the transformers at the start."""
+    lines_out: list[int | str] = Field(default_factory=list)
+    """Lines out of service, by index or name."""
+    lines_in: list[int | str] = Field(default_factory=list)
+    """Lines whose open switches get closed, by index or name."""
+    max_loading_percent: PositiveFloat | dict[int | str, PositiveFloat] | None = None
+    """Loading limit in percent of all lines, or of single lines by index or name; without it,
+    the limits of the grid's data hold."""
+
+    @model_validator(mode="after")
+    def _one_grid(self) -> GridSettings:
+        if (self.simbench is None) == (self.json_file is None):
+            raise ValueError("name the grid by exactly one of 'simbench' and 'json'")
+        return self
+
+
+class TimeOfUse(Frozen):
+    """A price from a time of day on."""
+
+    start: str = Field(alias="from", pattern=r"^([01]\d|2[0-3]):[0-5]\d$")
+    """Local time of day (Europe/Berlin), `HH:MM`."""
+    eur_per_kwh: float
+    """Price in EUR/kWh until the next entry."""
+
+
+Price: TypeAlias = float | Annotated[list[TimeOfUse], Field(min_length=1)] | CsvColumn
+"""A number in EUR/kWh, a list by time of day, or a column of a CSV file."""
+
+
+class SignalSettings(Frozen):
+    """Prices, emission factors and weather."""
+
+    export_eur_per_kwh: Price
+    """Price in EUR/kWh that a neighbourhood gets for what it feeds in."""
+    import_eur_per_kwh: Price
+    """Price in EUR/kWh that a neighbourhood pays for what it draws, at least the export price."""
+    co2_kg_per_kwh: NonNegativeFloat = 0.38
+    """Emissions of electricity from the upper grid in kg/kWh."""
+    temperature: Source | float | None = None
+    """Outdoor temperature in °C: a number, a column of a CSV file (unit `degC` or `K`), or the
+    German test reference year of a region (`try:3`). Heat pumps need it."""
+
+
+class ObjectiveSettings(Frozen):
+    """What the neighbourhoods' objectives weigh (M3)."""
+
+    curtailment_eur_per_kwh: NonNegativeFloat = 0.10
+    """L0: cost in EUR/kWh of curtailed PV and wind energy; above wear, so that storage acts
+    first."""
+    peak_eur_per_kw: NonNegativeFloat = 0.0
+    """L1: cost in EUR/kW of the greatest import over the window."""
+    co2_eur_per_kg: NonNegativeFloat = 0.0
+    """L3: cost in EUR/kg of the emissions of all fuel burnt."""
+    penalty_eur_per_kwh: PositiveFloat = 10.0
+    """Cost in EUR/kWh of what a cap forbids and of heat not served; dominates all else."""
+
+
+def _lazy_union(source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
+    from quartier.units import KINDS
+
+    choices = {name: handler.generate_schema(kind.Parameters) for name, kind in KINDS.items()}
+    return core_schema.tagged_union_schema(choices, discriminator="kind")
+
+
+class _ByKind:
+    """Makes a unit's parameters the model that its `kind` has in `quartier.units.KINDS`."""
+
+    __get_pydantic_core_schema__ = staticmethod(_lazy_union)
+
+
+Unit: TypeAlias = Annotated[UnitParameters, _ByKind]
+"""Parameters of any kind of unit, told apart by `kind`."""
+
+Name: TypeAlias = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$")]
+"""A name: a letter, then letters, digits, `_` and `-`."""
+
+
+class NeighbourhoodSettings(Frozen):
+    """A neighbourhood behind one connection point."""
+
+    model_config = ConfigDict(defer_build=True)
+
+    bus: NonNegativeInt | str
+    """Bus of the grid that it is connected to, by index or name."""
+    redispatch_price_eur_per_kwh: NonNegativeFloat = 0.10
+    """Price in EUR/kWh at which the DSO may lower its feed-in."""
+    p_max_kw: NonNegativeFloat | None = None
+    """Most power in kW that it may feed in at any time by its connection contract."""
+    p_min_kw: float | None = Field(default=None, le=0)
+    """Least (most negative) power in kW: what it may draw by its connection contract."""
+    units: dict[Name, Unit] = Field(min_length=1)
+    """Its units by name."""
+
+
+class Scenario(Frozen):
+    """A study: the grid, the neighbourhoods, prices, and how they are coordinated."""
+
+    model_config = ConfigDict(defer_build=True)
+
+    name: Name
+    """Name, also of the folder of its runs."""
+    title: str = ""
+    """Title in one line."""
+    description: str = ""
+    """What the study is about, and where its data come from."""
+    problem: Literal["redispatch"] = "redispatch"
+    """What is coordinated: `redispatch`, the DSO's caps."""
+    coordination: str = Field(default="cohda", min_length=1)
+    """Mechanism: a known name, or `module:Class` of one's own."""
+    seed: NonNegativeInt = 1
+    """Seed of everything drawn at random."""
+    horizon: HorizonSettings
+    """The intervals that a run goes through."""
+    gates: GateSettings = GateSettings()
+    """When planning happens."""
+    grid: GridSettings
+    """The distribution grid."""
+    signals: SignalSettings
+    """Prices, emission factors and weather."""
+    objectives: ObjectiveSettings = ObjectiveSettings()
+    """What the neighbourhoods' objectives weigh."""
+    redispatch: RedispatchSettings = RedispatchSettings()
+    """How the DSO removes congestion."""
+    negotiation: NegotiationSettings = NegotiationSettings()
+    """How the agents negotiate."""
+    communication: CommunicationSettings = CommunicationSettings()
+    """What the messages go through."""
+    record: RecordSettings = RecordSettings()
+    """What is recorded beyond the usual tables."""
+    baseline: str = Field(default="uncontrolled", min_length=1)
+    """What the KPIs compare with: a mechanism, or the folder of an earlier run."""
+    forecasts: dict[str, CsvColumn] = Field(default_factory=dict)
+    """Forecasts by unit (`<neighbourhood>.<unit>` or a plant's name) that planning uses instead
+    of the unit's own series; the run itself keeps to the latter."""
+    neighbourhoods: dict[Name, NeighbourhoodSettings] = Field(min_length=1)
+    """The neighbourhoods by name."""
+
+    def unit_items(self) -> Mapping[tuple[str, str], UnitParameters]:
+        """All units by neighbourhood and name, in the order of the file."""
+        return {
+            (place, name): unit
+            for place, neighbourhood in self.neighbourhoods.items()
+            for name, unit in neighbourhood.units.items()
+        }

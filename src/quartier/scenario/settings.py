@@ -1,0 +1,91 @@
+"""Settings of the process between the DSO and the neighbourhoods: redispatch, negotiation."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+
+from quartier.units.base import Frozen
+
+Share = Annotated[float, Field(ge=0, le=1)]
+"""A number from 0 to 1."""
+
+
+class GateSettings(Frozen):
+    """When planning happens, and how long it may take (M5)."""
+
+    first: NonNegativeInt = 0
+    """Step of the first gate."""
+    every: PositiveInt | None = None
+    """Steps between gates; without it there is one gate only."""
+    horizon_steps: PositiveInt | None = None
+    """Steps that a gate plans ahead; without it, all that remain."""
+    lead_s: PositiveFloat = 900.0
+    """Simulated time in s that all negotiations of a gate may take together."""
+    rounds: PositiveInt = 4
+    """Most rounds of redispatch and renegotiation at a gate."""
+
+
+class RedispatchSettings(Frozen):
+    """How the DSO removes congestion: taps first, then the cheapest caps (M4)."""
+
+    taps: bool = True
+    """Whether the DSO may choose another tap position, one for the whole window."""
+    threshold_kw: NonNegativeFloat = 100.0
+    """Least rated power in kW of a plant that takes part (Redispatch 2.0: 100 kW)."""
+    aggregates: bool = False
+    """Whether SimBench's aggregates of small plants (`lv_RES`) take part."""
+    price_eur_per_kwh: NonNegativeFloat = 0.10
+    """Price in EUR/kWh of lowering a plant's feed-in: renewable energy lost."""
+    plant_prices: dict[str, NonNegativeFloat] = Field(default_factory=dict)
+    """Prices in EUR/kWh of single plants by name; the others have `price_eur_per_kwh`."""
+    raise_price_eur_per_kwh: NonNegativeFloat = 0.30
+    """Price in EUR/kWh of reducing a load."""
+    sensitivity_threshold: Share = 0.01
+    """Assets that act on a congestion by less than this share of the strongest are left out."""
+    share_tolerance: Share = 0.1
+    """Assets of equal price whose sensitivities differ by less than this share pro rata."""
+    discrete_steps: list[Share] | None = Field(default=None, min_length=2)
+    """Shares of the rated power that a cap may take, e.g. `[1, 0.6, 0.3, 0]`; without it, any."""
+    loading_tolerance_percent: NonNegativeFloat = 0.1
+    """Loading in percentage points above its limit at which an element counts as overloaded."""
+    voltage_tolerance_pu: NonNegativeFloat = 1e-4
+    """Voltage in pu outside its band at which a bus counts as violated."""
+    max_iterations: PositiveInt = 10
+    """Most rounds of linearising, solving and checking by AC power flow."""
+    loss_price_eur_per_kwh: NonNegativeFloat = 0.06
+    """Price in EUR/kWh of grid losses."""
+
+
+class NegotiationSettings(Frozen):
+    """How the agents of a neighbourhood negotiate (M6)."""
+
+    local_choice: Literal["exact", "sampled"] = "exact"
+    """How an agent chooses its schedule: by its own optimisation, or among sampled ones."""
+    samples: PositiveInt = 200
+    """Schedules that an agent samples, for the local choice `sampled`."""
+    shortcuts: Share = 0.1
+    """Small world: ring plus this share of random shortcuts."""
+    quiet_s: PositiveFloat = 2.0
+    """Simulated time in s without news after which a negotiation has ended."""
+    deadline_s: PositiveFloat = 300.0
+    """Simulated time in s after which a negotiation ends in any case."""
+    drain_s: NonNegativeFloat = 0.01
+    """Simulated time in s that an agent collects messages before it decides once."""
+
+
+class CommunicationSettings(Frozen):
+    """What the messages go through."""
+
+    delay_s: NonNegativeFloat = 0.05
+    """Delay of a message in s."""
+    loss: float = Field(0.0, ge=0, lt=1)
+    """Share of the messages that are lost."""
+
+
+class RecordSettings(Frozen):
+    """What is recorded beyond the usual tables."""
+
+    messages: bool = False
+    """Whether every message gets a row in the table `messages`."""
