@@ -1,0 +1,123 @@
+"""Tables of a run folder: their names, columns and types.
+
+Long format, one row per time and element. A table that does not apply is absent; a number or a
+text that does not apply is NaN (text: null).
+"""
+
+from __future__ import annotations
+
+from enum import Enum
+
+import pyarrow as pa
+
+
+class ColumnType(Enum):
+    """What a column holds."""
+
+    TIME = "time"
+    """UTC timestamp."""
+    TEXT = "text"
+    """Text, or null."""
+    NUMBER = "number"
+    """Float, or NaN."""
+    COUNT = "count"
+    """Whole number, always given."""
+    FLAG = "flag"
+    """True or false, always given."""
+
+    @property
+    def arrow(self) -> pa.DataType:
+        """Type in Arrow and Parquet."""
+        return _ARROW[self]
+
+    @property
+    def may_be_absent(self) -> bool:
+        """Whether a block may leave the column out: it is then filled with NaN or null."""
+        return self in {ColumnType.TEXT, ColumnType.NUMBER}
+
+
+_ARROW = {
+    ColumnType.TIME: pa.timestamp("ns", tz="UTC"),
+    ColumnType.TEXT: pa.string(),
+    ColumnType.NUMBER: pa.float64(),
+    ColumnType.COUNT: pa.int64(),
+    ColumnType.FLAG: pa.bool_(),
+}
+
+_TIMES = {"time", "arrival", "departure"}
+_TEXTS = {
+    "asset",
+    "hub",
+    "kind",
+    "mechanism",
+    "method",
+    "name",
+    "neighbourhood",
+    "problem",
+    "reason_element",
+    "receiver",
+    "sender",
+    "status",
+    "unit",
+}
+_COUNTS = {"agents", "bus", "bytes", "gate", "index", "messages", "point", "round", "session"}
+_FLAGS = {"agreed", "chosen", "converged", "delivered"}
+
+
+def _column_type(name: str) -> ColumnType:
+    if name in _TIMES:
+        return ColumnType.TIME
+    if name in _TEXTS:
+        return ColumnType.TEXT
+    if name in _COUNTS:
+        return ColumnType.COUNT
+    return ColumnType.FLAG if name in _FLAGS else ColumnType.NUMBER
+
+
+def _columns(names: str, **types: ColumnType) -> dict[str, ColumnType]:
+    return {name: types.get(name, _column_type(name)) for name in names.split()}
+
+
+TABLES: dict[str, dict[str, ColumnType]] = {
+    "units": _columns(
+        "time neighbourhood unit kind p_kw q_kvar available_kw planned_kw energy_kwh heat_kw"
+        " fuel_kw co2_kg"
+    ),
+    "connection_points": _columns(
+        "time name kind bus p_kw q_kvar offer_kw flex_up_kw flex_down_kw p_set_min_kw p_set_max_kw"
+    ),
+    "heat": _columns("time hub demand_kw unserved_kw rejected_kw"),
+    "ev_sessions": _columns("unit session arrival departure due_kwh delivered_kwh"),
+    "buses": _columns("time bus vm_pu va_degree p_mw q_mvar"),
+    "lines": _columns("time index name loading_percent i_ka p_from_mw loss_mw"),
+    "transformers": _columns("time index name loading_percent tap_pos p_hv_mw loss_mw"),
+    "steps": _columns("time converged iterations"),
+    "signals": _columns("time name value unit"),
+    "redispatch": _columns(
+        "time gate round asset kind offered_kw p_set_kw reason_element sensitivity cost_eur"
+    ),
+    "plans": _columns("gate round time unit p_kw"),
+    "solves": _columns("gate problem status objective bound gap follower_suboptimality wall_s"),
+    "negotiations": _columns(
+        "gate round neighbourhood mechanism agents messages bytes sim_time_s wall_s objective"
+        " agreed"
+    ),
+    "traces": _columns("gate round neighbourhood sim_time_s objective"),
+    "fronts": _columns(
+        "gate neighbourhood method point objective value chosen", objective=ColumnType.TEXT
+    ),
+    "shares": _columns("time neighbourhood shared_kw price_eur_per_kwh"),
+    "messages": _columns("sim_time_s gate sender receiver kind bytes delivered"),
+}
+"""Columns of every table with their types, in the order in which they are written.
+
+Units are in the names. ``redispatch.p_set_kw`` is the cap on feed-in; power is positive into the
+grid. ``iterations`` and ``tap_pos`` are numbers, NaN where there is nothing to count.
+"""
+
+
+def schema(table: str) -> pa.Schema:
+    """Arrow schema of a table; :class:`KeyError` lists the tables there are."""
+    if table not in TABLES:
+        raise KeyError(f"no table {table!r}; tables: {', '.join(TABLES)}")
+    return pa.schema([pa.field(name, kind.arrow) for name, kind in TABLES[table].items()])

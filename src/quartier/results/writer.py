@@ -1,0 +1,155 @@
+"""Writes the run folder while a run goes on, so that a killed run stays readable."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet
+
+from quartier.errors import InputError
+from quartier.results.buffer import TableBuffer
+from quartier.results.files import write_atomically, write_json
+from quartier.results.result import read_parts
+from quartier.results.tables import TABLES, ColumnType
+
+STEPS_PER_PART = 96
+"""Most steps that a killed run loses."""
+SECONDS_PER_PART = 2.0
+"""Longest time that a killed run loses."""
+
+
+class RunWriter:
+    """The run folder of a run that is going on.
+
+    Parameters
+    ----------
+    directory
+        Run folder; made if it is not there.
+    manifest
+        What is known at the start: scenario, coordination, seed, versions, ``steps_expected``.
+        ``status``, ``steps_written``, ``started`` and ``finished`` are kept by the writer.
+
+    Raises
+    ------
+    InputError
+        If the folder already holds a run.
+    """
+
+    def __init__(self, directory: Path, manifest: Mapping[str, Any]) -> None:
+        self.directory = directory
+        _claim(directory)
+        self._buffers: dict[str, TableBuffer] = {}
+        self._parts: dict[str, int] = {}
+        self._steps = self._steps_in_parts = 0
+        self._written_at = time.monotonic()
+        start = {"status": "running", "error": None, "started": datetime.now(UTC)}
+        self._manifest: dict[str, Any] = {**start, **manifest, "steps_written": 0}
+        self.update()
+
+    @property
+    def manifest(self) -> Mapping[str, Any]:
+        """The manifest as it stands."""
+        return dict(self._manifest)
+
+    def add(self, table: str, columns: Mapping[str, Any]) -> None:
+        """Add a block of rows, column by column; scalars are repeated, values are copied.
+
+        Numbers and texts that are left out become NaN or null.
+
+        Raises
+        ------
+        KeyError, ValueError
+            If there is no such table or column, a column is missing, or lengths differ.
+        """
+        if table not in self._buffers:
+            self._buffers[table] = TableBuffer(table)
+        self._buffers[table].add(columns)
+
+    def rows(self, table: str, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Add rows given one by one, all with the same columns."""
+        rows = list(rows)
+        if rows:
+            names = dict.fromkeys(name for row in rows for name in row)
+            self.add(table, {name: [row.get(name) for row in rows] for name in names})
+
+    def tick(self) -> None:
+        """Count a step of the execution, and write what waits if it is time to."""
+        self._steps += 1
+        late = time.monotonic() - self._written_at >= SECONDS_PER_PART
+        if late or self._steps - self._steps_in_parts >= STEPS_PER_PART:
+            self.flush()
+
+    def flush(self) -> None:
+        """Write all rows that wait, one Parquet part a table, and the count of steps."""
+        for table, buffer in self._buffers.items():
+            if buffer:
+                self._write_part(table, buffer.take())
+        self._written_at, self._steps_in_parts = time.monotonic(), self._steps
+        self.update(steps_written=self._steps)
+
+    def update(self, **fields: Any) -> None:
+        """Change fields of the manifest, and write it anew."""
+        self._manifest.update(fields)
+        write_json(self.directory / "manifest.json", self._manifest)
+
+    def write_kpis(self, kpis: Mapping[str, Mapping[str, Any]]) -> None:
+        """Write ``kpis.json``: ``{name: {"value": x, "unit": "kWh", "label": "..."}}``."""
+        write_json(self.directory / "kpis.json", kpis)
+
+    def finish(self, status: str, error: str | None = None) -> None:
+        """Write what is left, and say how the run ended.
+
+        A run that wrote fewer steps than it expected is never said to have finished: its status
+        becomes ``partial``.
+
+        Parameters
+        ----------
+        status
+            ``complete``, ``degraded``, ``partial``, ``failed`` or ``cancelled``.
+        error
+            What went wrong, for the user.
+        """
+        self.flush()
+        self._write_p_set()
+        expected = self._manifest.get("steps_expected")
+        if status in {"complete", "degraded"} and expected not in {None, self._steps}:
+            error = error or f"only {self._steps} of {expected} steps were executed"
+            status = "partial"
+        self.update(status=status, error=error, finished=datetime.now(UTC))
+
+    def _write_part(self, table: str, rows: pa.Table) -> None:
+        number = self._parts.get(table, 0)
+        folder = self.directory / "tables" / table
+        folder.mkdir(parents=True, exist_ok=True)
+        texts = [name for name, kind in TABLES[table].items() if kind is ColumnType.TEXT]
+        write_atomically(
+            folder / f"part-{number:05d}.parquet",
+            lambda file: pa.parquet.write_table(rows, file, use_dictionary=texts),
+        )
+        self._parts[table] = number + 1
+
+    def _write_p_set(self) -> None:
+        if "redispatch" in self._parts:
+            rows = read_parts(self.directory, "redispatch")
+            path = self.directory / "redispatch.csv"
+            write_atomically(path, lambda file: pa.csv.write_csv(rows, file))
+
+
+def _claim(directory: Path) -> None:
+    """Make the folder, unless it holds a run already."""
+    if (directory / "manifest.json").exists():
+        raise InputError(
+            [f"{directory} already holds a run: name another folder with --out, or delete it"]
+        )
+    try:
+        (directory / "tables").mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(
+            [f"cannot make the run folder {directory}: {error.strerror}; name another with --out"]
+        ) from error
