@@ -98,6 +98,8 @@ class NeighbourhoodProblem:
     horizon: Horizon
     units: tuple[UnitData, ...]
     terms: ConnectionTerms
+    redispatch_price_eur_per_kwh: float
+    """What the DSO pays for renewable energy that the neighbourhood must curtail."""
 
     @property
     def agents(self) -> Mapping[str, tuple[UnitData, ...]]:

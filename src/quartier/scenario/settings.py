@@ -67,12 +67,15 @@ class NegotiationSettings(Frozen):
     """Schedules that an agent samples, for the local choice `sampled`."""
     shortcuts: Share = 0.1
     """Small world: ring plus this share of random shortcuts."""
-    quiet_s: PositiveFloat = 2.0
+    quiet_s: PositiveFloat = 6.0
     """Simulated time in s without news after which a negotiation has ended."""
     deadline_s: PositiveFloat = 300.0
     """Simulated time in s after which a negotiation ends in any case."""
-    drain_s: NonNegativeFloat = 0.01
-    """Simulated time in s that an agent collects messages before it decides once."""
+    drain_s: NonNegativeFloat = 2.0
+    """An agent decides after a random time up to this (simulated s): it weighs together all that
+    came in meanwhile, and agents do not all answer the same news at once."""
+    rebroadcast_s: PositiveFloat = 5.0
+    """Simulated time in s between two digests that an agent sends against lost messages."""
 
 
 class CommunicationSettings(Frozen):

@@ -1,0 +1,88 @@
+"""What all agents share: names as addresses, typed messages, and failure that is never silent."""
+
+from __future__ import annotations
+
+import functools
+import logging
+from collections.abc import Callable, Coroutine
+from typing import Any, TypeVar
+
+from mango import Agent, AgentAddress, on_message
+
+from quartier.agents.messages import Failed
+
+logger = logging.getLogger(__name__)
+
+A = TypeVar("A", bound="QuartierAgent")
+M = TypeVar("M")
+Handler = Callable[[A, M, str], None]
+
+
+def hears(message: type[M]) -> Callable[[Handler[A, M]], Callable[[A, M, dict[str, Any]], None]]:
+    """Mark a method ``(self, message, sender)`` as the one that hears a type of message.
+
+    mango stops serving an agent whose handler raises, while senders go on believing that it
+    listens. Here an exception is caught, told to the principal, and kept in
+    :attr:`QuartierAgent.failure`.
+    """
+
+    def mark(handler: Handler[A, M]) -> Callable[[A, M, dict[str, Any]], None]:
+        @functools.wraps(handler)
+        def contained(self: A, content: M, meta: dict[str, Any]) -> None:
+            if self.failure is None:
+                try:
+                    handler(self, content, meta["sender_id"])
+                except Exception as error:
+                    self.fail(error)
+
+        marked: Callable[[A, M, dict[str, Any]], None] = on_message(message)(contained)
+        return marked
+
+    return mark
+
+
+class QuartierAgent(Agent):
+    """A mango agent that is known by its name.
+
+    Parameters
+    ----------
+    name
+        Its name, which is also its mango agent id.
+    principal
+        Name of the agent that is told when this one fails.
+    """
+
+    def __init__(self, name: str, principal: str | None = None) -> None:
+        super().__init__()
+        self.title = name
+        self.principal = principal
+        self.failure: str | None = None
+
+    @property
+    def now_s(self) -> float:
+        """Simulated time in seconds."""
+        return float(self.context.current_timestamp)
+
+    def tell(self, receiver: str, content: Any) -> None:
+        """Send a message to an agent by its name."""
+        self.schedule_instant_message(content, AgentAddress(self.context.addr, receiver))
+
+    def later(self, delay_s: float, work: Coroutine[Any, Any, None]) -> None:
+        """Do something after a simulated time, contained like a message."""
+        self.schedule_timestamp_task(self._contained(work), self.now_s + delay_s)
+
+    async def _contained(self, work: Coroutine[Any, Any, None]) -> None:
+        if self.failure is not None:
+            work.close()
+            return
+        try:
+            await work
+        except Exception as error:
+            self.fail(error)
+
+    def fail(self, error: Exception) -> None:
+        """Stop taking part, and say so."""
+        logger.error("agent %s failed", self.title, exc_info=error)
+        self.failure = f"{type(error).__name__}: {error}"
+        if self.principal is not None:
+            self.tell(self.principal, Failed(self.title, self.failure))

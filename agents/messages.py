@@ -1,0 +1,173 @@
+"""What agents say to each other: frozen snapshots, never live state (M6).
+
+In-process containers deliver by reference, so whatever is sent must not change afterwards:
+arrays are made read-only, mappings are read-only copies.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, fields, is_dataclass
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+from quartier.problem import ConnectionTerms
+from quartier.quantities import Array
+
+
+def frozen(values: Array) -> Array:
+    """Return a read-only copy of an array."""
+    copy = np.array(values, dtype=float)
+    copy.flags.writeable = False
+    return copy
+
+
+def snapshot(mapping: Mapping[str, int]) -> Mapping[str, int]:
+    """Return a read-only copy of a mapping."""
+    return MappingProxyType(dict(mapping))
+
+
+@dataclass(frozen=True)
+class Negotiation:
+    """Names a negotiation: who holds it, and in which round of redispatch."""
+
+    neighbourhood: str
+    round: int
+
+
+# -- between the DSO and the connection points -------------------------------------------------
+
+
+@dataclass(frozen=True)
+class CallForOffers:
+    """The DSO asks a connection point for its offer."""
+
+
+@dataclass(frozen=True)
+class OfferMade:
+    """Schedule and band of a connection point; shapes ``(T,)``, kW positive into the grid."""
+
+    asset: str
+    p_kw: Array
+    down_kw: Array
+    up_kw: Array
+    q_kvar: Array
+
+
+@dataclass(frozen=True)
+class SetCap:
+    """P_set: feed-in at most ``p_max_kw``, and (negative for consumption) at least ``p_min_kw``."""
+
+    round: int
+    p_max_kw: Array
+    p_min_kw: Array
+
+
+@dataclass(frozen=True)
+class Accepted:
+    """What a connection point will do under its P_set, and so what it cannot keep."""
+
+    asset: str
+    round: int
+    p_kw: Array
+
+
+# -- inside a neighbourhood: COHDA ---------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Start:
+    """Begins a negotiation; fixes prices, limits and who takes part."""
+
+    negotiation: Negotiation
+    terms: ConnectionTerms
+    participants: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Entry:
+    """One agent's choice at one count: schedule, what is curtailable in it, its own cost."""
+
+    agent: str
+    counter: int
+    p_kw: Array
+    curtailable_kw: Array
+    cost_eur: float
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """Solution candidate γ: which choice of every known agent, what it is worth, and whose it is."""
+
+    counters: Mapping[str, int]
+    value: float
+    author: str
+
+
+@dataclass(frozen=True)
+class Gossip:
+    """Working memory as a reference by counters, with the entries that the receiver may lack."""
+
+    negotiation: Negotiation
+    entries: tuple[Entry, ...]
+    omega: Mapping[str, int]
+    gamma: Candidate | None
+    digest: bool = False
+    """Sent by the clock against loss (anti-entropy), not because something changed."""
+
+
+@dataclass(frozen=True)
+class Missing:
+    """Asks for entries that were referred to but never arrived."""
+
+    negotiation: Negotiation
+    wanted: tuple[tuple[str, int], ...]
+
+
+@dataclass(frozen=True)
+class Commit:
+    """Publishes the chosen candidate; every agent keeps its own choice in it."""
+
+    negotiation: Negotiation
+    gamma: Candidate
+    curtailed_share: Array
+    """Share of the available renewable power to curtail in each step, shape ``(T,)``."""
+
+
+@dataclass(frozen=True)
+class Acknowledge:
+    """An agent commits to its choice; ``up_kw`` and ``down_kw`` are its band."""
+
+    negotiation: Negotiation
+    agent: str
+    counter: int
+    up_kw: Array
+    down_kw: Array
+
+
+@dataclass(frozen=True)
+class Failed:
+    """An agent could not go on; its reason, for the run's report."""
+
+    agent: str
+    reason: str
+
+
+def size_bytes(content: Any) -> int:
+    """Payload of a message in a plain binary encoding.
+
+    Numbers take 8 bytes, counters 8 with the agent's number, text its UTF-8 length.
+    """
+    if isinstance(content, np.ndarray):
+        return int(content.nbytes)
+    if isinstance(content, str):
+        return len(content.encode())
+    if isinstance(content, Mapping):
+        return 8 * len(content)
+    if isinstance(content, tuple):
+        return sum(size_bytes(item) for item in content)
+    if is_dataclass(content):
+        return sum(size_bytes(getattr(content, f.name)) for f in fields(content))
+    return 0 if content is None else 8

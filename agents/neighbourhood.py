@@ -1,0 +1,265 @@
+"""The neighbourhood's agent: calls the negotiation, makes the offer, answers for P_set (M5)."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from quartier.agents.base import QuartierAgent, hears
+from quartier.agents.cohda import WorkingMemory
+from quartier.agents.messages import (
+    Accepted,
+    Acknowledge,
+    CallForOffers,
+    Commit,
+    Failed,
+    Gossip,
+    Missing,
+    Negotiation,
+    OfferMade,
+    SetCap,
+    Start,
+    frozen,
+)
+from quartier.problem import ConnectionTerms, NeighbourhoodProblem
+from quartier.quantities import POWER_TOLERANCE_KW, Array
+from quartier.scenario.settings import NegotiationSettings
+
+logger = logging.getLogger(__name__)
+
+RETRY_S = 1.0
+"""Simulated time in s after which an unanswered commit is said again."""
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a negotiation came to; ``p_kw`` and ``curtailed_kw`` have shape ``(T,)``."""
+
+    negotiation: Negotiation
+    p_kw: Array
+    """Power at the connection point after curtailment."""
+    curtailed_kw: Array
+    curtailable_kw: Array
+    up_kw: Array
+    down_kw: Array
+    objective_eur: float
+    agents: int
+    agreed: bool
+    started_s: float
+    ended_s: float
+    wall_s: float
+    trace: tuple[tuple[float, float], ...]
+    """Objective over simulated time: time in s since the start, value in EUR."""
+
+
+class NeighbourhoodAgent(QuartierAgent):
+    """Speaks for a neighbourhood towards the DSO; knows its agents' schedules, not their limits.
+
+    Parameters
+    ----------
+    problem
+        Prices and limits at the connection point.
+    participants
+        Names of the agents that negotiate.
+    neighbours
+        Those of them that it hears from while they do.
+    """
+
+    def __init__(
+        self,
+        problem: NeighbourhoodProblem,
+        participants: Sequence[str],
+        neighbours: Sequence[str],
+        settings: NegotiationSettings,
+        q_kvar: Array,
+        dso: str,
+    ) -> None:
+        super().__init__(problem.name, principal=dso)
+        self.problem = problem
+        self.participants = tuple(participants)
+        self.neighbours = tuple(neighbours)
+        self.outcomes: list[Outcome] = []
+        self.failures: dict[str, str] = {}
+        self.terms = problem.terms
+        self._settings = settings
+        self._q_kvar = q_kvar
+        self._dso = dso
+        self._memory: WorkingMemory | None = None
+        self._acknowledged: dict[str, Acknowledge] = {}
+        self._commit: Commit | None = None
+        self._trace: list[tuple[float, float]] = []
+        self._news_s = self._started_s = self._wall = 0.0
+
+    # -- towards the DSO ----------------------------------------------------------------------
+    @hears(CallForOffers)
+    def on_call(self, call: CallForOffers, sender: str) -> None:
+        """Let the agents negotiate; the offer follows when they agree."""
+        self._begin(Negotiation(self.problem.name, 0), self.problem.terms)
+
+    @hears(SetCap)
+    def on_cap(self, cap: SetCap, sender: str) -> None:
+        """Let the agents negotiate again if what they agreed on does not fit under P_set."""
+        self.terms = replace(
+            self.problem.terms,
+            p_max_kw=np.minimum(self.problem.terms.p_max_kw, cap.p_max_kw),
+            p_min_kw=np.maximum(self.problem.terms.p_min_kw, cap.p_min_kw),
+        )
+        if self.outcomes:
+            p_kw = self.outcomes[-1].p_kw
+            if self.terms.excess_kw(p_kw).max() <= POWER_TOLERANCE_KW:
+                self.tell(self._dso, Accepted(self.title, cap.round, frozen(p_kw)))
+                return
+        self._begin(Negotiation(self.problem.name, cap.round), self.terms)
+
+    def _report(self, outcome: Outcome) -> None:
+        if outcome.negotiation.round == 0:
+            offer = OfferMade(
+                self.title,
+                frozen(outcome.p_kw),
+                frozen(outcome.down_kw),
+                frozen(outcome.up_kw),
+                frozen(self._q_kvar),
+            )
+            self.tell(self._dso, offer)
+        else:
+            accepted = Accepted(self.title, outcome.negotiation.round, frozen(outcome.p_kw))
+            self.tell(self._dso, accepted)
+
+    # -- the negotiation ----------------------------------------------------------------------
+    def _begin(self, negotiation: Negotiation, terms: ConnectionTerms) -> None:
+        if self._memory is None:
+            self._memory = WorkingMemory(self.title, negotiation, terms)
+        else:
+            self._memory.restart(negotiation, terms)
+        self._commit = None
+        self._acknowledged = {}
+        self._trace = []
+        self._started_s = self._news_s = self.now_s
+        self._wall = time.perf_counter()
+        self._call(self.participants)
+        self.later(self._settings.quiet_s, self._watch(negotiation))
+
+    def _call(self, agents: Sequence[str]) -> None:
+        assert self._memory is not None
+        start = Start(self._memory.negotiation, self._memory.terms, self.participants)
+        for agent in agents:
+            self.tell(agent, start)
+
+    @hears(Gossip)
+    def on_gossip(self, gossip: Gossip, sender: str) -> None:
+        """Listen, to know when nothing new is said any more."""
+        memory = self._memory
+        if memory is None or gossip.negotiation != memory.negotiation or self._commit:
+            return
+        before = memory.gamma
+        if memory.perceive(sender, gossip):
+            self._news_s = self.now_s
+        if memory.wanted:
+            self.tell(sender, Missing(gossip.negotiation, tuple(sorted(memory.wanted))))
+        if memory.gamma is not None and memory.gamma is not before and self._complete():
+            self._trace.append((self.now_s - self._started_s, memory.gamma.value))
+
+    def _complete(self) -> bool:
+        """Whether the candidate holds a choice of everybody that lives."""
+        assert self._memory is not None and self._memory.gamma is not None
+        return self._living() <= self._memory.gamma.counters.keys()
+
+    def _living(self) -> set[str]:
+        return set(self.participants) - self.failures.keys()
+
+    @hears(Failed)
+    def on_failed(self, failed: Failed, sender: str) -> None:
+        """Remember who cannot go on, and why."""
+        self.failures[failed.agent] = failed.reason
+
+    async def _watch(self, negotiation: Negotiation) -> None:
+        """End the negotiation after a quiet period or at its deadline; no message is counted."""
+        memory = self._memory
+        if memory is None or memory.negotiation != negotiation or self._commit:
+            return
+        late = self.now_s >= self._started_s + self._settings.deadline_s
+        heard_all = memory.gamma is not None and self._complete()
+        quiet = self.now_s >= self._news_s + self._settings.quiet_s - 1e-9
+        if late or (quiet and heard_all):
+            self._publish()
+            return
+        if quiet:  # somebody never heard the start, or was not heard
+            known = memory.gamma.counters.keys() if memory.gamma else set()
+            self._call(sorted(self._living() - known))
+        rest = self._started_s + self._settings.deadline_s - self.now_s
+        pause = self._settings.quiet_s if quiet else self._news_s + self._settings.quiet_s - self.now_s
+        self.later(min(pause, max(rest, 0.0)), self._watch(negotiation))
+
+    # -- the commitment -----------------------------------------------------------------------
+    def _publish(self) -> None:
+        memory = self._memory
+        assert memory is not None
+        if memory.gamma is None:
+            raise RuntimeError("nobody answered the start of the negotiation by its deadline")
+        p_kw, loose, _ = memory.total(memory.gamma.counters)
+        curtailed = memory.terms.curtailed_kw(p_kw, loose)
+        share = np.divide(curtailed, loose, out=np.zeros_like(loose), where=loose > 0)
+        self._commit = Commit(memory.negotiation, memory.gamma, frozen(share))
+        self._say_commit()
+        self.later(RETRY_S, self._insist(memory.negotiation))
+
+    def _say_commit(self) -> None:
+        assert self._commit is not None
+        for agent in sorted(self._commit.gamma.counters.keys() - self._acknowledged.keys()):
+            self.tell(agent, self._commit)
+
+    async def _insist(self, negotiation: Negotiation) -> None:
+        """Say the commit again until everybody acknowledged it, or the deadline has passed."""
+        if self._commit is None or self._commit.negotiation != negotiation or self._settled():
+            return
+        answered = self._acknowledged.keys() >= self._commit.gamma.counters.keys() - self.failures.keys()
+        if answered or self.now_s >= self._started_s + 2 * self._settings.deadline_s:
+            self._conclude()
+            return
+        self._say_commit()
+        self.later(RETRY_S, self._insist(negotiation))
+
+    @hears(Acknowledge)
+    def on_acknowledge(self, answer: Acknowledge, sender: str) -> None:
+        """Count who committed; the last one settles the negotiation."""
+        if self._commit is None or answer.negotiation != self._commit.negotiation:
+            return
+        if self._settled():
+            return
+        self._acknowledged[answer.agent] = answer
+        if self._acknowledged.keys() >= self._commit.gamma.counters.keys() - self.failures.keys():
+            self._conclude()
+
+    def _settled(self) -> bool:
+        assert self._commit is not None
+        return bool(self.outcomes) and self.outcomes[-1].negotiation == self._commit.negotiation
+
+    def _conclude(self) -> None:
+        memory, commit = self._memory, self._commit
+        assert memory is not None and commit is not None
+        p_kw, loose, _ = memory.total(commit.gamma.counters)
+        curtailed = commit.curtailed_share * loose
+        zero = np.zeros_like(p_kw)
+        up = np.sum([a.up_kw for a in self._acknowledged.values()] or [zero], axis=0)
+        down = np.sum([a.down_kw for a in self._acknowledged.values()] or [zero], axis=0)
+        outcome = Outcome(
+            commit.negotiation,
+            p_kw - curtailed,
+            curtailed,
+            loose,
+            up + curtailed,
+            down + loose - curtailed,
+            commit.gamma.value,
+            len(self.participants),
+            self._acknowledged.keys() >= set(self.participants),
+            self._started_s,
+            self.now_s,
+            time.perf_counter() - self._wall,
+            tuple(self._trace),
+        )
+        self.outcomes.append(outcome)
+        self._report(outcome)

@@ -1,0 +1,138 @@
+"""Puts the agents of a gate into mango's simulated world and lets them do their work."""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+from collections.abc import Coroutine, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+import networkx as nx
+import numpy as np
+from mango import create_world
+
+from quartier.agents.base import QuartierAgent
+from quartier.agents.communication import MeasuredCommunication
+from quartier.agents.der import DerAgent
+from quartier.agents.dso import Asset, DsoAgent
+from quartier.agents.neighbourhood import NeighbourhoodAgent
+from quartier.agents.unit import UnitAgent
+from quartier.problem import NeighbourhoodProblem, Problem
+from quartier.quantities import Array
+
+DSO = "dso"
+"""Name of the DSO's agent."""
+
+RING = 4
+"""Neighbours of an agent on the ring, half of them on either side."""
+
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Society:
+    """All agents of a gate, and the medium between them."""
+
+    dso: DsoAgent
+    neighbourhoods: Mapping[str, NeighbourhoodAgent]
+    units: Mapping[str, Mapping[str, UnitAgent]]
+    """Unit agents by neighbourhood and name."""
+    plants: Mapping[str, DerAgent]
+    medium: MeasuredCommunication
+
+    @property
+    def agents(self) -> list[QuartierAgent]:
+        """Everybody, in a fixed order."""
+        of_units = [agent for group in self.units.values() for agent in group.values()]
+        return [self.dso, *self.neighbourhoods.values(), *self.plants.values(), *of_units]
+
+    async def live(self, seconds: float) -> None:
+        """Let simulated time pass until nothing happens any more, or ``seconds`` are over."""
+        world = create_world(communication_sim=self.medium, record_messages=False)
+        for agent in self.agents:
+            world.register(agent, suggested_aid=agent.title)
+        async with world:
+            await world.step_until(seconds)
+
+
+def build(problem: Problem, rng: np.random.Generator) -> Society:
+    """Make the agents that a problem calls for; every random draw comes from ``rng``."""
+    neighbourhoods, units = {}, {}
+    for task in problem.neighbourhoods:
+        graph = small_world([task.name, *task.agents], problem.negotiation.shortcuts, rng)
+        units[task.name] = {
+            name: UnitAgent(
+                name, members, task.name, sorted(graph[name]), problem.negotiation, child
+            )
+            for (name, members), child in zip(
+                task.agents.items(), rng.spawn(len(task.agents)), strict=True
+            )
+        }
+        neighbourhoods[task.name] = NeighbourhoodAgent(
+            task, list(task.agents), sorted(graph[task.name]), problem.negotiation, reactive(task), DSO
+        )
+    plants = {p.name: DerAgent(p, problem.plant_q_kvar[p.name], DSO) for p in problem.plants}
+    medium = MeasuredCommunication(
+        problem.communication, int(rng.integers(2**32)), problem.record_messages
+    )
+    dso = DsoAgent(DSO, problem.grid, _assets(problem), problem.rounds)
+    return Society(dso, neighbourhoods, units, plants, medium)
+
+
+def _assets(problem: Problem) -> list[Asset]:
+    settings = problem.grid.settings
+    price, raising = settings.price_eur_per_kwh, settings.raise_price_eur_per_kwh
+    plants = [
+        Asset(p.name, "der", _bus(p.bus), settings.plant_prices.get(p.name, price), raising)
+        for p in problem.plants
+    ]
+    points = [
+        Asset(n.name, "neighbourhood", n.bus, n.redispatch_price_eur_per_kwh, raising)
+        for n in problem.neighbourhoods
+    ]
+    return [*points, *plants]
+
+
+def _bus(bus: int | None) -> int:
+    if bus is None:
+        raise ValueError("a plant outside the neighbourhoods needs a bus")
+    return bus
+
+
+def small_world(names: list[str], shortcuts: float, rng: np.random.Generator) -> nx.Graph:
+    """Connect the names in a ring with shortcuts (Newman, Watts 1999)."""
+    seed = int(rng.integers(2**32))
+    if len(names) <= RING:
+        graph = nx.complete_graph(len(names))
+    else:
+        graph = nx.newman_watts_strogatz_graph(len(names), RING, shortcuts, seed=seed)
+    return nx.relabel_nodes(graph, dict(enumerate(names)))
+
+
+def run_apart(work: Coroutine[Any, Any, T]) -> T:
+    """Run a coroutine to its end in an event loop of its own, beside one that is running.
+
+    mosaik's loop owns this thread while a simulator steps; the agents get another one.
+    """
+    outcome: list[T] = []
+    failure: list[BaseException] = []
+
+    def target() -> None:
+        try:
+            outcome.append(asyncio.run(work))
+        except BaseException as error:
+            failure.append(error)
+
+    thread = threading.Thread(target=target, name="agents", daemon=True)
+    thread.start()
+    thread.join()
+    if failure:
+        raise failure[0]
+    return outcome[0]
+
+
+def reactive(problem: NeighbourhoodProblem) -> Array:
+    """Reactive power of a neighbourhood's households in kvar, shape ``(T,)``."""
+    known = [u.series["q_kvar"] for u in problem.units if "q_kvar" in u.series]
+    return np.sum(known, axis=0) if known else np.zeros(problem.horizon.steps)

@@ -1,0 +1,149 @@
+"""The agent of a unit, of a heat hub, or of a group of units of one kind: negotiates by COHDA."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+
+import numpy as np
+
+from quartier.agents.base import QuartierAgent, hears
+from quartier.agents.choice import Choice, choice_for
+from quartier.agents.cohda import Option, WorkingMemory
+from quartier.agents.messages import Acknowledge, Commit, Gossip, Missing, Start, frozen
+from quartier.quantities import Array
+from quartier.scenario.settings import NegotiationSettings
+from quartier.units.base import UnitData
+
+logger = logging.getLogger(__name__)
+
+
+class UnitAgent(QuartierAgent):
+    """Chooses schedules of its own units; knows nobody else's constraints.
+
+    Parameters
+    ----------
+    name
+        Name of the agent.
+    units
+        Units that it plans for.
+    neighbourhood
+        Name of the neighbourhood agent.
+    neighbours
+        Names of the agents that it talks to.
+    rng
+        Source of its thinking times and sampled schedules.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        units: Sequence[UnitData],
+        neighbourhood: str,
+        neighbours: Sequence[str],
+        settings: NegotiationSettings,
+        rng: np.random.Generator,
+    ) -> None:
+        super().__init__(name, principal=neighbourhood)
+        self.units = tuple(units)
+        self.neighbours = tuple(neighbours)
+        self.history: list[tuple[int, Option, Array]] = []
+        """What it committed to: round, choice, and share of renewable power curtailed."""
+        self._settings = settings
+        self._rng = rng
+        self._choice: Choice | None = None
+        self._memory: WorkingMemory | None = None
+        self._open = False
+        self._undecided = False
+        self._thinking = False
+
+    @hears(Start)
+    def on_start_message(self, start: Start, sender: str) -> None:
+        """Begin, or begin again, from the own choice of the last round."""
+        if self._memory is not None and start.negotiation == self._memory.negotiation:
+            return  # told again, the first word got through
+        if self._choice is None:
+            self._choice = choice_for(self.units, start.terms, self._settings, self._rng)
+        else:
+            self._choice.update(start.terms)
+        if self._memory is None:
+            self._memory = WorkingMemory(
+                self.title, start.negotiation, start.terms, self._choice.best
+            )
+            nothing = np.zeros_like(start.terms.p_max_kw)
+            self._memory.seed(self._choice.best(nothing, nothing))
+        else:
+            self._memory.restart(start.negotiation, start.terms)
+        self._open = True
+        self._undecided = True
+        self._act()
+        self.later(self._settings.rebroadcast_s, self._rebroadcast(start))
+
+    @hears(Gossip)
+    def on_gossip(self, gossip: Gossip, sender: str) -> None:
+        """Merge what a neighbour knows; pass it on and think about it."""
+        if self._memory is None or gossip.negotiation != self._memory.negotiation:
+            return  # of a negotiation not begun here, or over; the next digest brings it again
+        changed = self._memory.perceive(sender, gossip)
+        self._undecided |= changed
+        if self._memory.wanted:
+            self.tell(sender, Missing(gossip.negotiation, tuple(sorted(self._memory.wanted))))
+        if self.inbox.empty():
+            self._act()
+
+    @hears(Missing)
+    def on_missing(self, missing: Missing, sender: str) -> None:
+        """Send again what a neighbour never got."""
+        if self._memory is not None and missing.negotiation == self._memory.negotiation:
+            self.tell(sender, self._memory.answer(sender, missing.wanted))
+
+    @hears(Commit)
+    def on_commit(self, commit: Commit, sender: str) -> None:
+        """Keep the own choice in the published candidate, and say so."""
+        if self._memory is None or commit.negotiation != self._memory.negotiation:
+            return
+        self._open = False
+        counter = commit.gamma.counters[self.title]
+        self._memory.gamma = commit.gamma
+        option = self._memory.own(counter)
+        if not self.history or self.history[-1][0] != commit.negotiation.round:
+            self.history.append((commit.negotiation.round, option, commit.curtailed_share))
+        schedule = option.schedule
+        assert schedule is not None  # own options always carry their schedule
+        self.tell(
+            sender,
+            Acknowledge(
+                commit.negotiation,
+                self.title,
+                counter,
+                frozen(schedule.up_kw),
+                frozen(schedule.down_kw),
+            ),
+        )
+
+    def _act(self) -> None:
+        """Pass the news on, and think about it if there is something to decide."""
+        self._spread()
+        if self._undecided and not self._thinking and self._open:
+            self._thinking = True
+            self.later(float(self._rng.uniform(0.0, self._settings.drain_s)), self._decide())
+
+    async def _decide(self) -> None:
+        self._thinking = self._undecided = False
+        if self._open and self._memory is not None and self._memory.decide():
+            self._spread()
+
+    def _spread(self) -> None:
+        assert self._memory is not None
+        for neighbour in self.neighbours:
+            if self._memory.has_news_for(neighbour):
+                self.tell(neighbour, self._memory.news_for(neighbour))
+
+    async def _rebroadcast(self, start: Start) -> None:
+        """Anti-entropy: tell the neighbours by the clock what is known, whatever was lost."""
+        memory = self._memory
+        if memory is None or not self._open or memory.negotiation != start.negotiation:
+            return
+        for neighbour in self.neighbours:
+            self.tell(neighbour, memory.news_for(neighbour, digest=True))
+        self.later(self._settings.rebroadcast_s, self._rebroadcast(start))
