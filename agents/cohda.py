@@ -35,6 +35,13 @@ class Option:
     schedule: Schedule | None = None
     """What the agent itself needs to carry it out; never sent."""
 
+    @property
+    def carried_out(self) -> Schedule:
+        """The schedule behind an option that the agent chose itself."""
+        if self.schedule is None:
+            raise ValueError("this option was heard of, not chosen: nobody can carry it out")
+        return self.schedule
+
 
 Choose = Callable[[Array, Array], Option]
 """Best own option, given the others' sum and what is curtailable in it, shape ``(T,)`` each."""

@@ -53,7 +53,7 @@ class MeasuredCommunication(CommunicationSimulation):
         self._medium = SimpleCommunicationSimulation(
             loss_percent=self.settings.loss,
             default_delay_s=self.settings.delay_s,
-            rng=random.Random(self.seed),  # noqa: S311 - a simulation, and seeded
+            rng=random.Random(self.seed),
         )
 
     def calculate_communication(

@@ -140,9 +140,7 @@ class DsoAgent(QuartierAgent):
         self._tell_caps(number, result.caps)
 
     def _tell_caps(self, number: int, caps: Mapping[str, Cap]) -> None:
-        changed = {
-            name: cap for name, cap in caps.items() if not _same(cap, self.caps.get(name))
-        }
+        changed = {name: cap for name, cap in caps.items() if not _same(cap, self.caps.get(name))}
         self.caps.update(caps)
         self._waiting = set(changed)
         for name, cap in changed.items():

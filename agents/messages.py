@@ -99,7 +99,7 @@ class Entry:
 
 @dataclass(frozen=True)
 class Candidate:
-    """Solution candidate γ: which choice of every known agent, what it is worth, and whose it is."""
+    """Solution candidate γ: a choice of every known agent, its value, and its author."""
 
     counters: Mapping[str, int]
     value: float

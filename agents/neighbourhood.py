@@ -65,15 +65,12 @@ class NeighbourhoodAgent(QuartierAgent):
         Prices and limits at the connection point.
     participants
         Names of the agents that negotiate.
-    neighbours
-        Those of them that it hears from while they do.
     """
 
     def __init__(
         self,
         problem: NeighbourhoodProblem,
         participants: Sequence[str],
-        neighbours: Sequence[str],
         settings: NegotiationSettings,
         q_kvar: Array,
         dso: str,
@@ -81,7 +78,6 @@ class NeighbourhoodAgent(QuartierAgent):
         super().__init__(problem.name, principal=dso)
         self.problem = problem
         self.participants = tuple(participants)
-        self.neighbours = tuple(neighbours)
         self.outcomes: list[Outcome] = []
         self.failures: dict[str, str] = {}
         self.terms = problem.terms
@@ -190,8 +186,10 @@ class NeighbourhoodAgent(QuartierAgent):
         if quiet:  # somebody never heard the start, or was not heard
             known = memory.gamma.counters.keys() if memory.gamma else set()
             self._call(sorted(self._living() - known))
+        pause = self._settings.quiet_s
+        if not quiet:
+            pause += self._news_s - self.now_s
         rest = self._started_s + self._settings.deadline_s - self.now_s
-        pause = self._settings.quiet_s if quiet else self._news_s + self._settings.quiet_s - self.now_s
         self.later(min(pause, max(rest, 0.0)), self._watch(negotiation))
 
     # -- the commitment -----------------------------------------------------------------------
@@ -216,7 +214,9 @@ class NeighbourhoodAgent(QuartierAgent):
         """Say the commit again until everybody acknowledged it, or the deadline has passed."""
         if self._commit is None or self._commit.negotiation != negotiation or self._settled():
             return
-        answered = self._acknowledged.keys() >= self._commit.gamma.counters.keys() - self.failures.keys()
+        answered = (
+            self._acknowledged.keys() >= self._commit.gamma.counters.keys() - self.failures.keys()
+        )
         if answered or self.now_s >= self._started_s + 2 * self._settings.deadline_s:
             self._conclude()
             return
@@ -231,8 +231,15 @@ class NeighbourhoodAgent(QuartierAgent):
         if self._settled():
             return
         self._acknowledged[answer.agent] = answer
-        if self._acknowledged.keys() >= self._commit.gamma.counters.keys() - self.failures.keys():
+        if self._answered():
             self._conclude()
+
+    def _answered(self) -> bool:
+        """Whether all that can answer have acknowledged the commit."""
+        assert self._commit is not None
+        return (
+            self._acknowledged.keys() >= self._commit.gamma.counters.keys() - self.failures.keys()
+        )
 
     def _settled(self) -> bool:
         assert self._commit is not None

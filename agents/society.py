@@ -70,7 +70,12 @@ def build(problem: Problem, rng: np.random.Generator) -> Society:
             )
         }
         neighbourhoods[task.name] = NeighbourhoodAgent(
-            task, list(task.agents), sorted(graph[task.name]), problem.negotiation, reactive(task), DSO
+            task,
+            list(task.agents),
+            sorted(graph[task.name]),
+            problem.negotiation,
+            reactive(task),
+            DSO,
         )
     plants = {p.name: DerAgent(p, problem.plant_q_kvar[p.name], DSO) for p in problem.plants}
     medium = MeasuredCommunication(

@@ -108,8 +108,7 @@ class UnitAgent(QuartierAgent):
         option = self._memory.own(counter)
         if not self.history or self.history[-1][0] != commit.negotiation.round:
             self.history.append((commit.negotiation.round, option, commit.curtailed_share))
-        schedule = option.schedule
-        assert schedule is not None  # own options always carry their schedule
+        schedule = option.carried_out
         self.tell(
             sender,
             Acknowledge(

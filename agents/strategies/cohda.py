@@ -65,8 +65,7 @@ def curtailed_share(speaker: NeighbourhoodAgent) -> Array:
 
 
 def _of_agent(agent: UnitAgent, share: Array) -> Iterator[tuple[str, UnitPlan]]:
-    schedule = agent.history[-1][1].schedule
-    assert schedule is not None  # own options always carry their schedule
+    schedule = agent.history[-1][1].carried_out
     for unit in agent.units:
         p_kw = schedule.unit_p_kw[unit.name]
         if KINDS[unit.kind].curtailable:
@@ -103,4 +102,3 @@ def _unheard(dso: DsoAgent) -> Iterator[str]:
         return
     for reason in dso.history[-1].result.unsolved:
         yield f"redispatch: {reason}"
-

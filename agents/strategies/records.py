@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+import numpy as np
+
 from quartier.agents.neighbourhood import Outcome
 from quartier.agents.society import Society
 from quartier.problem import Problem
@@ -13,16 +15,16 @@ from quartier.quantities import Array
 Row = Mapping[str, Any]
 
 
-def collect(problem: Problem, agents: Society) -> dict[str, Sequence[Row]]:
-    """Rows by table, without the column ``gate``."""
+def collect(problem: Problem, agents: Society) -> dict[str, Sequence[Row] | Mapping[str, Any]]:
+    """Rows or columns by table, without the column ``gate``."""
     outcomes = [o for n in agents.neighbourhoods.values() for o in n.outcomes]
-    tables: dict[str, Sequence[Row]] = {
+    tables: dict[str, Sequence[Row] | Mapping[str, Any]] = {
         "redispatch": list(_redispatch(agents)),
         "signals": list(_before(problem, agents)),
         "solves": list(_solves(agents)),
         "negotiations": [_negotiation(o, agents) for o in outcomes],
         "traces": [row for o in outcomes for row in _trace(o)],
-        "plans": list(_plans(problem, agents)),
+        "plans": _plans(problem, agents),
     }
     if agents.medium.keep:
         tables["messages"] = agents.medium.rows
@@ -89,15 +91,21 @@ def _trace(outcome: Outcome) -> Iterator[Row]:
         }
 
 
-def _plans(problem: Problem, agents: Society) -> Iterator[Row]:
-    """Power that every unit's agent committed to, by round (before curtailment is shared)."""
+def _plans(problem: Problem, agents: Society) -> dict[str, Array | list[str]]:
+    """Power that every unit's agent committed to, by round, with nothing curtailed (columns)."""
     times = problem.horizon.times
-    for group in agents.units.values():
-        for agent in group.values():
-            for number, option, _ in agent.history:
-                assert option.schedule is not None  # own options always carry their schedule
-                for unit, p_kw in option.schedule.unit_p_kw.items():
-                    for time, value in zip(times, p_kw, strict=True):
-                        yield {"round": number, "time": time, "unit": unit, "p_kw": float(value)}
-
-
+    blocks = [
+        (number, unit, p_kw)
+        for group in agents.units.values()
+        for agent in group.values()
+        for number, option, _ in agent.history
+        for unit, p_kw in option.carried_out.unit_p_kw.items()
+    ]
+    if not blocks:
+        return {}
+    return {
+        "round": np.repeat([number for number, _, _ in blocks], len(times)),
+        "time": np.tile(times.to_numpy(), len(blocks)),
+        "unit": np.repeat([unit for _, unit, _ in blocks], len(times)),
+        "p_kw": np.concatenate([p_kw for _, _, p_kw in blocks]),
+    }

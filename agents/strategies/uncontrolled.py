@@ -1,4 +1,4 @@
-"""`uncontrolled`: nobody plans. Units follow their own rules, nothing is offered or redispatched."""
+"""`uncontrolled`: nobody plans; units follow their own rules, and nothing is redispatched."""
 
 from __future__ import annotations
 

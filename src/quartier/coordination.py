@@ -46,9 +46,10 @@ class Cap:
 class Plan:
     """The answer to a :class:`~quartier.problem.Problem`.
 
-    ``records`` holds rows for the tables of the run folder by table name (``redispatch``,
-    ``negotiations``, ``traces``, ``solves``, ``messages``, ``fronts``, ``plans``,
-    ``signals``), without the column ``gate``, which is added when they are written.
+    ``records`` holds what goes into the tables of the run folder by table name
+    (``redispatch``, ``negotiations``, ``traces``, ``solves``, ``messages``, ``fronts``,
+    ``plans``, ``signals``): a sequence of rows, or a mapping of columns. The column ``gate`` is
+    added when they are written.
     """
 
     units: Mapping[str, UnitPlan] = field(default_factory=dict)
@@ -56,7 +57,9 @@ class Plan:
     caps: Mapping[str, Cap] = field(default_factory=dict)
     tap_pos: int | None = None
     """Tap position for the window; None leaves it as it is."""
-    records: Mapping[str, Sequence[Mapping[str, Any]]] = field(default_factory=dict)
+    records: Mapping[str, Sequence[Mapping[str, Any]] | Mapping[str, Any]] = field(
+        default_factory=dict
+    )
     degraded: tuple[str, ...] = ()
     """What went wrong without stopping the plan; makes the run ``degraded``."""
 
@@ -100,5 +103,7 @@ def resolve(name: str) -> type[Coordination]:
             [f"coordination {name!r}: module {module_name!r} has no class {class_name!r}"]
         ) from error
     if not callable(getattr(found, "plan", None)):
-        raise InputError([f"coordination {name!r}: {class_name} has no method plan(problem, state, rng)"])
+        raise InputError(
+            [f"coordination {name!r}: {class_name} has no method plan(problem, state, rng)"]
+        )
     return found  # type: ignore[no-any-return]
