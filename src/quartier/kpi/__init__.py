@@ -1,0 +1,168 @@
+"""Key performance indicators: each a small function of the tables of a run (M12).
+
+Nothing else is read than tables, manifest and ``grid.json`` of the run and of the baseline that
+its manifest names. A figure that is not defined, such as a share of nothing, is None.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from quartier.kpi import grid, neighbourhood, process, redispatch
+from quartier.kpi.redispatch import Groups
+from quartier.kpi.run_data import RunData
+
+__all__ = ["KPIS", "Kpi", "RunData", "compute"]
+
+Figure: TypeAlias = Callable[[RunData], float | None] | Callable[[RunData], Groups]
+
+
+@dataclass(frozen=True)
+class Kpi:
+    """A KPI: its key in ``kpis.json``, what the table calls it, its unit, and how it is read.
+
+    A function that returns a figure by group gives one key a group: ``import[nord]``.
+    """
+
+    name: str
+    label: str
+    unit: str
+    value: Figure
+
+    @property
+    def definition(self) -> str:
+        """Definition and source: the function's docstring."""
+        return self.value.__doc__ or ""
+
+
+KPIS: tuple[Kpi, ...] = (
+    # Congestion
+    Kpi("overloads", "Overloads", "1", grid.overloads),
+    Kpi("overload_energy", "Overload energy", "MWh", grid.overload_energy),
+    Kpi("congestion_solved", "Overloads solved", "1", grid.congestion_solved),
+    Kpi(
+        "congestion_solved_energy",
+        "Overload energy solved",
+        "1",
+        grid.congestion_solved_energy,
+    ),
+    Kpi(
+        "congestion_solved_vs_uncontrolled",
+        "Overloads solved, vs baseline",
+        "1",
+        grid.congestion_solved_vs_uncontrolled,
+    ),
+    Kpi(
+        "congestion_solved_energy_vs_uncontrolled",
+        "Overload energy solved, vs baseline",
+        "1",
+        grid.congestion_solved_energy_vs_uncontrolled,
+    ),
+    Kpi("voltage_violations", "Voltage violations", "1", grid.voltage_violations),
+    Kpi("voltage_solved", "Voltage violations solved", "1", grid.voltage_solved),
+    Kpi(
+        "voltage_solved_vs_uncontrolled",
+        "Voltage violations solved, vs baseline",
+        "1",
+        grid.voltage_solved_vs_uncontrolled,
+    ),
+    Kpi("max_line_loading", "Highest line loading", "%", grid.max_line_loading),
+    Kpi(
+        "max_transformer_loading", "Highest transformer loading", "%", grid.max_transformer_loading
+    ),
+    Kpi("min_voltage", "Lowest voltage", "pu", grid.min_voltage),
+    Kpi("max_voltage", "Highest voltage", "pu", grid.max_voltage),
+    Kpi("steps_not_converged", "Steps without power flow", "1", grid.steps_not_converged),
+    # Redispatch
+    Kpi(
+        "redispatch_activation_rate",
+        "Redispatch activation rate",
+        "1",
+        redispatch.redispatch_activation_rate,
+    ),
+    Kpi("redispatch_calls", "Redispatch calls", "1", redispatch.redispatch_calls),
+    Kpi("redispatch_energy", "Redispatch energy", "MWh", redispatch.redispatch_energy),
+    Kpi("cap_violations", "P_set not kept", "1", redispatch.cap_violations),
+    Kpi("cap_violation_energy", "Energy beyond P_set", "kWh", redispatch.cap_violation_energy),
+    Kpi("curtailed_energy", "Renewable energy curtailed", "MWh", redispatch.curtailed_energy),
+    Kpi("curtailment_degree", "Degree of curtailment", "1", redispatch.curtailment_degree),
+    Kpi("curtailment_degree", "Degree of curtailment", "1", redispatch.curtailment_degree_by),
+    Kpi("redispatch_cost", "Redispatch cost", "EUR", redispatch.redispatch_cost),
+    Kpi("losses", "Grid losses", "MWh", grid.losses),
+    Kpi("upper_cost", "Cost of the upper level", "EUR", redispatch.upper_cost),
+    Kpi("co2_slack", "CO2 of imports from the upper grid", "kg", grid.co2_slack),
+    Kpi("co2_plants", "CO2 of the grid's plants", "kg", grid.co2_plants),
+    # Neighbourhoods
+    Kpi("self_sufficiency", "Self-sufficiency", "1", neighbourhood.self_sufficiency),
+    Kpi("self_consumption", "Self-consumption", "1", neighbourhood.self_consumption),
+    Kpi(
+        "demand_flexibility_potential",
+        "Flexibility offered",
+        "kWh",
+        neighbourhood.demand_flexibility_potential,
+    ),
+    Kpi(
+        "demand_flexibility_used",
+        "Demand shifted, vs baseline",
+        "kWh",
+        neighbourhood.demand_flexibility_used,
+    ),
+    Kpi("ev_energy_due", "EV energy due", "kWh", neighbourhood.ev_energy_due),
+    Kpi("ev_energy_delivered", "EV energy delivered", "kWh", neighbourhood.ev_energy_delivered),
+    Kpi("ev_energy_missing", "EV energy missing", "kWh", neighbourhood.ev_energy_missing),
+    Kpi("heat_demand", "Heat demand", "kWh", neighbourhood.heat_demand),
+    Kpi("heat_unserved", "Heat unserved", "kWh", neighbourhood.heat_unserved),
+    Kpi("heat_rejected", "Heat rejected", "kWh", neighbourhood.heat_rejected),
+    Kpi("co2_local", "CO2 of the neighbourhoods", "kg", neighbourhood.co2_local),
+    Kpi(
+        "store_energy_difference",
+        "Energy gained in stores",
+        "kWh",
+        neighbourhood.store_energy_difference,
+    ),
+    Kpi(
+        "store_energy_value",
+        "Value of energy gained in batteries",
+        "EUR",
+        neighbourhood.store_energy_value,
+    ),
+    Kpi("lower_cost", "Cost of the lower level", "EUR", neighbourhood.lower_cost),
+    Kpi("cost", "Cost", "EUR", neighbourhood.cost),
+    Kpi("import", "Energy imported", "kWh", neighbourhood.imported),
+    Kpi("export", "Energy exported", "kWh", neighbourhood.exported),
+    Kpi("export_avoidance", "Export avoided, vs baseline", "1", neighbourhood.export_avoidance),
+    Kpi("peak", "Peak import", "kW", neighbourhood.peak_import),
+    Kpi("peak_export", "Peak export", "kW", neighbourhood.peak_export),
+    # Process
+    Kpi("negotiations", "Negotiations", "1", process.negotiations),
+    Kpi("negotiation_agents", "Agents in a negotiation", "1", process.negotiation_agents),
+    Kpi("negotiation_messages", "Messages", "1", process.negotiation_messages),
+    Kpi("negotiation_bytes", "Size of messages", "B", process.negotiation_bytes),
+    Kpi(
+        "negotiation_sim_time", "Simulated time of negotiations", "s", process.negotiation_sim_time
+    ),
+    Kpi("negotiation_wall_time", "Wall time of negotiations", "s", process.negotiation_wall_time),
+    Kpi("negotiation_agreement", "Agreement", "1", process.negotiation_agreement),
+    Kpi("wall_time_planning", "Wall time of planning", "s", process.wall_time_planning),
+    Kpi("wall_time_execution", "Wall time of execution", "s", process.wall_time_execution),
+)
+"""All KPIs in the order in which they are shown."""
+
+
+def compute(run: RunData) -> dict[str, dict[str, Any]]:
+    """Read all KPIs of a run: ``{name: {"value": x, "unit": "kWh", "label": "..."}}``."""
+    table: dict[str, dict[str, Any]] = {}
+    for kpi in KPIS:
+        value = kpi.value(run)
+        if isinstance(value, Mapping):
+            for group, figure in value.items():
+                table[f"{kpi.name}[{group}]"] = _entry(kpi, figure, f"{kpi.label} ({group})")
+        else:
+            table[kpi.name] = _entry(kpi, value, kpi.label)
+    return table
+
+
+def _entry(kpi: Kpi, value: float | None, label: str) -> dict[str, Any]:
+    return {"value": value, "unit": kpi.unit, "label": label}

@@ -1,0 +1,179 @@
+"""KPIs of the grid: congestion, voltage, losses, emissions (M12; seed 001, table 1)."""
+
+from __future__ import annotations
+
+import pandas as pd
+
+from quartier.kpi.run_data import RunData, positive
+from quartier.quantities import KW_PER_MW
+
+OVERLOADS_OFFERED = "overloads_offered"
+"""Signal of the DSO: elements above their limit with everything offered, by time."""
+OVERLOAD_ENERGY_OFFERED = "overload_energy_offered"
+"""Signal of the DSO: MWh above the limits with everything offered, by time."""
+VOLTAGE_VIOLATIONS_OFFERED = "voltage_violations_offered"
+"""Signal of the DSO: buses outside their band with everything offered, by time."""
+
+
+def _loadings(run: RunData) -> pd.DataFrame:
+    """Lines and transformers of all steps with the excess over their own limit (plus tolerance).
+
+    Columns ``loading_percent``, ``excess_percent`` (0 where kept), ``rating_mva``.
+    """
+    parts = []
+    for table, limits in (("lines", run.limits.line), ("transformers", run.limits.transformer)):
+        rows = run.table(table)[["index", "loading_percent"]]
+        parts.append(rows.join(limits, on="index"))
+    both = pd.concat(parts, ignore_index=True)
+    above = both["loading_percent"] - both["limit_percent"]
+    tolerance = float(run.setting("redispatch", "loading_tolerance_percent"))
+    return both.assign(excess_percent=above.where(above > tolerance, 0.0))
+
+
+def _voltage_excess(run: RunData) -> pd.Series[float]:
+    """Voltage outside the bus' own band in pu, by row of the table ``buses``, 0 where kept."""
+    rows = run.table("buses")[["bus", "vm_pu"]].join(run.limits.bus, on="bus")
+    over, under = rows["vm_pu"] - rows["vm_max_pu"], rows["vm_min_pu"] - rows["vm_pu"]
+    outside = over.where(over > under, under)
+    tolerance = float(run.setting("redispatch", "voltage_tolerance_pu"))
+    return outside.where(outside > tolerance, 0.0)
+
+
+def _solved(before: float, after: float) -> float | None:
+    """``(before - after) / before``, undefined where nothing was congested (M12)."""
+    return (before - after) / before if before > 0 else None
+
+
+# -- congestion -----------------------------------------------------------------------------
+def overloads(run: RunData) -> float:
+    """O_after: pairs of element and step loaded above the element's own limit (M12).
+
+    Lines and transformers; loading beyond ``redispatch.loading_tolerance_percent`` counts.
+    """
+    return float((_loadings(run)["excess_percent"] > 0).sum())
+
+
+def overload_energy(run: RunData) -> float:
+    """Energy above the elements' own limits in MWh: Σ excess · rated power · Δ (M12)."""
+    rows = _loadings(run)
+    excess_mw = positive(rows["excess_percent"]) / 100 * rows["rating_mva"]
+    return float(excess_mw.sum()) * run.dt_h
+
+
+def overloads_offered(run: RunData) -> float | None:
+    """O_before: pairs above the limit in the AC power flow with this run's first offers (M12)."""
+    return _total(run, OVERLOADS_OFFERED)
+
+
+def _total(run: RunData, signal: str) -> float | None:
+    """Sum of a signal of the DSO over the steps; undefined if nobody redispatched."""
+    values = run.signal(signal)
+    return float(values.sum()) if len(values) else None
+
+
+def congestion_solved(run: RunData) -> float | None:
+    """Share of overloads removed against the first offers (seed 001, table 1; M12)."""
+    before = overloads_offered(run)
+    return None if before is None else _solved(before, overloads(run))
+
+
+def congestion_solved_vs_uncontrolled(run: RunData) -> float | None:
+    """Share of overloads removed against the baseline run (M12)."""
+    if run.baseline is None:
+        return None
+    return _solved(overloads(run.baseline), overloads(run))
+
+
+def congestion_solved_energy(run: RunData) -> float | None:
+    """Share of overload energy removed against the first offers (M12)."""
+    before = _total(run, OVERLOAD_ENERGY_OFFERED)
+    return None if before is None else _solved(before, overload_energy(run))
+
+
+def congestion_solved_energy_vs_uncontrolled(run: RunData) -> float | None:
+    """Share of overload energy removed against the baseline run (M12)."""
+    if run.baseline is None:
+        return None
+    return _solved(overload_energy(run.baseline), overload_energy(run))
+
+
+def max_line_loading(run: RunData) -> float | None:
+    """Greatest loading of a line in percent of its rated current."""
+    return _greatest(run.table("lines")["loading_percent"])
+
+
+def max_transformer_loading(run: RunData) -> float | None:
+    """Greatest loading of a transformer in percent of its rated current."""
+    return _greatest(run.table("transformers")["loading_percent"])
+
+
+def _greatest(values: pd.Series[float]) -> float | None:
+    return float(values.max()) if values.notna().any() else None
+
+
+# -- voltage --------------------------------------------------------------------------------
+def voltage_violations(run: RunData) -> float:
+    """Pairs of bus and step outside the bus' own band (M12).
+
+    Voltage beyond ``redispatch.voltage_tolerance_pu`` counts.
+    """
+    return float((_voltage_excess(run) > 0).sum())
+
+
+def voltage_solved(run: RunData) -> float | None:
+    """Share of voltage violations removed against the first offers (M12)."""
+    before = _total(run, VOLTAGE_VIOLATIONS_OFFERED)
+    return None if before is None else _solved(before, voltage_violations(run))
+
+
+def voltage_solved_vs_uncontrolled(run: RunData) -> float | None:
+    """Share of voltage violations removed against the baseline run (M12)."""
+    if run.baseline is None:
+        return None
+    return _solved(voltage_violations(run.baseline), voltage_violations(run))
+
+
+def min_voltage(run: RunData) -> float | None:
+    """Lowest voltage of a bus in pu."""
+    values = run.table("buses")["vm_pu"]
+    return float(values.min()) if values.notna().any() else None
+
+
+def max_voltage(run: RunData) -> float | None:
+    """Highest voltage of a bus in pu."""
+    return _greatest(run.table("buses")["vm_pu"])
+
+
+# -- losses and emissions -------------------------------------------------------------------
+def losses(run: RunData) -> float:
+    """U1: losses of lines and transformers in MWh, three-phase (seed 001 eq. 1; M4)."""
+    loss_mw = run.table("lines")["loss_mw"].sum() + run.table("transformers")["loss_mw"].sum()
+    return float(loss_mw) * run.dt_h
+
+
+def slack_power_mw(run: RunData) -> pd.Series[float]:
+    """Power taken from the upper grid in MW by time, positive into this grid."""
+    buses = run.table("buses")
+    slack = buses[buses["bus"].isin(run.limits.slack_buses)]
+    return slack.groupby("time")["p_mw"].sum()
+
+
+def co2_slack(run: RunData) -> float:
+    """U2: emissions of imports over the slack in kg, Σ max(0, P_slack)·Δ·factor (M4).
+
+    Seed 001 eq. 3 counts exports against imports; here only imports emit.
+    """
+    drawn_kwh = slack_power_mw(run).clip(lower=0.0) * KW_PER_MW * run.dt_h
+    factor = run.signal("co2_kg_per_kwh").reindex(drawn_kwh.index)
+    return float((drawn_kwh * factor).sum())
+
+
+def co2_plants(run: RunData) -> float:
+    """U2: emissions of the grid's own plants outside the neighbourhoods in kg (seed 001 eq. 3)."""
+    units = run.table("units")
+    return float(units.loc[units["neighbourhood"].isna(), "co2_kg"].sum())
+
+
+def steps_not_converged(run: RunData) -> float:
+    """Steps for which the power flow found no solution; their rows are NaN."""
+    return float((~run.table("steps")["converged"].astype(bool)).sum())

@@ -1,0 +1,212 @@
+"""KPIs of the neighbourhoods: energy, heat, vehicles, emissions, cost (M3, M8, M12)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pandas as pd
+
+from quartier.kpi.redispatch import Groups, lost_kw
+from quartier.kpi.run_data import RunData, positive, ratio
+from quartier.quantities import Array
+
+SHIFTABLE = ("ev_station", "heat_pump", "electric_heater")
+"""Kinds of unit that are loads and can be shifted in time."""
+
+UNIT_COST = "unit_cost"
+"""Signal by neighbourhood: fuel, wear and starts of its units in a step in EUR."""
+
+
+def _sum(values: Array | pd.Series[float]) -> float:
+    return float(np.nansum(np.asarray(values, dtype=float)))
+
+
+def _import_kw(points: pd.DataFrame) -> Array:
+    return positive(-points["p_kw"])
+
+
+def _export_kw(points: pd.DataFrame) -> Array:
+    return positive(points["p_kw"])
+
+
+def _by_neighbourhood(run: RunData, value: Callable[[pd.DataFrame], float]) -> Groups:
+    """A figure of each neighbourhood's rows in the table ``connection_points``."""
+    points = run.connection_points
+    return {name: value(points[points["name"] == name]) for name in run.neighbourhoods}
+
+
+# -- energy ---------------------------------------------------------------------------------
+def self_sufficiency(run: RunData) -> float | None:
+    """1 - Σ import Δ / Σ demand Δ; demand without battery charging (seed 001, table 1)."""
+    units = run.units[run.units["kind"] != "battery"]
+    share = ratio(_sum(_import_kw(run.connection_points)), _sum(positive(-units["p_kw"])))
+    return None if share is None else 1 - share
+
+
+def self_consumption(run: RunData) -> float | None:
+    """Generation that is not exported / generation, of PV, wind and CHP (M12)."""
+    units = run.units[run.units["kind"] != "battery"]
+    generated = _sum(positive(units["p_kw"]))
+    kept = max(0.0, generated - _sum(_export_kw(run.connection_points)))
+    return ratio(kept, generated)
+
+
+def imported(run: RunData) -> Groups:
+    """Energy drawn from the grid in kWh, by neighbourhood (M8)."""
+    return _by_neighbourhood(run, lambda rows: _sum(_import_kw(rows)) * run.dt_h)
+
+
+def exported(run: RunData) -> Groups:
+    """Energy fed into the grid in kWh, by neighbourhood (M8)."""
+    return _by_neighbourhood(run, lambda rows: _sum(_export_kw(rows)) * run.dt_h)
+
+
+def peak_import(run: RunData) -> Groups:
+    """Greatest power drawn from the grid in kW, by neighbourhood (L1, M3).
+
+    Negative if it feeds in at all times (L1 is not clipped).
+    """
+    return _by_neighbourhood(run, lambda rows: float((-rows["p_kw"]).max()))
+
+
+def peak_export(run: RunData) -> Groups:
+    """Greatest power fed into the grid in kW, by neighbourhood (M8)."""
+    return _by_neighbourhood(run, lambda rows: float(rows["p_kw"].max()))
+
+
+def export_avoidance(run: RunData) -> Groups:
+    """Share of the baseline's exported energy that was not exported, by neighbourhood (M8)."""
+    if run.baseline is None:
+        return dict.fromkeys(run.neighbourhoods)
+    before, after = exported(run.baseline), exported(run)
+    return {name: _less(before.get(name), after[name]) for name in run.neighbourhoods}
+
+
+def _less(before: float | None, after: float | None) -> float | None:
+    if before is None or after is None or before <= 0:
+        return None
+    return (before - after) / before
+
+
+# -- flexibility ------------------------------------------------------------------------------
+def demand_flexibility_potential(run: RunData) -> float | None:
+    """Σ_t (up + down)·Δ of the bands in the neighbourhoods' offers in kWh (L2, M3).
+
+    The offers do not split their band by unit, so that storage and generation are in it; the
+    power by step stands in the table ``connection_points``. The band is single-step, not jointly
+    deliverable over steps. Undefined if nothing was offered.
+    """
+    points = run.connection_points
+    band = points["flex_up_kw"] + points["flex_down_kw"]
+    return _sum(band) * run.dt_h if band.notna().any() else None
+
+
+def demand_flexibility_used(run: RunData) -> float | None:
+    """½ Σ |P - P_baseline| Δ of the shiftable loads in kWh (seed 001, table 1; M12).
+
+    Vehicles, heat pumps and electric heaters, unit by unit; every kWh shifted leaves one step
+    and enters another, hence the half.
+    """
+    if run.baseline is None:
+        return None
+    moved = _shiftable(run) - _shiftable(run.baseline)
+    return _sum(moved.abs().to_numpy()) * run.dt_h / 2
+
+
+def _shiftable(run: RunData) -> pd.DataFrame:
+    units = run.units[run.units["kind"].isin(SHIFTABLE)]
+    return units.pivot_table("p_kw", "time", "unit", observed=True)
+
+
+# -- what must be served --------------------------------------------------------------------
+def ev_energy_due(run: RunData) -> float:
+    """Energy due to vehicles that leave within the run in kWh."""
+    return _sum(run.table("ev_sessions")["due_kwh"])
+
+
+def ev_energy_delivered(run: RunData) -> float:
+    """Energy delivered to these vehicles in kWh."""
+    return _sum(run.table("ev_sessions")["delivered_kwh"])
+
+
+def ev_energy_missing(run: RunData) -> float:
+    """Σ max(0, due - delivered) over the vehicles' stays in kWh: a hard requirement (M1)."""
+    stays = run.table("ev_sessions")
+    return _sum(positive(stays["due_kwh"] - stays["delivered_kwh"]))
+
+
+def heat_demand(run: RunData) -> float:
+    """Heat demand in kWh."""
+    return _sum(run.table("heat")["demand_kw"]) * run.dt_h
+
+
+def heat_unserved(run: RunData) -> float:
+    """Heat demand that was not served in kWh (M1)."""
+    return _sum(run.table("heat")["unserved_kw"]) * run.dt_h
+
+
+def heat_rejected(run: RunData) -> float:
+    """Heat that nobody took in kWh (M1)."""
+    return _sum(run.table("heat")["rejected_kw"]) * run.dt_h
+
+
+# -- emissions and cost -----------------------------------------------------------------------
+def co2_local(run: RunData) -> float:
+    """L3: emissions of all fuel burnt in the neighbourhoods in kg (M3; seed 001 eq. 15)."""
+    return _sum(run.units["co2_kg"])
+
+
+def cost(run: RunData) -> Groups:
+    """What a neighbourhood pays in EUR: fuel, wear, starts, and energy at its prices (M8).
+
+    Without the calculatory weights of its objectives, and before the value of the energy left in
+    its stores.
+    """
+    return {name: _money(run, name) for name in run.neighbourhoods}
+
+
+def _money(run: RunData, name: str) -> float:
+    rows = run.connection_points
+    rows = rows[rows["name"] == name].set_index("time")
+    bought = rows["p_kw"].clip(upper=0).abs() * run.signal("import_eur_per_kwh")
+    sold = rows["p_kw"].clip(lower=0) * run.signal("export_eur_per_kwh")
+    own = run.signal(f"{UNIT_COST}[{name}]")
+    return _sum(own) + (_sum(bought) - _sum(sold)) * run.dt_h
+
+
+def lower_cost(run: RunData) -> float:
+    """Weighted objective of all neighbourhoods as executed in EUR (M3: L0, L1, L3, L4).
+
+    Their cost, plus curtailment, emissions and peak import at the scenario's weights.
+    """
+    weights = run.setting("objectives")
+    curtailed_kwh = _sum(lost_kw(run.units)) * run.dt_h
+    peak_kw = sum(value or 0.0 for value in peak_import(run).values())
+    return (
+        sum(value or 0.0 for value in cost(run).values())
+        + weights["curtailment_eur_per_kwh"] * curtailed_kwh
+        + weights["co2_eur_per_kg"] * co2_local(run)
+        + weights["peak_eur_per_kw"] * peak_kw
+    )
+
+
+# -- energy left in the stores ------------------------------------------------------------------
+def store_energy_difference(run: RunData) -> Groups:
+    """Energy in the stores at the end less that at the start in kWh, by kind of store (M1)."""
+    start: dict[str, float] = run.result.manifest.get("start_energy_kwh", {})
+    stores = run.units[run.units["unit"].isin(start)]
+    ends = stores.sort_values("time").groupby("unit").last()
+    gained = ends["energy_kwh"] - pd.Series(start, dtype=float)
+    return {str(kind): _sum(rows) for kind, rows in gained.groupby(ends["kind"], observed=True)}
+
+
+def store_energy_value(run: RunData) -> float | None:
+    """Value of the energy gained in electric stores in EUR, at the mean export price.
+
+    What it would have earned, had it been fed in; energy missing at the end is a debt. Heat
+    stores end at or above their start by the end-of-horizon rule and are not valued.
+    """
+    gained = store_energy_difference(run).get("battery")
+    price = run.signal("export_eur_per_kwh")
+    return None if gained is None or price.empty else gained * float(price.mean())

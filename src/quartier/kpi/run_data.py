@@ -1,0 +1,96 @@
+"""What KPIs are read from: the tables and the manifest of a run, and of its baseline."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from quartier.kpi.limits import Limits, read_limits
+from quartier.quantities import Array
+from quartier.results import Result
+from quartier.results.tables import schema
+
+
+class RunData:
+    """Tables of a run, read once each; an absent table is an empty one.
+
+    Parameters
+    ----------
+    result
+        The run.
+    baseline
+        The run that it is compared with, if there is any.
+    """
+
+    def __init__(self, result: Result, baseline: Result | None = None) -> None:
+        self.result = result
+        self.baseline = RunData(baseline) if baseline is not None else None
+        self._tables: dict[str, pd.DataFrame] = {}
+
+    @cached_property
+    def scenario(self) -> dict[str, Any]:
+        """The scenario as resolved."""
+        scenario: dict[str, Any] = self.result.manifest["scenario"]
+        return scenario
+
+    @cached_property
+    def dt_h(self) -> float:
+        """Length of a step in hours."""
+        return float(self.scenario["horizon"]["step_minutes"]) / 60
+
+    @cached_property
+    def neighbourhoods(self) -> tuple[str, ...]:
+        """Names of the neighbourhoods, in the order of the scenario."""
+        return tuple(self.scenario["neighbourhoods"])
+
+    @cached_property
+    def limits(self) -> Limits:
+        """Limits of the grid's elements."""
+        return read_limits(self.result.dir / "grid.json")
+
+    def table(self, name: str) -> pd.DataFrame:
+        """A table of the run, empty if the run has none."""
+        if name not in self._tables:
+            there = name in self.result.tables
+            self._tables[name] = (
+                self.result.table(name) if there else schema(name).empty_table().to_pandas()
+            )
+        return self._tables[name]
+
+    @cached_property
+    def units(self) -> pd.DataFrame:
+        """Units inside the neighbourhoods."""
+        units = self.table("units")
+        return units[units["neighbourhood"].notna()]
+
+    @cached_property
+    def connection_points(self) -> pd.DataFrame:
+        """Connection points of the neighbourhoods."""
+        points = self.table("connection_points")
+        return points[points["kind"] == "neighbourhood"]
+
+    def signal(self, name: str) -> pd.Series[float]:
+        """A signal by time; where several gates gave it, the first stands."""
+        signals = self.table("signals")
+        rows = signals[signals["name"] == name].drop_duplicates("time", keep="first")
+        return rows.set_index("time")["value"]
+
+    def setting(self, *path: str) -> Any:
+        """A value of the scenario as resolved, e.g. ``setting("redispatch", "taps")``."""
+        value: Any = self.scenario
+        for key in path:
+            value = value[key]
+        return value
+
+
+def ratio(part: float, whole: float) -> float | None:
+    """``part / whole``, undefined (None) where there is no whole."""
+    return part / whole if whole > 0 else None
+
+
+def positive(values: pd.Series[float]) -> Array:
+    """The positive part of a column; rows of a step without a solution (NaN) count as zero."""
+    return np.nan_to_num(np.maximum(values.to_numpy(dtype=float), 0.0))
