@@ -6,34 +6,28 @@ Exit codes: 0 complete, 2 the input is wrong, 3 the run failed, 4 the run finish
 
 from __future__ import annotations
 
-import ast
-import importlib.util
-import math
 import re
 import signal
-import sys
-import traceback
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
-from enum import StrEnum
 from importlib import resources
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from quartier import progress
-from quartier.errors import InputError, QuartierError
+from quartier.catalogue import CATALOGUE
+from quartier.errors import InputError
+from quartier.terminal import (
+    DEGRADED,
+    FAILED,
+    complain,
+    exit_codes,
+    print_kpis,
+    print_rows,
+    reporting,
+)
 
 if TYPE_CHECKING:
-    from rich.table import Table
-
-    from quartier.results import Result
     from quartier.scenario.load import LoadedScenario
-
-EXIT_CODES = {"complete": 0, "degraded": 4}
-"""Exit code by the status of a finished run; any other status is a failure."""
-WRONG_INPUT, FAILED, CANCELLED = 2, 3, 130
 
 app = typer.Typer(
     add_completion=False,
@@ -68,14 +62,6 @@ CoordinationOption = Annotated[
 ]
 
 
-class Listed(StrEnum):
-    """What ``quartier list`` can list."""
-
-    SCENARIOS = "scenarios"
-    COORDINATIONS = "coordinations"
-    UNITS = "units"
-
-
 def main() -> None:
     """Run the command line; SIGTERM cancels a run as Ctrl-C does."""
     signal.signal(signal.SIGTERM, signal.default_int_handler)
@@ -108,7 +94,7 @@ def run(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
 ) -> None:
     """Run a scenario, print its KPIs, and leave a run folder."""
-    with _exit_codes(), _progress(quiet=quiet) as shown:
+    with exit_codes(), reporting(quiet=quiet) as shown:
         import quartier
 
         result = quartier.run(
@@ -119,11 +105,11 @@ def run(
             out=out,
             progress=shown,
         )
-    _print_kpis(result)
+    print_kpis(result)
     typer.echo(f"Run folder: {result.dir}")
     if result.status != "complete":
-        _complain(f"The run is {result.status}: {result.manifest['error']}")
-    raise typer.Exit(EXIT_CODES.get(result.status, FAILED))
+        complain(f"The run is {result.status}: {result.manifest['error']}")
+        raise typer.Exit(DEGRADED if result.status == "degraded" else FAILED)
 
 
 @app.command()
@@ -135,7 +121,7 @@ def validate(
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
 ) -> None:
     """Read everything a run would read, run nothing, and list every problem."""
-    with _exit_codes(), _progress(quiet=quiet):
+    with exit_codes(), reporting(quiet=quiet):
         from quartier.scenario.load import load
 
         loaded = load(scenario, overrides or ())
@@ -149,17 +135,15 @@ def validate(
 
 @app.command("list")
 def list_(
-    what: Annotated[Listed | None, typer.Argument(help="What to list (default: all).")] = None,
+    what: Annotated[
+        Literal["scenarios", "coordinations", "units"] | None,
+        typer.Argument(help="What to list (default: all)."),
+    ] = None,
 ) -> None:
     """List scenarios, coordination mechanisms and kinds of units."""
-    rows = {
-        Listed.SCENARIOS: _scenarios,
-        Listed.COORDINATIONS: _coordinations,
-        Listed.UNITS: _units,
-    }
-    with _exit_codes():
-        for kind in [what] if what else list(Listed):
-            _print_rows(kind.value, rows[kind]())
+    with exit_codes():
+        for title in [what] if what else CATALOGUE:
+            print_rows(title, CATALOGUE[title]())
 
 
 @app.command()
@@ -167,7 +151,7 @@ def new(
     name: Annotated[str, typer.Argument(metavar="NAME", help="Folder to make.")],
 ) -> None:
     """Make a folder with a commented scenario to start from."""
-    with _exit_codes():
+    with exit_codes():
         path = _write_template(Path(name))
     typer.echo(f"Wrote {path}. Next: quartier validate {name}, then quartier run {name}.")
 
@@ -203,120 +187,3 @@ def _write_template(folder: Path) -> Path:
     path = folder / "scenario.yaml"
     path.write_text(text, encoding="utf-8")
     return path
-
-
-# -- lists ----------------------------------------------------------------------------------------
-def _scenarios() -> Iterator[tuple[str, str]]:
-    from quartier.scenario.load import shipped
-
-    for name, (title, variants) in shipped().items():
-        yield name, title
-        for variant in variants:
-            yield f"{name}:{variant}", ""
-
-
-def _coordinations() -> Iterator[tuple[str, str]]:
-    from quartier.coordination import COORDINATIONS
-
-    for name, path in COORDINATIONS.items():
-        yield name, _class_summary(path)
-
-
-def _units() -> Iterator[tuple[str, str]]:
-    from quartier.units import KINDS
-
-    for name, kind in KINDS.items():
-        yield name, _summary(type(kind).__doc__)
-
-
-def _class_summary(path: str) -> str:
-    """First line of a class's docstring, read without importing what the class needs."""
-    module, _, name = path.partition(":")
-    spec = importlib.util.find_spec(module)
-    source = Path(spec.origin).read_text(encoding="utf-8") if spec and spec.origin else ""
-    for node in ast.parse(source).body:
-        if isinstance(node, ast.ClassDef) and node.name == name:
-            return _summary(ast.get_docstring(node))
-    return ""
-
-
-def _summary(docstring: str | None) -> str:
-    return (docstring or "").strip().partition("\n")[0]
-
-
-# -- output ---------------------------------------------------------------------------------------
-def _print_rows(title: str, rows: Iterable[tuple[str, str]]) -> None:
-    table = _table(title, "", "")
-    for row in rows:
-        table.add_row(*row)
-    _print(table)
-
-
-def _print_kpis(result: Result) -> None:
-    table = _table("KPI", "value", "unit", "meaning")
-    table.columns[1].justify = "right"
-    kpis = result.kpi_table
-    for row in zip(
-        kpis.index, kpis["value"].map(_figure), kpis["unit"], kpis["label"], strict=True
-    ):
-        table.add_row(*map(str, row))
-    _print(table)
-
-
-def _figure(value: float) -> str:
-    """Four significant digits or all whole ones; a dash for what is undefined."""
-    if math.isnan(value):
-        return "–"
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
-
-
-def _table(*headings: str) -> Table:
-    from rich.box import SIMPLE_HEAD
-    from rich.table import Table
-
-    table = Table(*headings, box=SIMPLE_HEAD, pad_edge=False)
-    table.columns[0].no_wrap = True
-    return table
-
-
-def _print(table: Table) -> None:
-    from rich.console import Console
-
-    Console(markup=False, highlight=False).print(table)
-
-
-def _complain(text: str) -> None:
-    typer.secho(text, err=True, fg="red")
-
-
-# -- what happens around a command ----------------------------------------------------------------
-@contextmanager
-def _progress(*, quiet: bool) -> Iterator[progress.Progress]:
-    shown = progress.choose(quiet=quiet)
-    with progress.log_as_notes(shown):
-        try:
-            yield shown
-        finally:
-            shown.done()
-
-
-@contextmanager
-def _exit_codes() -> Iterator[None]:
-    """Turn errors into messages and exit codes; only our own mistakes show a traceback."""
-    try:
-        yield
-    except InputError as error:
-        _complain(str(error))
-        sys.exit(WRONG_INPUT)
-    except QuartierError as error:
-        _complain(str(error))
-        sys.exit(FAILED)
-    except KeyboardInterrupt:
-        _complain("Cancelled.")
-        sys.exit(CANCELLED)
-    except (typer.Exit, typer.Abort):
-        raise
-    except Exception:
-        traceback.print_exc()
-        _complain("This is an error in Quartier, or in a class of yours; please see above.")
-        sys.exit(FAILED)

@@ -1,0 +1,61 @@
+"""What there is to choose from: scenarios, coordination mechanisms, kinds of units."""
+
+from __future__ import annotations
+
+import ast
+import importlib.util
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TypeAlias
+
+Rows: TypeAlias = Iterator[tuple[str, str]]
+"""Name and one-line description of each."""
+
+
+def scenarios() -> Rows:
+    """Shipped scenarios, each followed by its variants."""
+    from quartier.scenario.load import shipped
+
+    for name, (title, variants) in shipped().items():
+        yield name, title
+        for variant in variants:
+            yield f"{name}:{variant}", ""
+
+
+def coordinations() -> Rows:
+    """Coordination mechanisms known by name."""
+    from quartier.coordination import COORDINATIONS
+
+    for name, path in COORDINATIONS.items():
+        yield name, _class_summary(path)
+
+
+def units() -> Rows:
+    """Kinds of units."""
+    from quartier.units import KINDS
+
+    for name, kind in KINDS.items():
+        yield name, _summary(type(kind).__doc__)
+
+
+def _class_summary(path: str) -> str:
+    """First line of a class's docstring, read without importing what the class needs."""
+    module, _, name = path.partition(":")
+    spec = importlib.util.find_spec(module)
+    source = Path(spec.origin).read_text(encoding="utf-8") if spec and spec.origin else ""
+    for node in ast.parse(source).body:
+        if isinstance(node, ast.ClassDef) and node.name == name:
+            return _summary(ast.get_docstring(node))
+    return ""
+
+
+def _summary(docstring: str | None) -> str:
+    return (docstring or "").strip().partition("\n")[0]
+
+
+CATALOGUE: dict[str, Callable[[], Rows]] = {
+    "scenarios": scenarios,
+    "coordinations": coordinations,
+    "units": units,
+}
+"""All that can be listed, in this order."""

@@ -1,0 +1,103 @@
+"""What a user sees of a command: tables, messages, progress and exit codes."""
+
+from __future__ import annotations
+
+import math
+import sys
+import traceback
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import typer
+
+from quartier import progress
+from quartier.errors import InputError, QuartierError
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+    from quartier.results import Result
+
+WRONG_INPUT, FAILED, DEGRADED, CANCELLED = 2, 3, 4, 130
+"""Exit codes; 0 is a complete run."""
+
+
+def print_rows(title: str, rows: Iterable[tuple[str, str]]) -> None:
+    """Print names with their descriptions."""
+    table = _table(title, "", "")
+    for row in rows:
+        table.add_row(*row)
+    _print(table)
+
+
+def print_kpis(result: Result) -> None:
+    """Print the table of KPIs."""
+    table = _table("KPI", "value", "unit", "meaning")
+    table.columns[1].justify = "right"
+    kpis = result.kpi_table
+    for row in zip(
+        kpis.index, kpis["value"].map(_figure), kpis["unit"], kpis["label"], strict=True
+    ):
+        table.add_row(*map(str, row))
+    _print(table)
+
+
+def _figure(value: float) -> str:
+    """Four significant digits or all whole ones; a dash for what is undefined."""
+    if math.isnan(value):
+        return "–"
+    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
+
+
+def _table(*headings: str) -> Table:
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+
+    table = Table(*headings, box=SIMPLE_HEAD, pad_edge=False)
+    table.columns[0].no_wrap = True
+    return table
+
+
+def _print(table: Table) -> None:
+    from rich.console import Console
+
+    Console(markup=False, highlight=False).print(table)
+
+
+def complain(text: str) -> None:
+    """Print to standard error."""
+    typer.secho(text, err=True, fg="red")
+
+
+@contextmanager
+def reporting(*, quiet: bool) -> Iterator[progress.Progress]:
+    """Give a command something to report to, which also shows Quartier's warnings."""
+    shown = progress.choose(quiet=quiet)
+    with progress.log_as_notes(shown):
+        try:
+            yield shown
+        finally:
+            shown.done()
+
+
+@contextmanager
+def exit_codes() -> Iterator[None]:
+    """Turn errors into messages and exit codes; only our own mistakes show a traceback."""
+    try:
+        yield
+    except InputError as error:
+        complain(str(error))
+        sys.exit(WRONG_INPUT)
+    except QuartierError as error:
+        complain(str(error))
+        sys.exit(FAILED)
+    except KeyboardInterrupt:
+        complain("Cancelled.")
+        sys.exit(CANCELLED)
+    except (typer.Exit, typer.Abort):
+        raise
+    except Exception:
+        traceback.print_exc()
+        complain("This is an error in Quartier, or in a class of yours; please see above.")
+        sys.exit(FAILED)

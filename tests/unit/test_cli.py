@@ -1,0 +1,169 @@
+"""The command line: what it prints, where, and its exit codes."""
+
+import subprocess
+import sys
+
+import pytest
+from typer.testing import CliRunner
+
+import quartier
+from quartier.cli import app
+from quartier.errors import InputError, RunFailed
+from quartier.results import Result, RunWriter
+
+
+@pytest.fixture
+def invoke(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "200")
+    return lambda *arguments: CliRunner().invoke(app, [str(a) for a in arguments])
+
+
+@pytest.fixture
+def ends(monkeypatch, tmp_path):
+    """Let ``quartier run`` end with a status or an exception; returns what it was asked."""
+    asked = {}
+
+    def end(status, error=None):
+        def run(scenario, **options):
+            asked.update(scenario=scenario, **options)
+            if isinstance(status, BaseException):
+                raise status
+            writer = RunWriter(tmp_path / "run", {})
+            kpis = {"losses": (12.3456, "MWh"), "redispatch_calls": (float("nan"), "1")}
+            writer.write_kpis(
+                {n: {"value": v, "unit": u, "label": n.title()} for n, (v, u) in kpis.items()}
+            )
+            writer.finish(status, error)
+            return Result.open(writer.directory)
+
+        monkeypatch.setattr(quartier, "run", run)
+        return asked
+
+    return end
+
+
+def test_complete_run_prints_kpis_and_the_folder(invoke, ends, tmp_path):
+    ends("complete")
+    answer = invoke("run", "fliegerhorst")
+    assert answer.exit_code == 0
+    rows = [line.split() for line in answer.stdout.splitlines()]
+    assert ["losses", "12.35", "MWh", "Losses"] in rows
+    assert ["redispatch_calls", "–", "1", "Redispatch_Calls"] in rows
+    assert f"Run folder: {tmp_path / 'run'}" in answer.stdout
+    assert answer.stderr == ""
+
+
+def test_options_reach_the_run(invoke, ends, tmp_path):
+    asked = ends("complete")
+    invoke(
+        *("run", "fliegerhorst:max-load", "--coordination", "cohda", "--seed", 7, "--quiet"),
+        *("--set", "horizon.steps=4", "--set", "gates.rounds=1", "--out", tmp_path / "there"),
+    )
+    progress = asked.pop("progress")
+    assert type(progress).__name__ == "SilentProgress"
+    assert asked == {
+        "scenario": "fliegerhorst:max-load",
+        "coordination": "cohda",
+        "seed": 7,
+        "overrides": ["horizon.steps=4", "gates.rounds=1"],
+        "out": tmp_path / "there",
+    }
+
+
+@pytest.mark.parametrize(
+    ("end", "code", "message"),
+    [
+        ("degraded", 4, "The run is degraded: agent x died"),
+        ("partial", 3, "The run is partial: agent x died"),
+        (InputError(["no bus 999", "no line 7"], "s.yaml"), 2, "2 problems in s.yaml:\n  - no bus"),
+        (RunFailed("grid: step 3 failed"), 3, "grid: step 3 failed"),
+        (KeyboardInterrupt(), 130, "Cancelled."),
+    ],
+)
+def test_exit_code_and_message_tell_how_it_ended(invoke, ends, end, code, message):
+    ends(end, "agent x died")
+    answer = invoke("run", "fliegerhorst")
+    assert answer.exit_code == code
+    assert message in answer.stderr
+    assert "Traceback" not in answer.output
+
+
+def test_an_error_of_ours_shows_where_it_is(invoke, ends):
+    ends(ZeroDivisionError("a bug"))
+    answer = invoke("run", "fliegerhorst")
+    assert answer.exit_code == 3
+    assert "ZeroDivisionError: a bug" in answer.stderr
+
+
+def test_usage_errors_are_input_errors(invoke):
+    assert invoke("run").exit_code == 2
+    assert invoke("list", "things").exit_code == 2
+    assert invoke("run", "fliegerhorst", "--seed", "-1").exit_code == 2
+
+
+def test_lists_have_a_line_for_everything(invoke):
+    answer = invoke("list")
+    assert answer.exit_code == 0
+    for name in ("fliegerhorst", "fliegerhorst:max-load", "uncontrolled", "cohda", "battery"):
+        assert name in answer.stdout
+    for line in invoke("list", "coordinations").stdout.splitlines()[3:]:
+        assert len(line.split()) != 1, f"no description: {line}"
+    assert "battery" not in invoke("list", "scenarios").stdout
+
+
+def test_new_scenario_is_valid_as_it_is(invoke, tmp_path):
+    answer = invoke("new", "mine")
+    assert answer.exit_code == 0
+    assert "name: mine\n" in (tmp_path / "mine" / "scenario.yaml").read_text()
+    checked = invoke("validate", "mine")
+    assert checked.exit_code == 0, checked.output
+    assert "mine is valid" in checked.stdout
+
+
+def test_new_refuses_to_overwrite(invoke, tmp_path):
+    (tmp_path / "mine").mkdir()
+    answer = invoke("new", "mine")
+    assert answer.exit_code == 2
+    assert "mine exists already" in answer.stderr
+
+
+def test_new_refuses_what_is_no_name(invoke):
+    answer = invoke("new", "my scenario")
+    assert answer.exit_code == 2
+    assert "is no name" in answer.stderr
+
+
+def test_validate_lists_problems_of_the_scenario_and_of_the_coordination(invoke):
+    invoke("new", "mine")
+    answer = invoke("validate", "mine", "-c", "cohdaa", "--set", "grid.lines_out=[9999]")
+    assert answer.exit_code == 2
+    assert "2 problems" in answer.stderr
+    assert "9999" in answer.stderr
+    assert "coordination 'cohdaa' is unknown; known: uncontrolled, cohda" in answer.stderr
+
+
+def test_validate_names_unknown_scenarios(invoke):
+    answer = invoke("validate", "fligerhorst")
+    assert answer.exit_code == 2
+    assert "fliegerhorst" in answer.stderr
+
+
+def test_module_is_the_same_program():
+    answer = subprocess.run(
+        [sys.executable, "-m", "quartier", "--version"], capture_output=True, text=True, check=True
+    )
+    assert answer.stdout == f"quartier {quartier.__version__}\n"
+
+
+def test_help_and_lists_do_not_import_what_only_runs_need():
+    heavy = ("pandapower", "mosaik", "mango", "pyomo", "numba", "simbench")
+    code = (
+        "import sys; from typer.testing import CliRunner; from quartier.cli import app\n"
+        "assert CliRunner().invoke(app, ['list']).exit_code == 0\n"
+        f"print([name for name in {heavy} if name in sys.modules])"
+    )
+    answer = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    assert answer.stdout == "[]\n"
