@@ -1,1 +1,33 @@
 """Physics of units, one file a kind."""
+
+from __future__ import annotations
+
+from quartier.units.base import UnitKind
+from quartier.units.battery import Battery
+from quartier.units.boiler import Boiler
+from quartier.units.chp import Chp
+from quartier.units.electric_heater import ElectricHeater
+from quartier.units.ev_station import EvStation
+from quartier.units.heat_demand import HeatDemand
+from quartier.units.heat_pump import HeatPump
+from quartier.units.household import Household
+from quartier.units.plant import Plant
+from quartier.units.pv import Pv
+from quartier.units.thermal_storage import ThermalStorage
+from quartier.units.wind import Wind
+
+KINDS: dict[str, UnitKind] = {
+    "pv": Pv(),
+    "wind": Wind(),
+    "plant": Plant(),
+    "household": Household(),
+    "ev_station": EvStation(),
+    "battery": Battery(),
+    "heat_demand": HeatDemand(),
+    "chp": Chp(),
+    "thermal_storage": ThermalStorage(),
+    "heat_pump": HeatPump(),
+    "electric_heater": ElectricHeater(),
+    "boiler": Boiler(),
+}
+"""Kinds of units by name: a new kind is one file and one entry here."""

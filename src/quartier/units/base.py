@@ -53,7 +53,8 @@ class CsvColumn(Frozen):
 
 
 Source: TypeAlias = str | CsvColumn
-"""A SimBench profile (`PV3`), a BDEW heat profile (`bdew:EFH`), or a column of a CSV file."""
+"""A SimBench profile (`PV3`), a BDEW heat profile (`bdew:EFH`), a signal of the scenario
+(`signal:temperature`), or a column of a CSV file."""
 
 
 class UnitParameters(Frozen):
@@ -83,7 +84,11 @@ class SeriesRequest:
     unit: str
     factor: float = 1.0
     annual_kwh: float | None = None
-    """Scale the source so that its mean power over the source's year gives this energy."""
+    """Scale the source so that its mean power over the source's year gives this energy (times
+    ``factor``)."""
+    annual_source: Source | None = None
+    """The source whose scaling by ``annual_kwh`` is used, if not its own: reactive power is
+    scaled as the active power it belongs to."""
 
 
 @dataclass(frozen=True)
@@ -105,29 +110,27 @@ class Flow:
 class Stack:
     """Parameters of many units of one kind, each numeric field an array of shape ``(N,)``.
 
-    Fields are read as attributes, so that physics written for one unit serves many.
+    Fields are read as attributes, so that physics written for one unit serves many. A number
+    left out (None) is NaN.
     """
 
     def __init__(self, parameters: Sequence[UnitParameters]) -> None:
-        self._fields: dict[str, Any] = {}
         for name in type(parameters[0]).model_fields:
             values = [getattr(p, name) for p in parameters]
-            if all(isinstance(v, (int, float, bool)) for v in values):
-                self._fields[name] = np.array(values, dtype=float)
+            if all(v is None or isinstance(v, (int, float)) for v in values):
+                self.__dict__[name] = np.array(values, dtype=float)
 
     def __getattr__(self, name: str) -> Any:
-        try:
-            return self.__dict__["_fields"][name]
-        except KeyError:
-            raise AttributeError(f"no numeric parameter {name!r}") from None
+        raise AttributeError(f"no numeric parameter {name!r}")
 
 
 @dataclass(frozen=True)
 class Session:
     """A vehicle's stay at a charging point.
 
-    ``arrival`` and ``departure`` count steps from the horizon's start; the vehicle is there in
-    the steps ``arrival <= t < departure`` and is due ``due_kwh`` by ``departure``.
+    ``arrival`` and ``departure`` count steps from the horizon's start (in a window cut from a
+    longer horizon they may lie outside it); the vehicle is there in the steps
+    ``arrival <= t < departure`` and is due ``due_kwh`` by ``departure``.
     """
 
     arrival: int
@@ -187,7 +190,11 @@ class UnitData:
             name: values[first : first + horizon.steps + len(values) - self.horizon.steps]
             for name, values in self.series.items()
         }
-        part = replace(self, horizon=horizon, series=cut, state=dict(state))
+        sessions = tuple(
+            replace(s, arrival=s.arrival - first, departure=s.departure - first)
+            for s in self.sessions
+        )
+        part = replace(self, horizon=horizon, series=cut, state=dict(state), sessions=sessions)
         return KINDS[self.kind].bounded(part)
 
 
@@ -208,8 +215,11 @@ class UnitKind(ABC):
     curtailable: ClassVar[bool] = False
     """Whether ``available_kw - p_kw`` is renewable energy lost."""
     order: ClassVar[int] = 0
-    """Place in a step: 0 follows nobody, 1-3 makes heat, 4 stores heat, 5 balances the hub,
-    9 balances the neighbourhood's power. A unit sees what lower places did in the same step."""
+    """Place in a step: 0 follows nobody, 1 is led by the hub's store (CHP), 4 stores heat, 5-7
+    make the heat that is still lacking (heat pump, heater, boiler), 9 balances the
+    neighbourhood's power. A unit sees what lower places did in the same step."""
+    shared_by: ClassVar[str | None] = None
+    """Parameter by which several units of the kind share a missing heat or power pro rata."""
 
     # -- data -----------------------------------------------------------------------------
     def requests(self, u: Any) -> Mapping[str, SeriesRequest]:
@@ -256,16 +266,18 @@ class UnitKind(ABC):
     ) -> dict[str, Array]:
         """Controls that come nearest to the set point and keep every limit of the unit.
 
-        ``s`` holds ``energy_min_kwh`` and ``energy_max_kwh`` at the step's **end**.
+        ``s`` holds ``energy_min_kwh`` and ``energy_max_kwh`` at the step's **end**. A unit
+        without controls has nothing to execute.
         """
-        raise NotImplementedError
+        return {}
 
     def rule(self, u: Any, state: Values, s: Values, dt_h: float) -> Array:
         """Set point that the unit gives itself when nobody plans for it (``uncontrolled``).
 
         ``s`` also holds ``heat_missing_kw`` (demand of its hub less the heat of lower places in
-        the step), ``hub_energy_kwh``, ``hub_capacity_kwh`` (its hub's stores at the step's
-        start) and ``p_others_kw`` (power of all other units of the neighbourhood).
+        the step, the unit's share of it), ``hub_energy_kwh``, ``hub_capacity_kwh`` (its hub's
+        stores at the step's start) and ``p_others_kw`` (power of all lower places in the
+        neighbourhood, the unit's share of it). Asked of units with controls only.
         """
         raise NotImplementedError
 

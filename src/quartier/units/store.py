@@ -1,13 +1,99 @@
-"""What all stores share: bounds with the end-of-horizon rule, and the energy a band may use."""
+"""What all stores share: `E' = (1 - σΔ) E + Δ (η_c c - d / η_d)` (M1), and its limits."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
+from pydantic import Field, PositiveFloat
 
 from quartier.quantities import Array
-from quartier.units.base import UnitData
+from quartier.units.base import Control, Quantity, UnitData, UnitKind, UnitParameters, Values
+
+REFILL_H = 12.0
+"""Hours before the end of the horizon in which a store that nobody plans for refills."""
+
+
+class StoreParameters(UnitParameters):
+    """Parameters of a store that charges and discharges."""
+
+    energy_kwh: PositiveFloat
+    """Rated energy M in kWh."""
+    power_kw: PositiveFloat
+    """Limit of charging and of discharging in kW, at the terminals."""
+    charge_efficiency: float = Field(0.95, gt=0, le=1)
+    """Efficiency of charging η_c."""
+    discharge_efficiency: float = Field(0.95, gt=0, le=1)
+    """Efficiency of discharging η_d."""
+    standing_loss_per_h: float = Field(0.0, ge=0, lt=0.5)
+    """Share of the stored energy lost per hour σ."""
+    min_soc: float = Field(0.1, ge=0, lt=1)
+    """Least state of charge α."""
+    max_soc: float = Field(0.9, gt=0, le=1)
+    """Greatest state of charge β."""
+    start_soc: float = Field(0.5, ge=0, le=1)
+    """State of charge at the start, and at least at the end, of the run."""
+
+
+class StoreKind(UnitKind):
+    """Charges and discharges; ends the horizon no emptier than it began."""
+
+    controls = (Control("charge_kw"), Control("discharge_kw"))
+    stores = True
+    shared_by = "power_kw"
+
+    def problems(self, u: Any) -> Iterable[str]:
+        """Check that the states of charge are in order."""
+        if not u.min_soc <= u.start_soc <= u.max_soc:
+            yield (
+                f"start_soc {u.start_soc} is outside min_soc {u.min_soc} .. max_soc {u.max_soc}; "
+                "choose a start between them"
+            )
+
+    def initial(self, u: Any) -> Mapping[str, float]:
+        """Start at ``start_soc``."""
+        return {"energy_kwh": u.start_soc * u.energy_kwh}
+
+    def bounded(self, unit: UnitData) -> UnitData:
+        """Bounds α·M and β·M, tightened by the end-of-horizon rule."""
+        u: Any = unit.parameters
+        return bounded_store(
+            unit,
+            u.min_soc * u.energy_kwh,
+            u.max_soc * u.energy_kwh,
+            u.charge_efficiency * u.power_kw,
+            u.standing_loss_per_h,
+        )
+
+    def next_energy(self, u: Any, energy_kwh: Quantity, x: Values, dt_h: float) -> Quantity:
+        """`(1 - σΔ) E + Δ (η_c c - d / η_d)`."""
+        kept = (1 - u.standing_loss_per_h * dt_h) * energy_kwh
+        gained = u.charge_efficiency * x["charge_kw"] - x["discharge_kw"] / u.discharge_efficiency
+        return kept + dt_h * gained
+
+    def bounds(self, u: Any, s: Values) -> Mapping[str, tuple[Quantity, Quantity]]:
+        """Both powers lie between zero and the rated power."""
+        return {"charge_kw": (0.0, u.power_kw), "discharge_kw": (0.0, u.power_kw)}
+
+    def execute(
+        self, u: Any, state: Values, s: Values, set_point_kw: Array, dt_h: float
+    ) -> dict[str, Array]:
+        """Net power nearest to the set point that keeps the store within its bounds."""
+        low_kw = net_power_to(u, state["energy_kwh"], s["energy_max_kwh"], dt_h)
+        high_kw = net_power_to(u, state["energy_kwh"], s["energy_min_kwh"], dt_h)
+        net_kw = np.minimum(np.maximum(set_point_kw, low_kw), high_kw)
+        net_kw = np.minimum(np.maximum(net_kw, -u.power_kw), u.power_kw)
+        return {"charge_kw": np.maximum(-net_kw, 0.0), "discharge_kw": np.maximum(net_kw, 0.0)}
+
+
+def net_power_to(u: Any, energy_kwh: Array, end_kwh: Array, dt_h: float) -> Array:
+    """Net power (discharging positive) that brings a store to an energy at the step's end."""
+    inside_kw = ((1 - u.standing_loss_per_h * dt_h) * energy_kwh - end_kwh) / dt_h
+    out_kw, in_kw = inside_kw * u.discharge_efficiency, inside_kw / u.charge_efficiency
+    net_kw: Array = np.where(inside_kw > 0, out_kw, in_kw)
+    return net_kw
 
 
 def bounded_store(
@@ -16,7 +102,8 @@ def bounded_store(
     """Give a store its bounds: the physical ones, tightened so that it can end where it began.
 
     The end-of-horizon rule (M1) asks for at least ``unit.start_energy_kwh`` at the end. Going
-    backwards, a boundary needs what is asked of the next one less what a step can add.
+    backwards, a boundary needs what is asked of the next one less what a step can add. A store
+    that nobody plans for refills sooner, in the last ``REFILL_H``, so as to not end in a rush.
 
     Parameters
     ----------
@@ -30,47 +117,52 @@ def bounded_store(
     Returns
     -------
     UnitData
-        With series ``energy_min_kwh`` and ``energy_max_kwh``, shape ``(T+1,)``.
+        With series ``energy_min_kwh`` and ``energy_max_kwh``, and ``energy_rule_kwh``, the floor
+        of the own rule, shape ``(T+1,)`` each.
     """
     steps, dt_h = unit.horizon.steps, unit.horizon.dt_h
-    least = np.full(steps + 1, low_kwh)
-    least[-1] = max(low_kwh, unit.start_energy_kwh)
+    now_kwh = unit.state["energy_kwh"]
     kept = 1 - loss_per_h * dt_h
+    least = np.full(steps + 1, low_kwh)
+    least[-1] = max(low_kwh, min(unit.start_energy_kwh, high_kwh))
     for t in range(steps - 1, 0, -1):
         least[t] = max(low_kwh, (least[t + 1] - dt_h * most_kw) / kept)
     # A store that starts too low for the rule climbs as fast as it can; nothing is infeasible.
-    reach = np.empty(steps + 1)
-    reach[0] = unit.state["energy_kwh"]
+    # Likewise one that starts above its upper bound.
+    reach, fall = np.empty(steps + 1), np.empty(steps + 1)
+    reach[0] = fall[0] = now_kwh
     for t in range(steps):
         reach[t + 1] = kept * reach[t] + dt_h * most_kw
+        fall[t + 1] = kept * fall[t]
     least = np.minimum(least, reach)
-    most = np.full(steps + 1, high_kwh)
-    least[0] = most[0] = unit.state["energy_kwh"]
-    return replace(
-        unit, series={**unit.series, "energy_min_kwh": least, "energy_max_kwh": most}
-    )
+    most = np.maximum(high_kwh, fall) if now_kwh > high_kwh else np.full(steps + 1, high_kwh)
+    remaining_h = dt_h * np.arange(steps, -1, -1.0)
+    floor = np.maximum(least, least[-1] * (1 - remaining_h / REFILL_H))
+    least[0] = most[0] = now_kwh
+    bounds = {"energy_min_kwh": least, "energy_max_kwh": most, "energy_rule_kwh": floor}
+    return replace(unit, series={**unit.series, **bounds})
 
 
-def shift_band(unit: UnitData, energy_kwh: Array, loss_per_h: float) -> tuple[Array, Array]:
-    """Energy that could leave and enter the store in each step, all other steps as planned.
+def shift_band(unit: UnitData, energy_kwh: Array) -> tuple[Array, Array]:
+    """Energy that each step could take out of the store, or add to it, by shifting.
+
+    What a step takes is given back later, so the limits have to be kept at its end, where the
+    lower one already tells from where the rest of the horizon can still be served: the end rule
+    of a store, the departure of a vehicle. (With all other steps unchanged, as M3 words it, a
+    vehicle that is just served by its departure would have no flexibility at all, whereas seed
+    001 eq. 18 means the shift.)
 
     Parameters
     ----------
     energy_kwh
-        Planned energy at the boundaries of the steps, shape ``(T+1,)``.
+        Planned energy at the boundaries of the steps, shape ``(..., T+1)``.
 
     Returns
     -------
     out_kwh, in_kwh
-        Shape ``(T,)``: the least distance to the lower and the upper bound over the rest of the
-        horizon; what a step adds decays with the standing loss until then.
+        Shape ``(..., T)``, non-negative.
     """
-    kept = 1 - loss_per_h * unit.horizon.dt_h
-    steps = unit.horizon.steps
-    spare = np.maximum(energy_kwh - unit.series["energy_min_kwh"], 0.0)[1:]
-    room = np.maximum(unit.series["energy_max_kwh"] - energy_kwh, 0.0)[1:]
-    out_kwh, in_kwh = spare.copy(), room.copy()
-    for t in range(steps - 2, -1, -1):
-        out_kwh[t] = min(spare[t], out_kwh[t + 1] / kept)
-        in_kwh[t] = min(room[t], in_kwh[t + 1] / kept)
+    end_kwh = energy_kwh[..., 1:]
+    out_kwh = np.maximum(end_kwh - unit.series["energy_min_kwh"][1:], 0.0)
+    in_kwh = np.maximum(unit.series["energy_max_kwh"][1:] - end_kwh, 0.0)
     return out_kwh, in_kwh

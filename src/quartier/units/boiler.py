@@ -1,0 +1,63 @@
+"""Gas boiler: `fuel = heat / η`; makes up what its hub lacks (M1)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+import numpy as np
+from pydantic import Field, NonNegativeFloat, PositiveFloat
+
+from quartier.quantities import Array
+from quartier.units.base import Control, Flow, HeatParameters, Quantity, UnitKind, Values
+
+
+class BoilerParameters(HeatParameters):
+    """A boiler that feeds a heat hub."""
+
+    kind: Literal["boiler"]
+    heat_max_kw: PositiveFloat
+    """Greatest heat in kW."""
+    efficiency: float = Field(0.9, gt=0, le=1.1)
+    """Heat per fuel (lower heating value)."""
+    fuel_eur_per_kwh: NonNegativeFloat
+    """Fuel price in EUR/kWh."""
+    fuel_co2_kg_per_kwh: NonNegativeFloat = 0.201
+    """Emissions of the fuel in kg/kWh (natural gas 55.9 t/TJ, German Environment Agency)."""
+
+
+class Boiler(UnitKind):
+    """Balances its hub: always gives what is lacking, so it takes no set point.
+
+    A planner chooses its heat; executed, it equals what the hub lacks, which is the same as long
+    as forecasts hold, and serves the demand where they do not.
+    """
+
+    Parameters = BoilerParameters
+    controls = (Control("heat_kw"),)
+    order = 7
+    shared_by = "heat_max_kw"
+
+    def flow(self, u: BoilerParameters, x: Values, s: Values, dt_h: float) -> Flow:
+        """Heat, and the fuel burnt for it."""
+        fuel_kw = x["heat_kw"] / u.efficiency
+        return Flow(
+            heat_kw=x["heat_kw"],
+            fuel_kw=fuel_kw,
+            co2_kg=u.fuel_co2_kg_per_kwh * fuel_kw * dt_h,
+            cost_eur=u.fuel_eur_per_kwh * fuel_kw * dt_h,
+        )
+
+    def bounds(self, u: BoilerParameters, s: Values) -> Mapping[str, tuple[Quantity, Quantity]]:
+        """Between nothing and the greatest heat."""
+        return {"heat_kw": (0.0, u.heat_max_kw)}
+
+    def execute(
+        self, u: BoilerParameters, state: Values, s: Values, set_point_kw: Array, dt_h: float
+    ) -> dict[str, Array]:
+        """Heat as set, up to the greatest."""
+        return {"heat_kw": np.clip(set_point_kw, 0.0, u.heat_max_kw)}
+
+    def rule(self, u: BoilerParameters, state: Values, s: Values, dt_h: float) -> Array:
+        """What the hub lacks after all others."""
+        return np.asarray(s["heat_missing_kw"], dtype=float)

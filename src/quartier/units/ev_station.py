@@ -1,0 +1,163 @@
+"""EV charging station: one charging point, whose sessions are a corridor of energy (M1).
+
+The energy delivered since the start of the run is the store of the unit. It lies between charging
+as late and as early as can be, so every vehicle has what it is due exactly when it departs: a
+hard requirement. Flexibility is the shift against charging on arrival; over a session it sums to
+zero (seed 001 eq. 18).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
+from typing import Literal
+
+import numpy as np
+from pydantic import Field, NonNegativeFloat, PositiveFloat
+
+from quartier.quantities import Array
+from quartier.units.base import (
+    Control,
+    Flow,
+    Quantity,
+    Session,
+    UnitData,
+    UnitKind,
+    UnitParameters,
+    Values,
+)
+from quartier.units.store import shift_band
+
+
+class EvStationParameters(UnitParameters):
+    """A charging point; its sessions are read from a file or drawn from distributions.
+
+    Defaults of the distributions: vehicles of households come home in the late afternoon and stay
+    overnight. A car does 14,700 km a year (Mobilität in Deutschland 2017, BMVI 2018); at 0.2
+    kWh/km that is 8.1 kWh a day. Owners charge 4.4 times a week at home (survey ELAN, Institute
+    of Transport Economics TØI), so 0.63 times a day and 12.8 kWh each time. The spreads are
+    assumptions.
+    """
+
+    kind: Literal["ev_station"]
+    power_kw: PositiveFloat
+    """Greatest charging power in kW."""
+    sessions_csv: str | None = None
+    """CSV file of sessions, relative to the scenario's folder, with the columns `station`,
+    `arrival`, `departure` (local time), `due_kwh`, `max_kw`; without it, they are drawn."""
+    sessions_per_day: NonNegativeFloat = 0.63
+    """Mean number of sessions a day."""
+    arrival_h_mean: float = Field(17.5, ge=0, lt=24)
+    """Mean time of arrival in h of the local day."""
+    arrival_h_std: NonNegativeFloat = 3.0
+    """Standard deviation of the time of arrival in h."""
+    stay_h_mean: PositiveFloat = 12.0
+    """Mean stay in h."""
+    stay_h_std: NonNegativeFloat = 3.0
+    """Standard deviation of the stay in h."""
+    energy_kwh_mean: PositiveFloat = 12.8
+    """Mean energy due per session in kWh."""
+    energy_kwh_std: NonNegativeFloat = 6.0
+    """Standard deviation of the energy due in kWh."""
+
+
+class EvStation(UnitKind):
+    """Charges the vehicle that is there."""
+
+    Parameters = EvStationParameters
+    controls = (Control("charge_kw"),)
+    stores = True
+    command = "p_kw"
+
+    def problems(self, u: EvStationParameters) -> Iterable[str]:
+        """Check that sessions come from one source."""
+        drawn = {name for name in u.model_fields_set if name.endswith(("_mean", "_std", "_day"))}
+        if u.sessions_csv and drawn:
+            yield f"sessions are read from {u.sessions_csv}; remove {', '.join(sorted(drawn))}"
+
+    def initial(self, u: EvStationParameters) -> Mapping[str, float]:
+        """Nothing delivered yet."""
+        return {"energy_kwh": 0.0}
+
+    def bounded(self, unit: UnitData) -> UnitData:
+        """Add the power of the vehicle that is there, and the corridor of energy delivered."""
+        u = unit.parameters
+        assert isinstance(u, EvStationParameters)
+        plug_kw = plugged_kw(unit.sessions, unit.horizon.steps, u.power_kw)
+        least, most = corridor(unit.sessions, unit.horizon.steps, u.power_kw, unit.horizon.dt_h)
+        now_kwh = unit.state["energy_kwh"]
+        # What is behind (a state loaded from elsewhere) is caught up as fast as can be.
+        reach = now_kwh + unit.horizon.dt_h * np.concatenate(([0.0], np.cumsum(plug_kw)))
+        least = np.clip(least, now_kwh, reach)
+        most = np.maximum(most, least)
+        least[0] = most[0] = now_kwh
+        added = {"plug_kw": plug_kw, "energy_min_kwh": least, "energy_max_kwh": most}
+        return replace(unit, series={**unit.series, **added})
+
+    def flow(self, u: EvStationParameters, x: Values, s: Values, dt_h: float) -> Flow:
+        """Charging draws power."""
+        return Flow(p_kw=-x["charge_kw"])
+
+    def next_energy(
+        self, u: EvStationParameters, energy_kwh: Quantity, x: Values, dt_h: float
+    ) -> Quantity:
+        """Energy delivered, measured where it is due: at the charging point."""
+        return energy_kwh + dt_h * x["charge_kw"]
+
+    def bounds(self, u: EvStationParameters, s: Values) -> Mapping[str, tuple[Quantity, Quantity]]:
+        """Nothing unless a vehicle is there."""
+        return {"charge_kw": (0.0, s["plug_kw"])}
+
+    def execute(
+        self, u: EvStationParameters, state: Values, s: Values, set_point_kw: Array, dt_h: float
+    ) -> dict[str, Array]:
+        """Charge as set, but what is due by departure in any case, and no more."""
+        low_kw = (s["energy_min_kwh"] - state["energy_kwh"]) / dt_h
+        high_kw = (s["energy_max_kwh"] - state["energy_kwh"]) / dt_h
+        charge_kw = np.minimum(np.maximum(-set_point_kw, low_kw), high_kw)
+        return {"charge_kw": np.minimum(np.maximum(charge_kw, 0.0), s["plug_kw"])}
+
+    def rule(self, u: EvStationParameters, state: Values, s: Values, dt_h: float) -> Array:
+        """Charge on arrival, as fast as can be."""
+        return -np.asarray(s["plug_kw"], dtype=float)
+
+    def band(
+        self, unit: UnitData, x: Mapping[str, Array], energy_kwh: Array | None
+    ) -> tuple[Array, Array]:
+        """Charge later what can still be had before departure, or sooner what is due anyway."""
+        assert energy_kwh is not None
+        later_kwh, sooner_kwh = shift_band(unit, energy_kwh)
+        charge_kw, dt_h = x["charge_kw"], unit.horizon.dt_h
+        up = np.minimum(charge_kw, later_kwh / dt_h)
+        down = np.minimum(unit.series["plug_kw"] - charge_kw, sooner_kwh / dt_h)
+        return up, np.maximum(down, 0.0)
+
+
+def plugged_kw(sessions: Sequence[Session], steps: int, power_kw: float) -> Array:
+    """Greatest power in each step: that of the vehicle there and of the point, shape ``(T,)``."""
+    plug_kw = np.zeros(steps)
+    for session in sessions:
+        stay = slice(max(session.arrival, 0), max(session.departure, 0))
+        plug_kw[stay] = min(session.max_kw, power_kw)
+    return plug_kw
+
+
+def corridor(
+    sessions: Sequence[Session], steps: int, power_kw: float, dt_h: float
+) -> tuple[Array, Array]:
+    """Least and greatest energy delivered at the boundaries of the steps, shape ``(T+1,)``.
+
+    Sessions that were over before the first step count in full, as they do in the unit's state.
+    """
+    boundary = np.arange(steps + 1)
+    least, most = np.zeros(steps + 1), np.zeros(steps + 1)
+    for session in sessions:
+        full_kwh = min(session.max_kw, power_kw) * dt_h
+        stay = session.departure - session.arrival
+        been = np.clip(boundary - session.arrival, 0, stay)
+        left = np.clip(session.departure - boundary, 0, stay)
+        soonest = np.minimum(session.due_kwh, full_kwh * been)
+        # Scenarios refuse sessions that ask for more than their stay allows; rounding may not.
+        most += soonest
+        least += np.minimum(np.clip(session.due_kwh - full_kwh * left, 0.0, None), soonest)
+    return least, most

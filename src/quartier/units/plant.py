@@ -1,0 +1,33 @@
+"""Any other plant that can be redispatched: biomass, hydro, a DER on the grid (M1, M4)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+from pydantic import PositiveFloat
+
+from quartier.units.base import SeriesRequest, Source, UnitParameters
+from quartier.units.curtailable import CurtailableKind
+
+
+class PlantParameters(UnitParameters):
+    """A plant whose power follows a profile and can be lowered."""
+
+    kind: Literal["plant"]
+    power_kw: PositiveFloat
+    """Rated power in kW."""
+    profile: Source
+    """Available power as a share of the rated power: a SimBench profile, or a CSV column."""
+    renewable: bool = True
+    """Whether lowering it loses renewable energy (biomass, hydro: yes)."""
+
+
+class Plant(CurtailableKind):
+    """Feeds in what its profile makes available, or less."""
+
+    Parameters = PlantParameters
+
+    def requests(self, u: PlantParameters) -> Mapping[str, SeriesRequest]:
+        """Available power."""
+        return {"available_kw": SeriesRequest(u.profile, "kW", factor=u.power_kw)}

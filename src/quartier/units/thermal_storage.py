@@ -1,0 +1,45 @@
+"""Thermal storage: a store of heat with standing loss (M1)."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import numpy as np
+from pydantic import Field
+
+from quartier.quantities import Array
+from quartier.units.base import Flow, HeatParameters, Values
+from quartier.units.store import StoreKind, StoreParameters, net_power_to
+
+
+class ThermalStorageParameters(StoreParameters, HeatParameters):
+    """A hot-water store in a heat hub."""
+
+    kind: Literal["thermal_storage"]
+    charge_efficiency: float = Field(1.0, gt=0, le=1)
+    """Efficiency of charging η_c."""
+    discharge_efficiency: float = Field(1.0, gt=0, le=1)
+    """Efficiency of discharging η_d."""
+    standing_loss_per_h: float = Field(0.002, ge=0, lt=0.5)
+    """Share of the stored energy lost per hour σ; an insulated tank loses some percent a day."""
+    min_soc: float = Field(0.0, ge=0, lt=1)
+    """Least state of charge α."""
+    max_soc: float = Field(1.0, gt=0, le=1)
+    """Greatest state of charge β."""
+
+
+class ThermalStorage(StoreKind):
+    """Takes heat from its hub and gives it back."""
+
+    Parameters = ThermalStorageParameters
+    command = "heat_kw"
+    order = 4
+
+    def flow(self, u: ThermalStorageParameters, x: Values, s: Values, dt_h: float) -> Flow:
+        """Net heat."""
+        return Flow(heat_kw=x["discharge_kw"] - x["charge_kw"])
+
+    def rule(self, u: ThermalStorageParameters, state: Values, s: Values, dt_h: float) -> Array:
+        """Take what the CHP makes too much, give what it lacks, and refill before the end."""
+        high_kw = net_power_to(u, state["energy_kwh"], s["energy_rule_kwh"], dt_h)
+        return np.minimum(s["heat_missing_kw"], high_kw)

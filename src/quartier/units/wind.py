@@ -1,0 +1,31 @@
+"""Wind turbine: available power is a profile times the rated power (M1)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+from pydantic import PositiveFloat
+
+from quartier.units.base import SeriesRequest, Source, UnitParameters
+from quartier.units.curtailable import CurtailableKind
+
+
+class WindParameters(UnitParameters):
+    """A wind turbine behind the neighbourhood's connection point."""
+
+    kind: Literal["wind"]
+    power_kw: PositiveFloat
+    """Rated power in kW."""
+    profile: Source = "WP4"
+    """Available power as a share of the rated power: a SimBench profile, or a CSV column."""
+
+
+class Wind(CurtailableKind):
+    """Feeds in what the wind makes available, or less."""
+
+    Parameters = WindParameters
+
+    def requests(self, u: WindParameters) -> Mapping[str, SeriesRequest]:
+        """Available power."""
+        return {"available_kw": SeriesRequest(u.profile, "kW", factor=u.power_kw)}
