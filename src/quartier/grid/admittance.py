@@ -1,0 +1,202 @@
+"""Admittances of a network at a tap position, as pandapower builds them.
+
+pandapower does the modelling: it fuses buses that closed switches join, adds auxiliary buses
+at open line ends and leaves out what is out of service. Bus voltages ``V`` and currents ``I``
+obey ``I = Y V``; with the slack eliminated, ``V = w + Z I`` at all other buses.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+from scipy.sparse.linalg import splu
+
+from quartier.grid.network import Indices, Net, Network
+from quartier.grid.recycled import injection_net, run
+from quartier.quantities import Array
+
+Complex: TypeAlias = NDArray[np.complex128]
+
+DENSE_BUSES = 1500
+"""Up to so many buses ``Z`` is a dense matrix, beyond a sparse factorisation."""
+
+
+@dataclass(frozen=True)
+class Branches:
+    """Lines or transformers as rows of the admittance matrices of branches.
+
+    ``rows`` is -1 for what is out of service. ``from_scale`` and ``to_scale`` turn a current in
+    pu at either end into percent of the rated current.
+    """
+
+    rows: Indices
+    from_scale: Array
+    to_scale: Array
+
+
+@dataclass(frozen=True)
+class Admittance:
+    """A network at one tap position, in pu; ``n`` buses after fusing, ``m`` of them no slack.
+
+    Attributes
+    ----------
+    base_mva
+        Power base.
+    bus
+        Position of every bus of the network among the ``n``, or -1 if it is not supplied.
+    slack, free
+        Positions of the slack buses and of all others.
+    slack_voltage, no_load
+        Voltages of the slack, and ``w``: those of the ``free`` buses without injections.
+    slack_rows
+        Rows of the bus admittance matrix that belong to the slack.
+    from_branch, to_branch
+        Admittances that give the current into a branch at its ends, shape ``(branches, n)``.
+    from_bus, to_bus
+        Positions of the buses at the ends of every branch.
+    """
+
+    base_mva: float
+    bus: Indices
+    slack: Indices
+    free: Indices
+    slack_voltage: Complex
+    no_load: Complex
+    slack_rows: sparse.csr_array
+    from_branch: sparse.csr_array
+    to_branch: sparse.csr_array
+    from_bus: Indices
+    to_bus: Indices
+    lines: Branches
+    transformers: Branches
+    _impedance: Complex | None
+    _factors: object
+
+    @property
+    def size(self) -> int:
+        """Number of buses after fusing."""
+        return self.slack.size + self.free.size
+
+    def voltages(self, currents: Complex) -> Complex:
+        """``Z I``: the part of the voltages that currents cause, shapes ``(..., m)``."""
+        if self._impedance is not None:
+            return currents @ self._impedance.T
+        flat = currents.reshape(-1, self.free.size)
+        solved: Complex = self._factors.solve(np.ascontiguousarray(flat.T)).T  # type: ignore[attr-defined]
+        return solved.reshape(currents.shape)
+
+    def injections(self, p_mw: Array, q_mvar: Array) -> Complex:
+        """Complex power in pu at the ``n`` buses, shape ``(steps, n)``, from ``(steps, n_bus)``."""
+        supplied = np.flatnonzero(self.bus >= 0)
+        places = (self.bus[supplied], supplied)
+        shape = (self.size, self.bus.size)
+        at_bus = sparse.csr_array((np.ones(supplied.size, dtype=complex), places), shape=shape)
+        power = np.asarray((p_mw + 1j * q_mvar) / self.base_mva, dtype=np.complex128)
+        return product(power, at_bus)
+
+
+class Admittances:
+    """The admittances of a network by tap position, built when first asked for.
+
+    Parameters
+    ----------
+    network
+        A grid whose buses, but for the slack, hold no voltage.
+    """
+
+    def __init__(self, network: Network) -> None:
+        self._network = network
+        self._net = injection_net(network)
+        self._built: dict[int, Admittance] = {}
+
+    def at(self, tap_pos: int) -> Admittance:
+        """Return the admittances at a tap position."""
+        if tap_pos not in self._built:
+            self._network.set_tap(self._net, tap_pos)
+            recycle = {"bus_pq": False, "trafo": True, "gen": False} if self._built else None
+            if not run(self._net, recycle):
+                run(self._net)
+            self._built[tap_pos] = _build(self._network, self._net)
+        return self._built[tap_pos]
+
+
+def product(values: Complex, matrix: sparse.csr_array) -> Complex:
+    """``matrix`` times each vector in the last axis of ``values``."""
+    flat = values.reshape(-1, values.shape[-1])
+    result = np.asarray(matrix @ flat.T).T
+    return result.reshape(*values.shape[:-1], matrix.shape[0])
+
+
+def _build(network: Network, net: Net) -> Admittance:
+    inner = net._ppc["internal"]
+    ybus = sparse.csr_array(inner["Ybus"])
+    slack = np.asarray(inner["ref"], dtype=np.int64)
+    free = np.setdiff1d(np.arange(ybus.shape[0]), slack)
+    lookup = np.asarray(net._pd2ppc_lookups["bus"])[network.buses].astype(np.int64)
+    voltage = np.asarray(inner["V"])[slack]
+    inside = ybus[free][:, free]
+    impedance, factors = _invert(inside)
+    driven = -(ybus[free][:, slack] @ voltage)
+    no_load = impedance @ driven if impedance is not None else factors.solve(driven)  # type: ignore[attr-defined]
+    return Admittance(
+        base_mva=float(inner["baseMVA"]),
+        bus=np.where((lookup >= 0) & (lookup < ybus.shape[0]), lookup, -1),
+        slack=slack,
+        free=free,
+        slack_voltage=voltage,
+        no_load=no_load,
+        slack_rows=ybus[slack],
+        from_branch=sparse.csr_array(inner["Yf"]),
+        to_branch=sparse.csr_array(inner["Yt"]),
+        from_bus=_ends(inner["branch"], 0),
+        to_bus=_ends(inner["branch"], 1),
+        lines=_lines(network, net),
+        transformers=_transformers(network, net),
+        _impedance=impedance,
+        _factors=factors,
+    )
+
+
+def _invert(matrix: sparse.csr_array) -> tuple[Complex | None, object]:
+    if matrix.shape[0] <= DENSE_BUSES:
+        return np.linalg.inv(matrix.toarray()), None
+    return None, splu(matrix.tocsc())
+
+
+def _lines(network: Network, net: Net) -> Branches:
+    rating = network.line_rating_ka()
+    return _branches(net, "line", rating, rating)
+
+
+def _transformers(network: Network, net: Net) -> Branches:
+    mva = network.transformer_mva / np.sqrt(3)
+    high, low = (net.trafo[side].to_numpy(dtype=float) for side in ("vn_hv_kv", "vn_lv_kv"))
+    return _branches(net, "trafo", mva / high, mva / low)
+
+
+def _branches(net: Net, kind: str, from_ka: Array, to_ka: Array) -> Branches:
+    """Find the rows of a kind of branch and the scales from its rated currents."""
+    from pandapower.pypower.idx_bus import BASE_KV
+
+    inner = net._ppc["internal"]
+    if kind not in net._pd2ppc_lookups["branch"]:
+        return Branches(np.empty(0, dtype=np.int64), np.empty(0), np.empty(0))
+    first, last = net._pd2ppc_lookups["branch"][kind]
+    used = np.asarray(inner["branch_is"], dtype=bool)
+    rows = np.where(used, np.cumsum(used) - 1, -1)[first:last]
+    scales = []
+    for end, rating_ka in enumerate((from_ka, to_ka)):
+        bus = _ends(net._ppc["branch"][first:last], end)
+        base_ka = inner["baseMVA"] / (np.sqrt(3) * net._ppc["bus"][bus, BASE_KV].real)
+        scales.append(100 * base_ka / rating_ka)
+    return Branches(rows, *scales)
+
+
+def _ends(branch: Complex, end: int) -> Indices:
+    from pandapower.pypower.idx_brch import F_BUS, T_BUS
+
+    return branch[:, (F_BUS, T_BUS)[end]].real.astype(np.int64)

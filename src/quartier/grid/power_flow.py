@@ -1,0 +1,295 @@
+"""Exact AC power flow of many steps at once, and its sensitivities.
+
+With constant power injections ``S`` the bus voltages are the fixed point of
+``V = w + Z conj(S / V)`` (implicit Z-bus method; it contracts well in distribution grids, see
+Bernstein et al. 2018, IEEE Trans. Smart Grid 9(6) 5823). All steps are columns of one matrix
+product. Its derivative is a fixed point of the same kind, so sensitivities are exact too.
+Steps that do not get there are left to pandapower's Newton-Raphson.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from quartier.grid.admittance import Admittance, Admittances, Branches, Complex, product
+from quartier.grid.network import Network
+from quartier.grid.recycled import RecycledPowerFlow, StepResult
+from quartier.quantities import Array
+
+__all__ = ["BatchPowerFlow", "GridState", "RecycledPowerFlow", "Sensitivities", "StepResult"]
+
+ACCURACY_PU = 1e-11
+"""Change of a voltage in an iteration below which a step has converged."""
+DERIVATIVE_ACCURACY = 1e-9
+"""Change of a derivative in an iteration, relative to the largest, that ends the iterations."""
+MAX_ITERATIONS = 60
+"""Iterations after which a step is left to Newton-Raphson."""
+PROBE_MW = 1e-3
+"""Half width of the finite differences in networks with generators that hold a voltage."""
+
+
+@dataclass(frozen=True)
+class GridState:
+    """What a power flow of many steps found; rows of steps not converged are NaN.
+
+    Attributes
+    ----------
+    tap_pos
+        Tap position it was solved at.
+    vm_pu
+        Bus voltages, shape ``(steps, n_bus)``; NaN at buses that are not supplied.
+    line_loading_percent, transformer_loading_percent
+        Larger of the two ends' currents in percent of the rated current, as pandapower
+        defines them; 0 where out of service.
+    slack_p_mw
+        Power from the upper grid, positive when imported, shape ``(steps,)``.
+    loss_mw
+        Active power lost in lines and transformers, shape ``(steps,)``.
+    converged
+        Shape ``(steps,)``.
+    voltage
+        Complex voltages of the fused buses, to start from or to differentiate at.
+    """
+
+    tap_pos: int
+    vm_pu: Array
+    line_loading_percent: Array
+    transformer_loading_percent: Array
+    slack_p_mw: Array
+    loss_mw: Array
+    converged: NDArray[np.bool_]
+    voltage: Complex
+
+
+@dataclass(frozen=True)
+class Sensitivities:
+    """Derivatives by the active power fed in at some buses; shape ``(steps, buses, elements)``.
+
+    NaN where a step did not converge.
+    """
+
+    vm_pu_per_mw: Array
+    line_percent_per_mw: Array
+    transformer_percent_per_mw: Array
+
+
+class BatchPowerFlow:
+    """Power flow of many steps at once.
+
+    Parameters
+    ----------
+    network
+        The grid. If generators in it hold a voltage, every step goes to Newton-Raphson, which
+        is some thousand times slower.
+    """
+
+    def __init__(self, network: Network) -> None:
+        self._network = network
+        self._admittances = Admittances(network)
+        self._newton = RecycledPowerFlow(network)
+        gen = network.net.gen
+        self._holds_voltage = bool((gen["in_service"] & ~gen["slack"].astype(bool)).any())
+
+    def solve(
+        self, p_mw: Array, q_mvar: Array, tap_pos: int, start: GridState | None = None
+    ) -> GridState:
+        """Solve many steps, or many scenarios: every row is solved on its own.
+
+        Parameters
+        ----------
+        p_mw, q_mvar
+            Net injections, positive into the grid, shape ``(steps, n_bus)``.
+        tap_pos
+            Tap position of the regulated transformers.
+        start
+            State of the same number of steps to start from; it saves iterations if near.
+        """
+        grid = self._admittances.at(tap_pos)
+        power = grid.injections(p_mw, q_mvar)
+        voltage = np.empty((len(power), grid.size), dtype=complex)
+        voltage[:, grid.slack] = grid.slack_voltage
+        if self._holds_voltage:
+            done = np.zeros(len(power), dtype=bool)
+        else:
+            begin = None if start is None else start.voltage[:, grid.free]
+            free, done = _fixed_point(grid, power[:, grid.free], begin)
+            voltage[:, grid.free] = free
+        for row in np.flatnonzero(~done):
+            done[row] = self._newton.solve(p_mw[row], q_mvar[row], tap_pos)
+            if done[row]:
+                voltage[row] = self._newton.net._ppc["internal"]["V"]
+        voltage[~done] = np.nan
+        return _state(grid, tap_pos, voltage, power, done)
+
+    def sensitivities(
+        self,
+        state: GridState,
+        p_mw: Array,
+        q_mvar: Array,
+        buses: Sequence[int],
+    ) -> Sensitivities:
+        """Differentiate a state by the active power fed in at ``buses``.
+
+        Parameters
+        ----------
+        state
+            Solution for ``p_mw`` and ``q_mvar``, or some rows of both.
+        buses
+            pandapower's indices of the buses.
+        """
+        places = [self._network.position(bus) for bus in buses]
+        if self._holds_voltage:
+            return self._differences(state, p_mw, q_mvar, places)
+        grid = self._admittances.at(state.tap_pos)
+        change = _derivative(grid, state.voltage, grid.injections(p_mw, q_mvar), places)
+        return _differentiate(grid, state.voltage, change)
+
+    def _differences(
+        self, state: GridState, p_mw: Array, q_mvar: Array, places: list[int]
+    ) -> Sensitivities:
+        steps, count = len(p_mw), len(places)
+        probe = np.zeros((count, p_mw.shape[1]))
+        probe[np.arange(count), places] = PROBE_MW
+        q_rows = np.repeat(q_mvar, count, axis=0)
+        up, down = (
+            self.solve(
+                (p_mw[:, None] + sign * probe).reshape(len(q_rows), -1), q_rows, state.tap_pos
+            )
+            for sign in (1, -1)
+        )
+
+        def slope(name: str) -> Array:
+            difference = getattr(up, name) - getattr(down, name)
+            return np.asarray(difference / (2 * PROBE_MW)).reshape(steps, count, -1)
+
+        return Sensitivities(
+            slope("vm_pu"), slope("line_loading_percent"), slope("transformer_loading_percent")
+        )
+
+
+def rows(state: GridState, chosen: NDArray[np.bool_] | NDArray[np.int64]) -> GridState:
+    """Return some steps of a state."""
+    return GridState(
+        tap_pos=state.tap_pos,
+        vm_pu=state.vm_pu[chosen],
+        line_loading_percent=state.line_loading_percent[chosen],
+        transformer_loading_percent=state.transformer_loading_percent[chosen],
+        slack_p_mw=state.slack_p_mw[chosen],
+        loss_mw=state.loss_mw[chosen],
+        converged=state.converged[chosen],
+        voltage=state.voltage[chosen],
+    )
+
+
+def _fixed_point(
+    grid: Admittance, power: Complex, start: Complex | None
+) -> tuple[Complex, NDArray[np.bool_]]:
+    """Iterate ``V = w + Z conj(S / V)``; return the voltages and which steps converged."""
+    voltage = np.broadcast_to(grid.no_load, power.shape)
+    if start is not None:
+        voltage = np.where(np.isfinite(start), start, voltage)
+    if not power.size:
+        return voltage, np.ones(len(power), dtype=bool)
+    change = np.full(len(power), np.inf)
+    with np.errstate(all="ignore"):  # a diverging step may overflow; it is left to Newton
+        for _ in range(MAX_ITERATIONS):
+            following = grid.no_load + grid.voltages(np.conj(power / voltage))
+            change = np.abs(following - voltage).max(axis=1)
+            voltage = following
+            if not (change > ACCURACY_PU).any():
+                break
+    return voltage, change <= ACCURACY_PU
+
+
+def _state(
+    grid: Admittance, tap_pos: int, voltage: Complex, power: Complex, done: NDArray[np.bool_]
+) -> GridState:
+    into_from, into_to = product(voltage, grid.from_branch), product(voltage, grid.to_branch)
+    lost = voltage[:, grid.from_bus] * into_from.conj() + voltage[:, grid.to_bus] * into_to.conj()
+    at_slack = voltage[:, grid.slack] * product(voltage, grid.slack_rows).conj()
+    imported = (at_slack - power[:, grid.slack]).real.sum(axis=1)
+    return GridState(
+        tap_pos=tap_pos,
+        vm_pu=_at_buses(grid, np.abs(voltage)),
+        line_loading_percent=_loading(grid.lines, into_from, into_to),
+        transformer_loading_percent=_loading(grid.transformers, into_from, into_to),
+        slack_p_mw=grid.base_mva * imported,
+        loss_mw=grid.base_mva * lost.real.sum(axis=1),
+        converged=done,
+        voltage=voltage,
+    )
+
+
+def _at_buses(grid: Admittance, values: Array) -> Array:
+    """Spread values of the fused buses over those of the network; NaN if not supplied."""
+    return np.where(grid.bus >= 0, values[..., grid.bus], np.nan)
+
+
+def _loading(branches: Branches, into_from: Complex, into_to: Complex) -> Array:
+    used = branches.rows >= 0
+    percent = np.maximum(
+        np.abs(into_from[:, branches.rows]) * branches.from_scale,
+        np.abs(into_to[:, branches.rows]) * branches.to_scale,
+    )
+    return np.where(used | np.isnan(percent), percent, 0.0)
+
+
+def _derivative(
+    grid: Admittance, voltage: Complex, power: Complex, places: Sequence[int]
+) -> Complex:
+    """Change of all voltages per MW fed in at some buses, shape ``(steps, places, n)``.
+
+    The derivative of the fixed point is itself one, ``dV = Z conj(dS / V - S dV / V^2)``.
+    """
+    free, steps = grid.free.size, len(voltage)
+    inside = voltage[:, grid.free]
+    own = np.zeros((steps, len(places), free), dtype=complex)
+    for k, place in enumerate(places):
+        column = np.flatnonzero(grid.free == grid.bus[place])
+        own[:, k, column] = 1 / (grid.base_mva * inside[:, column])
+    own = grid.voltages(own.conj())
+    fade = -(power[:, grid.free] / inside**2)[:, None, :]
+    change = own
+    for _ in range(MAX_ITERATIONS):
+        following = own + grid.voltages((fade * change).conj())
+        moved = np.abs(following - change).max(initial=0.0)
+        change = following
+        if not moved > DERIVATIVE_ACCURACY * np.abs(change).max(initial=0.0):
+            break
+    full = np.zeros((steps, len(places), grid.size), dtype=complex)
+    full[..., grid.free] = change
+    return full
+
+
+def _differentiate(grid: Admittance, voltage: Complex, change: Complex) -> Sensitivities:
+    admittances = (grid.from_branch, grid.to_branch)
+    into = [product(voltage, admittance) for admittance in admittances]
+    slopes = [
+        _slope(current[:, None, :], product(change, admittance))
+        for current, admittance in zip(into, admittances, strict=True)
+    ]
+    return Sensitivities(
+        _at_buses(grid, _slope(voltage[:, None, :], change)),
+        _loading_slope(grid.lines, into, slopes),
+        _loading_slope(grid.transformers, into, slopes),
+    )
+
+
+def _loading_slope(branches: Branches, into: list[Complex], slopes: list[Array]) -> Array:
+    """Derivative of a loading: that of the end which is loaded more."""
+    scales = (branches.from_scale, branches.to_scale)
+    sizes = [np.abs(i[:, branches.rows]) * scale for i, scale in zip(into, scales, strict=True)]
+    parts = [slope[..., branches.rows] * scale for slope, scale in zip(slopes, scales, strict=True)]
+    chosen = np.where((sizes[0] >= sizes[1])[:, None, :], parts[0], parts[1])
+    return np.where(branches.rows >= 0, chosen, 0.0)
+
+
+def _slope(value: Complex, change: Complex) -> Array:
+    """Derivative of an absolute value; 0 where the value is 0."""
+    size = np.abs(value)
+    along = (value.conj() * change).real
+    return np.divide(along, size, out=np.zeros_like(along), where=size != 0)
