@@ -214,10 +214,7 @@ class NeighbourhoodAgent(QuartierAgent):
         """Say the commit again until everybody acknowledged it, or the deadline has passed."""
         if self._commit is None or self._commit.negotiation != negotiation or self._settled():
             return
-        answered = (
-            self._acknowledged.keys() >= self._commit.gamma.counters.keys() - self.failures.keys()
-        )
-        if answered or self.now_s >= self._started_s + 2 * self._settings.deadline_s:
+        if self._answered() or self.now_s >= self._started_s + 2 * self._settings.deadline_s:
             self._conclude()
             return
         self._say_commit()
@@ -237,9 +234,8 @@ class NeighbourhoodAgent(QuartierAgent):
     def _answered(self) -> bool:
         """Whether all that can answer have acknowledged the commit."""
         assert self._commit is not None
-        return (
-            self._acknowledged.keys() >= self._commit.gamma.counters.keys() - self.failures.keys()
-        )
+        living = self._commit.gamma.counters.keys() - self.failures.keys()
+        return self._acknowledged.keys() >= living
 
     def _settled(self) -> bool:
         assert self._commit is not None
