@@ -1,0 +1,203 @@
+"""A scenario with all its data: what a run simulates, and the problems it asks at its gates."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+
+from quartier.errors import InputError
+from quartier.grid.network import Network
+from quartier.problem import (
+    ConnectionTerms,
+    NeighbourhoodProblem,
+    NetworkProblem,
+    Problem,
+    State,
+)
+from quartier.quantities import Array, Horizon
+from quartier.scenario.assemble import ScenarioData, assemble
+from quartier.scenario.checks import forecast_series
+from quartier.scenario.load import LoadedScenario
+from quartier.scenario.models import Scenario
+from quartier.units import KINDS
+from quartier.units.base import UnitData
+
+
+@dataclass(frozen=True)
+class Instance:
+    """A scenario made ready to run.
+
+    Parameters
+    ----------
+    folder
+        Folder that paths in the scenario are relative to.
+    data
+        Everything that was read.
+    """
+
+    scenario: Scenario
+    folder: Path
+    data: ScenarioData
+
+    @property
+    def horizon(self) -> Horizon:
+        """The intervals of the run."""
+        return self.data.horizon
+
+    @property
+    def network(self) -> Network:
+        """The grid."""
+        return self.data.grid.network
+
+    @property
+    def units(self) -> tuple[UnitData, ...]:
+        """Units of the neighbourhoods, named ``<neighbourhood>.<unit>``."""
+        return self.data.units
+
+    @property
+    def plants(self) -> tuple[UnitData, ...]:
+        """Plants outside the neighbourhoods that take part in redispatch."""
+        return self.data.grid.plants
+
+    @property
+    def plant_q_kvar(self) -> Mapping[str, Array]:
+        """Reactive power of the plants by name, shape ``(T,)``."""
+        return self.data.grid.plant_q_kvar
+
+    @property
+    def background_p_mw(self) -> Array:
+        """All other injections, shape ``(T, n_bus)``."""
+        return self.data.grid.background_p_mw
+
+    @property
+    def background_q_mvar(self) -> Array:
+        """Reactive power of all other injections, shape ``(T, n_bus)``."""
+        return self.data.grid.background_q_mvar
+
+    @property
+    def signals(self) -> Mapping[str, tuple[Array, str]]:
+        """Values, shape ``(T,)``, and unit of every signal by name."""
+        return self.data.signals
+
+    @property
+    def buses(self) -> Mapping[str, int]:
+        """Bus by neighbourhood."""
+        return self.data.buses
+
+    def gates(self) -> range:
+        """Steps at which planning happens."""
+        gates = self.scenario.gates
+        return range(gates.first, self.horizon.steps, gates.every or self.horizon.steps)
+
+    def initial_state(self) -> State:
+        """State at the start of the run."""
+        units = {unit.name: dict(unit.state) for unit in (*self.units, *self.plants)}
+        return State(units, self.scenario.grid.tap_pos)
+
+    def problem(self, gate: int, first: int, state: State, tap_is_fixed: bool = False) -> Problem:
+        """Return what is asked at a gate.
+
+        Parameters
+        ----------
+        gate
+            Number of the gate.
+        first
+            First step that the plan is for.
+        state
+            Where the system stands.
+        tap_is_fixed
+            Whether the tap position was chosen before and stays.
+        """
+        scenario = self.scenario
+        horizon = self.horizon.window(first, scenario.gates.horizon_steps or self.horizon.steps)
+        window = slice(first, first + horizon.steps)
+        forecast = [self._planned(unit, first, horizon.steps, state) for unit in self.units]
+        return Problem(
+            gate=gate,
+            first=first,
+            horizon=horizon,
+            neighbourhoods=tuple(
+                self._neighbourhood(name, horizon, window, forecast)
+                for name in scenario.neighbourhoods
+            ),
+            plants=tuple(self._planned(p, first, horizon.steps, state) for p in self.plants),
+            plant_q_kvar={name: q[window] for name, q in self.plant_q_kvar.items()},
+            grid=NetworkProblem(
+                network=self.network,
+                horizon=horizon,
+                background_p_mw=self.background_p_mw[window],
+                background_q_mvar=self.background_q_mvar[window],
+                settings=scenario.redispatch,
+                tap_pos=state.tap_pos,
+                tap_is_fixed=tap_is_fixed,
+            ),
+            negotiation=scenario.negotiation,
+            communication=scenario.communication,
+            lead_s=scenario.gates.lead_s,
+            rounds=scenario.gates.rounds,
+            record_messages=scenario.record.messages,
+        )
+
+    def _planned(self, unit: UnitData, first: int, steps: int, state: State) -> UnitData:
+        """Return a unit as planning sees it: its window, with its forecast if there is one."""
+        values = self.data.forecasts.get(unit.name)
+        name = forecast_series(unit)
+        if values is not None and name is not None:
+            unit = KINDS[unit.kind].bounded(
+                replace(unit, series={**unit.series, name: values})
+            )
+        return unit.window(first, steps, state.units.get(unit.name, unit.state))
+
+    def _neighbourhood(
+        self, name: str, horizon: Horizon, window: slice, units: list[UnitData]
+    ) -> NeighbourhoodProblem:
+        return NeighbourhoodProblem(
+            name=name,
+            bus=self.buses[name],
+            horizon=horizon,
+            units=tuple(unit for unit in units if unit.neighbourhood == name),
+            terms=self._terms(name, horizon, window),
+            redispatch_price_eur_per_kwh=self.scenario.neighbourhoods[
+                name
+            ].redispatch_price_eur_per_kwh,
+        )
+
+    def _terms(self, name: str, horizon: Horizon, window: slice) -> ConnectionTerms:
+        settings, objectives = self.scenario.neighbourhoods[name], self.scenario.objectives
+        most = np.inf if settings.p_max_kw is None else settings.p_max_kw
+        least = -np.inf if settings.p_min_kw is None else settings.p_min_kw
+        return ConnectionTerms(
+            dt_h=horizon.dt_h,
+            export_eur_per_kwh=self.signals["export_eur_per_kwh"][0][window],
+            import_eur_per_kwh=self.signals["import_eur_per_kwh"][0][window],
+            curtailment_eur_per_kwh=objectives.curtailment_eur_per_kwh,
+            co2_eur_per_kg=objectives.co2_eur_per_kg,
+            peak_eur_per_kw=objectives.peak_eur_per_kw,
+            penalty_eur_per_kwh=objectives.penalty_eur_per_kwh,
+            p_max_kw=np.full(horizon.steps, most),
+            p_min_kw=np.full(horizon.steps, least),
+        )
+
+
+def build(loaded: LoadedScenario, seed: int | None = None) -> Instance:
+    """Read all data of a scenario.
+
+    Parameters
+    ----------
+    seed
+        Seed of everything drawn at random; without it, the scenario's.
+
+    Raises
+    ------
+    InputError
+        With all problems found.
+    """
+    scenario = loaded.scenario
+    used = scenario.seed if seed is None else seed
+    data, problems = assemble(scenario, loaded.folder, used)
+    if data is None:
+        raise InputError(problems, str(loaded.path))
+    return Instance(scenario, loaded.folder, data)

@@ -1,0 +1,135 @@
+"""From a checked scenario to its data: everything is read, and every problem listed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from quartier.errors import InputError
+from quartier.grid.network import Network
+from quartier.quantities import Array, Horizon
+from quartier.scenario import checks
+from quartier.scenario.findings import Findings
+from quartier.scenario.grid_data import GridData, read_grid, simbench_scenario
+from quartier.scenario.members import Members
+from quartier.scenario.models import Scenario
+from quartier.scenario.series import SeriesReader
+from quartier.units.base import SeriesRequest, UnitData
+
+
+@dataclass(frozen=True)
+class ScenarioData:
+    """All data of a scenario over its horizon.
+
+    Parameters
+    ----------
+    buses
+        Bus by neighbourhood.
+    units
+        Units of the neighbourhoods, named ``<neighbourhood>.<unit>``.
+    signals
+        Values, shape ``(T,)``, and unit by name: ``export_eur_per_kwh``, ``import_eur_per_kwh``,
+        ``co2_kg_per_kwh``, and ``temperature_degc`` if the scenario has one.
+    forecasts
+        By unit: what planning takes for its series, shape ``(T,)``.
+    """
+
+    horizon: Horizon
+    grid: GridData
+    buses: Mapping[str, int]
+    units: tuple[UnitData, ...]
+    signals: Mapping[str, tuple[Array, str]]
+    forecasts: Mapping[str, Array]
+
+
+def assemble(
+    scenario: Scenario, folder: Path, seed: int, *, complete: bool = True
+) -> tuple[ScenarioData | None, list[str]]:
+    """Read all data of a scenario.
+
+    Parameters
+    ----------
+    folder
+        Folder that paths in the scenario are relative to.
+    seed
+        Seed of the EV sessions.
+    complete
+        False if wrong parts were taken out of the scenario: what refers to a part that is not
+        there is then no problem.
+
+    Returns
+    -------
+    data, problems
+        Data is None if there is any problem.
+    """
+    findings = Findings()
+    horizon = scenario.horizon.horizon
+    reader = _reader(scenario, folder)
+    grid = read_grid(scenario, folder, horizon, reader, findings)
+    buses = _buses(scenario, grid.network, findings) if grid else {}
+    units = Members(scenario, folder, horizon, seed, reader, findings).units(buses)
+    signals = dict(_signals(scenario, horizon, reader, findings))
+    plants = grid.plants if grid else ()
+    forecasts = dict(_forecasts(scenario, horizon, reader, findings, (*units, *plants)))
+    checks.check(scenario, units, signals, findings, complete=complete)
+    if findings.problems or grid is None:
+        return None, findings.problems
+    return ScenarioData(horizon, grid, buses, units, signals, forecasts), []
+
+
+def _reader(scenario: Scenario, folder: Path) -> SeriesReader:
+    try:
+        profiles = simbench_scenario(scenario.grid)
+    except InputError:  # reported where the grid is read
+        return SeriesReader(folder, temperature=scenario.signals.temperature)
+    return SeriesReader(folder, profiles, scenario.signals.temperature)
+
+
+def _buses(scenario: Scenario, network: Network, findings: Findings) -> dict[str, int]:
+    names = {str(name): int(bus) for bus, name in network.net.bus["name"].items()}
+    dark = network.unsupplied_buses()
+    found = {}
+    for place, settings in scenario.neighbourhoods.items():
+        path = f"neighbourhoods.{place}.bus"
+        with findings.at(path):
+            bus = names.get(settings.bus, -1) if isinstance(settings.bus, str) else settings.bus
+            network.position(bus)
+            if bus in dark:
+                findings.add(path, f"bus {bus} is not connected to the upper grid")
+            found[place] = bus
+    return found
+
+
+def _signals(
+    scenario: Scenario, horizon: Horizon, reader: SeriesReader, findings: Findings
+) -> Iterator[tuple[str, tuple[Array, str]]]:
+    signals = scenario.signals
+    for name in ("export_eur_per_kwh", "import_eur_per_kwh"):
+        with findings.at(f"signals.{name}"):
+            yield name, (reader.price(getattr(signals, name), horizon), "EUR/kWh")
+    yield "co2_kg_per_kwh", (np.full(horizon.steps, signals.co2_kg_per_kwh), "kg/kWh")
+    if signals.temperature is not None:
+        with findings.at("signals.temperature"):
+            request = SeriesRequest("signal:temperature", "degC")
+            yield "temperature_degc", (reader.read(request, horizon), "degC")
+
+
+def _forecasts(
+    scenario: Scenario,
+    horizon: Horizon,
+    reader: SeriesReader,
+    findings: Findings,
+    units: tuple[UnitData, ...],
+) -> Iterator[tuple[str, Array]]:
+    known = {unit.name: unit for unit in units}
+    for name, source in scenario.forecasts.items():
+        path = f"forecasts.{name}"
+        if name not in known or checks.forecast_series(known[name]) is None:
+            findings.add(path, checks.no_forecast(name, known))
+            continue
+        rated = getattr(known[name].parameters, "power_kw", 1.0)
+        with findings.at(path):
+            yield name, reader.read(SeriesRequest(source, "kW", factor=rated), horizon)

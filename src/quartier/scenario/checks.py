@@ -1,0 +1,112 @@
+"""What must hold between the parts of a scenario."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+
+import numpy as np
+
+from quartier.quantities import Array
+from quartier.scenario.findings import Findings
+from quartier.scenario.models import Scenario
+from quartier.scenario.problems import suggestion
+from quartier.units.base import HeatParameters, UnitData
+
+_HEAT_MAKERS = ("chp", "boiler", "heat_pump", "electric_heater")
+_PRICE_TOLERANCE = 1e-9
+
+
+def check(
+    scenario: Scenario,
+    units: tuple[UnitData, ...],
+    signals: Mapping[str, tuple[Array, str]],
+    findings: Findings,
+    *,
+    complete: bool,
+) -> None:
+    """Note what does not fit together.
+
+    Parameters
+    ----------
+    complete
+        False if wrong parts are missing: then nothing that is missing is a problem.
+    """
+    _check_prices(scenario, signals, findings)
+    _check_gates(scenario, findings)
+    _check_names(scenario, units, findings)
+    if complete:
+        _check_hubs(scenario, findings)
+
+
+def _check_prices(
+    scenario: Scenario, signals: Mapping[str, tuple[Array, str]], findings: Findings
+) -> None:
+    """Buying to sell would pay without limit, and the cost would not be convex."""
+    if not {"export_eur_per_kwh", "import_eur_per_kwh"} <= set(signals):
+        return
+    exported, imported = signals["export_eur_per_kwh"][0], signals["import_eur_per_kwh"][0]
+    wrong = np.flatnonzero(imported < exported - _PRICE_TOLERANCE)
+    if len(wrong):
+        at = int(wrong[0])
+        time = scenario.horizon.horizon.times[at]
+        findings.add(
+            "signals.import_eur_per_kwh",
+            f"is {imported[at]:g} EUR/kWh at {time:%Y-%m-%d %H:%M} UTC, below the export price "
+            f"{exported[at]:g} ({len(wrong)} steps); energy must not be bought cheaper than sold",
+        )
+
+
+def _check_gates(scenario: Scenario, findings: Findings) -> None:
+    if scenario.gates.first >= scenario.horizon.steps:
+        findings.add(
+            "gates.first",
+            f"is step {scenario.gates.first}, but the horizon has only {scenario.horizon.steps}",
+        )
+
+
+def _check_names(scenario: Scenario, units: tuple[UnitData, ...], findings: Findings) -> None:
+    """Check that counted units, and agents of hubs and of others, do not share a name."""
+    for name, count in Counter(unit.name for unit in units).items():
+        if count > 1:
+            findings.add(_path(name), "a unit with a count makes a unit of the same name; rename")
+    hub_agents = {unit.agent for unit in units if unit.hub is not None}
+    for unit in units:
+        if unit.hub is None and unit.agent in hub_agents:
+            findings.add(
+                _path(unit.name), f"has the name of the heat hub {unit.agent!r}; rename one of them"
+            )
+
+
+def _path(unit_name: str) -> str:
+    place, _, name = unit_name.partition(".")
+    return f"neighbourhoods.{place}.units.{name}"
+
+
+def _check_hubs(scenario: Scenario, findings: Findings) -> None:
+    for place, neighbourhood in scenario.neighbourhoods.items():
+        hubs: dict[str, list[str]] = {}
+        for parameters in neighbourhood.units.values():
+            if isinstance(parameters, HeatParameters):
+                hubs.setdefault(parameters.hub, []).append(parameters.kind)
+        for hub, kinds in hubs.items():
+            path = f"neighbourhoods.{place}.units"
+            if "heat_demand" not in kinds:
+                findings.add(path, f"the heat hub {hub!r} has no heat_demand; add one")
+            if not set(kinds) & set(_HEAT_MAKERS):
+                findings.add(
+                    path, f"the heat hub {hub!r} has nothing that makes heat; add a boiler, ..."
+                )
+
+
+def forecast_series(unit: UnitData) -> str | None:
+    """Name of the series of a unit that a forecast replaces, None if it has none."""
+    names = ("available_kw", "load_kw", "demand_kw")
+    return next((name for name in names if name in unit.series), None)
+
+
+def no_forecast(name: str, known: Mapping[str, UnitData]) -> str:
+    """Say why there can be no forecast of a name."""
+    if name in known:
+        return f"a {known[name].kind} follows no series that could be forecast"
+    return f"there is no unit of this name{suggestion(name, known)}"

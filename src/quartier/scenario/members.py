@@ -1,0 +1,157 @@
+"""Units of the neighbourhoods, made ready for a horizon."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+
+from quartier.quantities import Array, Horizon
+from quartier.scenario import sessions
+from quartier.scenario.findings import Findings
+from quartier.scenario.models import Scenario
+from quartier.scenario.problems import suggestion
+from quartier.scenario.series import SeriesReader
+from quartier.units import KINDS
+from quartier.units.base import HeatParameters, Session, UnitData, UnitParameters
+from quartier.units.ev_station import EvStationParameters
+
+_NEVER_NEGATIVE = ("available_kw", "load_kw", "demand_kw")
+
+
+@dataclass(frozen=True)
+class Members:
+    """Reads the units of a scenario.
+
+    Parameters
+    ----------
+    folder
+        Folder that paths are relative to.
+    findings
+        Where problems are noted.
+    """
+
+    scenario: Scenario
+    folder: Path
+    horizon: Horizon
+    seed: int
+    reader: SeriesReader
+    findings: Findings
+    _files: dict[str, sessions.SessionFile] = field(default_factory=dict)
+
+    def units(self, buses: Mapping[str, int]) -> tuple[UnitData, ...]:
+        """Return all units in the order of the file; those with problems are left out.
+
+        Parameters
+        ----------
+        buses
+            Bus by neighbourhood.
+        """
+        items = self.scenario.unit_items()
+        requests = [r for u in items.values() for r in KINDS[u.kind].requests(u).values()]
+        self.reader.preload([request.source for request in requests])
+        units = []
+        for (place, name), parameters in items.items():
+            path = f"neighbourhoods.{place}.units.{name}"
+            for problem in KINDS[parameters.kind].problems(parameters):
+                self.findings.add(path, problem)
+            with self.findings.at(path):
+                units += list(self._described(place, name, parameters, buses.get(place)))
+        return tuple(units)
+
+    def _described(
+        self, place: str, name: str, parameters: UnitParameters, bus: int | None
+    ) -> Iterator[UnitData]:
+        """Make the units of one description."""
+        kind = KINDS[parameters.kind]
+        series = self._series(parameters)
+        state = kind.initial(parameters)
+        names = unit_names(place, name, parameters)
+        agents = agent_names(place, name, parameters)
+        hub = f"{place}.{parameters.hub}" if isinstance(parameters, HeatParameters) else None
+        self._check_stations(parameters, names)
+        for unit_name, agent in zip(names, agents, strict=True):
+            unit = UnitData(
+                name=unit_name,
+                parameters=parameters,
+                neighbourhood=place,
+                agent=agent,
+                horizon=self.horizon,
+                hub=hub,
+                bus=bus,
+                series=series,
+                state=state,
+                sessions=self._sessions(parameters, unit_name),
+                start_energy_kwh=state.get("energy_kwh", 0.0),
+            )
+            yield kind.bounded(unit)
+
+    def _series(self, parameters: UnitParameters) -> dict[str, Array]:
+        series = {}
+        for name, request in KINDS[parameters.kind].requests(parameters).items():
+            values = self.reader.read(request, self.horizon)
+            if name in _NEVER_NEGATIVE and values.min() < 0:
+                raise_negative(name, values)
+            series[name] = values
+        return series
+
+    def _sessions(self, parameters: UnitParameters, unit_name: str) -> tuple[Session, ...]:
+        if not isinstance(parameters, EvStationParameters):
+            return ()
+        if parameters.sessions_csv is None:
+            return sessions.drawn(parameters, unit_name, self.horizon, self.seed)
+        station = unit_name.partition(".")[2]
+        return self._file(parameters.sessions_csv).sessions(
+            station, parameters.power_kw, self.horizon
+        )
+
+    def _check_stations(self, parameters: UnitParameters, names: list[str]) -> None:
+        """Check that a file of sessions speaks of these stations."""
+        if not isinstance(parameters, EvStationParameters) or parameters.sessions_csv is None:
+            return
+        own = [name.partition(".")[2] for name in names]
+        stations = self._file(parameters.sessions_csv).stations
+        if not set(own) & set(stations):
+            from quartier.scenario.csv_series import SeriesError
+
+            raise SeriesError(
+                f"{parameters.sessions_csv} has no session of station {own[0]!r}"
+                f"{suggestion(own[0], stations)}"
+            )
+
+    def _file(self, path: str) -> sessions.SessionFile:
+        if path not in self._files:
+            self._files[path] = sessions.SessionFile(self.folder / path)
+        return self._files[path]
+
+
+def raise_negative(name: str, values: Array) -> None:
+    """Refuse a series that must not be negative."""
+    from quartier.scenario.csv_series import SeriesError
+
+    at = int(np.argmin(values))
+    raise SeriesError(
+        f"{name} is negative ({values[at]:g} in step {at}); write generation, load and demand as "
+        "positive numbers"
+    )
+
+
+def unit_names(place: str, name: str, parameters: UnitParameters) -> list[str]:
+    """Names of the units of a description: ``place.name``, or ``place.name-1``, ..."""
+    if parameters.count == 1:
+        return [f"{place}.{name}"]
+    return [f"{place}.{name}-{k}" for k in range(1, parameters.count + 1)]
+
+
+def agent_names(place: str, name: str, parameters: UnitParameters) -> list[str]:
+    """Name of the agent of each unit; units that share a heat hub share an agent."""
+    if isinstance(parameters, HeatParameters):
+        return [f"{place}.{parameters.hub}"] * parameters.count
+    if parameters.agents == "single":
+        return unit_names(place, name, parameters)
+    if parameters.agents == "aggregated" or parameters.agents == 1:
+        return [f"{place}.{name}"] * parameters.count
+    groups = min(int(parameters.agents), parameters.count)
+    return [f"{place}.{name}-agent-{k * groups // parameters.count + 1}" for k in range(parameters.count)]

@@ -1,0 +1,103 @@
+"""Validation errors as sentences with the path in the YAML file, and what to do."""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TypeAlias
+
+from pydantic_core import ErrorDetails
+
+from quartier.scenario.schema import keys_at
+
+Path: TypeAlias = tuple[str | int, ...]
+"""Keys and positions from the top of the file."""
+
+_TYPE_ERRORS = ("_type", "_parsing", "_from_float")
+"""Endings of error types that say only: of the wrong type for this branch of a union."""
+_LONGEST_VALUE = 60
+
+
+def described(errors: Iterable[ErrorDetails], data: Mapping[str, Any]) -> list[str]:
+    """Turn pydantic's errors into one sentence each.
+
+    Parameters
+    ----------
+    data
+        What was validated.
+    """
+    by_path: dict[Path, list[ErrorDetails]] = {}
+    for error in errors:
+        by_path.setdefault(document_path(error["loc"], data), []).append(error)
+    deeper = {path[:k] for path in by_path for k in range(len(path))}
+    sentences = []
+    for path, here in by_path.items():
+        meant = [e for e in here if not _is_type_error(e)]
+        if not meant and path in deeper:
+            continue  # other branches of a union; the one that was meant has errors further down
+        chosen = meant or here
+        text = " or ".join(dict.fromkeys(_text(e, path, data) for e in chosen))
+        sentences.append(f"{show(path)}: {text}{_got(chosen[0])}")
+    return sentences
+
+
+def show(path: Path) -> str:
+    """Write a path as ``neighbourhoods.fliegerhorst.bus``."""
+    return ".".join(str(part) for part in path) or "the file"
+
+
+def document_path(loc: Sequence[str | int], data: Any) -> Path:
+    """Return an error's place in the file: pydantic's names of union branches left out."""
+    path: list[str | int] = []
+    for k, part in enumerate(loc):
+        inside = isinstance(data, Mapping) and part in data
+        inside |= isinstance(data, list) and isinstance(part, int) and part < len(data)
+        if inside:
+            data = data[part]
+            path.append(part)
+        elif isinstance(data, Mapping) and k == len(loc) - 1 and _is_key(part, path):
+            path.append(part)  # a key that is missing
+    return tuple(path)
+
+
+def _is_key(part: str | int, path: Sequence[str | int]) -> bool:
+    return isinstance(part, str) and part in keys_at(path)
+
+
+def suggestion(word: str, known: Iterable[str]) -> str:
+    """`` (did you mean ...?)``, or the names there are."""
+    names = [str(name) for name in known]
+    near = difflib.get_close_matches(str(word), names, n=2)
+    if near:
+        return f"; did you mean {' or '.join(near)}?"
+    return f"; known: {', '.join(names)}" if names else ""
+
+
+def _is_type_error(error: ErrorDetails) -> bool:
+    return error["type"].endswith(_TYPE_ERRORS)
+
+
+def _text(error: ErrorDetails, path: Path, data: Mapping[str, Any]) -> str:
+    kind, context = error["type"], error.get("ctx", {})
+    if kind == "extra_forbidden":
+        return f"unknown key{suggestion(str(path[-1]), keys_at(path[:-1], data))}"
+    if kind == "missing":
+        return "is missing"
+    if kind == "union_tag_invalid":
+        known = [tag.strip(" '") for tag in str(context["expected_tags"]).split(",")]
+        return f"unknown kind {context['tag']!r}{suggestion(str(context['tag']), known)}"
+    if kind == "union_tag_not_found":
+        return "the key 'kind' is missing"
+    if kind == "string_pattern_mismatch" and str(path[-1:]).endswith("[key]',)"):
+        return "is no name: use a letter, then letters, digits, _ and -"
+    return error["msg"].removeprefix("Value error, ").replace("Input should be", "should be")
+
+
+def _got(error: ErrorDetails) -> str:
+    value = error["input"]
+    if error["type"] in {"extra_forbidden", "missing", "value_error", "union_tag_invalid"}:
+        return ""
+    if isinstance(value, Mapping | list):
+        return ""
+    text = repr(value)
+    return f" (got {text})" if len(text) <= _LONGEST_VALUE else ""
