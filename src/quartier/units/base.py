@@ -294,18 +294,25 @@ class UnitKind(ABC):
         Parameters
         ----------
         x
-            Scheduled controls, shape ``(T,)`` each.
+            Scheduled controls, shape ``(..., T)`` each.
         energy_kwh
-            Energy at the boundaries of the steps, shape ``(T+1,)``, if the unit stores any.
+            Energy at the boundaries of the steps, shape ``(..., T+1)``, if the unit stores any.
 
         Returns
         -------
         up_kw, down_kw
-            Shape ``(T,)``, both non-negative. Energy limits are checked over the rest of the
-            horizon; the band is not jointly deliverable over several steps.
+            Shape ``(..., T)``, both non-negative. A store gives back later what the step took,
+            and its limits hold for the rest of the horizon; the band is not jointly deliverable
+            over several steps.
         """
         zero = np.zeros(unit.horizon.steps)
         return zero, zero
+
+    def settled(
+        self, unit: UnitData, x: Mapping[str, Array], up_kw: Array, down_kw: Array
+    ) -> tuple[Array, Array]:
+        """Return the band up to the last power that the unit can really take within it."""
+        return up_kw, down_kw
 
 
 class HeatParameters(UnitParameters):

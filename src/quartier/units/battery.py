@@ -8,14 +8,14 @@ efficiency; its eq. 20 is the balance of :mod:`quartier.units.store` with η = 1
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from pydantic import NonNegativeFloat
 
 from quartier.quantities import Array
 from quartier.units.base import Flow, UnitData, Values
-from quartier.units.store import StoreKind, StoreParameters, net_power_to, shift_band
+from quartier.units.store import StoreKind, StoreParameters, net_power_to, power_band
 
 
 class BatteryParameters(StoreParameters):
@@ -50,16 +50,5 @@ class Battery(StoreKind):
         self, unit: UnitData, x: Mapping[str, Array], energy_kwh: Array | None
     ) -> tuple[Array, Array]:
         """Power limit, and the energy that can be shifted."""
-        u: Any = unit.parameters
         assert energy_kwh is not None
-        out_kwh, in_kwh = shift_band(unit, energy_kwh)
-        charge, discharge, dt_h = x["charge_kw"], x["discharge_kw"], unit.horizon.dt_h
-        # Raising p first ends charging (η_c of a kWh leaves the store), then discharges (1/η_d).
-        stopped = np.minimum(charge, out_kwh / dt_h / u.charge_efficiency)
-        rest_kwh = np.maximum(out_kwh - stopped * dt_h * u.charge_efficiency, 0.0)
-        up = stopped + rest_kwh / dt_h * u.discharge_efficiency
-        held = np.minimum(discharge, in_kwh / dt_h * u.discharge_efficiency)
-        room_kwh = np.maximum(in_kwh - held * dt_h / u.discharge_efficiency, 0.0)
-        down = held + room_kwh / dt_h / u.charge_efficiency
-        p_kw = discharge - charge
-        return np.minimum(up, u.power_kw - p_kw), np.minimum(down, u.power_kw + p_kw)
+        return power_band(unit, x, energy_kwh)

@@ -163,20 +163,30 @@ class Chp(UnitKind):
         u: Any = unit.parameters
         on = x["on"] > 0.5
         toggle = can_toggle(on, unit.state, u, unit.horizon.dt_h)
-        up = np.where(on, u.p_max_kw - x["p_kw"], u.p_max_kw * toggle)
+        up = np.where(on | toggle, u.p_max_kw - x["p_kw"], 0.0)
         down = np.where(on, x["p_kw"] - np.where(toggle, 0.0, u.p_min_kw), 0.0)
         if u.ramp_kw_per_h is not None:
-            up, down = self._ramped(unit, x["p_kw"], up, down)
-        return up * u.available, down * u.available
+            most, least = _ramped(
+                x["p_kw"], unit.state["p_kw"], u.ramp_kw_per_h * unit.horizon.dt_h
+            )
+            up, down = np.minimum(up, most), np.minimum(down, least)
+        return np.maximum(up, 0.0) * u.available, np.maximum(down, 0.0) * u.available
 
-    @staticmethod
-    def _ramped(unit: UnitData, p_kw: Array, up: Array, down: Array) -> tuple[Array, Array]:
+    def settled(
+        self, unit: UnitData, x: Mapping[str, Array], up_kw: Array, down_kw: Array
+    ) -> tuple[Array, Array]:
+        """Leave out powers between rest and the least power."""
         u: Any = unit.parameters
-        ramp_kw = u.ramp_kw_per_h * unit.horizon.dt_h
-        before = np.concatenate(
-            [np.broadcast_to(unit.state["p_kw"], (*p_kw.shape[:-1], 1)), p_kw[..., :-1]], axis=-1
-        )
-        after = np.concatenate([p_kw[..., 1:], p_kw[..., -1:]], axis=-1)
-        most = np.minimum(before, after) + ramp_kw - p_kw
-        least = p_kw - (np.maximum(before, after) - ramp_kw)
-        return np.clip(up, 0.0, np.maximum(most, 0.0)), np.clip(down, 0.0, np.maximum(least, 0.0))
+        p_kw, low_kw = x["p_kw"], np.where(x["on"] > 0.5, u.p_min_kw, 0.0)
+        up_kw = np.where(p_kw + up_kw < u.p_min_kw, 0.0, up_kw)
+        between = (p_kw - down_kw > 0) & (p_kw - down_kw < low_kw)
+        return up_kw, np.where(between, p_kw - low_kw, down_kw)
+
+
+def _ramped(p_kw: Array, before_kw: float, ramp_kw: float) -> tuple[Array, Array]:
+    """Power by which a step can rise and fall beside its neighbours, shape ``(..., T)``."""
+    first = np.full((*p_kw.shape[:-1], 1), before_kw)
+    before = np.concatenate([first, p_kw[..., :-1]], axis=-1)
+    after = np.concatenate([p_kw[..., 1:], p_kw[..., -1:]], axis=-1)
+    rise = np.minimum(before, after) + ramp_kw - p_kw
+    return rise, p_kw - (np.maximum(before, after) - ramp_kw)

@@ -39,7 +39,8 @@ class PowerToHeatKind(UnitKind):
     def rule(self, u: Any, state: Values, s: Values, dt_h: float) -> Array:
         """Heat-led: make what the hub lacks after CHP and storage."""
         lacking_kw: Array = np.maximum(s["heat_missing_kw"], 0.0)
-        return -lacking_kw / self.heat_per_kw(u, s)
+        draw_kw: Array = lacking_kw / self.heat_per_kw(u, s)
+        return -draw_kw
 
     def band(
         self, unit: UnitData, x: Mapping[str, Array], energy_kwh: Array | None

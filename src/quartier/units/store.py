@@ -143,6 +143,35 @@ def bounded_store(
     return replace(unit, series={**unit.series, **bounds})
 
 
+def power_band(unit: UnitData, x: Values, energy_kwh: Array) -> tuple[Array, Array]:
+    """Power by which each step of a store could be raised and lowered, by shifting.
+
+    Parameters
+    ----------
+    x
+        Scheduled ``charge_kw`` and ``discharge_kw``, shape ``(..., T)``.
+    energy_kwh
+        Planned energy, shape ``(..., T+1)``.
+
+    Returns
+    -------
+    up_kw, down_kw
+        Shape ``(..., T)``.
+    """
+    u: Any = unit.parameters
+    out_kwh, in_kwh = shift_band(unit, energy_kwh)
+    charge, discharge, dt_h = x["charge_kw"], x["discharge_kw"], unit.horizon.dt_h
+    # Raising p first ends charging (η_c of a kWh leaves the store), then discharges (1/η_d).
+    stopped = np.minimum(charge, out_kwh / dt_h / u.charge_efficiency)
+    rest_kwh = np.maximum(out_kwh - stopped * dt_h * u.charge_efficiency, 0.0)
+    up = stopped + rest_kwh / dt_h * u.discharge_efficiency
+    held = np.minimum(discharge, in_kwh / dt_h * u.discharge_efficiency)
+    room_kwh = np.maximum(in_kwh - held * dt_h / u.discharge_efficiency, 0.0)
+    down = held + room_kwh / dt_h / u.charge_efficiency
+    net_kw = discharge - charge
+    return np.minimum(up, u.power_kw - net_kw), np.minimum(down, u.power_kw + net_kw)
+
+
 def shift_band(unit: UnitData, energy_kwh: Array) -> tuple[Array, Array]:
     """Energy that each step could take out of the store, or add to it, by shifting.
 

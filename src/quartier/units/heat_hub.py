@@ -1,0 +1,123 @@
+"""Heat hub: units that share a heat balance (M1).
+
+``Σ heat + discharge - charge - rejected = demand - unserved``. With heat positive when a unit
+delivers it, ``Σ heat = rejected - unserved`` over all units of the hub, the demand included.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from quartier.quantities import Array
+from quartier.units import KINDS
+from quartier.units.base import UnitData
+from quartier.units.store import power_band
+
+Controls = Mapping[str, Array]
+
+
+@dataclass(frozen=True)
+class Balance:
+    """What a hub makes too much and too little, shape ``(..., T)``."""
+
+    rejected_kw: Array
+    unserved_kw: Array
+
+
+def balance(heat_kw: Array) -> Balance:
+    """Return what is rejected and unserved, given the sum of all heat of a hub."""
+    return Balance(np.maximum(heat_kw, 0.0), np.maximum(-heat_kw, 0.0))
+
+
+def stores_heat(unit: UnitData) -> bool:
+    """Whether a unit is a store of its hub."""
+    kind = KINDS[unit.kind]
+    return kind.stores and kind.command == "heat_kw"
+
+
+def heat_capacity_kwh(unit: UnitData) -> float:
+    """Heat that a unit can store for its hub (the signal ``hub_capacity_kwh`` is their sum)."""
+    u: Any = unit.parameters
+    return float(u.max_soc * u.energy_kwh) if stores_heat(unit) else 0.0
+
+
+def hubs(units: Sequence[UnitData]) -> dict[tuple[str | None, str], list[UnitData]]:
+    """Units by the hub they belong to, in order."""
+    found: dict[tuple[str | None, str], list[UnitData]] = {}
+    for unit in units:
+        if unit.hub is not None:
+            found.setdefault((unit.neighbourhood, unit.hub), []).append(unit)
+    return found
+
+
+def spare_heat_kw(
+    units: Sequence[UnitData],
+    controls: Mapping[str, Controls],
+    energy_kwh: Mapping[str, Array],
+    rejected_kw: Array,
+) -> Array:
+    """Heat that a hub could lose in each single step and still serve its demand.
+
+    It is what it rejects, what its boilers have left, and what its stores could give, shape
+    ``(..., T)``.
+    """
+    spare = rejected_kw.copy()
+    for unit in units:
+        kind, u = KINDS[unit.kind], unit.parameters
+        if stores_heat(unit):
+            spare = spare + power_band(unit, controls[unit.name], energy_kwh[unit.name])[0]
+        elif kind.controls and kind.command is None:
+            high = {name: top for name, (_, top) in kind.bounds(u, unit.series).items()}
+            full_kw = kind.flow(u, high, unit.series, 1.0).heat_kw
+            now_kw = kind.flow(u, controls[unit.name], unit.series, 1.0).heat_kw
+            spare = spare + np.maximum(full_kw - now_kw, 0.0)
+    return spare
+
+
+def bands(
+    units: Sequence[UnitData],
+    controls: Mapping[str, Controls],
+    energy_kwh: Mapping[str, Array],
+    rejected_kw: Array,
+) -> dict[str, tuple[Array, Array]]:
+    """Band of each unit of a hub, as far as the hub can bear the heat it costs.
+
+    Heat beyond the demand may be stored or rejected; heat that goes missing has to be spare, and
+    units share what is spare in their order.
+    """
+    spare_up = spare_heat_kw(units, controls, energy_kwh, rejected_kw)
+    spare_down = spare_up.copy()
+    found = {}
+    for unit in units:
+        kind, x = KINDS[unit.kind], controls[unit.name]
+        if not kind.controls or kind.command != "p_kw":
+            continue
+        up, down = kind.band(unit, x, energy_kwh.get(unit.name))
+        heat_per_p = _heat_per_p(unit)
+        up, spare_up = _afforded(up, -heat_per_p, spare_up)
+        down, spare_down = _afforded(down, heat_per_p, spare_down)
+        found[unit.name] = kind.settled(unit, x, up, down)
+    return found
+
+
+def _heat_per_p(unit: UnitData) -> Array:
+    """Change of heat with electric power, shape ``(T,)``."""
+    kind = KINDS[unit.kind]
+    probe = kind.flow(
+        unit.parameters, dict.fromkeys((c.name for c in kind.controls), 1.0), unit.series, 1.0
+    )
+    return np.broadcast_to(probe.heat_kw / probe.p_kw, (unit.horizon.steps,))
+
+
+def _afforded(band_kw: Array, lost_per_kw: Array, spare_kw: Array) -> tuple[Array, Array]:
+    """Limit a band to the spare heat that it costs; return it and what is then left."""
+    lost_per_kw = np.maximum(lost_per_kw, 0.0)
+    bearable = np.where(
+        lost_per_kw > 0, spare_kw / np.where(lost_per_kw > 0, lost_per_kw, 1.0), np.inf
+    )
+    band_kw = np.minimum(band_kw, bearable)
+    return band_kw, spare_kw - band_kw * lost_per_kw

@@ -1,0 +1,156 @@
+"""One step of many units of one kind: what the simulator and the sampler both run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from quartier.quantities import Array
+from quartier.units import KINDS
+from quartier.units.base import Stack, UnitData
+
+SIGNALS = ("heat_missing_kw", "hub_energy_kwh", "hub_capacity_kwh", "p_others_kw")
+"""What own rules look at beyond the unit itself."""
+
+
+@dataclass(frozen=True)
+class StepResult:
+    """What the units did in a step, shape ``(N,)`` each; NaN where a quantity does not apply."""
+
+    p_kw: Array
+    q_kvar: Array
+    heat_kw: Array
+    fuel_kw: Array
+    co2_kg: Array
+    cost_eur: Array
+    available_kw: Array
+    """Available power of curtailable units."""
+    energy_kwh: Array
+    """Energy of the store at the step's end."""
+    controls: Mapping[str, Array]
+
+
+class Fleet:
+    """Units of one kind in their present state.
+
+    Parameters
+    ----------
+    kind
+        Key of :data:`quartier.units.KINDS`.
+    units
+        All of that kind, over the same horizon.
+    copies
+        Number of independent copies of them all; unit ``i``'s copy ``k`` has the index
+        ``i * copies + k``.
+    """
+
+    def __init__(self, kind: str, units: Sequence[UnitData], copies: int = 1) -> None:
+        self.kind = KINDS[kind]
+        bounded = [self.kind.bounded(unit) for unit in units]
+        self.names = tuple(unit.name for unit in units)
+        self.size = len(units) * copies
+        self._u = Stack([u.parameters for u in bounded for _ in range(copies)])
+        self._dt_h = units[0].horizon.dt_h
+        self._inner, self._boundary = _series(bounded, copies)
+        names = (("energy_kwh",) if self.kind.stores else ()) + self.kind.memory
+        self._state = {
+            name: np.repeat([float(unit.state[name]) for unit in units], copies) for name in names
+        }
+        self._share = _share(self.kind.shared_by, bounded, copies)
+        self._zero, self._nan = np.zeros(self.size), np.full(self.size, np.nan)
+        self._zero.flags.writeable = self._nan.flags.writeable = False
+
+    @property
+    def state(self) -> Mapping[str, Array]:
+        """State by name, shape ``(N,)`` each."""
+        return self._state
+
+    def state_of(self, index: int) -> dict[str, float]:
+        """State of one unit, as :attr:`quartier.units.base.UnitData.state` has it."""
+        return {name: float(values[index]) for name, values in self._state.items()}
+
+    def step(
+        self, t: int, set_point_kw: Array, signals: Mapping[str, Array] | None = None
+    ) -> StepResult:
+        """Execute step ``t`` and move on to the next state.
+
+        Parameters
+        ----------
+        set_point_kw
+            Shape ``(N,)``; NaN leaves a unit to its own rule. Ignored by units that take none.
+        signals
+            What own rules look at (:data:`SIGNALS`), shape ``(N,)`` each; units on set points,
+            and kinds whose rule looks at nothing, need none.
+        """
+        kind, u, dt_h = self.kind, self._u, self._dt_h
+        s = {name: values[t] for name, values in self._inner.items()}
+        s |= {name: values[t + 1] for name, values in self._boundary.items()}
+        controls = self._execute(s, set_point_kw, signals or {}) if kind.controls else {}
+        flow = kind.flow(u, controls, s, dt_h)
+        if kind.memory:
+            self._state |= kind.next_memory(u, self._state, controls, dt_h)
+        energy_kwh = self._nan
+        if kind.stores:
+            energy_kwh = kind.next_energy(u, self._state["energy_kwh"], controls, dt_h)
+            self._state["energy_kwh"] = energy_kwh
+        return StepResult(
+            p_kw=self._filled(flow.p_kw),
+            q_kvar=self._filled(flow.q_kvar),
+            heat_kw=self._filled(flow.heat_kw),
+            fuel_kw=self._filled(flow.fuel_kw),
+            co2_kg=self._filled(flow.co2_kg),
+            cost_eur=self._filled(flow.cost_eur),
+            available_kw=s["available_kw"] if kind.curtailable else self._nan,
+            energy_kwh=energy_kwh,
+            controls=controls,
+        )
+
+    def _execute(
+        self, s: dict[str, Array], set_point_kw: Array, signals: Mapping[str, Array]
+    ) -> dict[str, Array]:
+        kind, u, dt_h = self.kind, self._u, self._dt_h
+        free = np.isnan(set_point_kw) if kind.command else True
+        if kind.command is None or np.any(free):
+            shared = {k: v if self._share is None else v * self._share for k, v in signals.items()}
+            rule_kw = kind.rule(u, self._state, s | shared, dt_h)
+            set_point_kw = np.where(free, rule_kw, set_point_kw)
+        return kind.execute(u, self._state, s, set_point_kw, dt_h)
+
+    def _filled(self, value: Array | float) -> Array:
+        if isinstance(value, np.ndarray) and value.shape == (self.size,):
+            return value
+        return self._zero if isinstance(value, float) and value == 0.0 else self._zero + value
+
+
+def _series(units: Sequence[UnitData], copies: int) -> tuple[dict[str, Array], dict[str, Array]]:
+    """Series of all units, shapes ``(T, N)`` and, at the boundaries of steps, ``(T+1, N)``.
+
+    A series that only some units have is zero for the others.
+    """
+    steps = units[0].horizon.steps
+    inner: dict[str, Array] = {}
+    boundary: dict[str, Array] = {}
+    for name in sorted({name for unit in units for name in unit.series}):
+        length = next(len(unit.series[name]) for unit in units if name in unit.series)
+        columns = [unit.series.get(name, np.zeros(length)) for unit in units]
+        stacked = np.repeat(np.stack(columns, axis=1), copies, axis=1)
+        (inner if length == steps else boundary)[name] = np.ascontiguousarray(stacked)
+    return inner, boundary
+
+
+def _share(parameter: str | None, units: Sequence[UnitData], copies: int) -> Array | None:
+    """Share of each unit in what its kind does together; None if everyone is alone.
+
+    Units of a kind share by size what their hub lacks, or what their neighbourhood leaves over.
+    """
+    if parameter is None:
+        return None
+    sizes = np.array([getattr(unit.parameters, parameter) for unit in units], dtype=float)
+    places = [(unit.neighbourhood, unit.hub) for unit in units]
+    total = {
+        place: sum(s for s, p in zip(sizes, places, strict=True) if p == place) for place in places
+    }
+    share = sizes / np.array([total[place] for place in places])
+    return None if np.all(share == 1.0) else np.repeat(share, copies)

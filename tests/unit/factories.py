@@ -1,0 +1,121 @@
+"""Units and terms by hand, with synthetic series, for tests of units and optimisation."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from quartier.quantities import Array, Horizon
+from quartier.units import KINDS
+from quartier.units.base import Session, UnitData
+
+START = pd.Timestamp("2016-07-24T23:00", tz="UTC")
+
+PARAMETERS = {
+    "pv": {"power_kw": 900.0},
+    "wind": {"power_kw": 2300.0},
+    "plant": {"power_kw": 350.0, "profile": "BM1"},
+    "household": {"energy_kwh_per_year": 2900.0},
+    "ev_station": {"power_kw": 22.0},
+    "battery": {"energy_kwh": 1000.0, "power_kw": 500.0},
+    "heat_demand": {"energy_kwh_per_year": 900_000.0},
+    "chp": {
+        "p_max_kw": 150.0,
+        "p_min_kw": 60.0,
+        "fuel_eur_per_kwh": 0.07,
+        "start_eur": 3.0,
+        "min_up_h": 1.5,
+        "min_down_h": 1.0,
+    },
+    "thermal_storage": {"energy_kwh": 1500.0, "power_kw": 500.0},
+    "heat_pump": {"power_kw": 60.0},
+    "electric_heater": {"power_kw": 80.0},
+    "boiler": {"heat_max_kw": 500.0, "fuel_eur_per_kwh": 0.07},
+}
+"""Parameters of one unit of each kind, as in the scenario fliegerhorst where it has it."""
+
+HEAT = {"heat_demand", "chp", "thermal_storage", "heat_pump", "electric_heater", "boiler"}
+
+
+def horizon(steps: int = 130, dt_h: float = 0.25) -> Horizon:
+    """Intervals from midnight."""
+    return Horizon(START, steps, dt_h)
+
+
+def profile(kind: str, hours: Array, rng: np.random.Generator) -> dict[str, Array]:
+    """Series of a kind over hours of the day."""
+    day = 2 * np.pi * hours / 24
+    sun = np.clip(-np.cos(day), 0.0, None) ** 1.5
+    gusts = np.clip(0.6 + 0.3 * np.sin(hours / 5.0) + 0.1 * rng.standard_normal(len(hours)), 0, 1)
+    load = 0.25 + 0.2 * np.clip(-np.cos(day - 1.5), 0, None) + 0.05 * rng.random(len(hours))
+    series: dict[str, dict[str, Array]] = {
+        "pv": {"available_kw": 900.0 * sun},
+        "wind": {"available_kw": 2300.0 * gusts},
+        "plant": {"available_kw": np.full(len(hours), 300.0)},
+        "household": {"load_kw": load, "q_kvar": -0.3 * load},
+        "heat_demand": {
+            "demand_kw": 100.0 + 60.0 * np.cos(day - 1.0) + 10.0 * rng.random(len(hours))
+        },
+        "heat_pump": {"temperature_degc": 8.0 - 6.0 * np.cos(day)},
+    }
+    return series.get(kind, {})
+
+
+def sessions(steps: int, dt_h: float, rng: np.random.Generator) -> tuple[Session, ...]:
+    """Stays in the afternoon and overnight, with gaps."""
+    found, t = [], int(rng.integers(0, max(2, int(8 / dt_h))))
+    while True:
+        stay = int(rng.integers(int(2 / dt_h), int(11 / dt_h)))
+        if t + stay > steps:
+            return tuple(found)
+        max_kw = float(rng.choice([11.0, 22.0]))
+        due = float(rng.uniform(0.2, 0.9)) * min(max_kw * stay * dt_h, 60.0)
+        found.append(Session(t, t + stay, due, max_kw))
+        t += stay + int(rng.integers(0, int(6 / dt_h)))
+
+
+def unit(
+    kind: str, name: str | None = None, steps: int = 130, dt_h: float = 0.25, seed: int = 1, **extra
+) -> UnitData:
+    """A unit of a kind, ready for a horizon; ``extra`` overrides its parameters."""
+    rng = np.random.default_rng(seed)
+    behaviour = KINDS[kind]
+    parameters = behaviour.Parameters(kind=kind, **{**PARAMETERS[kind], **extra})
+    state = behaviour.initial(parameters)
+    data = UnitData(
+        name=name or f"place.{kind}",
+        parameters=parameters,
+        neighbourhood="place",
+        agent="heat" if kind in HEAT else (name or kind),
+        horizon=horizon(steps, dt_h),
+        hub="heat" if kind in HEAT else None,
+        series=profile(kind, np.arange(steps) * dt_h, rng),
+        state=dict(state),
+        sessions=sessions(steps, dt_h, rng) if kind == "ev_station" else (),
+        start_energy_kwh=0.0 if kind == "ev_station" else state.get("energy_kwh", 0.0),
+    )
+    return behaviour.bounded(data)
+
+
+def with_state(data: UnitData, **state: float) -> UnitData:
+    """The unit in another state."""
+    return KINDS[data.kind].bounded(replace(data, state={**data.state, **state}))
+
+
+def heat_hub(*kinds: str, **changes) -> tuple[UnitData, ...]:
+    """A heat demand and what serves it."""
+    return tuple(unit(kind, **changes) for kind in ("heat_demand", *kinds))
+
+
+FLIEGERHORST_HUB = ("chp", "thermal_storage", "boiler")
+
+
+def agents_of(kind: str, **changes) -> tuple[UnitData, ...]:
+    """Units of one agent that a unit of the kind can act in: a hub if it makes heat."""
+    if kind not in HEAT:
+        return (unit(kind, **changes),)
+    helpers = [k for k in ("thermal_storage", "boiler") if k != kind]
+    own = [] if kind == "heat_demand" else [kind]
+    return heat_hub(*own, *helpers, **changes)
