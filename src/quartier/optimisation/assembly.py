@@ -1,0 +1,147 @@
+"""Units and their connection point put together into one Pyomo model, and read back."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import pyomo.environ as pyo
+
+from quartier.optimisation.block import UnitTerms, add_hubs, add_units, own_cost
+from quartier.optimisation.connection import add_connection
+from quartier.optimisation.mixed import MixedProgram
+from quartier.problem import ConnectionTerms
+from quartier.quantities import Array
+from quartier.units import KINDS
+from quartier.units.base import UnitData
+
+
+class Assembly:
+    """A linear or mixed-integer program of units behind one connection point.
+
+    Renewable units stand at their available power; what is curtailed of it is a variable of the
+    connection point.
+
+    Parameters
+    ----------
+    name
+        What to call the program when it fails.
+    units
+        Units, all over the same horizon.
+    relax_binaries
+        Let binary controls be anything from 0 to 1.
+    gap
+        Relative gap at which a mixed-integer program is solved well enough.
+    all_steps
+        Keep also those steps of the connection point in which no unit can act, so that the
+        objective is the whole cost.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        units: Sequence[UnitData],
+        terms: ConnectionTerms,
+        relax_binaries: bool,
+        gap: float,
+        all_steps: bool = False,
+    ) -> None:
+        self.name, self.units, self.terms = name, tuple(units), terms
+        steps = units[0].horizon.steps
+        self.model = pyo.ConcreteModel(name=name)
+        parts = add_units(self.model, self._flexible(), relax_binaries)
+        self.fixed_kw, self.curtailable_kw = self._given(steps)
+        acts = np.any([part.acts for part in parts], axis=0) if parts else np.zeros(steps, bool)
+        self.steps = np.arange(steps) if all_steps else np.flatnonzero(acts)
+        self._add_objective(parts)
+        self._parts = parts
+        self.program = MixedProgram(name, self.model, gap)
+        self._find_columns()
+
+    def _flexible(self) -> list[UnitData]:
+        """Units that enter with a block of their own: those that choose, and those with heat."""
+        return [u for u in self.units if u.hub or _chooses(u)]
+
+    def _given(self, steps: int) -> tuple[Array, Array]:
+        """Power of units without a block, and the curtailable power in it."""
+        fixed, loose = np.zeros(steps), np.zeros(steps)
+        for unit in self.units:
+            kind = KINDS[unit.kind]
+            if kind.curtailable:
+                loose += unit.series["available_kw"]
+            elif not (unit.hub or _chooses(unit)):
+                fixed += kind.flow(unit.parameters, {}, unit.series, unit.horizon.dt_h).p_kw
+        return fixed + loose, loose
+
+    def _add_objective(self, parts: Sequence[UnitTerms]) -> None:
+        model, terms = self.model, self.terms
+        unserved_kwh = add_hubs(model, parts)
+        model.connection = pyo.Block()
+        p_kw = [sum(part.flows[t].p_kw for part in parts) for t in range(len(self.fixed_kw))]
+        steps = [int(t) for t in self.steps]
+        add_connection(model.connection, terms, p_kw, self.curtailable_kw, steps)
+        own = own_cost(parts, unserved_kwh, terms.co2_eur_per_kg, terms.penalty_eur_per_kwh)
+        model.cost_eur = pyo.Objective(expr=own + model.connection.cost_eur)
+
+    def _find_columns(self) -> None:
+        connection, index = self.model.connection, self.program.index
+        self._given_columns = index(connection.given_kw.values())
+        self._curtailed_columns = index(connection.curtailed_kw.values())
+        self._within_columns = index(connection.within_kw.values())
+        peak = connection.component("peak_kw")
+        self._peak_column = index([peak] if peak is not None and len(self.steps) else [])
+        self._reads = [_Reading(part, self.program) for part in self._parts]
+
+    def update(self, terms: ConnectionTerms) -> None:
+        """Take new caps; prices must be the same."""
+        self.terms = terms
+        low, high = terms.p_min_kw[self.steps], terms.p_max_kw[self.steps]
+        self.program.set_bounds(self._within_columns, low, high)
+
+    def give(self, residual_kw: Array, curtailable_kw: Array) -> None:
+        """Set the power of everything else, and what is curtailable in it, shape ``(T,)``."""
+        given = residual_kw + self.fixed_kw
+        loose = curtailable_kw + self.curtailable_kw
+        at = self.steps
+        self.program.set_bounds(self._given_columns, given[at], given[at])
+        self.program.set_bounds(self._curtailed_columns, 0.0, loose[at])
+        if len(self._peak_column):
+            self.program.set_bounds(self._peak_column, self._other_peak_kw(given, loose), np.inf)
+
+    def _other_peak_kw(self, given_kw: Array, loose_kw: Array) -> float:
+        """Peak import in the steps that are left out."""
+        net = given_kw - self.terms.curtailed_kw(given_kw, loose_kw)
+        out = np.ones(len(net), dtype=bool)
+        out[self.steps] = False
+        return float(np.max(-net[out], initial=-np.inf))
+
+    def read(self, values: Array) -> dict[str, dict[str, Array]]:
+        """Controls by unit and name, shape ``(T,)``, within their bounds."""
+        return {reading.unit.name: reading.controls(values) for reading in self._reads}
+
+
+class _Reading:
+    """Where the controls of a unit stand among the columns."""
+
+    def __init__(self, part: UnitTerms, program: MixedProgram) -> None:
+        self.unit = part.unit
+        self._where = {}
+        for name, controls in part.controls.items():
+            free = [t for t, value in enumerate(controls) if hasattr(value, "is_expression_type")]
+            fixed = np.array([0.0 if t in set(free) else controls[t] for t in range(len(controls))])
+            columns = program.index(controls[t] for t in free)
+            low, high = np.array([controls[t].bounds for t in free]).reshape(-1, 2).T
+            self._where[name] = (np.array(free, dtype=int), fixed, columns, low, high)
+
+    def controls(self, values: Array) -> dict[str, Array]:
+        found = {}
+        for name, (free, fixed, columns, low, high) in self._where.items():
+            control = fixed.copy()
+            control[free] = np.clip(values[columns], low, high)
+            found[name] = control
+        return found
+
+
+def _chooses(unit: UnitData) -> bool:
+    kind = KINDS[unit.kind]
+    return bool(kind.controls) and not kind.curtailable

@@ -1,0 +1,190 @@
+"""Pyomo blocks of units, read from the units' own declarations (M1).
+
+Nothing of a unit's physics is written here: bounds, flows, energy balance and further rows come
+from its :class:`~quartier.units.base.UnitKind`, called with Pyomo variables instead of numbers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pyomo.environ as pyo
+
+from quartier.errors import SolveFailed
+from quartier.units import KINDS
+from quartier.units.base import Flow, Quantity, UnitData, Values
+from quartier.units.heat_hub import hubs
+
+SLACK = 1e-6
+"""A row without variables may be violated by this much: rounding in a given state."""
+
+
+@dataclass(frozen=True)
+class UnitTerms:
+    """What a unit contributes to the rest of a model.
+
+    ``controls`` holds, by name, a variable for each step in which the unit can choose, and the
+    only possible number for the others; ``flows`` holds a step's flow each.
+    """
+
+    unit: UnitData
+    controls: Mapping[str, Sequence[Quantity]]
+    flows: Sequence[Flow]
+
+    @property
+    def acts(self) -> list[bool]:
+        """Whether its power can be chosen, by step."""
+        return [not _is_number(flow.p_kw) for flow in self.flows]
+
+
+def add_unit(block: Any, unit: UnitData, relax_binaries: bool = False) -> UnitTerms:
+    """Add a unit's variables and constraints to a Pyomo block.
+
+    Names: a variable ``<control>[t]``, ``energy_kwh[t]`` at the end of step ``t - 1``, a
+    constraint ``energy[t]`` that makes it so, and ``limit_<row>[t]`` for each further row.
+
+    Parameters
+    ----------
+    relax_binaries
+        Let binary controls be anything from 0 to 1.
+    """
+    kind, steps, dt_h = KINDS[unit.kind], range(unit.horizon.steps), unit.horizon.dt_h
+    series = [_at(unit, t) for t in steps]
+    controls = _add_controls(block, unit, series, relax_binaries)
+    chosen = [{name: values[t] for name, values in controls.items()} for t in steps]
+    flows = [kind.flow(unit.parameters, chosen[t], series[t], dt_h) for t in steps]
+    if kind.stores:
+        _add_energy(block, unit, chosen)
+    _add_rows(block, unit, controls)
+    return UnitTerms(unit, controls, flows)
+
+
+def _at(unit: UnitData, t: int) -> Values:
+    """Series at a step, as plain numbers."""
+    return {
+        name: float(values[t])
+        for name, values in unit.series.items()
+        if len(values) == unit.horizon.steps
+    }
+
+
+def _add_controls(
+    block: Any, unit: UnitData, series: Sequence[Values], relax_binaries: bool
+) -> dict[str, list[Quantity]]:
+    kind = KINDS[unit.kind]
+    limits = [kind.bounds(unit.parameters, s) for s in series]
+    found: dict[str, list[Quantity]] = {}
+    for control in kind.controls:
+        pairs = [(float(limit[control.name][0]), float(limit[control.name][1])) for limit in limits]
+        free = [t for t, (low, high) in enumerate(pairs) if high > low]
+        binary = control.binary and not relax_binaries
+        variable = pyo.Var(
+            free,
+            domain=pyo.Binary if binary else pyo.Reals,
+            bounds=lambda _, t, pairs=pairs: pairs[t],
+        )
+        block.add_component(control.name, variable)
+        found[control.name] = [
+            variable[t] if high > low else low for t, (low, high) in enumerate(pairs)
+        ]
+    return found
+
+
+def _add_energy(block: Any, unit: UnitData, chosen: Sequence[Values]) -> None:
+    """Add the energy balance; steps without a choice need no variable of their own."""
+    kind, u, dt_h = KINDS[unit.kind], unit.parameters, unit.horizon.dt_h
+    least, most = unit.series["energy_min_kwh"], unit.series["energy_max_kwh"]
+    ends = range(1, unit.horizon.steps + 1)
+    block.energy_kwh = pyo.Var(
+        [t for t in ends if _chooses(chosen[t - 1]) or least[t] > least[t - 1]],
+        bounds=lambda _, t: (float(least[t]), float(most[t])),
+    )
+    block.energy = pyo.Constraint(list(block.energy_kwh))
+    energy: Quantity = unit.state["energy_kwh"]
+    for t in ends:
+        following = kind.next_energy(u, energy, chosen[t - 1], dt_h)
+        if t in block.energy_kwh:
+            energy = block.energy_kwh[t]
+            block.energy[t] = energy - following == 0
+        else:
+            energy = following
+
+
+def _chooses(x: Values) -> bool:
+    return any(not _is_number(value) for value in x.values())
+
+
+def _add_rows(block: Any, unit: UnitData, controls: Mapping[str, Sequence[Quantity]]) -> None:
+    kind, steps = KINDS[unit.kind], unit.horizon.steps
+    for t in range(steps):
+        for name, expression in kind.rows(unit.parameters, controls, t, unit):
+            if _is_number(expression):
+                _check(unit, f"{name}[{t}]", float(expression))
+                continue
+            if block.component(f"limit_{name}") is None:
+                block.add_component(f"limit_{name}", pyo.Constraint(range(steps)))
+            block.component(f"limit_{name}")[t] = expression <= 0
+
+
+def _check(unit: UnitData, row: str, value: float) -> None:
+    if value > SLACK:
+        hint = (
+            f"Row {row} of {unit.name} cannot hold whatever is chosen; its state is {unit.state}."
+        )
+        raise SolveFailed(unit.name, "infeasible", hint)
+
+
+def _is_number(value: Quantity) -> bool:
+    return not hasattr(value, "is_expression_type")
+
+
+def add_hubs(block: Any, terms: Sequence[UnitTerms]) -> Quantity:
+    """Add the balance ``Σ heat - rejected + unserved = 0`` of every heat hub.
+
+    Returns
+    -------
+    Quantity
+        Sum of the heat not served in kWh.
+    """
+    by_name = {t.unit.name: t for t in terms}
+    unserved_kwh: Quantity = 0.0
+    for (_, hub), members in hubs([t.unit for t in terms]).items():
+        part = pyo.Block()
+        block.add_component(f"hub_{hub}", part)
+        horizon = members[0].horizon
+        part.rejected_kw = pyo.Var(range(horizon.steps), bounds=(0.0, None))
+        part.unserved_kw = pyo.Var(range(horizon.steps), bounds=(0.0, None))
+        part.balance = pyo.Constraint(range(horizon.steps))
+        for t in range(horizon.steps):
+            heat_kw = sum(by_name[unit.name].flows[t].heat_kw for unit in members)
+            part.balance[t] = heat_kw - part.rejected_kw[t] + part.unserved_kw[t] == 0
+        unserved_kwh += horizon.dt_h * sum(part.unserved_kw.values())
+    return unserved_kwh
+
+
+def add_units(
+    block: Any, units: Sequence[UnitData], relax_binaries: bool = False
+) -> list[UnitTerms]:
+    """Add a sub-block for every unit, named by the unit."""
+    terms = []
+    for unit in units:
+        part = pyo.Block()
+        block.add_component(unit.name.replace(".", "_"), part)
+        terms.append(add_unit(part, unit, relax_binaries))
+    return terms
+
+
+def own_cost(
+    terms: Sequence[UnitTerms],
+    unserved_kwh: Quantity,
+    co2_eur_per_kg: float,
+    penalty_eur_per_kwh: float,
+) -> Quantity:
+    """Fuel, wear and starts, emissions at their price, and the penalty on heat not served."""
+    flows = [flow for term in terms for flow in term.flows]
+    cost = sum(flow.cost_eur for flow in flows)
+    if co2_eur_per_kg:
+        cost += co2_eur_per_kg * sum(flow.co2_kg for flow in flows)
+    return cost + penalty_eur_per_kwh * unserved_kwh

@@ -1,0 +1,96 @@
+"""The connection point as a linear program: exactly `problem.ConnectionTerms.cost_eur` (M3).
+
+With import dearer than export, curtailing at a price, and a penalty above all else, the cheapest
+choice of what is curtailed, exported and imported is what ``ConnectionTerms`` computes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import pyomo.environ as pyo
+
+from quartier.problem import ConnectionTerms
+from quartier.quantities import Array
+from quartier.units.base import Quantity
+
+
+def add_connection(
+    block: Any,
+    terms: ConnectionTerms,
+    p_kw: Sequence[Quantity],
+    curtailable_kw: Array,
+    steps: Sequence[int],
+) -> None:
+    """Add the variables, rows and cost of the connection point to a Pyomo block.
+
+    Variables by step: ``given_kw`` (power of everything else; fixed by its bounds), ``curtailed``,
+    ``exported``, ``imported``, ``within``, ``over`` and ``under`` the caps; and ``peak_kw``. The
+    expression ``cost_eur`` is what they cost.
+
+    Parameters
+    ----------
+    p_kw
+        Power at the connection point with nothing curtailed, by step, without ``given_kw``.
+    curtailable_kw
+        Renewable power in it, shape ``(T,)``.
+    steps
+        Steps to include; others have a cost that nobody here can change.
+    """
+    block.given_kw = pyo.Var(steps, bounds=(0.0, 0.0))
+    block.curtailed_kw = pyo.Var(steps, bounds=lambda _, t: (0.0, float(curtailable_kw[t])))
+    for name in ("exported_kw", "imported_kw", "over_kw", "under_kw"):
+        block.add_component(name, pyo.Var(steps, bounds=(0.0, None)))
+    block.within_kw = pyo.Var(
+        steps,
+        bounds=lambda _, t: (_finite(float(terms.p_min_kw[t])), _finite(float(terms.p_max_kw[t]))),
+    )
+    block.power = pyo.Constraint(steps)
+    block.cap = pyo.Constraint(steps)
+    for t in steps:
+        net = block.exported_kw[t] - block.imported_kw[t]
+        block.power[t] = p_kw[t] + block.given_kw[t] - block.curtailed_kw[t] - net == 0
+        block.cap[t] = net - block.within_kw[t] - block.over_kw[t] + block.under_kw[t] == 0
+    cost = sum(_step_cost(block, terms, t) for t in steps)
+    if terms.peak_eur_per_kw:
+        cost += _add_peak(block, terms, steps)
+    block.cost_eur = pyo.Expression(expr=cost)
+
+
+def _finite(bound: float) -> float | None:
+    return bound if np.isfinite(bound) else None
+
+
+def _step_cost(block: Any, terms: ConnectionTerms, t: int) -> Quantity:
+    return terms.dt_h * (
+        terms.curtailment_eur_per_kwh * block.curtailed_kw[t]
+        + float(terms.import_eur_per_kwh[t]) * block.imported_kw[t]
+        - float(terms.export_eur_per_kwh[t]) * block.exported_kw[t]
+        + terms.penalty_eur_per_kwh * (block.over_kw[t] + block.under_kw[t])
+    )
+
+
+def _add_peak(block: Any, terms: ConnectionTerms, steps: Sequence[int]) -> Quantity:
+    """Peak import, not clipped at zero; its lower bound stands for the steps left out."""
+    block.peak_kw = pyo.Var()
+    block.peak = pyo.Constraint(steps)
+    for t in steps:
+        block.peak[t] = block.imported_kw[t] - block.exported_kw[t] - block.peak_kw <= 0
+    return terms.peak_eur_per_kw * block.peak_kw
+
+
+def same_prices(one: ConnectionTerms, other: ConnectionTerms) -> bool:
+    """Whether two terms differ in their caps at most."""
+    arrays = ("export_eur_per_kwh", "import_eur_per_kwh")
+    numbers = (
+        "dt_h",
+        "curtailment_eur_per_kwh",
+        "co2_eur_per_kg",
+        "peak_eur_per_kw",
+        "penalty_eur_per_kwh",
+    )
+    return all(np.array_equal(getattr(one, n), getattr(other, n)) for n in arrays) and all(
+        getattr(one, n) == getattr(other, n) for n in numbers
+    )

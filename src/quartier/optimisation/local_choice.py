@@ -1,0 +1,72 @@
+"""An agent's exact local choice: its cheapest schedule against the sum of all others (M6)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from quartier.optimisation.assembly import Assembly
+from quartier.optimisation.connection import same_prices
+from quartier.optimisation.repair import repaired
+from quartier.problem import ConnectionTerms
+from quartier.quantities import Array
+from quartier.units.base import UnitData
+from quartier.units.evaluate import evaluate
+from quartier.units.schedule import Schedule
+
+GAP = 1e-3
+"""Relative gap at which a choice with binaries is good enough."""
+
+
+class LocalChoice:
+    """The cheapest schedule of one agent's units, found again and again.
+
+    It minimises own cost + emissions at their price + cost at the connection point of everybody's
+    power together, ``terms.cost_eur(residual_kw + p_kw, curtailable_kw + own curtailable)``.
+
+    Parameters
+    ----------
+    units
+        Units of one agent, ready for the planning window.
+    terms
+        Prices and limits at the connection point.
+    """
+
+    def __init__(self, units: Sequence[UnitData], terms: ConnectionTerms) -> None:
+        self.units = tuple(units)
+        self.name = f"local choice of {units[0].agent}"
+        self.repairs = 0
+        """Steps in which a store charged and discharged at once, over all choices so far."""
+        self._build(terms)
+
+    def _build(self, terms: ConnectionTerms) -> None:
+        self._assembly = Assembly(self.name, self.units, terms, relax_binaries=False, gap=GAP)
+        self._terms = terms
+
+    def update(self, terms: ConnectionTerms) -> None:
+        """Take new caps (cheap) or new prices (builds anew)."""
+        if same_prices(terms, self._terms):
+            self._assembly.update(terms)
+            self._terms = terms
+        else:
+            self._build(terms)
+
+    def best(self, residual_kw: Array, curtailable_kw: Array) -> Schedule:
+        """Return the cheapest own schedule.
+
+        Parameters
+        ----------
+        residual_kw
+            Power of all others, nothing curtailed, shape ``(T,)``.
+        curtailable_kw
+            Renewable power in it, shape ``(T,)``.
+
+        Raises
+        ------
+        SolveFailed
+            If the units have no feasible schedule.
+        """
+        self._assembly.give(residual_kw, curtailable_kw)
+        values, _ = self._assembly.program.solve()
+        controls, repairs = repaired(self.units, self._assembly.read(values))
+        self.repairs += repairs
+        return evaluate(self.units, controls, self._terms.penalty_eur_per_kwh)
