@@ -47,7 +47,7 @@ def cached(name: str, write: Callable[[Path], None], read: Callable[[Path], Data
     if path.is_file():
         try:
             return read(path)
-        except Exception:  # noqa: BLE001 a damaged cache must not stop a run: it is made anew
+        except Exception:
             path.unlink(missing_ok=True)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)

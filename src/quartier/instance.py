@@ -146,9 +146,7 @@ class Instance:
         values = self.data.forecasts.get(unit.name)
         name = forecast_series(unit)
         if values is not None and name is not None:
-            unit = KINDS[unit.kind].bounded(
-                replace(unit, series={**unit.series, name: values})
-            )
+            unit = KINDS[unit.kind].bounded(replace(unit, series={**unit.series, name: values}))
         return unit.window(first, steps, state.units.get(unit.name, unit.state))
 
     def _neighbourhood(

@@ -71,7 +71,9 @@ def network(code: str) -> Net:
         to_json(_read_network(code), str(path))
 
     return cache.cached(
-        f"{cache.key('simbench', 'pandapower')}/{code}.json", write, lambda path: from_json(str(path))
+        f"{cache.key('simbench', 'pandapower')}/{code}.json",
+        write,
+        lambda path: from_json(str(path)),
     )
 
 

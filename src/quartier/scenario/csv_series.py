@@ -154,10 +154,15 @@ class CsvFile:
         with_offset = written.str.contains(_OFFSET)
         if with_offset.any() and not with_offset.all():
             row = int(np.flatnonzero(~with_offset)[0]) + 2
-            raise SeriesError(f"{self.path.name}, line {row}: a time without the offset others have")
+            raise SeriesError(
+                f"{self.path.name}, line {row}: a time without the offset others have"
+            )
         day_first = bool(_GERMAN_DATE.match(written.iloc[0]))
         times = pd.to_datetime(
-            written, errors="coerce", utc=bool(with_offset.all()), dayfirst=day_first,
+            written,
+            errors="coerce",
+            utc=bool(with_offset.all()),
+            dayfirst=day_first,
             format="mixed",
         )
         if times.isna().any():
@@ -205,12 +210,18 @@ def localised(times: pd.DatetimeIndex, timezone: str, name: str) -> pd.DatetimeI
 
 def _why_not(times: pd.DatetimeIndex, timezone: str, error: Exception) -> str:
     try:
-        skipped = times[times.tz_localize(timezone, ambiguous=True, nonexistent="NaT").isna()]
+        first = np.ones(len(times), dtype=bool)
+        skipped = times[times.tz_localize(timezone, ambiguous=first, nonexistent="NaT").isna()]
     except (KeyError, ValueError):
         return f"{timezone!r} is no time zone, e.g. Europe/Berlin"
-    remedy = "write offsets (+01:00), or, if the file keeps winter time all year, say timezone: Etc/GMT-1"
+    remedy = (
+        "write offsets (+01:00), or, if the file keeps winter time all year, say "
+        "timezone: Etc/GMT-1"
+    )
     if len(skipped):
-        return f"{skipped[0]:%Y-%m-%d %H:%M} does not exist in {timezone} (daylight saving); {remedy}"
+        return (
+            f"{skipped[0]:%Y-%m-%d %H:%M} does not exist in {timezone} (daylight saving); {remedy}"
+        )
     twice = times[times.tz_localize(timezone, ambiguous="NaT", nonexistent="NaT").isna()]
     if len(twice):
         return (
@@ -229,7 +240,8 @@ def _regular_step(times: pd.DatetimeIndex, name: str) -> pd.Timedelta:
         at = int(wrong[0]) if len(wrong) else 0
         kind = "a gap" if gaps.iloc[at] > step else "a step back or a repeated time"
         raise SeriesError(
-            f"{name}: {kind} between {_show(times[at])} and {_show(times[at + 1])} (line {at + 3}); "
+            f"{name}: {kind} between {_show(times[at])} and {_show(times[at + 1])} "
+            f"(line {at + 3}); "
             f"{len(wrong)} of {len(gaps)} steps are not the {step / pd.Timedelta(minutes=1):g} min "
             "of the others"
         )

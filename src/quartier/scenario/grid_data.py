@@ -60,7 +60,9 @@ def simbench_scenario(grid: GridSettings) -> int:
     InputError
         If the grid's code is no SimBench code.
     """
-    return simbench.NEWEST_SCENARIO if grid.simbench is None else simbench.scenario_of(grid.simbench)
+    return (
+        simbench.NEWEST_SCENARIO if grid.simbench is None else simbench.scenario_of(grid.simbench)
+    )
 
 
 def read_grid(
@@ -124,14 +126,14 @@ class _Injections:
             p_mw[:, bus] -= p
             q_mvar[:, bus] -= q
         taking_part = _takes_part(sgens, self._settings)
-        for row in sgens[~taking_part].itertuples():
+        for row in _rows(sgens[~taking_part]):
             bus = self._network.position(int(row.bus))
             p_mw[:, bus] += float(row.p_mw * row.scaling) * self._share(row, "")
             q_mvar[:, bus] += float(row.q_mvar * row.scaling)
-        plants = [self._plant(row) for row in sgens[taking_part].itertuples()]
+        plants = [self._plant(row) for row in _rows(sgens[taking_part])]
         reactive = {
             plant.name: self._ones * float(row.q_mvar * row.scaling * KW_PER_MW)
-            for plant, row in zip(plants, sgens[taking_part].itertuples(), strict=True)
+            for plant, row in zip(plants, _rows(sgens[taking_part]), strict=True)
         }
         self._check_prices(plants)
         return GridData(self._network, tuple(plants), reactive, p_mw, q_mvar)
@@ -142,7 +144,7 @@ class _Injections:
         self._reader.preload([n for n in [*names, *_profiles(sgens)] if n not in own])
 
     def _loads(self, loads: pd.DataFrame) -> Iterator[tuple[int, Array, Array]]:
-        for row in loads.itertuples():
+        for row in _rows(loads):
             p_mw = float(row.p_mw * row.scaling) * self._share(row, "_pload")
             q_mvar = float(row.q_mvar * row.scaling) * self._share(row, "_qload")
             yield self._network.position(int(row.bus)), p_mw, q_mvar
@@ -174,7 +176,7 @@ class _Injections:
             agent=name,
             horizon=self._horizon,
             bus=int(row.bus),
-            series={"available_kw": float(row.p_mw * row.scaling) * KW_PER_MW * self._share(row, "")},
+            series={"available_kw": _rated_kw(row) * self._share(row, "")},
         )
         return KINDS[parameters.kind].bounded(unit)
 
@@ -197,6 +199,10 @@ def _in_service(table: pd.DataFrame) -> pd.DataFrame:
     return rows.fillna({"scaling": 1.0, "q_mvar": 0.0})
 
 
+def _rows(table: pd.DataFrame) -> Iterator[Any]:
+    yield from table.itertuples()
+
+
 def _profiles(table: pd.DataFrame) -> list[str]:
     if "profile" not in table:
         return []
@@ -211,6 +217,10 @@ def _takes_part(sgens: pd.DataFrame, settings: RedispatchSettings) -> pd.Series[
     return big & (sgens["type"] != AGGREGATE)
 
 
+def _rated_kw(row: Any) -> float:
+    return float(row.p_mw * row.scaling) * KW_PER_MW
+
+
 def _plant_name(row: Any) -> str:
     name = getattr(row, "name", None)
     return name if isinstance(name, str) and name else f"sgen {row.Index}"
@@ -221,7 +231,7 @@ def _plant_parameters(row: Any) -> UnitParameters:
     written = str(getattr(row, "type", "") or "").lower()
     profile = getattr(row, "profile", None)
     common = {
-        "power_kw": float(row.p_mw * row.scaling) * KW_PER_MW,
+        "power_kw": _rated_kw(row),
         "profile": profile if isinstance(profile, str) and profile else "constant",
     }
     if written.startswith("pv") or "solar" in written:

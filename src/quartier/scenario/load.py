@@ -132,7 +132,7 @@ def _shipped_names() -> list[str]:
     return [folder.name for folder in _shipped_root().iterdir() if (folder / FILE_NAME).is_file()]
 
 
-# -- variants and overrides -------------------------------------------------------------------------
+# -- variants and overrides ------------------------------------------------------------------------
 def with_variant(
     data: Mapping[str, Any], wanted: str | None, source: str
 ) -> tuple[str | None, dict[str, Any]]:
@@ -185,7 +185,7 @@ def _override(data: dict[str, Any], text: str) -> str | None:
         problem = _step_problem(here, part, parents[:k])
         if problem:
             return f"--set {text}: {problem}"
-        here = here[part] if isinstance(here, list) else here.setdefault(part, {})
+        here = here.setdefault(part, {}) if isinstance(here, dict) else here[part]
     problem = _step_problem(here, last, parents, creates=True)
     if problem:
         return f"--set {text}: {problem}"

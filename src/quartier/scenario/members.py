@@ -151,7 +151,10 @@ def agent_names(place: str, name: str, parameters: UnitParameters) -> list[str]:
         return [f"{place}.{parameters.hub}"] * parameters.count
     if parameters.agents == "single":
         return unit_names(place, name, parameters)
-    if parameters.agents == "aggregated" or parameters.agents == 1:
+    if parameters.agents in {"aggregated", 1}:
         return [f"{place}.{name}"] * parameters.count
     groups = min(int(parameters.agents), parameters.count)
-    return [f"{place}.{name}-agent-{k * groups // parameters.count + 1}" for k in range(parameters.count)]
+    return [
+        f"{place}.{name}-agent-{k * groups // parameters.count + 1}"
+        for k in range(parameters.count)
+    ]

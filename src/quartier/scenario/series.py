@@ -201,7 +201,9 @@ def _converted(values: Array, unit: str, request: SeriesRequest, what: str) -> A
                 "and 1; if it is a power, give its unit, e.g. unit: kW"
             )
         return values * request.factor
-    raise SeriesError(f"{what} is a {dimension} ({unit}), but a {wanted} ({request.unit}) is needed")
+    raise SeriesError(
+        f"{what} is a {dimension} ({unit}), but a {wanted} ({request.unit}) is needed"
+    )
 
 
 def _celsius(values: Array, unit: str) -> Array:

@@ -10,8 +10,8 @@ stays beyond its end is due the part of its energy that belongs to the part of i
 
 from __future__ import annotations
 
+import itertools
 import zlib
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -42,9 +42,7 @@ class Stay:
 
 
 # -- drawn ----------------------------------------------------------------------------------------
-def drawn(
-    u: EvStationParameters, name: str, horizon: Horizon, seed: int
-) -> tuple[Session, ...]:
+def drawn(u: EvStationParameters, name: str, horizon: Horizon, seed: int) -> tuple[Session, ...]:
     """Draw the sessions of a charging point.
 
     Parameters
@@ -132,14 +130,19 @@ class SessionFile:
             time.
         """
         rows = self._table[self._table["station"] == station]
-        stays = [self._stay(int(line) + 2, row, power_kw, horizon) for line, row in rows.iterrows()]
-        for (line, before), (_, after) in _neighbours(stays):
+        lines = np.flatnonzero(self._table["station"] == station) + 2
+        stays = [
+            self._stay(int(line), row, power_kw, horizon)
+            for line, (_, row) in zip(lines, rows.iterrows(), strict=True)
+        ]
+        ordered = sorted(stays, key=_by_arrival)
+        for (line, before), (_, after) in itertools.pairwise(ordered):
             if after.arrival_h < before.departure_h:
                 raise SeriesError(
                     f"{self.path.name}, line {line}: at station {station!r} the next vehicle "
                     "arrives before this one has left"
                 )
-        fitted = (_fitted(stay, horizon) for _, stay in sorted(stays, key=_by_arrival))
+        fitted = (_fitted(stay, horizon) for _, stay in ordered)
         return tuple(session for session in fitted if session is not None)
 
     def _stay(
@@ -169,11 +172,6 @@ def _in_steps(stay: Stay, dt_h: float) -> Stay:
 
 def _by_arrival(item: tuple[int, Stay]) -> float:
     return item[1].arrival_h
-
-
-def _neighbours(stays: list[tuple[int, Stay]]) -> Iterator[tuple[tuple[int, Stay], tuple[int, Stay]]]:
-    ordered = sorted(stays, key=_by_arrival)
-    return zip(ordered, ordered[1:], strict=False)
 
 
 def _hours(text: str, horizon: Horizon, where: str) -> float:

@@ -60,7 +60,9 @@ def heat_profile(kind: str, region: int, year: int) -> Record:
         If there is no such profile or region.
     """
     if kind not in HEAT_PROFILES:
-        raise SeriesError(f"there is no heat profile bdew:{kind}; known: {', '.join(HEAT_PROFILES)}")
+        raise SeriesError(
+            f"there is no heat profile bdew:{kind}; known: {', '.join(HEAT_PROFILES)}"
+        )
     _check_region(region)
     name = f"{cache.key('demandlib')}/heat-{kind}-{region}-{year}.parquet"
     values = _cached_values(name, lambda: _make_heat_profile(kind, region, year))
@@ -73,7 +75,9 @@ def _new_year(year: int) -> pd.Timestamp:
 
 def _check_region(region: int) -> None:
     if region not in REGIONS:
-        raise SeriesError(f"there is no test reference year of region {region}; regions are 1 to 15")
+        raise SeriesError(
+            f"there is no test reference year of region {region}; regions are 1 to 15"
+        )
 
 
 def _cached_values(name: str, make: Callable[[], Array]) -> Array:
@@ -91,7 +95,7 @@ def _read_temperature(region: int, year: int) -> Array:
     hours = pd.date_range(f"{year}-01-01", f"{year + 1}-01-01", freq="h", inclusive="left")
     days = hours.day.where(~((hours.month == 2) & (hours.day == 29)), 28)
     keys = pd.MultiIndex.from_arrays([hours.month, days, hours.hour + 1])
-    return rows.reindex(keys).to_numpy(dtype=float)
+    return np.asarray(rows.reindex(keys), dtype=float)
 
 
 def _make_heat_profile(kind: str, region: int, year: int) -> Array:
@@ -110,5 +114,6 @@ def _make_heat_profile(kind: str, region: int, year: int) -> Array:
     )
     by_clock = pd.Series(np.asarray(building.get_bdew_profile()), index=clock)
     passing = pd.date_range(_new_year(year), _new_year(year + 1), freq="h", inclusive="left")
-    values = by_clock.reindex(passing.tz_convert("Europe/Berlin").tz_localize(None)).to_numpy()
-    return values / values.sum()
+    clock_times = passing.tz_convert("Europe/Berlin").tz_localize(None)
+    values = np.asarray(by_clock.reindex(clock_times), dtype=float)
+    return np.asarray(values / values.sum(), dtype=float)

@@ -10,7 +10,6 @@ import yaml
 
 from quartier.errors import InputError
 
-
 _MERGE = "tag:yaml.org,2002:merge"
 
 
@@ -40,6 +39,11 @@ def _mapping(loader: _Loader, node: yaml.MappingNode) -> dict[Any, Any]:
     }
 
 
+def _float(loader: _Loader, node: yaml.ScalarNode) -> float:
+    text = str(node.value).lower()
+    return float(text.replace(".", "") if text.lstrip("+-") in {".inf", ".nan"} else text)
+
+
 _PLAIN = (
     ("tag:yaml.org,2002:bool", r"true|True|TRUE|false|False|FALSE", "tTfF"),
     ("tag:yaml.org,2002:null", r"~|null|Null|NULL|", ["~", "n", "N", ""]),
@@ -56,10 +60,7 @@ for _tag, _pattern, _first in _PLAIN:
     _Loader.add_implicit_resolver(_tag, re.compile(rf"^(?:{_pattern})$"), list(_first))
 _Loader.add_constructor("tag:yaml.org,2002:map", _mapping)
 _Loader.add_constructor("tag:yaml.org,2002:int", lambda loader, node: int(node.value))
-_Loader.add_constructor(
-    "tag:yaml.org,2002:float", lambda loader, node: float(node.value.replace(".", "", 1))
-    if node.value.lstrip("+-").lower() in {".inf", ".nan"} else float(node.value)
-)
+_Loader.add_constructor("tag:yaml.org,2002:float", _float)
 
 
 def parse(text: str) -> Any:
@@ -70,7 +71,7 @@ def parse(text: str) -> Any:
     yaml.YAMLError
         If it is no YAML.
     """
-    return yaml.load(text, Loader=_Loader)  # noqa: S506 a SafeLoader
+    return yaml.load(text, Loader=_Loader)
 
 
 def read(path: Path) -> dict[str, Any]:
