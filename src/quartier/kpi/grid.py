@@ -11,6 +11,8 @@ OVERLOADS_OFFERED = "overloads_offered"
 """Signal of the DSO: elements above their limit with everything offered, by time."""
 OVERLOAD_ENERGY_OFFERED = "overload_energy_offered"
 """Signal of the DSO: MWh above the limits with everything offered, by time."""
+SLACK_POWER = "slack_p_mw"
+"""Signal of the grid: power from the upper grid in MW, positive when imported."""
 VOLTAGE_VIOLATIONS_OFFERED = "voltage_violations_offered"
 """Signal of the DSO: buses outside their band with everything offered, by time."""
 
@@ -151,19 +153,12 @@ def losses(run: RunData) -> float:
     return float(loss_mw) * run.dt_h
 
 
-def slack_power_mw(run: RunData) -> pd.Series[float]:
-    """Power taken from the upper grid in MW by time, positive into this grid."""
-    buses = run.table("buses")
-    slack = buses[buses["bus"].isin(run.limits.slack_buses)]
-    return slack.groupby("time")["p_mw"].sum()
-
-
 def co2_slack(run: RunData) -> float:
     """U2: emissions of imports over the slack in kg, Σ max(0, P_slack)·Δ·factor (M4).
 
     Seed 001 eq. 3 counts exports against imports; here only imports emit.
     """
-    drawn_kwh = slack_power_mw(run).clip(lower=0.0) * KW_PER_MW * run.dt_h
+    drawn_kwh = run.signal(SLACK_POWER).clip(lower=0.0) * KW_PER_MW * run.dt_h
     factor = run.signal("co2_kg_per_kwh").reindex(drawn_kwh.index)
     return float((drawn_kwh * factor).sum())
 

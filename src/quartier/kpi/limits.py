@@ -26,8 +26,6 @@ class Limits:
     """``limit_percent`` and ``rating_mva`` by pandapower's transformer index."""
     bus: pd.DataFrame
     """``vm_min_pu`` and ``vm_max_pu`` by pandapower's bus index."""
-    slack_buses: tuple[int, ...]
-    """Buses of the external grids in service."""
 
 
 def read_limits(path: Path) -> Limits:
@@ -44,12 +42,10 @@ def read_limits(path: Path) -> Limits:
     volts = bus["vn_kv"].reindex(line["from_bus"]).to_numpy(dtype=float)
     amps = line["max_i_ka"] * line["df"] * line["parallel"]
     power = trafo["sn_mva"] * trafo["df"] * trafo["parallel"]
-    slack = _frame(net, "ext_grid")
     return Limits(
         line=_ratings(line, np.sqrt(3) * volts * amps.to_numpy(dtype=float)),
         transformer=_ratings(trafo, power.to_numpy(dtype=float)),
         bus=pd.DataFrame({"vm_min_pu": bus["min_vm_pu"], "vm_max_pu": bus["max_vm_pu"]}),
-        slack_buses=tuple(int(b) for b in slack.loc[slack["in_service"].astype(bool), "bus"]),
     )
 
 

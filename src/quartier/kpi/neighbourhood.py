@@ -180,7 +180,7 @@ def lower_cost(run: RunData) -> float:
 
     Their cost, plus curtailment, emissions and peak import at the scenario's weights.
     """
-    weights = run.setting("objectives")
+    weights: dict[str, float] = run.setting("objectives")
     curtailed_kwh = _sum(lost_kw(run.units)) * run.dt_h
     peak_kw = sum(value or 0.0 for value in peak_import(run).values())
     return (

@@ -38,7 +38,7 @@ def redispatch_activation_rate(run: RunData) -> float | None:
 
 def redispatch_calls(run: RunData) -> float:
     """Redispatch calls: unbroken spells of steps in which an asset is held below its offer."""
-    active = (_offered(run).pivot_table("called_kw", "time", "name") > 0).to_numpy()
+    active = (_offered(run).pivot_table("called_kw", "time", "name") > 0).to_numpy(dtype=bool)
     before = np.vstack([np.zeros_like(active[:1]), active[:-1]])
     return float((active & ~before).sum())
 

@@ -1,0 +1,52 @@
+"""What a grid carries besides what the simulators feed in."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from quartier.grid.network import Network, load_json
+from quartier.quantities import Array
+
+
+@dataclass(frozen=True)
+class Background:
+    """A grid and the injections at its buses, ``(T, n_bus)``, or ``(1, n_bus)`` if constant."""
+
+    network: Network
+    p_mw: Array
+    q_mvar: Array
+
+    def at(self, step: int) -> tuple[Array, Array]:
+        """Injections of a step (copies), shape ``(n_bus,)``; the last ones hold on."""
+        p_mw, q_mvar = (a[min(step, len(a) - 1)].copy() for a in (self.p_mw, self.q_mvar))
+        return p_mw, q_mvar
+
+
+def from_file(path: Path, tap_pos: int | None = None) -> Background:
+    """Read a grid, with its loads and generators as constant injections.
+
+    Parameters
+    ----------
+    path
+        pandapower JSON file.
+    tap_pos
+        Tap position at the start; the file's if None.
+    """
+    net = load_json(path)
+    network = Network(net, tap_pos=tap_pos)
+    p_mw, q_mvar = (_injected(network, net.load, net.sgen, c) for c in ("p_mw", "q_mvar"))
+    return Background(network, p_mw, q_mvar)
+
+
+def _injected(network: Network, load: pd.DataFrame, sgen: pd.DataFrame, column: str) -> Array:
+    injected = np.zeros((1, network.buses.size))
+    for table, sign in ((load, -1.0), (sgen, 1.0)):
+        rows = table[table["in_service"].astype(bool)]
+        positions = [network.position(bus) for bus in rows["bus"]]
+        power = (rows[column] * rows["scaling"]).to_numpy(dtype=float)
+        np.add.at(injected[0], positions, sign * power)
+    return injected

@@ -1,0 +1,173 @@
+"""Hosts whoever plans: asks at the gates, hands out set points in every step."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+
+from quartier.coordination import Plan, UnitPlan
+from quartier.errors import RunFailed
+from quartier.problem import State
+from quartier.quantities import Array
+from quartier.results import TABLES
+from quartier.simulators.execution import Execution
+from quartier.simulators.inputs import Inputs, Outputs, only
+from quartier.simulators.time_based import TimeBased
+from quartier.units.base import UnitData
+
+logger = logging.getLogger(__name__)
+
+MODELS = {
+    "Planner": {
+        "public": True,
+        "params": ["execution"],
+        "attrs": ["state", "tap_pos", "offers", "records"],
+    },
+    "Orders": {
+        "public": False,
+        "params": [],
+        "attrs": ["set_point_kw", "planned_kw"],
+    },
+}
+
+OFFER_COLUMNS = ("offer_kw", "flex_up_kw", "flex_down_kw", "p_set_min_kw", "p_set_max_kw")
+
+
+class Planner(TimeBased):
+    """Asks the coordination mechanism at every gate, and hands out its plan step by step.
+
+    The entity ``Planner`` gives the tap position and what the recorder wants to know; a child
+    entity ``Orders`` for each fleet, named after its kind, gives the set points.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(MODELS)
+
+    def create(self, num: int, model: str, **model_params: Any) -> Any:
+        """Make the one planner."""
+        execution: Execution = model_params["execution"]
+        self._execution, self._instance = execution, execution.instance
+        self._points: Sequence[str] = execution.points["name"]
+        self._gates = self._instance.gates()
+        self._gate = self._first = 0
+        self._tap_pos: int | None = None
+        self._orders: dict[str, tuple[Array, Array]] = {}
+        self._offers = np.empty((0, len(OFFER_COLUMNS), len(self._points)))
+        children = [{"eid": kind, "type": "Orders"} for kind in execution.fleets]
+        return [{"eid": "Planner", "type": "Planner", "children": children}]
+
+    def step(self, time: int, inputs: Inputs, max_advance: int) -> int:
+        """Plan if this is a gate, and look up what the plan says for this step."""
+        self._step = time // self.step_size
+        self._records: Mapping[str, Any] = {}
+        if self._step in self._gates:
+            began = perf_counter()
+            self._take(self._ask(self._state(inputs)))
+            self._gate += 1
+            self._execution.journal.planning_s += perf_counter() - began
+        return time + self.step_size
+
+    # -- asking -----------------------------------------------------------------------------
+    def _state(self, inputs: Inputs) -> State:
+        """State of everything at the end of the last step, or as the instance starts."""
+        state = self._instance.initial_state()
+        states = dict(state.units)
+        for source, columns in inputs.get("Planner", {}).get("state", {}).items():
+            units = self._execution.fleets[source.partition(".")[0]]
+            for k, unit in enumerate(units if columns else ()):
+                states[unit.name] = {name: float(values[k]) for name, values in columns.items()}
+        tap_pos = only(inputs, "Planner", "tap_pos")
+        return State(states, state.tap_pos if tap_pos is None else tap_pos)
+
+    def _ask(self, state: State) -> Plan:
+        """Ask the mechanism; whatever goes wrong there names it, the gate and the step."""
+        first, name = self._step, self._execution.name
+        when = f"gate {self._gate} (step {first}, {self._instance.horizon.times[first]})"
+        logger.info("%s plans at %s", name, when)
+        try:
+            problem = self._instance.problem(
+                self._gate, first, state, tap_is_fixed=self._tap_pos is not None
+            )
+            self._steps = problem.horizon.steps
+            return self._execution.coordination.plan(problem, state, self._execution.rng)
+        except Exception as error:
+            raise RunFailed(
+                f"coordination {name!r} failed at {when}: {type(error).__name__}: {error}"
+            ) from error
+
+    # -- taking the answer --------------------------------------------------------------------
+    def _take(self, plan: Plan) -> None:
+        self._first = self._step
+        if plan.tap_pos is not None:
+            self._tap_pos = plan.tap_pos
+        self._orders = {
+            kind: _orders(units, plan.units, self._steps)
+            for kind, units in self._execution.fleets.items()
+        }
+        self._offers = _offers(self._points, plan, self._steps)
+        self._records = {
+            table: _with_gate(table, rows, self._gate) for table, rows in plan.records.items()
+        }
+        for trouble in plan.degraded:
+            logger.warning("gate %d: %s", self._gate, trouble)
+            self._execution.journal.trouble.append(f"gate {self._gate}: {trouble}")
+
+    def get_data(self, outputs: Mapping[str, Sequence[str]]) -> Outputs:
+        """Hand out the set points of this step; NaN where nothing is planned."""
+        return {
+            eid: {name: self._value(eid, name) for name in names} for eid, names in outputs.items()
+        }
+
+    def _value(self, eid: str, name: str) -> Any:
+        row = self._step - self._first
+        if eid != "Planner":
+            set_points, planned = self._orders.get(eid, _nothing(len(self._execution.fleets[eid])))
+            table = set_points if name == "set_point_kw" else planned
+            return table[row] if row < len(table) else np.full(table.shape[1], np.nan)
+        if name == "offers":
+            known = row < len(self._offers)
+            return dict(zip(OFFER_COLUMNS, self._offers[row], strict=True)) if known else {}
+        return self._tap_pos if name == "tap_pos" else self._records
+
+
+def _nothing(units: int) -> tuple[Array, Array]:
+    empty = np.empty((0, units))
+    return empty, empty
+
+
+def _orders(
+    units: Sequence[UnitData], plans: Mapping[str, UnitPlan], steps: int
+) -> tuple[Array, Array]:
+    """Set points and planned powers of a fleet, shape ``(steps, N)`` each."""
+    set_points, planned = np.full((2, steps, len(units)), np.nan)
+    for k, unit in enumerate(units):
+        plan = plans.get(unit.name)
+        if plan is not None:
+            set_points[:, k], planned[:, k] = plan.command_kw, plan.p_kw
+    return set_points, planned
+
+
+def _offers(points: Sequence[str], plan: Plan, steps: int) -> Array:
+    """Offers and caps, shape ``(steps, columns, points)``; NaN where there are none."""
+    table = np.full((steps, len(OFFER_COLUMNS), len(points)), np.nan)
+    for k, name in enumerate(points):
+        offer, cap = plan.offers.get(name), plan.caps.get(name)
+        if offer is not None:
+            table[:, :3, k] = np.transpose([offer.p_kw, offer.up_kw, offer.down_kw])
+        if cap is not None:
+            table[:, 3:, k] = np.transpose([cap.p_min_kw, cap.p_max_kw])
+    table[np.isinf(table)] = np.nan
+    return table
+
+
+def _with_gate(table: str, content: Any, gate: int) -> Any:
+    """Add the column ``gate`` to columns or rows of a table that has it."""
+    if "gate" not in TABLES.get(table, ()):
+        return content
+    if isinstance(content, Mapping):
+        return {"gate": gate, **content}
+    return [{"gate": gate, **row} for row in content]

@@ -1,0 +1,94 @@
+"""Collects columnar blocks from the other simulators and hands them to the run's writer."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from quartier.simulators.execution import Execution
+from quartier.simulators.inputs import Inputs, Outputs, only
+from quartier.simulators.sessions import SessionLog
+from quartier.simulators.time_based import TimeBased
+
+MODELS = {
+    "Recorder": {
+        "public": True,
+        "params": ["execution"],
+        "attrs": [],
+        "any_inputs": True,
+    }
+}
+
+BLOCKS = ("units", "heat", "buses", "lines", "transformers", "steps")
+"""Tables that arrive as blocks of columns without ``time``, from one simulator or several."""
+
+
+class Recorder(TimeBased):
+    """Writes what happened in each step.
+
+    Blocks of columns go to the table that their attribute is named after. Besides:
+    ``connection_points`` (power, from the grid) and ``offers`` (from the planner) make one
+    table; ``records`` are rows or columns by table, from the planner; ``signals`` are single
+    values by name; ``unit_cost`` is an array over the connection points.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(MODELS)
+
+    def create(self, num: int, model: str, **model_params: Any) -> Any:
+        """Make the one recorder."""
+        execution: Execution = model_params["execution"]
+        self._writer, self._progress = execution.writer, execution.progress
+        self._journal, self._points = execution.journal, execution.points
+        self._times = execution.instance.horizon.times
+        self._sessions = SessionLog(execution.fleets.get("ev_station", ()), self._times)
+        self._neighbourhoods = list(execution.instance.buses)
+        return [{"eid": "Recorder", "type": "Recorder"}]
+
+    def step(self, time: int, inputs: Inputs, max_advance: int) -> int:
+        """Write the step's rows."""
+        step = time // self.step_size
+        now = self._times[step]
+        sources = inputs["Recorder"]
+        for table in BLOCKS:
+            for block in sources.get(table, {}).values():
+                self._writer.add(table, {"time": now, **block})
+        power = only(inputs, "Recorder", "connection_points") or {}
+        offers = only(inputs, "Recorder", "offers") or {}
+        self._writer.add("connection_points", {"time": now, **self._points, **power, **offers})
+        self._signals(now, sources)
+        self._sessions_of(step, sources)
+        for records in sources.get("records", {}).values():
+            self._records(records)
+        self._journal.steps += 1
+        self._writer.tick()
+        self._progress.advance()
+        return time + self.step_size
+
+    def _signals(self, now: pd.Timestamp, sources: Mapping[str, Mapping[str, Any]]) -> None:
+        costs = np.sum(list(sources.get("unit_cost", {}).values()), axis=0)
+        names = [f"unit_cost[{name}]" for name in self._neighbourhoods]
+        values = [*costs[: len(names)]]
+        units = ["EUR"] * len(names)
+        for slack_p_mw in sources.get("slack_p_mw", {}).values():
+            names, values, units = [*names, "slack_p_mw"], [*values, slack_p_mw], [*units, "MW"]
+        self._writer.add("signals", {"time": now, "name": names, "value": values, "unit": units})
+
+    def _sessions_of(self, step: int, sources: Mapping[str, Mapping[str, Any]]) -> None:
+        for block in sources.get("units", {}).values():
+            if block["kind"] == "ev_station":
+                self._writer.rows("ev_sessions", self._sessions.record(step, block["p_kw"]))
+
+    def _records(self, records: Mapping[str, Any]) -> None:
+        for table, content in records.items():
+            if isinstance(content, Mapping):
+                self._writer.add(table, content)
+            else:
+                self._writer.rows(table, content)
+
+    def get_data(self, outputs: Mapping[str, Sequence[str]]) -> Outputs:
+        """Nothing is handed out."""
+        return {}

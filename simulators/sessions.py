@@ -1,0 +1,57 @@
+"""Accounts for what vehicles were due and what they got."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from quartier.quantities import Array
+from quartier.units.base import UnitData
+
+
+class SessionLog:
+    """Energy delivered to each vehicle, known when it departs.
+
+    Parameters
+    ----------
+    stations
+        Charging stations in the order of their power; stays at a station do not overlap.
+    times
+        Start of every step (UTC), shape ``(T,)``.
+    """
+
+    def __init__(self, stations: Sequence[UnitData], times: pd.DatetimeIndex) -> None:
+        self._times = times
+        self._charged_kwh = np.zeros((len(times) + 1, len(stations)))
+        self._leaving: dict[int, list[tuple[int, str, int, Any]]] = {}
+        for k, station in enumerate(stations):
+            for number, stay in enumerate(station.sessions):
+                row = (k, station.name, number, stay)
+                self._leaving.setdefault(stay.departure - 1, []).append(row)
+        self._dt_h = stations[0].horizon.dt_h if stations else 0.0
+
+    def record(self, step: int, p_kw: Array) -> Iterator[dict[str, Any]]:
+        """Count a step's charging, and yield a row for every vehicle that leaves at its end.
+
+        Parameters
+        ----------
+        p_kw
+            Power of the stations, negative when drawn.
+        """
+        charged = self._charged_kwh
+        charged[step + 1] = charged[step] - p_kw * self._dt_h
+        for k, station, number, stay in self._leaving.get(step, ()):
+            yield {
+                "unit": station,
+                "session": number,
+                "arrival": self._time(stay.arrival),
+                "departure": self._time(stay.departure),
+                "due_kwh": stay.due_kwh,
+                "delivered_kwh": charged[step + 1, k] - charged[stay.arrival, k],
+            }
+
+    def _time(self, step: int) -> pd.Timestamp:
+        return self._times[0] + step * pd.Timedelta(hours=self._dt_h)

@@ -1,0 +1,223 @@
+"""The one mosaik simulator of all units: it only forwards to the fleet of a kind.
+
+Physics stands in :mod:`quartier.units`, one file a kind; every kind can be started under its own
+name (``quartier.simulators:Battery``). A model named after the kind makes single units from plain
+JSON; the model ``Fleet`` takes units that Quartier made ready, and talks in arrays.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
+
+import numpy as np
+
+from quartier.quantities import Array
+from quartier.simulators.inputs import Inputs, Outputs, only, scalar, total
+from quartier.simulators.places import Places, Positions
+from quartier.simulators.time_based import TimeBased
+from quartier.simulators.unit_maker import UnitMaker
+from quartier.units import KINDS
+from quartier.units.base import HeatParameters, UnitData
+from quartier.units.step import SIGNALS, Fleet, StepResult
+
+OUTPUTS = (
+    "p_kw",
+    "q_kvar",
+    "heat_kw",
+    "fuel_kw",
+    "co2_kg",
+    "cost_eur",
+    "available_kw",
+    "energy_kwh",
+)
+"""What a unit hands out; NaN where it does not apply."""
+
+FLEET_INPUTS = (
+    "set_point_kw",
+    "planned_kw",
+    "heat_of_others",
+    "stored_heat",
+    "power_of_others",
+)
+FLEET_OUTPUTS = ("state", "power", "heat", "hub_energy", "units", "unit_cost")
+
+
+def models(kind: str) -> dict[str, dict[str, Any]]:
+    """Describe the models of a kind to mosaik."""
+    fields = [f for f in KINDS[kind].Parameters.model_fields if f not in {"kind", "agents"}]
+    return {
+        model_name(kind): {
+            "public": True,
+            "params": [*fields, "series", "sessions"],
+            "attrs": [*OUTPUTS, "set_point_kw", *SIGNALS],
+        },
+        "Fleet": {
+            "public": True,
+            "params": ["units", "places"],
+            "attrs": [*FLEET_INPUTS, *FLEET_OUTPUTS],
+        },
+    }
+
+
+def model_name(kind: str) -> str:
+    """Name of a kind's model: that of its class."""
+    return type(KINDS[kind]).__name__
+
+
+class UnitSimulator(TimeBased):
+    """Steps all units of one kind.
+
+    Units from plain JSON need ``steps``, the number of steps of the run, which the end-of-horizon
+    rule of stores refers to, and ``start``, a time such as ``2016-07-25T00:00``, if their
+    parameters name profiles.
+
+    A unit takes ``set_point_kw`` (without it, it follows its own rule) and what its rule looks
+    at: ``heat_missing_kw``, ``hub_energy_kwh``, ``hub_capacity_kwh``, ``p_others_kw``.
+    """
+
+    kind: ClassVar[str]
+
+    def __init__(self) -> None:
+        super().__init__(models(self.kind))
+        self._units: list[UnitData] = []
+        self._places = Places()
+        self._fleet: Fleet | None = None
+
+    def configure_run(self, sim_params: dict[str, Any]) -> None:
+        """Take what units from plain parameters need to know of the run."""
+        steps, start = sim_params.pop("steps", None), sim_params.pop("start", None)
+        self._maker = UnitMaker(self.kind, self.dt_h, steps, start)
+
+    def create(self, num: int, model: str, **model_params: Any) -> Any:
+        """Make units from their parameters, or one fleet of units that are ready."""
+        if model == "Fleet":
+            units: Sequence[UnitData] = model_params["units"]
+            self._units += units
+            self._places = model_params.get("places") or Places()
+            children = [{"eid": u.name, "type": model_name(self.kind)} for u in units]
+            return [{"eid": "Fleet", "type": "Fleet", "children": children}]
+        made = self._maker.make(num, model_params, len(self._units))
+        self._units += made
+        return [{"eid": unit.name, "type": model} for unit in made]
+
+    def setup_done(self) -> None:
+        """Put the units together."""
+        if not self._units:
+            return
+        units = self._units
+        self._fleet = Fleet(self.kind, units)
+        self._index = {unit.name: k for k, unit in enumerate(units)}
+        self._points, self._hubs = self._places.point_of(units), self._places.hub_of(units)
+        self._n_points, self._n_hubs = len(self._places.points) + 1, len(self._places.hubs) + 1
+        self._names = np.array([u.name for u in units], dtype=object)
+        self._neighbourhoods = np.array([u.neighbourhood for u in units], dtype=object)
+        self._capacity_kwh = self._places.capacity_kwh[self._hubs]
+        kind = KINDS[self.kind]
+        self._looks_at_heat = kind.order > 0 and issubclass(kind.Parameters, HeatParameters)
+        self._looks_at_power = kind.order > 0 and not self._looks_at_heat
+
+    def step(self, time: int, inputs: Inputs, max_advance: int) -> int:
+        """Execute a step."""
+        if self._fleet is not None:
+            nothing = np.full(len(self._units), np.nan)
+            set_point = only(inputs, "Fleet", "set_point_kw")
+            set_point = nothing if set_point is None else set_point
+            signals = self._signals(inputs)
+            if len(inputs) > ("Fleet" in inputs):
+                set_point = self._single(inputs, set_point, signals)
+            planned = only(inputs, "Fleet", "planned_kw")
+            self._planned = nothing if planned is None else planned
+            self._result = self._fleet.step(time // self.step_size, set_point, signals)
+        return time + self.step_size
+
+    # -- what own rules look at ------------------------------------------------------------------
+    def _signals(self, inputs: Inputs) -> dict[str, Array]:
+        """Sums over the fleets before this one in the step, by unit."""
+        signals: dict[str, Array] = {}
+        if self._looks_at_heat:
+            shape = (self._n_hubs,)
+            heat_kw = total(inputs, "Fleet", "heat_of_others", shape)
+            signals["heat_missing_kw"] = -heat_kw[self._hubs]
+            stored_kwh = total(inputs, "Fleet", "stored_heat", shape)
+            signals["hub_energy_kwh"] = stored_kwh[self._hubs]
+            signals["hub_capacity_kwh"] = self._capacity_kwh.copy()
+        if self._looks_at_power:
+            power = total(inputs, "Fleet", "power_of_others", (2, self._n_points))
+            signals["p_others_kw"] = power[0, self._points]
+        return signals
+
+    def _single(self, inputs: Inputs, set_point: Array, signals: dict[str, Array]) -> Array:
+        """Take what single units are told over what the fleet is told."""
+        set_point = set_point.copy()
+        for eid, attributes in inputs.items():
+            k = self._index.get(eid)
+            for name in ("set_point_kw", *SIGNALS) if k is not None else ():
+                value = scalar(attributes, name)
+                if value is not None:
+                    values = set_point if name == "set_point_kw" else signals[name]
+                    values[k] = value
+        return set_point
+
+    # -- what is handed out ------------------------------------------------------------------------
+    def get_data(self, outputs: Mapping[str, Sequence[str]]) -> Outputs:
+        """Hand out what the last step did."""
+        return {
+            eid: {name: self._value(eid, name) for name in names} for eid, names in outputs.items()
+        }
+
+    def _value(self, eid: str, name: str) -> Any:
+        if eid == "Fleet":
+            return getattr(self, f"_out_{name}")(self._result)
+        return float(getattr(self._result, name)[self._index[eid]])
+
+    def _out_state(self, result: StepResult) -> dict[str, Array]:
+        assert self._fleet is not None
+        return dict(self._fleet.state)
+
+    def _out_power(self, result: StepResult) -> Array:
+        """Active and reactive power by connection point, shape ``(2, points)``."""
+        columns = (result.p_kw, result.q_kvar)
+        return np.array([_by_place(self._points, c, self._n_points) for c in columns])
+
+    def _out_heat(self, result: StepResult) -> Array:
+        """Heat by hub."""
+        return _by_place(self._hubs, result.heat_kw, self._n_hubs)
+
+    def _out_hub_energy(self, result: StepResult) -> Array:
+        """Energy in stores of heat by hub."""
+        return _by_place(self._hubs, result.energy_kwh, self._n_hubs)
+
+    def _out_unit_cost(self, result: StepResult) -> Array:
+        """Cost of the step by connection point in EUR."""
+        return _by_place(self._points, result.cost_eur, self._n_points)
+
+    def _out_units(self, result: StepResult) -> dict[str, Any]:
+        """Rows of the table ``units``."""
+        return {
+            "neighbourhood": self._neighbourhoods,
+            "unit": self._names,
+            "kind": self.kind,
+            "p_kw": result.p_kw,
+            "q_kvar": result.q_kvar,
+            "available_kw": result.available_kw,
+            "planned_kw": self._planned,
+            "energy_kwh": result.energy_kwh,
+            "heat_kw": result.heat_kw,
+            "fuel_kw": result.fuel_kw,
+            "co2_kg": result.co2_kg,
+        }
+
+
+def _by_place(places: Positions, values: Array, size: int) -> Array:
+    """Sums of the units' values by place."""
+    return np.bincount(places, values, size).astype(float, copy=False)
+
+
+def _simulator(kind: str) -> type[UnitSimulator]:
+    doc = f"All units of kind ``{kind}``: see :class:`UnitSimulator`."
+    return type(model_name(kind), (UnitSimulator,), {"kind": kind, "__doc__": doc})
+
+
+SIMULATORS: dict[str, type[UnitSimulator]] = {kind: _simulator(kind) for kind in KINDS}
+"""Simulator by kind of unit."""

@@ -1,0 +1,85 @@
+"""Who feeds whom in the mosaik world of a run, and when: stated once, as data."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from quartier.units import KINDS
+from quartier.units.base import HeatParameters
+
+
+@dataclass(frozen=True, order=True)
+class Wire:
+    """A flow of data between two entities."""
+
+    source: str
+    """``simulator.entity.attribute``."""
+    target: str
+    shifted: bool = False
+    """Whether the target gets the value of the step before."""
+
+    def __str__(self) -> str:
+        return f"{self.source} {'~>' if self.shifted else '->'} {self.target}"
+
+
+def wiring(kinds: Sequence[str]) -> list[Wire]:
+    """Everything that is connected in a world with these kinds of unit, sorted.
+
+    Within a step, kinds follow each other by :attr:`UnitKind.order`: each sees the heat and power
+    of all lower places in the same step, and the energy in the stores of heat at the end of the
+    step before. Then the grid is solved, then the recorder writes. All fleets and the grid
+    report to the planner one step later, so that nobody runs ahead of the others.
+    """
+    return sorted({*_planning(kinds), *_heat(kinds), *_power(kinds), *_recording(kinds)})
+
+
+def describe(kinds: Sequence[str]) -> str:
+    """The wiring as text: ``a.b.c -> d.e.f`` within a step, ``~>`` one step later."""
+    return "\n".join(map(str, wiring(kinds))) + "\n"
+
+
+def _planning(kinds: Sequence[str]) -> Iterator[Wire]:
+    for kind in kinds:
+        for order in ("set_point_kw", "planned_kw"):
+            yield Wire(f"planner.{kind}.{order}", f"{kind}.Fleet.{order}")
+        yield Wire(f"{kind}.Fleet.state", "planner.Planner.state", shifted=True)
+    yield Wire("planner.Planner.tap_pos", "grid.Grid.tap_pos")
+    yield Wire("grid.Grid.tap_pos", "planner.Planner.tap_pos", shifted=True)
+
+
+def _heat(kinds: Sequence[str]) -> Iterator[Wire]:
+    heat = [kind for kind in kinds if issubclass(KINDS[kind].Parameters, HeatParameters)]
+    stores = [kind for kind in heat if KINDS[kind].stores]
+    for kind in heat:
+        for lower in _lower(kind, heat):
+            yield Wire(f"{lower}.Fleet.heat", f"{kind}.Fleet.heat_of_others")
+        for store in stores if KINDS[kind].order > 0 else ():
+            if store != kind:
+                yield Wire(f"{store}.Fleet.hub_energy", f"{kind}.Fleet.stored_heat", shifted=True)
+        way = "heat_in" if KINDS[kind].controls else "heat_out"
+        yield Wire(f"{kind}.Fleet.heat", f"heat_hubs.HeatHubs.{way}")
+    if heat:
+        yield Wire("heat_hubs.HeatHubs.heat", "recorder.Recorder.heat")
+
+
+def _power(kinds: Sequence[str]) -> Iterator[Wire]:
+    for kind in kinds:
+        yield Wire(f"{kind}.Fleet.power", "grid.Grid.power")
+        if KINDS[kind].order > 0 and not issubclass(KINDS[kind].Parameters, HeatParameters):
+            for lower in _lower(kind, kinds):
+                yield Wire(f"{lower}.Fleet.power", f"{kind}.Fleet.power_of_others")
+
+
+def _recording(kinds: Sequence[str]) -> Iterator[Wire]:
+    for kind in kinds:
+        for block in ("units", "unit_cost"):
+            yield Wire(f"{kind}.Fleet.{block}", f"recorder.Recorder.{block}")
+    for block in ("buses", "connection_points", "lines", "slack_p_mw", "steps", "transformers"):
+        yield Wire(f"grid.Grid.{block}", f"recorder.Recorder.{block}")
+    for block in ("offers", "records"):
+        yield Wire(f"planner.Planner.{block}", f"recorder.Recorder.{block}")
+
+
+def _lower(kind: str, kinds: Sequence[str]) -> list[str]:
+    return [other for other in kinds if KINDS[other].order < KINDS[kind].order]

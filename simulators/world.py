@@ -1,0 +1,128 @@
+"""Builds the mosaik world of a run and lets it run."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from typing import Any
+
+import mosaik
+from mosaik.scenario import ModelFactory
+from mosaik.starters import PythonStarter
+from mosaik_api_v3 import Simulator
+
+from quartier.simulators.background import Background
+from quartier.simulators.execution import Execution
+from quartier.simulators.grid import Grid
+from quartier.simulators.heat_hubs import HeatHubs
+from quartier.simulators.places import Places
+from quartier.simulators.planner import Planner
+from quartier.simulators.recorder import Recorder
+from quartier.simulators.unit import SIMULATORS
+from quartier.simulators.wiring import Wire, wiring
+
+
+@contextmanager
+def opened(execution: Execution, *, debug: bool = False) -> Iterator[mosaik.World]:
+    """Build the world of an execution, and shut it down at the end, whatever happens.
+
+    Parameters
+    ----------
+    debug
+        Whether mosaik keeps the graph of all steps (slow).
+    """
+    loop = asyncio.new_event_loop()
+    world = mosaik.World(
+        {},
+        debug=debug,
+        cache=False,  # values are pushed when they are made: cheaper, and nothing is kept
+        skip_greetings=True,
+        configure_logging=False,
+        asyncio_loop=loop,
+    )
+    try:
+        _build(world, execution)
+        yield world
+    finally:
+        _cancel(loop)
+        world.shutdown()  # type: ignore[no-untyped-call]
+
+
+def execute(execution: Execution) -> None:
+    """Run all steps of an execution."""
+    with opened(execution) as world:
+        run_world(world, execution)
+
+
+def run_world(world: mosaik.World, execution: Execution) -> None:
+    """Run all steps in a world that is open.
+
+    Without lazy stepping mosaik waits half as much, and still nobody runs ahead: the planner
+    waits for everybody's last step, and everybody for the planner.
+    """
+    until = execution.instance.horizon.steps * execution.step_s
+    world.run(until, print_progress=False, lazy_stepping=False)
+
+
+def _cancel(loop: asyncio.AbstractEventLoop) -> None:
+    """End what a failed or interrupted run has left in its loop."""
+    tasks = asyncio.all_tasks(loop)
+    for task in tasks:
+        task.cancel()
+    if tasks:
+        loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
+
+
+def _build(world: mosaik.World, execution: Execution) -> None:
+    entities = dict(_entities(world, execution))
+    for wire in wiring(list(execution.fleets)):
+        _connect(world, entities, wire)
+
+
+def _entities(world: mosaik.World, execution: Execution) -> Iterator[tuple[str, Any]]:
+    """Start all simulators, in the order of a step; yield what can be connected, by name."""
+    instance, points = execution.instance, execution.points
+    units = [unit for fleet in execution.fleets.values() for unit in fleet]
+    places = Places.of(points["name"], units)
+    planner = _start(world, Planner, "planner", execution).Planner(execution=execution)
+    yield "planner.Planner", planner
+    yield from ((f"planner.{orders.eid}", orders) for orders in planner.children)
+    for kind, members in execution.fleets.items():
+        simulator = _start(world, SIMULATORS[kind], kind, execution)
+        yield f"{kind}.Fleet", simulator.Fleet(units=members, places=places)
+    if places.hubs:
+        hubs = _start(world, HeatHubs, "heat_hubs", execution)
+        yield "heat_hubs.HeatHubs", hubs.HeatHubs(places=places)
+    grid = _start(world, Grid, "grid", execution, journal=execution.journal)
+    yield (
+        "grid.Grid",
+        grid.Grid(
+            background=Background(
+                instance.network, instance.background_p_mw, instance.background_q_mvar
+            ),
+            connection_points=dict(zip(points["name"], points["bus"], strict=True)),
+        ),
+    )
+    recorder = _start(world, Recorder, "recorder", execution)
+    yield "recorder.Recorder", recorder.Recorder(execution=execution)
+
+
+def _start(
+    world: mosaik.World, simulator: type[Simulator], name: str, execution: Execution, **more: Any
+) -> ModelFactory:
+    return world.start(PythonStarter(simulator), sim_id=name, step_size=execution.step_s, **more)
+
+
+def _connect(world: mosaik.World, entities: Mapping[str, Any], wire: Wire) -> None:
+    source, _, source_attribute = wire.source.rpartition(".")
+    target, _, target_attribute = wire.target.rpartition(".")
+    # A shifted value that is not there in the first step counts as nothing (see inputs.total).
+    initial = {source_attribute: None} if wire.shifted else {}
+    world.connect(
+        entities[source],
+        entities[target],
+        (source_attribute, target_attribute),
+        time_shifted=wire.shifted,
+        initial_data=initial,
+    )

@@ -1,0 +1,262 @@
+"""The story of a run, from the scenario's name to the result."""
+
+from __future__ import annotations
+
+import logging
+import platform
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
+from importlib.metadata import version
+from pathlib import Path
+from time import perf_counter
+from typing import Any
+from zlib import crc32
+
+import numpy as np
+
+from quartier import kpi
+from quartier.coordination import resolve
+from quartier.errors import InputError, QuartierError, RunFailed
+from quartier.grid.recycled import RecycledPowerFlow
+from quartier.instance import Instance, build
+from quartier.progress import Progress, SilentProgress
+from quartier.results import Result, RunWriter, new_run_directory, run_log
+from quartier.scenario.load import LoadedScenario, load
+from quartier.simulators.execution import Execution
+from quartier.simulators.world import execute
+
+logger = logging.getLogger(__name__)
+
+BASELINE = "baseline"
+"""Folder of the baseline run inside the run folder."""
+
+PACKAGES = (
+    "quartier",
+    "mosaik",
+    "mosaik-api-v3",
+    "mango-agents",
+    "pandapower",
+    "simbench",
+    "pyomo",
+    "highspy",
+    "numpy",
+    "pandas",
+    "scipy",
+)
+"""Packages whose versions matter for the figures."""
+
+
+def run(
+    scenario: str | Path,
+    *,
+    coordination: str | None = None,
+    seed: int | None = None,
+    overrides: Sequence[str] = (),
+    out: str | Path | None = None,
+    progress: Progress | None = None,
+) -> Result:
+    """Run a scenario, and return what it left in its run folder.
+
+    Parameters, result and errors are those of :func:`quartier.run`.
+    """
+    progress = progress or SilentProgress()
+    clock = Clock()
+    with clock.phase("setup"):
+        progress.phase("Reading the scenario")
+        loaded = _as_asked(load(scenario, overrides), coordination, seed)
+        mechanism = resolve(loaded.scenario.coordination)
+        earlier = _earlier_baseline(loaded)
+        instance = build(loaded, loaded.scenario.seed)
+        folder = _folder(loaded, scenario, out)
+    story = Story(loaded, instance, clock, progress)
+    with story.recorded(folder, loaded.scenario.coordination) as writer:
+        baseline = earlier or story.baseline(folder)
+        story.execute(mechanism, writer)
+        story.conclude(writer, baseline)
+    return Result.open(folder)
+
+
+class Clock:
+    """Wall time by phase in seconds."""
+
+    def __init__(self) -> None:
+        self.seconds: dict[str, float] = {}
+
+    @contextmanager
+    def phase(self, name: str) -> Iterator[None]:
+        """Count the time that the context lasts."""
+        began = perf_counter()
+        try:
+            yield
+        finally:
+            self.seconds[name] = self.seconds.get(name, 0.0) + perf_counter() - began
+
+    def move(self, seconds: float, source: str, target: str) -> None:
+        """Count a part of a phase as another phase."""
+        self.seconds[source] -= seconds
+        self.seconds[target] = self.seconds.get(target, 0.0) + seconds
+
+
+@dataclass
+class Story:
+    """What the parts of a run share."""
+
+    loaded: LoadedScenario
+    instance: Instance
+    clock: Clock
+    progress: Progress
+    degraded: list[str] = field(default_factory=list)
+
+    @contextmanager
+    def recorded(self, folder: Path, coordination: str) -> Iterator[RunWriter]:
+        """Open the run folder; whatever happens, the manifest says how the run ended."""
+        writer = RunWriter(folder, self._manifest(coordination))
+        with run_log(folder):
+            try:
+                RecycledPowerFlow(self.instance.network).grid_json(folder / "grid.json")
+                self._write_signals(writer)
+                yield writer
+            except KeyboardInterrupt:
+                writer.finish("cancelled", "cancelled by the user")
+                raise
+            except Exception as error:
+                logger.exception("the run failed")
+                failure = _failure(error)
+                writer.finish("failed", str(failure))
+                if failure is error:
+                    raise
+                raise failure from error
+            finally:
+                self.progress.done()
+
+    def _manifest(self, coordination: str) -> dict[str, Any]:
+        loaded, horizon = self.loaded, self.instance.horizon
+        return {
+            "scenario": loaded.resolved(),
+            "variant": loaded.variant,
+            "overrides": list(loaded.overrides),
+            "coordination": coordination,
+            "seed": loaded.scenario.seed,
+            "start": horizon.start,
+            "end": horizon.end,
+            "steps_expected": horizon.steps,
+            "start_energy_kwh": {
+                unit.name: unit.state["energy_kwh"]
+                for unit in self.instance.units
+                if "energy_kwh" in unit.state and unit.kind != "ev_station"
+            },
+            "versions": {
+                "python": platform.python_version(),
+                **{package: version(package) for package in PACKAGES},
+            },
+        }
+
+    def _write_signals(self, writer: RunWriter) -> None:
+        times = self.instance.horizon.times
+        for name, (values, unit) in self.instance.signals.items():
+            writer.add("signals", {"time": times, "name": name, "value": values, "unit": unit})
+
+    def baseline(self, folder: Path) -> Result | None:
+        """Run what the KPIs compare with, in a folder of its own inside the run folder."""
+        name = self.loaded.scenario.baseline
+        if name == self.loaded.scenario.coordination:
+            return None
+        clock = Clock()
+        own = Story(self.loaded, self.instance, clock, SilentProgress())
+        with self.clock.phase("baseline"), own.recorded(folder / BASELINE, name) as writer:
+            self.progress.phase(f"Baseline: {name}")
+            own.execute(resolve(name), writer)
+            own.conclude(writer, None)
+        return Result.open(folder / BASELINE)
+
+    def execute(self, mechanism: type[Any], writer: RunWriter) -> None:
+        """Let everybody plan and act, step by step, in the mosaik world."""
+        name = str(writer.manifest["coordination"])
+        execution = Execution(
+            instance=self.instance,
+            coordination=mechanism(),
+            name=name,
+            rng=np.random.default_rng([self.loaded.scenario.seed, crc32(b"coordination")]),
+            writer=writer,
+            progress=self.progress,
+        )
+        steps = self.instance.horizon.steps
+        self.progress.phase(name, steps)
+        with self.clock.phase("execution"):
+            execute(execution)
+        self.clock.move(execution.journal.planning_s, "execution", "planning")
+        if execution.journal.steps != steps:
+            raise RunFailed(f"only {execution.journal.steps} of {steps} steps were executed")
+        self.degraded += execution.journal.degraded()
+
+    def conclude(self, writer: RunWriter, baseline: Result | None) -> None:
+        """Read the KPIs from what was written, and say how the run ended."""
+        self.progress.phase("KPIs")
+        writer.flush()
+        writer.update(
+            wall_times_s=self.clock.seconds,
+            baseline=None if baseline is None else _relative(baseline.dir, writer.directory),
+        )
+        with self.clock.phase("kpis"):
+            writer.write_kpis(kpi.compute(kpi.RunData(Result(writer.directory), baseline)))
+        writer.update(wall_times_s=self.clock.seconds)
+        trouble = "; ".join(self.degraded)
+        writer.finish("degraded" if trouble else "complete", trouble or None)
+
+
+def _as_asked(loaded: LoadedScenario, coordination: str | None, seed: int | None) -> LoadedScenario:
+    """Return the scenario with the coordination and the seed that the user asked for."""
+    asked = {"coordination": coordination, "seed": seed}
+    changes = {name: value for name, value in asked.items() if value is not None}
+    return replace(loaded, scenario=loaded.scenario.model_copy(update=changes))
+
+
+def _folder(loaded: LoadedScenario, source: str | Path, out: str | Path | None) -> Path:
+    """Return the run folder, which does not exist yet or is empty."""
+    name, variant = loaded.scenario.name, loaded.variant
+    if out is None:
+        asked_for = variant is not None and str(source).endswith(f":{variant}")
+        label = f"{name}-{variant}" if asked_for else name
+        return new_run_directory(label, loaded.scenario.coordination)
+    folder = Path(out)
+    if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise InputError([f"{folder} exists and is not empty: name another folder with --out"])
+    return folder
+
+
+def _earlier_baseline(loaded: LoadedScenario) -> Result | None:
+    """Return the run that the scenario names as its baseline, None if it names a mechanism.
+
+    Raises
+    ------
+    InputError
+        If it is neither, or a run that this one cannot be compared with.
+    """
+    name = loaded.scenario.baseline
+    folder = loaded.folder / name
+    if not (folder / "manifest.json").exists():
+        folder = Path(name)
+    if not (folder / "manifest.json").exists():
+        resolve(name)
+        return None
+    earlier, now = Result.open(folder).manifest, loaded.resolved()
+    compared = ("horizon", "grid", "signals", "neighbourhoods", "seed")
+    differ = [key for key in compared if earlier["scenario"].get(key) != now[key]]
+    if differ or earlier["status"] not in {"complete", "degraded"}:
+        why = f"differs in {', '.join(differ)}" if differ else f"is {earlier['status']}"
+        raise InputError(
+            [f"baseline: the run in {folder} {why}; name another run, or 'uncontrolled'"]
+        )
+    return Result.open(folder)
+
+
+def _failure(error: Exception) -> QuartierError:
+    """Return what the user is told: Quartier's own errors say it, others get a sentence."""
+    if isinstance(error, QuartierError):
+        return error
+    return RunFailed(f"the run failed: {type(error).__name__}: {error} (see log.txt)")
+
+
+def _relative(path: Path, base: Path) -> str:
+    return str(path.relative_to(base)) if path.is_relative_to(base) else str(path.resolve())
