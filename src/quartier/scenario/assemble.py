@@ -10,6 +10,7 @@ import numpy as np
 
 from quartier.errors import InputError
 from quartier.grid.network import Network
+from quartier.grid.simbench import NEWEST_SCENARIO
 from quartier.quantities import Array, Horizon
 from quartier.scenario import checks
 from quartier.scenario.findings import Findings
@@ -18,6 +19,9 @@ from quartier.scenario.members import Members
 from quartier.scenario.models import Scenario
 from quartier.scenario.series import SeriesReader
 from quartier.units.base import SeriesRequest, UnitData
+
+_ANY_TEMPERATURE = 10.0
+"""Stands for an outdoor temperature that was taken out of a wrong scenario."""
 
 
 @dataclass(frozen=True)
@@ -67,7 +71,7 @@ def assemble(
     """
     findings = Findings()
     horizon = scenario.horizon.horizon
-    reader = _reader(scenario, folder)
+    reader = _reader(scenario, folder, complete=complete)
     grid = read_grid(scenario, folder, horizon, reader, findings)
     buses = _buses(scenario, grid.network, findings) if grid else {}
     units = Members(scenario, folder, horizon, seed, reader, findings).units(buses)
@@ -80,12 +84,15 @@ def assemble(
     return ScenarioData(horizon, grid, buses, units, signals, forecasts), []
 
 
-def _reader(scenario: Scenario, folder: Path) -> SeriesReader:
+def _reader(scenario: Scenario, folder: Path, *, complete: bool) -> SeriesReader:
+    temperature = scenario.signals.temperature
+    if temperature is None and not complete:
+        temperature = _ANY_TEMPERATURE
     try:
         profiles = simbench_scenario(scenario.grid)
     except InputError:  # reported where the grid is read
-        return SeriesReader(folder, temperature=scenario.signals.temperature)
-    return SeriesReader(folder, profiles, scenario.signals.temperature)
+        profiles = NEWEST_SCENARIO
+    return SeriesReader(folder, profiles, temperature)
 
 
 def _buses(scenario: Scenario, network: Network, findings: Findings) -> dict[str, int]:

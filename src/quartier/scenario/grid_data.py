@@ -68,8 +68,9 @@ def simbench_scenario(grid: GridSettings) -> int:
 def read_grid(
     scenario: Scenario, folder: Path, horizon: Horizon, reader: SeriesReader, findings: Findings
 ) -> GridData | None:
-    """Read the grid; None if there are problems, which are noted."""
+    """Read the grid and note what is wrong with it; None if it cannot be read at all."""
     grid = scenario.grid
+    net = network = None
     try:
         net = simbench.network(grid.simbench) if grid.simbench else _own_net(grid, folder)
         network = Network(
@@ -78,8 +79,18 @@ def read_grid(
     except InputError as error:
         for problem in error.problems:
             findings.add(*_placed(problem, grid))
+        network = _without_options(net)
+    if network is None:
         return None
     return _Injections(scenario, net, network, horizon, reader, findings).data()
+
+
+def _without_options(net: Any) -> Network | None:
+    """Return the grid as its data have it, so that the rest of a wrong scenario can be checked."""
+    try:
+        return None if net is None else Network(net)
+    except InputError:
+        return None
 
 
 def _own_net(grid: GridSettings, folder: Path) -> Any:
@@ -116,8 +127,8 @@ class _Injections:
         self._ones = np.ones(horizon.steps)
         self._read: dict[str, Array] = {}
 
-    def data(self) -> GridData | None:
-        """Return everything, None if a profile cannot be had."""
+    def data(self) -> GridData:
+        """Return everything; a profile that cannot be had is noted."""
         loads, sgens = _in_service(self._net.load), _in_service(self._net.sgen)
         self._preload(loads, sgens)
         shape = (self._horizon.steps, len(self._network.buses))

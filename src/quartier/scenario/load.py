@@ -182,11 +182,11 @@ def _override(data: dict[str, Any], text: str) -> str | None:
     *parents, last = [int(p) if p.isdecimal() else p for p in path.split(".")]
     here: Any = data
     for k, part in enumerate(parents):
-        problem = _step_problem(here, part, parents[:k])
+        problem = _step_problem(data, here, part, parents[:k])
         if problem:
             return f"--set {text}: {problem}"
         here = here.setdefault(part, {}) if isinstance(here, dict) else here[part]
-    problem = _step_problem(here, last, parents, creates=True)
+    problem = _step_problem(data, here, last, parents, creates=True)
     if problem:
         return f"--set {text}: {problem}"
     if parsed is None and isinstance(here, dict):
@@ -197,7 +197,12 @@ def _override(data: dict[str, Any], text: str) -> str | None:
 
 
 def _step_problem(
-    here: Any, part: str | int, before: Sequence[str | int], *, creates: bool = False
+    data: Mapping[str, Any],
+    here: Any,
+    part: str | int,
+    before: Sequence[str | int],
+    *,
+    creates: bool = False,
 ) -> str | None:
     """What keeps a path from going on to ``part``."""
     from quartier.scenario.problems import suggestion
@@ -213,7 +218,7 @@ def _step_problem(
         return None
     if before and before[-1] in _NAMED:
         return f"there is no {part!r} in {where}{suggestion(str(part), here)}"
-    known = keys_at(tuple(before), None)
+    known = keys_at(before, data)
     if known and part not in known:
         return f"unknown key {part!r} in {where}{suggestion(str(part), known)}"
     return None

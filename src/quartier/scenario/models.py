@@ -183,7 +183,9 @@ class _ByKind:
 Unit: TypeAlias = Annotated[UnitParameters, _ByKind]
 """Parameters of any kind of unit, told apart by `kind`."""
 
-Name: TypeAlias = Annotated[str, Field(pattern=r"^[A-Za-z][A-Za-z0-9_-]*$")]
+NAME_PATTERN = r"^[A-Za-z][A-Za-z0-9_-]*$"
+
+Name: TypeAlias = Annotated[str, Field(pattern=NAME_PATTERN)]
 """A name: a letter, then letters, digits, `_` and `-`."""
 
 

@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 
 from pydantic_core import ErrorDetails
 
+from quartier.scenario.models import NAME_PATTERN
 from quartier.scenario.schema import keys_at
 
 Path: TypeAlias = tuple[str | int, ...]
@@ -15,6 +16,20 @@ Path: TypeAlias = tuple[str | int, ...]
 
 _TYPE_ERRORS = ("_type", "_parsing", "_from_float")
 """Endings of error types that say only: of the wrong type for this branch of a union."""
+_TYPES = {
+    "string_type": "a text",
+    "float_type": "a number",
+    "float_parsing": "a number",
+    "int_type": "a whole number",
+    "int_parsing": "a whole number",
+    "int_from_float": "a whole number",
+    "bool_type": "true or false",
+    "bool_parsing": "true or false",
+    "list_type": "a list",
+    "dict_type": "a mapping of keys to values",
+    "model_type": "a mapping of keys to values",
+    "model_attributes_type": "a mapping of keys to values",
+}
 _LONGEST_VALUE = 60
 
 
@@ -36,7 +51,7 @@ def described(errors: Iterable[ErrorDetails], data: Mapping[str, Any]) -> list[s
         if not meant and path in deeper:
             continue  # other branches of a union; the one that was meant has errors further down
         chosen = meant or here
-        text = " or ".join(dict.fromkeys(_text(e, path, data) for e in chosen))
+        text = _joined(list(dict.fromkeys(_text(e, path, data) for e in chosen)))
         sentences.append(f"{show(path)}: {text}{_got(chosen[0])}")
     return sentences
 
@@ -88,9 +103,19 @@ def _text(error: ErrorDetails, path: Path, data: Mapping[str, Any]) -> str:
         return f"unknown kind {context['tag']!r}{suggestion(str(context['tag']), known)}"
     if kind == "union_tag_not_found":
         return "the key 'kind' is missing"
-    if kind == "string_pattern_mismatch" and str(path[-1:]).endswith("[key]',)"):
+    if kind == "string_pattern_mismatch" and context["pattern"] == NAME_PATTERN:
         return "is no name: use a letter, then letters, digits, _ and -"
+    if kind == "too_short":
+        return f"needs at least {context['min_length']} of them"
+    if kind in _TYPES:
+        return f"should be {_TYPES[kind]}"
     return error["msg"].removeprefix("Value error, ").replace("Input should be", "should be")
+
+
+def _joined(texts: Sequence[str]) -> str:
+    """Join what several branches of a union ask for."""
+    first, *others = texts
+    return " or ".join([first, *(text.removeprefix("should be ") for text in others)])
 
 
 def _got(error: ErrorDetails) -> str:

@@ -27,6 +27,7 @@ def repaired(data: Mapping[str, Any]) -> Scenario | None:
             }
         if not all(_remove(rest, path) for path in paths):
             return None
+        rest.setdefault("name", "unnamed")
     return None
 
 
