@@ -21,6 +21,8 @@ from quartier.quantities import Array
 
 Complex: TypeAlias = NDArray[np.complex128]
 
+MAX_ITERATIONS = 60
+"""Iterations of a fixed point after which a step counts as not converging."""
 DENSE_BUSES = 1500
 """Up to so many buses ``Z`` is a dense matrix, beyond a sparse factorisation."""
 
@@ -36,6 +38,14 @@ class Branches:
     rows: Indices
     from_scale: Array
     to_scale: Array
+
+    def loading(self, into_from: Complex, into_to: Complex) -> Array:
+        """Loading in percent by the larger of the currents into both ends, ``(steps, rows)``."""
+        percent = np.maximum(
+            np.abs(into_from[:, self.rows]) * self.from_scale,
+            np.abs(into_to[:, self.rows]) * self.to_scale,
+        )
+        return np.where((self.rows >= 0) | np.isnan(percent), percent, 0.0)
 
 
 @dataclass(frozen=True)
@@ -88,6 +98,10 @@ class Admittance:
         flat = currents.reshape(-1, self.free.size)
         solved: Complex = self._factors.solve(np.ascontiguousarray(flat.T)).T  # type: ignore[attr-defined]
         return solved.reshape(currents.shape)
+
+    def at_buses(self, values: Array) -> Array:
+        """Spread values of the fused buses over those of the network; NaN if not supplied."""
+        return np.where(self.bus >= 0, values[..., self.bus], np.nan)
 
     def injections(self, p_mw: Array, q_mvar: Array) -> Complex:
         """Complex power in pu at the ``n`` buses, shape ``(steps, n)``, from ``(steps, n_bus)``."""

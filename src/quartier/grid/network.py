@@ -72,7 +72,7 @@ class Network:
     Attributes
     ----------
     net
-        The pandapower network without injections.
+        The pandapower network without injections, with the limits that hold.
     buses, lines, transformers
         pandapower's indices; every array of results has its columns in their order.
     vm_min_pu, vm_max_pu
@@ -86,6 +86,8 @@ class Network:
         changer, and with the grid's highest voltage on their upper side.
     tap_min, tap_max, tap_pos
         Range and position of the taps, common to all ``regulated`` transformers.
+    cache
+        What others computed for this network and want to find again.
 
     Raises
     ------
@@ -103,6 +105,7 @@ class Network:
         max_loading_percent: float | Mapping[int | str, float] | None = None,
     ) -> None:
         self.net = copy.deepcopy(net)
+        self.cache: dict[str, Any] = {}
         self._problems = [*_unsupported(self.net)]
         for element in INJECTIONS:
             self.net[element] = self.net[element].iloc[:0]
@@ -115,6 +118,7 @@ class Network:
         self._set_taps(tap_pos)
         if self._problems:
             raise InputError(self._problems, "the grid")
+        self._write_limits()
 
     # -- looking things up ------------------------------------------------------------------
     def position(self, bus: int) -> int:
@@ -224,6 +228,13 @@ class Network:
         else:
             problem = _unknown("line", key, self.net.line)
             self._problems.append(f"max_loading_percent: {problem}")
+
+    def _write_limits(self) -> None:
+        """Let the network say the limits that hold, so that its file does."""
+        net = self.net
+        net.line["max_loading_percent"] = self.line_limit_percent
+        net.trafo["max_loading_percent"] = self.transformer_limit_percent
+        net.bus["min_vm_pu"], net.bus["max_vm_pu"] = self.vm_min_pu, self.vm_max_pu
 
     def _set_taps(self, tap_pos: int | None) -> None:
         trafo = self.net.trafo

@@ -9,25 +9,23 @@ Steps that do not get there are left to pandapower's Newton-Raphson.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from quartier.grid.admittance import Admittance, Admittances, Branches, Complex, product
+from quartier.grid.admittance import MAX_ITERATIONS, Admittance, Admittances, Complex, product
 from quartier.grid.network import Network
 from quartier.grid.recycled import RecycledPowerFlow, StepResult
+from quartier.grid.sensitivities import Sensitivities, differentiate
 from quartier.quantities import Array
 
 __all__ = ["BatchPowerFlow", "GridState", "RecycledPowerFlow", "Sensitivities", "StepResult"]
 
 ACCURACY_PU = 1e-11
 """Change of a voltage in an iteration below which a step has converged."""
-DERIVATIVE_ACCURACY = 1e-9
-"""Change of a derivative in an iteration, relative to the largest, that ends the iterations."""
-MAX_ITERATIONS = 60
-"""Iterations after which a step is left to Newton-Raphson."""
 PROBE_MW = 1e-3
 """Half width of the finite differences in networks with generators that hold a voltage."""
 
@@ -64,21 +62,23 @@ class GridState:
     converged: NDArray[np.bool_]
     voltage: Complex
 
+    def take(self, steps: NDArray[np.int64]) -> GridState:
+        """Return some of the steps."""
+        return replace(self, **{name: values[steps] for name, values in self._arrays()})
 
-@dataclass(frozen=True)
-class Sensitivities:
-    """Derivatives by the active power fed in at some buses; shape ``(steps, buses, elements)``.
+    def put(self, steps: NDArray[np.int64], part: GridState) -> GridState:
+        """Return the state with some of its steps replaced by those of ``part``."""
+        merged = {name: values.copy() for name, values in self._arrays()}
+        for name, values in part._arrays():
+            merged[name][steps] = values
+        return replace(self, **merged)
 
-    NaN where a step did not converge.
-    """
-
-    vm_pu_per_mw: Array
-    line_percent_per_mw: Array
-    transformer_percent_per_mw: Array
+    def _arrays(self) -> Iterator[tuple[str, NDArray[Any]]]:
+        return ((f.name, getattr(self, f.name)) for f in fields(self) if f.name != "tap_pos")
 
 
 class BatchPowerFlow:
-    """Power flow of many steps at once.
+    """Power flow of many steps at once; :meth:`of` gives the one of a network.
 
     Parameters
     ----------
@@ -93,6 +93,13 @@ class BatchPowerFlow:
         self._newton = RecycledPowerFlow(network)
         gen = network.net.gen
         self._holds_voltage = bool((gen["in_service"] & ~gen["slack"].astype(bool)).any())
+
+    @classmethod
+    def of(cls, network: Network) -> BatchPowerFlow:
+        """Return the power flow of a network, whose matrices serve all that ask for it."""
+        flow: BatchPowerFlow = network.cache.setdefault("batch_power_flow", None) or cls(network)
+        network.cache["batch_power_flow"] = flow
+        return flow
 
     def solve(
         self, p_mw: Array, q_mvar: Array, tap_pos: int, start: GridState | None = None
@@ -145,8 +152,7 @@ class BatchPowerFlow:
         if self._holds_voltage:
             return self._differences(state, p_mw, q_mvar, places)
         grid = self._admittances.at(state.tap_pos)
-        change = _derivative(grid, state.voltage, grid.injections(p_mw, q_mvar), places)
-        return _differentiate(grid, state.voltage, change)
+        return differentiate(grid, state.voltage, grid.injections(p_mw, q_mvar), places)
 
     def _differences(
         self, state: GridState, p_mw: Array, q_mvar: Array, places: list[int]
@@ -169,20 +175,6 @@ class BatchPowerFlow:
         return Sensitivities(
             slope("vm_pu"), slope("line_loading_percent"), slope("transformer_loading_percent")
         )
-
-
-def rows(state: GridState, chosen: NDArray[np.bool_] | NDArray[np.int64]) -> GridState:
-    """Return some steps of a state."""
-    return GridState(
-        tap_pos=state.tap_pos,
-        vm_pu=state.vm_pu[chosen],
-        line_loading_percent=state.line_loading_percent[chosen],
-        transformer_loading_percent=state.transformer_loading_percent[chosen],
-        slack_p_mw=state.slack_p_mw[chosen],
-        loss_mw=state.loss_mw[chosen],
-        converged=state.converged[chosen],
-        voltage=state.voltage[chosen],
-    )
 
 
 def _fixed_point(
@@ -214,82 +206,11 @@ def _state(
     imported = (at_slack - power[:, grid.slack]).real.sum(axis=1)
     return GridState(
         tap_pos=tap_pos,
-        vm_pu=_at_buses(grid, np.abs(voltage)),
-        line_loading_percent=_loading(grid.lines, into_from, into_to),
-        transformer_loading_percent=_loading(grid.transformers, into_from, into_to),
+        vm_pu=grid.at_buses(np.abs(voltage)),
+        line_loading_percent=grid.lines.loading(into_from, into_to),
+        transformer_loading_percent=grid.transformers.loading(into_from, into_to),
         slack_p_mw=grid.base_mva * imported,
         loss_mw=grid.base_mva * lost.real.sum(axis=1),
         converged=done,
         voltage=voltage,
     )
-
-
-def _at_buses(grid: Admittance, values: Array) -> Array:
-    """Spread values of the fused buses over those of the network; NaN if not supplied."""
-    return np.where(grid.bus >= 0, values[..., grid.bus], np.nan)
-
-
-def _loading(branches: Branches, into_from: Complex, into_to: Complex) -> Array:
-    used = branches.rows >= 0
-    percent = np.maximum(
-        np.abs(into_from[:, branches.rows]) * branches.from_scale,
-        np.abs(into_to[:, branches.rows]) * branches.to_scale,
-    )
-    return np.where(used | np.isnan(percent), percent, 0.0)
-
-
-def _derivative(
-    grid: Admittance, voltage: Complex, power: Complex, places: Sequence[int]
-) -> Complex:
-    """Change of all voltages per MW fed in at some buses, shape ``(steps, places, n)``.
-
-    The derivative of the fixed point is itself one, ``dV = Z conj(dS / V - S dV / V^2)``.
-    """
-    free, steps = grid.free.size, len(voltage)
-    inside = voltage[:, grid.free]
-    own = np.zeros((steps, len(places), free), dtype=complex)
-    for k, place in enumerate(places):
-        column = np.flatnonzero(grid.free == grid.bus[place])
-        own[:, k, column] = 1 / (grid.base_mva * inside[:, column])
-    own = grid.voltages(own.conj())
-    fade = -(power[:, grid.free] / inside**2)[:, None, :]
-    change = own
-    for _ in range(MAX_ITERATIONS):
-        following = own + grid.voltages((fade * change).conj())
-        moved = np.abs(following - change).max(initial=0.0)
-        change = following
-        if not moved > DERIVATIVE_ACCURACY * np.abs(change).max(initial=0.0):
-            break
-    full = np.zeros((steps, len(places), grid.size), dtype=complex)
-    full[..., grid.free] = change
-    return full
-
-
-def _differentiate(grid: Admittance, voltage: Complex, change: Complex) -> Sensitivities:
-    admittances = (grid.from_branch, grid.to_branch)
-    into = [product(voltage, admittance) for admittance in admittances]
-    slopes = [
-        _slope(current[:, None, :], product(change, admittance))
-        for current, admittance in zip(into, admittances, strict=True)
-    ]
-    return Sensitivities(
-        _at_buses(grid, _slope(voltage[:, None, :], change)),
-        _loading_slope(grid.lines, into, slopes),
-        _loading_slope(grid.transformers, into, slopes),
-    )
-
-
-def _loading_slope(branches: Branches, into: list[Complex], slopes: list[Array]) -> Array:
-    """Derivative of a loading: that of the end which is loaded more."""
-    scales = (branches.from_scale, branches.to_scale)
-    sizes = [np.abs(i[:, branches.rows]) * scale for i, scale in zip(into, scales, strict=True)]
-    parts = [slope[..., branches.rows] * scale for slope, scale in zip(slopes, scales, strict=True)]
-    chosen = np.where((sizes[0] >= sizes[1])[:, None, :], parts[0], parts[1])
-    return np.where(branches.rows >= 0, chosen, 0.0)
-
-
-def _slope(value: Complex, change: Complex) -> Array:
-    """Derivative of an absolute value; 0 where the value is 0."""
-    size = np.abs(value)
-    along = (value.conj() * change).real
-    return np.divide(along, size, out=np.zeros_like(along), where=size != 0)

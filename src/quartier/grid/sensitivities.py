@@ -1,0 +1,96 @@
+"""Derivatives of voltages and loadings by the active power fed in.
+
+The power flow is the fixed point of ``V = w + Z conj(S / V)``; differentiated, it is a fixed
+point in ``dV``: ``dV = Z conj(dS / V - S dV / V^2)``, which contracts as the power flow does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from quartier.grid.admittance import MAX_ITERATIONS, Admittance, Branches, Complex, product
+from quartier.quantities import Array
+
+ACCURACY = 1e-9
+"""Change of a derivative in an iteration, relative to the largest, that ends the iterations."""
+
+
+@dataclass(frozen=True)
+class Sensitivities:
+    """Derivatives by the active power fed in at some buses; shape ``(steps, buses, elements)``.
+
+    NaN where a step did not converge.
+    """
+
+    vm_pu_per_mw: Array
+    line_percent_per_mw: Array
+    transformer_percent_per_mw: Array
+
+
+def _derivative(
+    grid: Admittance, voltage: Complex, power: Complex, places: Sequence[int]
+) -> Complex:
+    """Change of all voltages per MW fed in at some buses, shape ``(steps, places, n)``."""
+    free, steps = grid.free.size, len(voltage)
+    inside = voltage[:, grid.free]
+    own = np.zeros((steps, len(places), free), dtype=complex)
+    for k, place in enumerate(places):
+        column = np.flatnonzero(grid.free == grid.bus[place])
+        own[:, k, column] = 1 / (grid.base_mva * inside[:, column])
+    own = grid.voltages(own.conj())
+    fade = -(power[:, grid.free] / inside**2)[:, None, :]
+    change = own
+    for _ in range(MAX_ITERATIONS):
+        following = own + grid.voltages((fade * change).conj())
+        moved = np.abs(following - change).max(initial=0.0)
+        change = following
+        if not moved > ACCURACY * np.abs(change).max(initial=0.0):
+            break
+    full = np.zeros((steps, len(places), grid.size), dtype=complex)
+    full[..., grid.free] = change
+    return full
+
+
+def differentiate(
+    grid: Admittance, voltage: Complex, power: Complex, places: Sequence[int]
+) -> Sensitivities:
+    """Differentiate the solution of some steps by the active power at some buses.
+
+    Parameters
+    ----------
+    voltage, power
+        Voltages of the fused buses, and injections in pu that they solve, shape ``(steps, n)``.
+    places
+        Positions of the buses in the network.
+    """
+    change = _derivative(grid, voltage, power, places)
+    admittances = (grid.from_branch, grid.to_branch)
+    into = [product(voltage, admittance) for admittance in admittances]
+    slopes = [
+        _slope(current[:, None, :], product(change, admittance))
+        for current, admittance in zip(into, admittances, strict=True)
+    ]
+    return Sensitivities(
+        grid.at_buses(_slope(voltage[:, None, :], change)),
+        _loading_slope(grid.lines, into, slopes),
+        _loading_slope(grid.transformers, into, slopes),
+    )
+
+
+def _loading_slope(branches: Branches, into: list[Complex], slopes: list[Array]) -> Array:
+    """Derivative of a loading: that of the end which is loaded more."""
+    scales = (branches.from_scale, branches.to_scale)
+    sizes = [np.abs(i[:, branches.rows]) * scale for i, scale in zip(into, scales, strict=True)]
+    parts = [slope[..., branches.rows] * scale for slope, scale in zip(slopes, scales, strict=True)]
+    chosen = np.where((sizes[0] >= sizes[1])[:, None, :], parts[0], parts[1])
+    return np.where(branches.rows >= 0, chosen, 0.0)
+
+
+def _slope(value: Complex, change: Complex) -> Array:
+    """Derivative of an absolute value; 0 where the value is 0."""
+    size = np.abs(value)
+    along = (value.conj() * change).real
+    return np.divide(along, size, out=np.zeros_like(along), where=size != 0)

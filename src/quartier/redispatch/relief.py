@@ -1,0 +1,160 @@
+"""The cheapest relief of some steps in a linearised grid.
+
+One linear programme over all steps, which are independent of each other::
+
+    min  Σ cost · x + penalty · slack    0 <= x <= 1,  slack >= 0
+    s.t. excess + slope · (p - p_now) <= target + slack     for every element that matters
+         p = offered + Σ x · move
+
+With discrete steps every step is a small mixed-integer programme. Slack says what cannot be
+relieved; its penalty dominates every cost, so the rest is relieved as far as possible.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+from scipy.optimize import Bounds, LinearConstraint, linprog, milp
+
+from quartier.errors import SolveFailed
+from quartier.quantities import Array
+from quartier.redispatch.levers import Levers
+
+TARGET = -0.05
+"""Excess that relief aims at: just inside the limit, in tolerances."""
+PENALTY = 10.0
+"""Penalty on slack, in multiples of the dearest relief."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """Some steps to relieve; ``K`` elements, not all of which matter in every step.
+
+    Attributes
+    ----------
+    matters
+        Whether an element is to be kept within its limit, shape ``(steps, K)``.
+    excess
+        Present excess at power ``now_mw``, shape ``(steps, K)``.
+    slopes
+        Change of the excess per MW, shape ``(steps, K, A)``.
+    now_mw, offered_mw
+        Present and offered power, shape ``(steps, A)``.
+    """
+
+    matters: NDArray[np.bool_]
+    excess: Array
+    slopes: Array
+    now_mw: Array
+    offered_mw: Array
+
+    def rows(self, levers: Levers) -> tuple[Array, Array]:
+        """Coefficients of the levers ``(steps, K, L)`` and right-hand sides ``(steps, K)``."""
+        effect = np.matmul(self.slopes, levers.move_mw.transpose(0, 2, 1))
+        back = np.matmul(self.slopes, (self.offered_mw - self.now_mw)[..., None])[..., 0]
+        return effect, TARGET - self.excess - back
+
+
+@dataclass(frozen=True)
+class Relief:
+    """The cheapest relief.
+
+    Attributes
+    ----------
+    p_mw
+        Power to set, shape ``(steps, A)``.
+    value
+        What a unit of relief of an element is worth in EUR (its dual), shape ``(steps, K)``; 0
+        where it does not bind, NaN in mixed-integer programmes.
+    """
+
+    p_mw: Array
+    value: Array
+
+
+def relieve(task: Task, levers: Levers) -> Relief:
+    """Find the cheapest relief.
+
+    Raises
+    ------
+    SolveFailed
+        If the solver ends without an optimum, which slack should rule out.
+    """
+    discrete = bool((levers.choice >= 0).any())
+    pulled, value = _discrete(task, levers) if discrete else _continuous(task, levers)
+    moved = np.matmul(pulled[:, None, :], levers.move_mw)[:, 0]
+    return Relief(task.offered_mw + moved, value)
+
+
+def _continuous(task: Task, levers: Levers) -> tuple[Array, Array]:
+    effect, right = task.rows(levers)
+    steps, count = levers.cost_eur.shape
+    rows = _matrix(effect, task.matters)
+    slack = -sparse.eye_array(rows.shape[0], format="csr")
+    cost = np.concatenate(
+        [levers.cost_eur.ravel(), np.full(rows.shape[0], _penalty(effect, levers))]
+    )
+    upper = np.concatenate([np.ones(steps * count), np.full(rows.shape[0], np.inf)])
+    found = linprog(
+        cost,
+        A_ub=sparse.hstack([rows, slack], format="csr"),
+        b_ub=right[task.matters],
+        bounds=np.column_stack([np.zeros(cost.size), upper]),
+        method="highs",
+    )
+    if found.status != 0:
+        raise SolveFailed("cheapest caps", str(found.message))
+    value = np.zeros(task.matters.shape)
+    value[task.matters] = -found.ineqlin.marginals
+    return found.x[: steps * count].reshape(steps, count), value
+
+
+def _matrix(effect: Array, matters: NDArray[np.bool_]) -> sparse.csr_array:
+    """Rows of all elements that matter; each touches the levers of its own step only."""
+    steps, _, count = effect.shape
+    step, _ = np.nonzero(matters)
+    columns = step[:, None] * count + np.arange(count)
+    rows = np.broadcast_to(np.arange(step.size)[:, None], columns.shape)
+    values = effect[matters]
+    kept = values != 0
+    shape = (step.size, steps * count)
+    return sparse.csr_array((values[kept], (rows[kept], columns[kept])), shape=shape)
+
+
+def _penalty(effect: Array, levers: Levers) -> float:
+    """Penalty per unit of excess that exceeds the cost of any relief."""
+    cost = np.broadcast_to(levers.cost_eur[:, None, :], effect.shape)
+    ratios = np.divide(cost, np.abs(effect), out=np.zeros(effect.shape), where=effect != 0)
+    return PENALTY * max(float(ratios.max(initial=0.0)), 1.0)
+
+
+def _discrete(task: Task, levers: Levers) -> tuple[Array, Array]:
+    effect, right = task.rows(levers)
+    penalty = _penalty(effect, levers)
+    pulled = np.zeros(levers.cost_eur.shape)
+    for step, matters in enumerate(task.matters):
+        pulled[step] = _choose(
+            levers.cost_eur[step], effect[step][matters], right[step][matters], levers, penalty
+        )
+    return pulled, np.full(task.matters.shape, np.nan)
+
+
+def _choose(cost_eur: Array, effect: Array, right: Array, levers: Levers, penalty: float) -> Array:
+    """Solve one step with discrete choices."""
+    elements, count = effect.shape
+    choices = (levers.choice == np.unique(levers.choice[levers.choice >= 0])[:, None]).astype(float)
+    within = LinearConstraint(np.hstack([effect, -np.eye(elements)]), ub=right)
+    once = LinearConstraint(np.hstack([choices, np.zeros((len(choices), elements))]), ub=1.0)
+    found = milp(
+        np.concatenate([cost_eur, np.full(elements, penalty)]),
+        constraints=[within, once],
+        bounds=Bounds(0.0, np.concatenate([np.ones(count), np.full(elements, np.inf)])),
+        integrality=np.concatenate([levers.choice >= 0, np.zeros(elements, dtype=bool)]),
+    )
+    if found.x is None:
+        raise SolveFailed("cheapest discrete caps", str(found.message))
+    solution: Array = found.x[:count]
+    return np.where(levers.choice >= 0, np.round(solution), solution)
