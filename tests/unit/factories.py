@@ -7,6 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
+from quartier.problem import ConnectionTerms
 from quartier.quantities import Array, Horizon
 from quartier.units import KINDS
 from quartier.units.base import Session, UnitData
@@ -119,3 +120,33 @@ def agents_of(kind: str, **changes) -> tuple[UnitData, ...]:
     helpers = [k for k in ("thermal_storage", "boiler") if k != kind]
     own = [] if kind == "heat_demand" else [kind]
     return heat_hub(*own, *helpers, **changes)
+
+
+def rounded(data: UnitData) -> UnitData:
+    """The unit with series of few digits, the same on any machine."""
+    series = {name: np.round(values, 3) for name, values in data.series.items()}
+    stays = tuple(replace(s, due_kwh=round(s.due_kwh, 3)) for s in data.sessions)
+    return KINDS[data.kind].bounded(replace(data, series=series, sessions=stays))
+
+
+def terms(steps: int = 130, dt_h: float = 0.25, **changes) -> ConnectionTerms:
+    """Time-of-use prices, no caps; ``changes`` may hold numbers for arrays."""
+    hours = (np.arange(steps) * dt_h) % 24
+    evening, noon = (hours >= 17) & (hours < 21), (hours >= 11) & (hours < 15)
+    values = {
+        "export_eur_per_kwh": np.where(evening, 0.10, np.where(noon, 0.03, 0.06)),
+        "import_eur_per_kwh": np.where(evening, 0.38, np.where(hours < 6, 0.26, 0.31)),
+        "p_max_kw": np.inf,
+        "p_min_kw": -np.inf,
+    } | {name: changes.pop(name) for name in list(changes) if name in ARRAYS}
+    numbers = {
+        "curtailment_eur_per_kwh": 0.10,
+        "co2_eur_per_kg": 0.0,
+        "peak_eur_per_kw": 0.0,
+        "penalty_eur_per_kwh": 10.0,
+    } | changes
+    arrays = {name: np.broadcast_to(np.asarray(v, float), steps) for name, v in values.items()}
+    return ConnectionTerms(dt_h=dt_h, **arrays, **numbers)
+
+
+ARRAYS = ("export_eur_per_kwh", "import_eur_per_kwh", "p_max_kw", "p_min_kw")

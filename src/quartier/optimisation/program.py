@@ -66,6 +66,7 @@ class Program:
         self._columns = form.columns  # keeps the variables alive, and so their ids theirs
         binary = [variable.is_integer() for variable in form.columns]
         self.integers = np.flatnonzero([] if relax else binary).astype(np.int32)
+        self._offset = float(form.c_offset[0])
         self._highs: Any = highspy.Highs()  # type: ignore[no-untyped-call]
         for option, value in _OPTIONS.items():
             self._highs.setOptionValue(option, value)
@@ -101,6 +102,8 @@ class Program:
         SolveFailed
             If there is no solution, or none was found.
         """
+        if not self._columns:
+            return np.zeros(0), Outcome("optimal", self._offset, self._offset, 0.0)
         self._highs.run()
         info, status = self._highs.getInfo(), self._highs.getModelStatus()
         said = _STATUS.get(status, str(status))
@@ -124,9 +127,9 @@ def _lp_of(form: Any, integers: Indices) -> highspy.HighsLp:
     lp.num_row_, lp.num_col_ = matrix.shape
     lp.col_cost_ = np.asarray(form.c.todense(), dtype=float).ravel()
     lp.offset_ = float(form.c_offset[0])
-    lows, highs = zip(*(variable.bounds for variable in form.columns), strict=True)
-    lp.col_lower_ = np.array([-infinity if low is None else low for low in lows], dtype=float)
-    lp.col_upper_ = np.array([infinity if high is None else high for high in highs], dtype=float)
+    bounds = [variable.bounds for variable in form.columns]
+    lp.col_lower_ = np.array([-infinity if low is None else low for low, _ in bounds], float)
+    lp.col_upper_ = np.array([infinity if high is None else high for _, high in bounds], float)
     kinds = np.array([row.bound_type for row in form.rows])  # 0: ==, 1: <=, -1: >=
     lp.row_lower_ = np.where(kinds <= 0, form.rhs, -infinity)
     lp.row_upper_ = np.where(kinds >= 0, form.rhs, infinity)
