@@ -7,46 +7,31 @@ are taken out; generators that hold a voltage stay. Limits are each element's ow
 from __future__ import annotations
 
 import copy
-import difflib
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from quartier.errors import InputError
+from quartier.grid.tables import (
+    Indices,
+    Net,
+    column,
+    find_element,
+    indices,
+    label,
+    product,
+    unknown,
+    unsupported,
+)
 from quartier.quantities import Array
 
-if TYPE_CHECKING:
-    from pandapower import pandapowerNet
-
-    Net: TypeAlias = pandapowerNet
-else:
-    Net = Any
-
-Indices: TypeAlias = NDArray[np.int64]
+__all__ = ["Indices", "Net", "Network", "load_json"]
 
 INJECTIONS = ("load", "sgen", "storage")
 """Elements that Quartier replaces by injections per bus."""
-
-UNSUPPORTED = (
-    "motor",
-    "ward",
-    "xward",
-    "asymmetric_load",
-    "asymmetric_sgen",
-    "dcline",
-    "trafo3w",
-    "svc",
-    "ssc",
-    "tcsc",
-    "vsc",
-    "b2b_vsc",
-    "line_dc",
-)
-"""Elements that are not simulated."""
 
 DEFAULT_BAND_PU = (0.9, 1.1)
 """Voltage band of buses whose data give none (EN 50160)."""
@@ -106,12 +91,12 @@ class Network:
     ) -> None:
         self.net = copy.deepcopy(net)
         self.cache: dict[str, Any] = {}
-        self._problems = [*_unsupported(self.net)]
+        self._problems = [*unsupported(self.net)]
         for element in INJECTIONS:
             self.net[element] = self.net[element].iloc[:0]
-        self.buses = _index(self.net.bus)
-        self.lines = _index(self.net.line)
-        self.transformers = _index(self.net.trafo)
+        self.buses = indices(self.net.bus)
+        self.lines = indices(self.net.line)
+        self.transformers = indices(self.net.trafo)
         self._positions = {int(bus): k for k, bus in enumerate(self.buses)}
         self._switch(lines_out, lines_in)
         self._set_limits(max_loading_percent)
@@ -137,11 +122,11 @@ class Network:
 
     def line_name(self, position: int) -> str:
         """``line <index> <name>`` of the line at ``position``."""
-        return _label("line", self.net.line, position)
+        return label("line", self.net.line, position)
 
     def transformer_name(self, position: int) -> str:
         """``transformer <index> <name>`` of the transformer at ``position``."""
-        return _label("transformer", self.net.trafo, position)
+        return label("transformer", self.net.trafo, position)
 
     def unsupplied_buses(self) -> frozenset[int]:
         """Buses without a connection to a slack: what is injected there has no effect."""
@@ -183,7 +168,7 @@ class Network:
         indices = []
         for line, index in zip(lines, found, strict=True):
             if index is None:
-                self._problems.append(f"{where}: {_unknown('line', line, self.net.line)}")
+                self._problems.append(f"{where}: {unknown('line', line, self.net.line)}")
             else:
                 indices.append(index)
         return indices
@@ -191,10 +176,10 @@ class Network:
     def _set_limits(self, limits: float | Mapping[int | str, float] | None) -> None:
         net = self.net
         low, high = DEFAULT_BAND_PU
-        self.vm_min_pu = _column(net.bus, "min_vm_pu", low)
-        self.vm_max_pu = _column(net.bus, "max_vm_pu", high)
-        self.line_limit_percent = _column(net.line, "max_loading_percent", 100.0)
-        self.transformer_limit_percent = _column(net.trafo, "max_loading_percent", 100.0)
+        self.vm_min_pu = column(net.bus, "min_vm_pu", low)
+        self.vm_max_pu = column(net.bus, "max_vm_pu", high)
+        self.line_limit_percent = column(net.line, "max_loading_percent", 100.0)
+        self.transformer_limit_percent = column(net.trafo, "max_loading_percent", 100.0)
         if isinstance(limits, Mapping):
             for key, limit in limits.items():
                 self._set_limit(key, limit)
@@ -203,7 +188,7 @@ class Network:
         volts = net.bus.vn_kv.loc[net.line.from_bus].to_numpy(dtype=float)
         self.line_mva = np.sqrt(3) * volts * self.line_rating_ka()
         trafo = net.trafo
-        self.transformer_mva = _product(trafo, "sn_mva", "parallel", "df")
+        self.transformer_mva = product(trafo, "sn_mva", "parallel", "df")
         self._problems += [
             f"{self.line_name(int(k))} has no rated current; set max_i_ka, df and parallel above 0"
             for k in np.flatnonzero(~(self.line_mva > 0))
@@ -216,7 +201,7 @@ class Network:
 
     def line_rating_ka(self) -> Array:
         """Rated current of every line in kA."""
-        return _product(self.net.line, "max_i_ka", "parallel", "df")
+        return product(self.net.line, "max_i_ka", "parallel", "df")
 
     def _set_limit(self, key: int | str, limit: float) -> None:
         line = find_element(self.net.line, key)
@@ -226,7 +211,7 @@ class Network:
         elif trafo is not None:
             self.transformer_limit_percent[self.transformers == trafo] = limit
         else:
-            problem = _unknown("line", key, self.net.line)
+            problem = unknown("line", key, self.net.line)
             self._problems.append(f"max_loading_percent: {problem}")
 
     def _write_limits(self) -> None:
@@ -238,7 +223,7 @@ class Network:
 
     def _set_taps(self, tap_pos: int | None) -> None:
         trafo = self.net.trafo
-        steps = _column(trafo, "tap_step_percent", 0.0)
+        steps = column(trafo, "tap_step_percent", 0.0)
         # pandapower 3 ignores the tap of a transformer whose type is not set (SimBench).
         if "tap_changer_type" not in trafo:
             trafo["tap_changer_type"] = None
@@ -246,9 +231,9 @@ class Network:
         unset = kinds.isna() | kinds.isin(["", "None"])
         trafo["tap_changer_type"] = kinds.mask(unset & (steps != 0), "Ratio")
         trafo["tap_pos"] = trafo["tap_pos"].astype(float)
-        tops = _column(trafo, "vn_hv_kv", 0.0)
+        tops = column(trafo, "vn_hv_kv", 0.0)
         moves = trafo["in_service"].to_numpy(dtype=bool) & (steps != 0)
-        moves &= ~np.isnan(_column(trafo, "tap_min", np.nan) + _column(trafo, "tap_max", np.nan))
+        moves &= ~np.isnan(column(trafo, "tap_min", np.nan) + column(trafo, "tap_max", np.nan))
         self.regulated = np.flatnonzero(moves & (tops == tops[moves].max(initial=0.0)))
         self.tap_min = self.tap_max = self.tap_pos = 0
         if self.regulated.size:
@@ -294,65 +279,3 @@ def load_json(path: Path) -> Net:
     if not isinstance(net, pp.pandapowerNet):
         raise InputError([f"{path} holds no pandapower network; write one with pp.to_json"])
     return net
-
-
-def find_element(table: pd.DataFrame, key: int | str) -> int | None:
-    """Return the index of an element given by index or by name, None if there is none."""
-    if isinstance(key, str):
-        names = table.index[table["name"] == key]
-        if len(names) == 1:
-            return int(names[0])
-        key = int(key) if key.isdecimal() else -1
-    return int(key) if key in table.index else None
-
-
-def _unsupported(net: Net) -> list[str]:
-    problems = [
-        f"{len(net[kind])} {kind} in the grid: not supported; replace them by lines, "
-        "transformers, loads and sgens, or remove them"
-        for kind in UNSUPPORTED
-        if kind in net and len(net[kind])
-    ]
-    if not (net.ext_grid["in_service"].any() or _slack_generators(net)):
-        problems.append("no external grid in service; add an ext_grid where the grid is fed")
-    shares = [column for column in net.load if column.startswith(("const_z", "const_i"))]
-    if shares and (net.load.loc[net.load["in_service"], shares].fillna(0.0) != 0).any(axis=None):
-        problems.append("loads depend on the voltage (const_z, const_i): set these shares to 0")
-    return problems
-
-
-def _slack_generators(net: Net) -> bool:
-    return bool((net.gen["slack"].astype(bool) & net.gen["in_service"]).any())
-
-
-def _unknown(kind: str, key: int | str, table: pd.DataFrame) -> str:
-    names = [str(name) for name in table["name"]]
-    double = names.count(str(key)) > 1
-    if double:
-        return f"several elements are named {key!r}; name the {kind} by its index"
-    close = difflib.get_close_matches(str(key), names, n=3)
-    hint = f"; did you mean {', '.join(map(repr, close))}?" if close else ""
-    return f"no {kind} {key!r} in the grid{hint}"
-
-
-def _label(kind: str, table: pd.DataFrame, position: int) -> str:
-    name = table["name"].iloc[position] if "name" in table else None
-    return f"{kind} {table.index[position]}" + (f" {name}" if name else "")
-
-
-def _index(table: pd.DataFrame) -> Indices:
-    return table.index.to_numpy(dtype=np.int64)
-
-
-def _column(table: pd.DataFrame, name: str, default: float) -> Array:
-    if name not in table:
-        return np.full(len(table), default)
-    values = pd.to_numeric(table[name], errors="coerce").fillna(default)
-    return values.to_numpy(dtype=float, copy=True)
-
-
-def _product(table: pd.DataFrame, *names: str) -> Array:
-    result = np.ones(len(table))
-    for name in names:
-        result *= _column(table, name, 1.0 if name in {"df", "parallel"} else 0.0)
-    return result
