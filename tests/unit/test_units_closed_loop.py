@@ -22,7 +22,7 @@ from quartier.optimisation import LocalChoice
 from quartier.optimisation.block import add_hubs, add_unit, add_units
 from quartier.optimisation.local_choice import GAP
 from quartier.optimisation.program import Program, matrix_form
-from quartier.optimisation.repair import repaired
+from quartier.optimisation.repair import netted
 from quartier.units import KINDS
 from quartier.units.base import Session
 from quartier.units.evaluate import evaluate
@@ -136,7 +136,7 @@ def test_optimal_schedule_replayed_by_the_simulator_gives_the_same_states(kind, 
     rng = np.random.default_rng(2)
     price = 0.15 + 0.1 * np.sin(np.arange(STEPS) / 7.0) + 0.03 * rng.standard_normal(STEPS)
     price[20:24] = -0.05
-    controls, _ = repaired(units, optimal_controls(units, price))
+    controls = netted(units, optimal_controls(units, price))
     replayed, energy = replay(units, commands_of(units, controls))
     for name, planned in controls.items():
         for control, values in planned.items():

@@ -6,14 +6,21 @@ from collections.abc import Sequence
 
 import numpy as np
 import pyomo.environ as pyo
+from numpy.typing import NDArray
 
 from quartier.optimisation.block import UnitTerms, add_hubs, add_units, own_cost
 from quartier.optimisation.connection import add_connection
 from quartier.optimisation.mixed import MixedProgram
+from quartier.optimisation.program import Indices, Outcome
+from quartier.optimisation.repair import Controls, wasteful
 from quartier.problem import ConnectionTerms
 from quartier.quantities import Array
 from quartier.units import KINDS
 from quartier.units.base import UnitData
+from quartier.units.store import StoreKind
+
+MOST_REPAIRS = 40
+"""Most groups of columns closed against waste in one solve; the rest is netted afterwards."""
 
 
 class Assembly:
@@ -115,9 +122,51 @@ class Assembly:
         out[self.steps] = False
         return float(np.max(-net[out], initial=-np.inf))
 
-    def read(self, values: Array) -> dict[str, dict[str, Array]]:
-        """Controls by unit and name, shape ``(T,)``, within their bounds."""
+    def solve(self) -> tuple[dict[str, dict[str, Array]], Outcome, int]:
+        """Solve for what was given.
+
+        Where a store charges and discharges at once, it is solved again with the direction of its
+        net power fixed in those steps.
+
+        Returns
+        -------
+        controls, outcome, repairs
+            Controls by unit and name, shape ``(T,)``; what the solver says; and in how many steps
+            a direction had to be fixed.
+
+        Raises
+        ------
+        SolveFailed
+            If there is no solution.
+        """
+        values, first = self.program.solve()
+        controls, outcome, repairs = self._read(values), first, 0
+        closed: list[tuple[Indices, Array]] = []
+        while len(closed) < MOST_REPAIRS and (found := self._against_waste(controls)):
+            closed += found
+            repairs += sum(len(columns) for columns, _ in found)
+            for columns, _ in found:
+                self.program.set_bounds(columns, 0.0, 0.0)
+            values, outcome = self.program.solve()
+            controls = self._read(values)
+        for columns, high in closed:
+            self.program.set_bounds(columns, 0.0, high)
+        return controls, _against(outcome, first), repairs
+
+    def _read(self, values: Array) -> dict[str, dict[str, Array]]:
         return {reading.unit.name: reading.controls(values) for reading in self._reads}
+
+    def _against_waste(self, controls: Controls) -> list[tuple[Indices, Array]]:
+        """Columns to close, and their upper bounds, so that no store wastes energy as it does."""
+        found = []
+        for reading in self._reads:
+            if isinstance(KINDS[reading.unit.kind], StoreKind):
+                x = controls[reading.unit.name]
+                steps = wasteful(reading.unit, x)
+                out = x["discharge_kw"] > x["charge_kw"]
+                found.append(reading.columns("charge_kw", steps & out))
+                found.append(reading.columns("discharge_kw", steps & ~out))
+        return [(columns, high) for columns, high in found if len(columns)]
 
 
 class _Reading:
@@ -140,6 +189,17 @@ class _Reading:
             control[free] = np.clip(values[columns], low, high)
             found[name] = control
         return found
+
+    def columns(self, name: str, steps: NDArray[np.bool_]) -> tuple[Indices, Array]:
+        """Columns of a control in some steps, and their upper bounds."""
+        free, _, columns, _, high = self._where[name]
+        return columns[steps[free]], high[steps[free]]
+
+
+def _against(outcome: Outcome, first: Outcome) -> Outcome:
+    """Compare the last solve with the bound of the first, which had more freedom."""
+    gap = (outcome.objective - first.bound) / max(abs(outcome.objective), 1e-9)
+    return Outcome(outcome.status, outcome.objective, first.bound, max(gap, 0.0))
 
 
 def _chooses(unit: UnitData) -> bool:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from quartier.optimisation.assembly import Assembly
 from quartier.optimisation.connection import same_prices
-from quartier.optimisation.repair import repaired
+from quartier.optimisation.repair import netted
 from quartier.problem import ConnectionTerms
 from quartier.quantities import Array
 from quartier.units.base import UnitData
@@ -66,7 +66,7 @@ class LocalChoice:
             If the units have no feasible schedule.
         """
         self._assembly.give(residual_kw, curtailable_kw)
-        values, _ = self._assembly.program.solve()
-        controls, repairs = repaired(self.units, self._assembly.read(values))
+        controls, _, repairs = self._assembly.solve()
         self.repairs += repairs
-        return evaluate(self.units, controls, self._terms.penalty_eur_per_kwh)
+        done = netted(self.units, controls)
+        return evaluate(self.units, done, self._terms.penalty_eur_per_kwh)

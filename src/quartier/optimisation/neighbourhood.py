@@ -11,7 +11,7 @@ import numpy as np
 from quartier.optimisation.assembly import Assembly
 from quartier.optimisation.connection import same_prices
 from quartier.optimisation.program import Outcome
-from quartier.optimisation.repair import repaired
+from quartier.optimisation.repair import netted
 from quartier.problem import ConnectionTerms, NeighbourhoodProblem
 from quartier.quantities import Array
 from quartier.units import KINDS
@@ -89,15 +89,13 @@ class NeighbourhoodModel:
         began = time.perf_counter()
         nothing = np.zeros(self.problem.horizon.steps)
         self._assembly.give(nothing, nothing)
-        values, outcome = self._assembly.program.solve()
+        controls, outcome, repairs = self._assembly.solve()
         wall_s = time.perf_counter() - began
-        controls = self._assembly.read(values)
-        schedules, repairs = {}, 0
+        schedules = {}
         for agent, units in self.problem.agents.items():
             planned = {unit.name: controls[unit.name] for unit in units if unit.name in controls}
-            own, fixed = repaired(units, planned)
+            own = netted(units, planned)
             schedules[agent] = evaluate(units, own, self._terms.penalty_eur_per_kwh)
-            repairs += fixed
         return self._solution(schedules, outcome, repairs, wall_s)
 
     def _solution(

@@ -1,15 +1,15 @@
-"""Stores that charge and discharge at once: repaired to their net power, and counted (M1).
+"""Stores that charge and discharge at once: told apart again, and counted (M1).
 
-A linear program may waste energy that way where energy is worth less than nothing. What is
-executed is the net power, so the plan has to be one, too.
+A linear program wastes energy that way where energy is worth less than nothing. What is executed
+is the net power, so a plan has to be one, too.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from quartier.quantities import Array
 from quartier.units import KINDS
@@ -24,39 +24,39 @@ WASTED_KWH = 1e-6
 Controls = Mapping[str, Mapping[str, Array]]
 
 
-def repaired(units: Sequence[UnitData], controls: Controls) -> tuple[Controls, int]:
-    """Replace charging and discharging at once by the net power.
-
-    A store that then has no room for what it no longer wastes follows its set point as far as it
-    can, as it will in execution.
-
-    Returns
-    -------
-    controls, steps
-        The repaired controls, and in how many steps energy had been wasted.
-    """
-    stores = [unit for unit in units if isinstance(KINDS[unit.kind], StoreKind)]
-    net = {unit.name: _net(controls[unit.name]) for unit in stores}
-    wasted = sum(_wasted(unit, controls[unit.name], net[unit.name]) for unit in stores)
-    controls = {**controls, **net}
-    if not wasted or all(_has_room(unit, net[unit.name]) for unit in stores):
-        return controls, wasted
-    wanted = evaluate(units, controls, 0.0).command_kw
-    followed = Group(units).run(wanted)
-    return {unit: {n: v[0] for n, v in x.items()} for unit, x in followed.items()}, wasted
+def stores_of(units: Sequence[UnitData]) -> list[UnitData]:
+    """Units that charge and discharge."""
+    return [unit for unit in units if isinstance(KINDS[unit.kind], StoreKind)]
 
 
-def _net(x: Mapping[str, Array]) -> dict[str, Array]:
+def net_of(x: Mapping[str, Array]) -> dict[str, Array]:
+    """Charge or discharge by the net power only."""
     net_kw = x["discharge_kw"] - x["charge_kw"]
     return {"charge_kw": np.maximum(-net_kw, 0.0), "discharge_kw": np.maximum(net_kw, 0.0)}
 
 
-def _wasted(unit: UnitData, x: Mapping[str, Array], net: Mapping[str, Array]) -> int:
+def wasteful(unit: UnitData, x: Mapping[str, Array]) -> NDArray[np.bool_]:
+    """Steps in which a store loses energy by charging and discharging at once."""
     kind, u, dt_h = KINDS[unit.kind], unit.parameters, unit.horizon.dt_h
-    before: Any = kind.next_energy(u, 0.0, x, dt_h)
-    return int(np.sum(kind.next_energy(u, 0.0, net, dt_h) - before > WASTED_KWH))
+    lost_kwh: Array = kind.next_energy(u, 0.0, net_of(x), dt_h) - kind.next_energy(u, 0.0, x, dt_h)
+    return lost_kwh > WASTED_KWH
+
+
+def netted(units: Sequence[UnitData], controls: Controls) -> Controls:
+    """Replace charging and discharging at once by the net power.
+
+    A store that has no room for what it then no longer wastes follows its set point as far as it
+    can, as it will in execution.
+    """
+    net = {unit.name: net_of(controls[unit.name]) for unit in stores_of(units)}
+    controls = {**controls, **net}
+    if all(_has_room(unit, net[unit.name]) for unit in stores_of(units)):
+        return controls
+    wanted = evaluate(units, controls, 0.0).command_kw
+    followed = Group(units).run(wanted)
+    return {unit: {n: v[0] for n, v in x.items()} for unit, x in followed.items()}
 
 
 def _has_room(unit: UnitData, x: Mapping[str, Array]) -> bool:
     energy_kwh = energy_of(unit, {name: values[np.newaxis] for name, values in x.items()})[0]
-    return bool(np.all(energy_kwh <= unit.series["energy_max_kwh"] + WASTED_KWH))
+    return bool(np.all(energy_kwh <= unit.series["energy_max_kwh"] + 1e-4))
