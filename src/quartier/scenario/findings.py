@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 from quartier.errors import InputError
-from quartier.scenario.csv_series import HorizonError, SeriesError
+from quartier.scenario.record import HorizonError, SeriesError
 from quartier.scenario.series import SIMBENCH
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import functools
 import re
 from collections.abc import Mapping, Sequence
@@ -11,17 +10,15 @@ from importlib import resources
 from pathlib import Path
 from typing import Any
 
-import yaml
 from pydantic import ValidationError
 
 from quartier.errors import InputError
 from quartier.scenario import yaml_file
 from quartier.scenario.models import Scenario
+from quartier.scenario.overrides import override, with_variant
+from quartier.scenario.problems import described, suggestion
 
 FILE_NAME = "scenario.yaml"
-_FILE_KEYS = ("variants", "default_variant")
-_NAMED = {"neighbourhoods", "units"}
-"""Keys whose mappings are keyed by names that the file chooses."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +67,7 @@ def load(source: str | Path, overrides: Sequence[str] = ()) -> LoadedScenario:
     path, wanted = find(str(source))
     data = yaml_file.read(path)
     variant, data = with_variant(data, wanted, str(path))
-    problems = [p for p in (_override(data, text) for text in overrides) if p is not None]
+    problems = [p for p in (override(data, text) for text in overrides) if p is not None]
     scenario, wrong = validated(data)
     if problems or wrong or scenario is None:
         problems += wrong + _further_problems(data, path.parent)
@@ -102,8 +99,6 @@ def find(source: str) -> tuple[Path, str | None]:
         path = _file(text) if text else None
         if path is not None:
             return path, wanted or None
-    from quartier.scenario.problems import suggestion
-
     name = name if colon else source
     raise InputError(
         [
@@ -132,106 +127,12 @@ def _shipped_names() -> list[str]:
     return [folder.name for folder in _shipped_root().iterdir() if (folder / FILE_NAME).is_file()]
 
 
-# -- variants and overrides ------------------------------------------------------------------------
-def with_variant(
-    data: Mapping[str, Any], wanted: str | None, source: str
-) -> tuple[str | None, dict[str, Any]]:
-    """Return the variant's name and the scenario's data with the variant merged in.
-
-    Raises
-    ------
-    InputError
-        If there is no such variant.
-    """
-    from quartier.scenario.problems import suggestion
-
-    variants = data.get("variants") or {}
-    base = {key: value for key, value in data.items() if key not in _FILE_KEYS}
-    if not isinstance(variants, Mapping):
-        raise InputError(["variants: is no mapping of names to overrides"], source)
-    name = wanted or data.get("default_variant") or next(iter(variants), None)
-    if name is None:
-        return None, base
-    if name not in variants:
-        raise InputError([f"there is no variant {name!r}{suggestion(str(name), variants)}"], source)
-    return str(name), merged(base, variants[name] or {})
-
-
-def merged(base: Any, over: Any) -> Any:
-    """Merge mappings key by key, the second one winning; null removes a key."""
-    if not isinstance(base, Mapping) or not isinstance(over, Mapping):
-        return copy.deepcopy(over)
-    result = {key: copy.deepcopy(value) for key, value in base.items()}
-    for key, value in over.items():
-        if value is None:
-            result.pop(key, None)
-        else:
-            result[key] = merged(result.get(key), value)
-    return result
-
-
-def _override(data: dict[str, Any], text: str) -> str | None:
-    """Set ``PATH=VALUE`` in the data; return what is wrong with it."""
-    path, equals, value = text.partition("=")
-    if not equals or not path:
-        return f"--set {text}: write PATH=VALUE, e.g. horizon.steps=96"
-    try:
-        parsed = yaml_file.parse(value)
-    except yaml.YAMLError:
-        return f"--set {text}: {value!r} is no YAML value"
-    *parents, last = [int(p) if p.isdecimal() else p for p in path.split(".")]
-    here: Any = data
-    for k, part in enumerate(parents):
-        problem = _step_problem(data, here, part, parents[:k])
-        if problem:
-            return f"--set {text}: {problem}"
-        here = here.setdefault(part, {}) if isinstance(here, dict) else here[part]
-    problem = _step_problem(data, here, last, parents, creates=True)
-    if problem:
-        return f"--set {text}: {problem}"
-    if parsed is None and isinstance(here, dict):
-        here.pop(last, None)
-    else:
-        here[last] = parsed
-    return None
-
-
-def _step_problem(
-    data: Mapping[str, Any],
-    here: Any,
-    part: str | int,
-    before: Sequence[str | int],
-    *,
-    creates: bool = False,
-) -> str | None:
-    """What keeps a path from going on to ``part``."""
-    from quartier.scenario.problems import suggestion
-    from quartier.scenario.schema import keys_at
-
-    where = ".".join(map(str, before)) or "the file"
-    if isinstance(here, list):
-        inside = isinstance(part, int) and part < len(here)
-        return None if inside else f"{where} has {len(here)} entries, counted from 0"
-    if not isinstance(here, Mapping):
-        return f"{where} is a value, it has no {part!r}"
-    if part in here or (creates and before and before[-1] in _NAMED):
-        return None
-    if before and before[-1] in _NAMED:
-        return f"there is no {part!r} in {where}{suggestion(str(part), here)}"
-    known = keys_at(before, data)
-    if known and part not in known:
-        return f"unknown key {part!r} in {where}{suggestion(str(part), known)}"
-    return None
-
-
 # -- validation ---------------------------------------------------------------------------------
 def validated(data: Mapping[str, Any]) -> tuple[Scenario | None, list[str]]:
     """Return the scenario, or None and what is wrong with its data."""
     try:
         return Scenario.model_validate(data), []
     except ValidationError as error:
-        from quartier.scenario.problems import described
-
         return None, described(error.errors(include_url=False), data)
 
 

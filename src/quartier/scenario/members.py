@@ -13,6 +13,7 @@ from quartier.scenario import sessions
 from quartier.scenario.findings import Findings
 from quartier.scenario.models import Scenario
 from quartier.scenario.problems import suggestion
+from quartier.scenario.record import SeriesError
 from quartier.scenario.series import SeriesReader
 from quartier.units import KINDS
 from quartier.units.base import HeatParameters, Session, UnitData, UnitParameters
@@ -114,8 +115,6 @@ class Members:
         own = [name.partition(".")[2] for name in names]
         stations = self._file(parameters.sessions_csv).stations
         if not set(own) & set(stations):
-            from quartier.scenario.csv_series import SeriesError
-
             raise SeriesError(
                 f"{parameters.sessions_csv} has no session of station {own[0]!r}"
                 f"{suggestion(own[0], stations)}"
@@ -129,8 +128,6 @@ class Members:
 
 def raise_negative(name: str, values: Array) -> None:
     """Refuse a series that must not be negative."""
-    from quartier.scenario.csv_series import SeriesError
-
     at = int(np.argmin(values))
     raise SeriesError(
         f"{name} is negative ({values[at]:g} in step {at}); write generation, load and demand as "

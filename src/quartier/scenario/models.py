@@ -62,23 +62,28 @@ def _written_time(value: Any) -> Any:
 
 
 def _unique_time(value: datetime) -> datetime:
-    """Refuse local times that daylight saving repeats or skips."""
-    try:
-        to_utc(value)
-    except ValueError as error:
-        raise ValueError(
-            f"{value:%Y-%m-%d %H:%M} in {LOCAL.key} is repeated or skipped by daylight saving; "
-            "add the offset, e.g. +01:00"
-        ) from error
+    to_utc(value)
     return value
 
 
 def to_utc(time: datetime) -> pd.Timestamp:
-    """Return a time as UTC; without an offset it is local time (Europe/Berlin)."""
+    """Return a time as UTC; without an offset it is local time (Europe/Berlin).
+
+    Raises
+    ------
+    ValueError
+        If daylight saving repeats or skips the local time.
+    """
     stamp = pd.Timestamp(time)
-    if stamp.tzinfo is None:
-        stamp = stamp.tz_localize(LOCAL)
-    return stamp.tz_convert("UTC")
+    if stamp.tzinfo is not None:
+        return stamp.tz_convert("UTC")
+    local = stamp.tz_localize(LOCAL, ambiguous="NaT", nonexistent="NaT")
+    if not isinstance(local, pd.Timestamp):
+        raise ValueError(
+            f"{time:%Y-%m-%d %H:%M} in {LOCAL.key} is repeated or skipped by daylight saving; add "
+            "the offset, e.g. +01:00"
+        )
+    return local.tz_convert("UTC")
 
 
 class HorizonSettings(Frozen):

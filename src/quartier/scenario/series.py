@@ -25,8 +25,9 @@ import pandas as pd
 from quartier.grid import simbench
 from quartier.quantities import Array, Horizon
 from quartier.scenario import weather
-from quartier.scenario.csv_series import CsvFile, Record, SeriesError
+from quartier.scenario.csv_series import CsvFile
 from quartier.scenario.models import LOCAL, Price, TimeOfUse
+from quartier.scenario.record import Record, SeriesError
 from quartier.units.base import CsvColumn, SeriesRequest, Source
 
 _DIMENSION = {

@@ -20,8 +20,8 @@ import numpy as np
 import pandas as pd
 
 from quartier.quantities import Horizon
-from quartier.scenario.csv_series import SeriesError
 from quartier.scenario.models import LOCAL, to_utc
+from quartier.scenario.record import SeriesError
 from quartier.units.base import Session
 from quartier.units.ev_station import EvStationParameters
 
@@ -177,12 +177,13 @@ def _by_arrival(item: tuple[int, Stay]) -> float:
 def _hours(text: str, horizon: Horizon, where: str) -> float:
     """Hours from the horizon's start to a written time."""
     try:
-        time = to_utc(datetime.fromisoformat(text.strip()))
+        written = datetime.fromisoformat(text.strip())
     except ValueError as error:
-        raise SeriesError(
-            f"{where}: {text!r} is no time, e.g. 2016-07-25T17:30, or it is repeated or skipped by "
-            "daylight saving; add its offset, e.g. +01:00"
-        ) from error
+        raise SeriesError(f"{where}: {text!r} is no time, e.g. 2016-07-25T17:30") from error
+    try:
+        time = to_utc(written)
+    except ValueError as error:
+        raise SeriesError(f"{where}: {error}") from error
     return float((time - horizon.start) / pd.Timedelta(hours=1))
 
 

@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 
 from quartier import cache
 from quartier.quantities import Array
-from quartier.scenario.csv_series import Record, SeriesError
+from quartier.scenario.record import Record, SeriesError
 
 REGIONS = range(1, 16)
 """Regions of the test reference years; 3 is the lowland of north-west Germany (Hamburg)."""
