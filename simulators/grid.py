@@ -83,6 +83,8 @@ class Grid(TimeBased):
         self._network = network = self._background.network
         self._flow = RecycledPowerFlow(network)
         self._tap_pos = network.tap_pos
+        # The first power flow of a process takes seconds (numba): not in a step of the run.
+        self._flow.step(*self._background.at(0), self._tap_pos)
         points: Mapping[str, int] = model_params.get("connection_points") or {}
         self._points = np.array([network.position(bus) for bus in points.values()], dtype=int)
         children = self._children(points)

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from quartier.quantities import Array
 from quartier.units.base import UnitData
-from quartier.units.heat_hub import heat_capacity_kwh
+from quartier.units.heat_hub import heat_capacity_kwh, stores_heat
 
 Positions = NDArray[np.int64]
 
@@ -27,23 +27,25 @@ class Places:
         Position by neighbourhood, or by the name of a plant outside of them.
     hubs
         Position by heat hub.
-    capacity_kwh
-        Heat that each hub can store, shape ``(hubs + 1,)``.
+    capacity_kwh, start_kwh
+        Heat that each hub can store, and that is stored at the start, shape ``(hubs + 1,)``.
     """
 
     points: Mapping[str, int] = field(default_factory=dict)
     hubs: Mapping[str, int] = field(default_factory=dict)
     capacity_kwh: Array = field(default_factory=lambda: np.zeros(1))
+    start_kwh: Array = field(default_factory=lambda: np.zeros(1))
 
     @classmethod
     def of(cls, points: Sequence[str], units: Sequence[UnitData]) -> Places:
         """Return the places of units: their connection points by name, and their hubs."""
         hubs = list(dict.fromkeys(u.hub for u in units if u.hub is not None))
-        capacity_kwh = np.zeros(len(hubs) + 1)
+        capacity_kwh, start_kwh = np.zeros((2, len(hubs) + 1))
         for unit in units:
-            if unit.hub is not None:
+            if unit.hub is not None and stores_heat(unit):
                 capacity_kwh[hubs.index(unit.hub)] += heat_capacity_kwh(unit)
-        return cls(_positions(points), _positions(hubs), capacity_kwh)
+                start_kwh[hubs.index(unit.hub)] += unit.state["energy_kwh"]
+        return cls(_positions(points), _positions(hubs), capacity_kwh, start_kwh)
 
     def point_of(self, units: Sequence[UnitData]) -> Positions:
         """Position of each unit's connection point, shape ``(N,)``."""

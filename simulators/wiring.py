@@ -54,8 +54,8 @@ def _heat(kinds: Sequence[str]) -> Iterator[Wire]:
     for kind in heat:
         for lower in _lower(kind, heat):
             yield Wire(f"{lower}.Fleet.heat", f"{kind}.Fleet.heat_of_others")
-        for store in stores if KINDS[kind].order > 0 else ():
-            if store != kind:
+        for store in stores:
+            if 0 < KINDS[kind].order < KINDS[store].order:
                 yield Wire(f"{store}.Fleet.hub_energy", f"{kind}.Fleet.stored_heat", shifted=True)
         way = "heat_in" if KINDS[kind].controls else "heat_out"
         yield Wire(f"{kind}.Fleet.heat", f"heat_hubs.HeatHubs.{way}")

@@ -49,12 +49,6 @@ def opened(execution: Execution, *, debug: bool = False) -> Iterator[mosaik.Worl
         world.shutdown()  # type: ignore[no-untyped-call]
 
 
-def execute(execution: Execution) -> None:
-    """Run all steps of an execution."""
-    with opened(execution) as world:
-        run_world(world, execution)
-
-
 def run_world(world: mosaik.World, execution: Execution) -> None:
     """Run all steps in a world that is open.
 
@@ -75,16 +69,18 @@ def _cancel(loop: asyncio.AbstractEventLoop) -> None:
 
 
 def _build(world: mosaik.World, execution: Execution) -> None:
-    entities = dict(_entities(world, execution))
+    units = [unit for fleet in execution.fleets.values() for unit in fleet]
+    places = Places.of(execution.points["name"], units)
+    entities = dict(_entities(world, execution, places))
     for wire in wiring(list(execution.fleets)):
-        _connect(world, entities, wire)
+        _connect(world, entities, wire, places)
 
 
-def _entities(world: mosaik.World, execution: Execution) -> Iterator[tuple[str, Any]]:
+def _entities(
+    world: mosaik.World, execution: Execution, places: Places
+) -> Iterator[tuple[str, Any]]:
     """Start all simulators, in the order of a step; yield what can be connected, by name."""
     instance, points = execution.instance, execution.points
-    units = [unit for fleet in execution.fleets.values() for unit in fleet]
-    places = Places.of(points["name"], units)
     planner = _start(world, Planner, "planner", execution).Planner(execution=execution)
     yield "planner.Planner", planner
     yield from ((f"planner.{orders.eid}", orders) for orders in planner.children)
@@ -114,15 +110,15 @@ def _start(
     return world.start(PythonStarter(simulator), sim_id=name, step_size=execution.step_s, **more)
 
 
-def _connect(world: mosaik.World, entities: Mapping[str, Any], wire: Wire) -> None:
+def _connect(world: mosaik.World, entities: Mapping[str, Any], wire: Wire, places: Places) -> None:
     source, _, source_attribute = wire.source.rpartition(".")
     target, _, target_attribute = wire.target.rpartition(".")
-    # A shifted value that is not there in the first step counts as nothing (see inputs.total).
-    initial = {source_attribute: None} if wire.shifted else {}
+    # In the first step there is no last one: the planner then takes the instance's own state.
+    first = places.start_kwh if target_attribute == "stored_heat" else None
     world.connect(
         entities[source],
         entities[target],
         (source_attribute, target_attribute),
         time_shifted=wire.shifted,
-        initial_data=initial,
+        initial_data={source_attribute: first} if wire.shifted else {},
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import platform
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -24,7 +24,7 @@ from quartier.progress import Progress, SilentProgress
 from quartier.results import Result, RunWriter, new_run_directory, run_log
 from quartier.scenario.load import LoadedScenario, load
 from quartier.simulators.execution import Execution
-from quartier.simulators.world import execute
+from quartier.simulators.world import opened, run_world
 
 logger = logging.getLogger(__name__)
 
@@ -182,9 +182,12 @@ class Story:
             progress=self.progress,
         )
         steps = self.instance.horizon.steps
-        self.progress.phase(name, steps)
-        with self.clock.phase("execution"):
-            execute(execution)
+        with ExitStack() as stack:
+            with self.clock.phase("setup"):
+                world = stack.enter_context(opened(execution))
+            self.progress.phase(name, steps)
+            with self.clock.phase("execution"):
+                run_world(world, execution)
         self.clock.move(execution.journal.planning_s, "execution", "planning")
         if execution.journal.steps != steps:
             raise RunFailed(f"only {execution.journal.steps} of {steps} steps were executed")
