@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import logging
 import os
 import tempfile
 from collections.abc import Callable
@@ -11,6 +12,8 @@ from pathlib import Path
 from typing import TypeVar
 
 import platformdirs
+
+logger = logging.getLogger(__name__)
 
 Data = TypeVar("Data")
 
@@ -49,10 +52,11 @@ def cached(name: str, write: Callable[[Path], None], read: Callable[[Path], Data
             return read(path)
         except Exception:
             path.unlink(missing_ok=True)
+    logger.info("Preparing %s: slow this first time, then kept in %s", path.stem, path.parent)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         _write_whole(path, write)
-    except PermissionError:
+    except OSError:
         path = _fallback() / name.replace("/", "-")
         if not path.is_file():
             _write_whole(path, write)

@@ -14,12 +14,12 @@ Rows: TypeAlias = Iterator[tuple[str, str]]
 
 def scenarios() -> Rows:
     """Shipped scenarios, each followed by its variants."""
-    from quartier.scenario.load import shipped
+    from quartier.scenario.load import load, shipped
 
     for name, (title, variants) in shipped().items():
         yield name, title
-        for variant in variants:
-            yield f"{name}:{variant}", ""
+        for variant in (f"{name}:{variant}" for variant in variants):
+            yield variant, load(variant).scenario.title
 
 
 def coordinations() -> Rows:

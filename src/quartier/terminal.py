@@ -15,12 +15,17 @@ from quartier import progress
 from quartier.errors import InputError, QuartierError
 
 if TYPE_CHECKING:
+    from rich.console import Console
     from rich.table import Table
 
     from quartier.results import Result
 
 WRONG_INPUT, FAILED, DEGRADED, CANCELLED = 2, 3, 4, 130
 """Exit codes; 0 is a complete run."""
+WIDE = 110
+"""Characters from which on a line holds the meaning of a KPI."""
+NOTHING = 1e-9
+"""What is printed as zero: rounding errors of a sum."""
 
 
 def print_rows(title: str, rows: Iterable[tuple[str, str]]) -> None:
@@ -28,25 +33,26 @@ def print_rows(title: str, rows: Iterable[tuple[str, str]]) -> None:
     table = _table(title, "", "")
     for row in rows:
         table.add_row(*row)
-    _print(table)
+    _console().print(table)
 
 
 def print_kpis(result: Result) -> None:
-    """Print the table of KPIs."""
-    table = _table("KPI", "value", "unit", "meaning")
+    """Print the table of KPIs; on a wide terminal, with what they mean."""
+    console = _console()
+    table = _table("KPI", "value", "unit", *(["meaning"] if console.width >= WIDE else []))
     table.columns[1].justify = "right"
-    kpis = result.kpi_table
-    for row in zip(
-        kpis.index, kpis["value"].map(_figure), kpis["unit"], kpis["label"], strict=True
-    ):
-        table.add_row(*map(str, row))
-    _print(table)
+    for name, row in result.kpi_table.astype(object).iterrows():
+        cells = (str(name), _figure(float(row["value"])), row["unit"], row["label"])
+        table.add_row(*cells[: len(table.columns)])
+    console.print(table)
 
 
 def _figure(value: float) -> str:
     """Four significant digits or all whole ones; a dash for what is undefined."""
     if math.isnan(value):
         return "–"
+    if abs(value) < NOTHING:
+        return "0"
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 
@@ -59,10 +65,10 @@ def _table(*headings: str) -> Table:
     return table
 
 
-def _print(table: Table) -> None:
+def _console() -> Console:
     from rich.console import Console
 
-    Console(markup=False, highlight=False).print(table)
+    return Console(markup=False, highlight=False)
 
 
 def complain(text: str) -> None:

@@ -1,5 +1,6 @@
 """The command line: what it prints, where, and its exit codes."""
 
+import math
 import subprocess
 import sys
 
@@ -7,9 +8,11 @@ import pytest
 from typer.testing import CliRunner
 
 import quartier
+from quartier.catalogue import CATALOGUE
 from quartier.cli import app
 from quartier.errors import InputError, RunFailed
 from quartier.results import Result, RunWriter
+from quartier.terminal import _figure
 
 
 @pytest.fixture
@@ -52,6 +55,21 @@ def test_complete_run_prints_kpis_and_the_folder(invoke, ends, tmp_path):
     assert ["redispatch_calls", "–", "1", "Redispatch_Calls"] in rows
     assert f"Run folder: {tmp_path / 'run'}" in answer.stdout
     assert answer.stderr == ""
+
+
+def test_narrow_terminal_keeps_a_line_a_kpi(invoke, ends, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "80")
+    ends("complete")
+    rows = [line.split() for line in invoke("run", "fliegerhorst").stdout.splitlines()]
+    assert ["losses", "12.35", "MWh"] in rows
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(math.nan, "–"), (5e-15, "0"), (-3276.4, "-3,276"), (0.067448, "0.06745"), (1.0, "1")],
+)
+def test_figures_have_four_digits_or_all_whole_ones(value, text):
+    assert _figure(value) == text
 
 
 def test_options_reach_the_run(invoke, ends, tmp_path):
@@ -107,8 +125,9 @@ def test_lists_have_a_line_for_everything(invoke):
     assert answer.exit_code == 0
     for name in ("fliegerhorst", "fliegerhorst:max-load", "uncontrolled", "cohda", "battery"):
         assert name in answer.stdout
-    for line in invoke("list", "coordinations").stdout.splitlines()[3:]:
-        assert len(line.split()) != 1, f"no description: {line}"
+    for line in answer.stdout.splitlines():
+        words = line.strip(" ─").split()
+        assert len(words) != 1 or words[0] in CATALOGUE, f"no description: {line}"
     assert "battery" not in invoke("list", "scenarios").stdout
 
 
