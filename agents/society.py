@@ -72,7 +72,6 @@ def build(problem: Problem, rng: np.random.Generator) -> Society:
         neighbourhoods[task.name] = NeighbourhoodAgent(
             task,
             list(task.agents),
-            sorted(graph[task.name]),
             problem.negotiation,
             reactive(task),
             DSO,

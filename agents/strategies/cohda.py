@@ -100,5 +100,7 @@ def _unheard(dso: DsoAgent) -> Iterator[str]:
         missing = sorted(dso.assets.keys() - dso.offers.keys())
         yield f"no redispatch: no offer from {', '.join(missing)} within the lead time"
         return
-    for reason in dso.history[-1].result.unsolved:
-        yield f"redispatch: {reason}"
+    reasons = dso.history[-1].result.reasons
+    if reasons:
+        step, reason = next(iter(reasons.items()))
+        yield f"redispatch: {len(reasons)} steps not cured, the first is {step} of the gate: {reason}"

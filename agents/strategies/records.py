@@ -41,11 +41,11 @@ def _before(problem: Problem, agents: Society) -> Iterator[Row]:
     """Congestion with everything offered, per step: what the KPIs call "before" (M12)."""
     if not agents.dso.history:
         return
-    before = agents.dso.history[0].result.before
+    before = agents.dso.history[0].result.before_violations
     for name, unit, values in (
         ("overloads_offered", "1", before.overloads),
         ("overload_energy_offered", "MWh", before.overload_mwh),
-        ("voltage_violations_offered", "1", before.voltage_violations),
+        ("voltage_violations_offered", "1", before.voltages),
     ):
         yield from _series(problem, name, unit, values)
 
@@ -59,7 +59,7 @@ def _solves(agents: Society) -> Iterator[Row]:
     for step in agents.dso.history:
         yield {
             "problem": f"redispatch-{step.number}",
-            "status": "unsolved" if step.result.unsolved else "optimal",
+            "status": "unsolved" if step.result.unsolved.any() else "optimal",
             "objective": step.result.cost_eur,
             "wall_s": step.wall_s,
         }
