@@ -1,7 +1,8 @@
 """The connection point as a linear program: exactly `problem.ConnectionTerms.cost_eur` (M3).
 
-With import dearer than export, curtailing at a price, and a penalty above all else, the cheapest
-choice of what is curtailed, exported and imported is what ``ConnectionTerms`` computes.
+The cheapest choice of what is curtailed, exported and imported is what ``ConnectionTerms``
+computes, as long as import is not cheaper than export, nobody is paid more for importing than
+curtailment costs (``-import <= curtailment``), and the penalty is above all else.
 """
 
 from __future__ import annotations

@@ -90,10 +90,6 @@ class Program:
             np.ascontiguousarray(np.broadcast_to(high, shape), dtype=float),
         )
 
-    def hint(self, columns: Indices, values: Array) -> None:
-        """Offer values of some columns as a start for the integer search."""
-        self._highs.setSolution(len(columns), columns, values)
-
     def solve(self) -> tuple[Array, Outcome]:
         """Solve, and return the values of all columns.
 
@@ -116,7 +112,12 @@ class Program:
         return values, Outcome(said, objective, bound, gap)
 
 
-_OPTIONS: dict[str, Any] = {"output_flag": False, "threads": 1, "random_seed": 0}
+_OPTIONS: dict[str, Any] = {
+    "output_flag": False,
+    "threads": 1,
+    "random_seed": 0,
+    "mip_max_nodes": 5000,  # a limit that does not depend on the machine's speed
+}
 
 
 def _lp_of(form: Any, integers: Indices) -> highspy.HighsLp:

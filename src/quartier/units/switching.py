@@ -101,7 +101,7 @@ def can_toggle(on: Flags, state: Mapping[str, float], u: Any, dt_h: float) -> Fl
     before_t = np.concatenate([ends * before, past[..., :-1]], axis=-1)
     after_t = np.concatenate([future[..., 1:], ends * np.inf], axis=-1)
     previous = np.concatenate([np.broadcast_to(was_on, ends.shape), on[..., :-1]], axis=-1)
-    following = np.concatenate([on[..., 1:], on[..., -1:]], axis=-1)
+    following = np.concatenate([on[..., 1:], ~on[..., -1:]], axis=-1)  # the end is open
     left_same, right_same = previous == on, following == on
     joined = 1 + np.where(left_same, 0, before_t) + np.where(right_same, 0, after_t)
     left_fine = ~left_same | (before_t >= least_now)

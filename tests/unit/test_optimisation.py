@@ -1,0 +1,216 @@
+"""The optimisation's value is the value that everybody else computes; its updates are exact."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+import pyomo.environ as pyo
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from quartier.errors import SolveFailed
+from quartier.optimisation import LocalChoice, NeighbourhoodModel
+from quartier.optimisation.block import add_unit
+from quartier.optimisation.connection import add_connection
+from quartier.optimisation.local_choice import GAP
+from quartier.optimisation.program import Program, matrix_form
+from quartier.problem import NeighbourhoodProblem
+
+from . import factories
+
+STEPS = 64
+
+
+def neighbourhood(terms, *more, steps=STEPS):
+    units = (
+        factories.unit("pv", steps=steps),
+        factories.unit("wind", steps=steps, seed=2),
+        factories.unit("battery", steps=steps),
+        *(factories.unit("household", f"place.h{i}", steps=steps, seed=i) for i in range(30)),
+        *(factories.unit("ev_station", f"place.ev{i}", steps=steps, seed=i) for i in range(5)),
+        *factories.heat_hub("chp", "thermal_storage", "boiler", steps=steps),
+        *more,
+    )
+    return NeighbourhoodProblem("place", 1, units[0].horizon, units, terms, 0.1)
+
+
+TERMS = {
+    "plain": {},
+    "capped": {"p_max_kw": 500.0},
+    "capped both ways": {"p_max_kw": 400.0, "p_min_kw": -50.0},
+    "forced to draw": {"p_max_kw": -20.0},
+    "peak": {"peak_eur_per_kw": 4.0},
+    "dear export": {"export_eur_per_kwh": -0.3, "import_eur_per_kwh": 0.1},
+    "emissions": {"co2_eur_per_kg": 0.3, "p_max_kw": 700.0},
+}
+
+
+@pytest.mark.parametrize("relax", [True, False], ids=["relaxed", "binary"])
+@pytest.mark.parametrize("name", TERMS)
+def test_objective_is_the_value_of_the_schedules(name, relax):
+    terms = factories.terms(STEPS, **TERMS[name])
+    solution = NeighbourhoodModel(neighbourhood(terms), relax).solve()
+    every = solution.schedules.values()
+    full = sum(s.p_kw for s in every)
+    loose = sum(s.curtailable_kw for s in every)
+    own = sum(s.cost_eur + terms.co2_eur_per_kg * s.co2_kg for s in every)
+    value = float(terms.cost_eur(full, loose)) + own
+    assert solution.status == "optimal"
+    assert solution.repairs == 0
+    assert solution.objective_eur == pytest.approx(value, rel=1e-6, abs=1e-6)
+    assert solution.cost_eur == pytest.approx(value, rel=1e-12)
+    assert solution.bound_eur <= solution.objective_eur + 1e-6
+    assert solution.gap <= 1e-4 + 1e-9
+
+
+def test_curtailment_of_a_solution_is_shared_pro_rata_and_keeps_the_cap():
+    terms = factories.terms(STEPS, p_max_kw=500.0)
+    problem = neighbourhood(terms)
+    solution = NeighbourhoodModel(problem).solve()
+    assert terms.excess_kw(solution.p_kw).max() < 1e-6
+    available = {u.name: u.series["available_kw"] for u in problem.units if "pv" in u.name}
+    wind = next(u for u in problem.units if u.kind == "wind").series["available_kw"]
+    pv = available["place.pv"]
+    share = solution.curtailed_kw["place.wind"] / wind
+    both = pv > 0
+    np.testing.assert_allclose(solution.curtailed_kw["place.pv"][both], (share * pv)[both])
+    total = sum(s.p_kw for s in solution.schedules.values())
+    np.testing.assert_allclose(solution.p_kw, total - sum(solution.curtailed_kw.values()))
+
+
+def test_relaxation_bounds_the_binary_problem():
+    problem = neighbourhood(factories.terms(STEPS, p_max_kw=600.0))
+    relaxed = NeighbourhoodModel(problem, relax_binaries=True).solve()
+    binary = NeighbourhoodModel(problem).solve()
+    assert relaxed.objective_eur <= binary.objective_eur + 1e-6
+    assert binary.bound_eur >= relaxed.objective_eur - 1e-6
+
+
+@pytest.mark.parametrize("changes", [{"p_max_kw": 350.0}, {"co2_eur_per_kg": 0.5}])
+def test_updated_model_equals_one_built_anew(changes):
+    terms = factories.terms(STEPS)
+    other = factories.terms(STEPS, **changes)
+    model = NeighbourhoodModel(neighbourhood(terms))
+    model.solve()
+    model.update(other)
+    anew = NeighbourhoodModel(neighbourhood(other)).solve()
+    assert model.solve().objective_eur == pytest.approx(anew.objective_eur, rel=2e-4)
+
+
+prices = st.floats(-0.3, 0.6)
+powers = st.lists(st.floats(-900, 900), min_size=6, max_size=6).map(np.array)
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    powers,
+    powers,
+    st.tuples(prices, prices),
+    st.floats(-300, 700),
+    st.sampled_from([-np.inf, -400.0]),
+    st.sampled_from([0.0, 2.0]),
+)
+def test_connection_block_is_the_cost_function(p_kw, loose_kw, pair, p_max, p_min, peak):
+    export, dear = min(pair), max(pair)
+    # Importing so as to curtail has to cost: else the cost function is no minimum (see below).
+    terms = factories.terms(
+        6,
+        export_eur_per_kwh=export,
+        import_eur_per_kwh=max(dear, -0.1),
+        p_max_kw=p_max,
+        p_min_kw=p_min,
+        peak_eur_per_kw=peak,
+    )
+    loose = np.maximum(loose_kw, 0.0)
+    model = pyo.ConcreteModel()
+    model.connection = pyo.Block()
+    add_connection(model.connection, terms, list(map(float, p_kw)), loose, list(range(6)))
+    model.cost = pyo.Objective(expr=model.connection.cost_eur)
+    _, outcome = Program("connection", matrix_form(model)).solve()
+    assert outcome.objective == pytest.approx(float(terms.cost_eur(p_kw, loose)), abs=1e-5)
+
+
+def test_agents_best_reply_is_as_good_as_the_optimum_leaves_room_for():
+    terms = factories.terms(STEPS, p_max_kw=500.0)
+    problem = neighbourhood(terms)
+    optimum = NeighbourhoodModel(problem, relax_binaries=False).solve()
+    total = sum(s.p_kw for s in optimum.schedules.values())
+    loose = sum(s.curtailable_kw for s in optimum.schedules.values())
+    for agent, units in problem.agents.items():
+        if agent in {"pv", "wind"} or agent.startswith("place.h"):
+            continue
+        own = optimum.schedules[agent]
+        reply = LocalChoice(units, terms).best(total - own.p_kw, loose - own.curtailable_kw)
+        gain = reply.cost_eur - own.cost_eur
+        before = float(terms.cost_eur(total, loose))
+        gain += float(terms.cost_eur(total - own.p_kw + reply.p_kw, loose)) - before
+        assert abs(gain) <= GAP * abs(optimum.cost_eur) + 1e-6, agent
+
+
+def test_same_calls_give_the_same_schedules():
+    units = factories.heat_hub("chp", "thermal_storage", "boiler", steps=STEPS)
+    terms = factories.terms(STEPS, p_max_kw=300.0)
+    rng = np.random.default_rng(8)
+    residuals = [400.0 * rng.standard_normal(STEPS) for _ in range(4)]
+
+    def run():
+        choice = LocalChoice(units, terms)
+        return [choice.best(r, np.zeros(STEPS)).p_kw for r in residuals]
+
+    np.testing.assert_array_equal(run(), run())
+
+
+def test_peak_counts_steps_in_which_the_unit_cannot_act():
+    unit = factories.unit("ev_station", steps=STEPS)
+    terms = factories.terms(STEPS, peak_eur_per_kw=50.0)
+    residual = -8.0 * np.random.default_rng(3).random(STEPS)
+    residual[np.flatnonzero(unit.series["plug_kw"] == 0.0)[0]] = -15.0
+    others = factories.unit("household", steps=STEPS)
+    others = replace(others, series={"load_kw": -residual})
+    problem = NeighbourhoodProblem("all", 1, unit.horizon, (unit, others), terms, 0.1)
+    reply = LocalChoice([unit], terms).best(residual, np.zeros(STEPS))
+    value = float(terms.cost_eur(residual + reply.p_kw, np.zeros(STEPS)))
+    assert value == pytest.approx(NeighbourhoodModel(problem).solve().objective_eur, abs=1e-6)
+
+
+def test_full_battery_that_could_burn_energy_is_told_not_to():
+    unit = factories.unit("battery", steps=12, start_soc=0.9)
+    terms = factories.terms(12, p_max_kw=0.0)
+    choice = LocalChoice([unit], terms)
+    schedule = choice.best(np.full(12, 100.0), np.zeros(12))
+    assert choice.repairs > 0
+    x = schedule.controls[unit.name]
+    assert np.all(np.minimum(x["charge_kw"], x["discharge_kw"]) == 0.0)
+    energy = schedule.energy_kwh[unit.name]
+    assert np.all(energy <= unit.series["energy_max_kwh"] + 1e-6)
+    idle = float(terms.cost_eur(np.full(12, 100.0), np.zeros(12)))
+    cost = float(terms.cost_eur(100.0 + schedule.p_kw, np.zeros(12))) + schedule.cost_eur
+    assert cost <= idle + 1e-6
+    repairs = choice.repairs
+    again = choice.best(np.full(12, 100.0), np.zeros(12))
+    np.testing.assert_allclose(again.p_kw.sum(), schedule.p_kw.sum(), atol=1e-6)
+    assert choice.repairs > repairs  # what was closed had been opened again
+
+
+def test_units_without_choice_have_their_one_schedule():
+    units = (factories.unit("household", steps=STEPS), factories.unit("pv", steps=STEPS))
+    schedule = LocalChoice(units, factories.terms(STEPS)).best(np.zeros(STEPS), np.zeros(STEPS))
+    expected = units[1].series["available_kw"] - units[0].series["load_kw"]
+    np.testing.assert_allclose(schedule.p_kw, expected)
+
+
+def test_state_that_breaks_every_schedule_is_named():
+    unit = factories.unit("chp", steps=8, min_up_h=2.0, ramp_kw_per_h=10.0)
+    broken = replace(unit, state={"on": 1.0, "p_kw": 400.0, "hours": 0.25})
+    with pytest.raises(SolveFailed, match=r"local choice of heat: infeasible"):
+        LocalChoice([broken], factories.terms(8)).best(np.zeros(8), np.zeros(8))
+
+
+def test_row_without_variables_is_checked():
+    unit = factories.unit("chp", steps=8, available=False, ramp_kw_per_h=10.0)
+    running = replace(unit, state={"on": 1.0, "p_kw": 100.0, "hours": 9.0})
+    model = pyo.ConcreteModel()
+    with pytest.raises(SolveFailed, match=r"place\.chp: infeasible"):
+        add_unit(model, running)
