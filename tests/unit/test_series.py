@@ -88,7 +88,7 @@ def test_unknown_profile_is_named_with_what_is_near(reader):
         reader.read(power("PV33"), horizon())
 
 
-# -- BDEW, test reference years ---------------------------------------------------------------------
+# -- BDEW, test reference years -------------------------------------------------------------------
 def test_heat_profile_has_the_annual_energy_and_more_in_winter(reader):
     year = Horizon(pd.Timestamp("2015-12-31T23:00Z"), 8784, 1.0)
     heat = reader.read(power("bdew:MFH:3", annual_kwh=900e3), year)
@@ -139,7 +139,7 @@ def test_the_scenarios_temperature(tmp_path, temperature, first):
     assert read.tolist() == [first] * 4
 
 
-# -- CSV: time ----------------------------------------------------------------------------------------
+# -- CSV: time ------------------------------------------------------------------------------------
 def local_csv(start: str, stop: str) -> str:
     """Quarter hours of a stretch of time, written as the clock in Berlin shows them."""
     times = pd.date_range(start, stop, freq="15min", tz="UTC").tz_convert("Europe/Berlin")
@@ -169,10 +169,14 @@ def test_simbenchs_own_local_times_read_as_csv(tmp_path):
     [
         (["2016-03-27 01:45", "2016-03-27 02:00", "2016-03-27 02:15"], "02:00 does not exist"),
         (["2016-10-30 01:30", "2016-10-30 02:30", "2016-10-30 03:30"], "02:30 is ambiguous"),
-        (["2016-07-25 00:00", "2016-07-25 00:15", "2016-07-25 00:45", "2016-07-25 01:00"],
-         r"a gap between 2016-07-24 22:15 UTC and 2016-07-24 22:45 UTC \(line 4\)"),
-        (["2016-07-25 00:00", "2016-07-25 00:15", "2016-07-25 00:15", "2016-07-25 00:30"],
-         "a step back or a repeated time"),
+        (
+            ["2016-07-25 00:00", "2016-07-25 00:15", "2016-07-25 00:45", "2016-07-25 01:00"],
+            r"a gap between 2016-07-24 22:15 UTC and 2016-07-24 22:45 UTC \(line 4\)",
+        ),
+        (
+            ["2016-07-25 00:00", "2016-07-25 00:15", "2016-07-25 00:15", "2016-07-25 00:30"],
+            "a step back or a repeated time",
+        ),
         (["2016-07-25 00:00", "noon"], "line 3: 'noon' is no time"),
         (["2016-07-25 00:00", "2016-07-25 00:15Z"], "line 2: a time without the offset"),
         (["2016-07-25 00:00"], "fewer than two rows"),
@@ -217,13 +221,18 @@ def test_prices_as_smard_exports_them(reader, tmp_path):
     assert read == pytest.approx([1.0315, -0.00525, 0.08])
 
 
-# -- CSV: values ------------------------------------------------------------------------------------
+# -- CSV: values ----------------------------------------------------------------------------------
 DAY = "\n".join(["time,p,q", *(f"2016-07-25 {h:02d}:00,{h / 24},{h}" for h in range(24))])
 
 
 @pytest.mark.parametrize(
     ("column", "unit", "factor", "expected"),
-    [("p", "1", 48.0, 2.0), ("q", "kW", 48.0, 1.0), ("q", "MW", 1.0, 1000.0), ("q", "W", 1.0, 1e-3)],
+    [
+        ("p", "1", 48.0, 2.0),
+        ("q", "kW", 48.0, 1.0),
+        ("q", "MW", 1.0, 1000.0),
+        ("q", "W", 1.0, 1e-3),
+    ],
 )
 def test_shares_are_scaled_and_powers_converted(reader, tmp_path, column, unit, factor, expected):
     write(tmp_path, DAY)
@@ -272,7 +281,7 @@ def test_a_file_that_is_no_table(reader, tmp_path):
         reader.read(power(source), horizon())
 
 
-# -- time of use --------------------------------------------------------------------------------------
+# -- time of use ----------------------------------------------------------------------------------
 TARIFF = [
     TimeOfUse.model_validate({"from": "06:00", "eur_per_kwh": 0.3}),
     TimeOfUse.model_validate({"from": "22:00", "eur_per_kwh": 0.2}),

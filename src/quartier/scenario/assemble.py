@@ -17,6 +17,7 @@ from quartier.scenario.findings import Findings
 from quartier.scenario.grid_data import GridData, read_grid, simbench_scenario
 from quartier.scenario.members import Members
 from quartier.scenario.models import Scenario
+from quartier.scenario.problems import suggestion
 from quartier.scenario.series import SeriesReader
 from quartier.units.base import SeriesRequest, UnitData
 
@@ -101,8 +102,12 @@ def _buses(scenario: Scenario, network: Network, findings: Findings) -> dict[str
     found = {}
     for place, settings in scenario.neighbourhoods.items():
         path = f"neighbourhoods.{place}.bus"
+        if isinstance(settings.bus, str) and settings.bus not in names:
+            problem = f"there is no bus {settings.bus!r} in the grid"
+            findings.add(path, problem + suggestion(settings.bus, names, most=0))
+            continue
         with findings.at(path):
-            bus = names.get(settings.bus, -1) if isinstance(settings.bus, str) else settings.bus
+            bus = names[settings.bus] if isinstance(settings.bus, str) else settings.bus
             network.position(bus)
             if bus in dark:
                 findings.add(path, f"bus {bus} is not connected to the upper grid")

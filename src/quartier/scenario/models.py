@@ -131,10 +131,13 @@ class GridSettings(Frozen):
         return self
 
 
+TIME_PATTERN = r"^([01]\d|2[0-3]):[0-5]\d$"
+
+
 class TimeOfUse(Frozen):
     """A price from a time of day on."""
 
-    start: str = Field(alias="from", pattern=r"^([01]\d|2[0-3]):[0-5]\d$")
+    start: str = Field(alias="from", pattern=TIME_PATTERN)
     """Local time of day (Europe/Berlin), `HH:MM`."""
     eur_per_kwh: float
     """Price in EUR/kWh until the next entry."""

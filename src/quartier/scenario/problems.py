@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 from pydantic_core import ErrorDetails
 
-from quartier.scenario.models import NAME_PATTERN
+from quartier.scenario.models import NAME_PATTERN, TIME_PATTERN
 from quartier.scenario.schema import keys_at
 
 Path: TypeAlias = tuple[str | int, ...]
@@ -79,13 +79,19 @@ def _is_key(part: str | int, path: Sequence[str | int]) -> bool:
     return isinstance(part, str) and part in keys_at(path)
 
 
-def suggestion(word: str, known: Iterable[str]) -> str:
-    """`` (did you mean ...?)``, or the names there are."""
+def suggestion(word: str, known: Iterable[str], most: int = 20) -> str:
+    """Say which name was probably meant, or which names there are.
+
+    Parameters
+    ----------
+    most
+        Of more names than these, none is listed.
+    """
     names = [str(name) for name in known]
     near = difflib.get_close_matches(str(word), names, n=2)
     if near:
         return f"; did you mean {' or '.join(near)}?"
-    return f"; known: {', '.join(names)}" if names else ""
+    return f"; known: {', '.join(names)}" if 0 < len(names) <= most else ""
 
 
 def _is_type_error(error: ErrorDetails) -> bool:
@@ -105,6 +111,8 @@ def _text(error: ErrorDetails, path: Path, data: Mapping[str, Any]) -> str:
         return "the key 'kind' is missing"
     if kind == "string_pattern_mismatch" and context["pattern"] == NAME_PATTERN:
         return "is no name: use a letter, then letters, digits, _ and -"
+    if kind == "string_pattern_mismatch" and context["pattern"] == TIME_PATTERN:
+        return "should be a time of day, HH:MM"
     if kind == "too_short":
         return f"needs at least {context['min_length']} of them"
     if kind in _TYPES:

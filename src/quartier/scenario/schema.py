@@ -108,6 +108,8 @@ def _partial(body: Any) -> Any:
     }
     if isinstance(body.get("properties"), dict):
         rewritten["properties"] = {k: _or_null(_partial(v)) for k, v in body["properties"].items()}
+    for pattern, inner in body.get("patternProperties", {}).items():
+        rewritten["patternProperties"][pattern] = _or_null(_partial(inner))
     if isinstance(body.get("additionalProperties"), dict):
         rewritten["additionalProperties"] = _or_null(rewritten["additionalProperties"])
     return rewritten
@@ -115,3 +117,9 @@ def _partial(body: Any) -> Any:
 
 def _or_null(body: Any) -> Any:
     return {"anyOf": [body, {"type": "null"}]}
+
+
+if __name__ == "__main__":
+    import sys
+
+    sys.stdout.write(schema_text())

@@ -150,6 +150,8 @@ class SessionFile:
     ) -> tuple[int, Stay]:
         where = f"{self.path.name}, line {line}"
         arrival, departure = (_hours(row[key], horizon, where) for key in ("arrival", "departure"))
+        if departure <= arrival:
+            raise SeriesError(f"{where}: the vehicle departs before it arrives")
         due_kwh, max_kw = (_positive(row[key], key, where) for key in ("due_kwh", "max_kw"))
         stay = Stay(arrival, departure, due_kwh, min(max_kw, power_kw))
         whole = _in_steps(stay, horizon.dt_h)
