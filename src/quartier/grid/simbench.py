@@ -1,4 +1,4 @@
-"""SimBench grids and profiles, read from the package once and cached (ODbL 1.0, see NOTICE).
+"""SimBench grids and profiles, read from the package once and cached (ODbL 1.0, see NOTICE.md).
 
 Profiles are a year of 15-minute values. Their column ``time`` is local time with jumps at
 daylight saving, so time is counted from the row number: row 0 is 2016-01-01 00:00 CET, and a
