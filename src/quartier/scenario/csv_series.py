@@ -36,11 +36,9 @@ class CsvFile:
             raise SeriesError(f"there is no file {path}")
         with path.open(encoding="utf-8-sig") as lines:
             head = lines.readline()
-        self._german = head.count(";") > head.count(",")
+        separator = ";" if head.count(";") > head.count(",") else ","
         try:
-            self._table = pd.read_csv(
-                path, sep=";" if self._german else ",", dtype=str, encoding="utf-8-sig"
-            )
+            self._table = pd.read_csv(path, sep=separator, dtype=str, encoding="utf-8-sig")
         except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
             raise SeriesError(f"{path.name} is no CSV table: {str(error).strip()}") from error
         self._table.columns = [str(name).strip() for name in self._table.columns]
@@ -97,7 +95,7 @@ class CsvFile:
                 f"{self.path.name} has no column {column!r}; it has {', '.join(self.columns)}"
             )
         text = self._table[column].fillna("").str.strip()
-        if self._german:
+        if text.str.contains(",", regex=False).any():  # decimal comma, dots in thousands
             text = text.str.replace(".", "", regex=False).str.replace(",", ".", regex=False)
         empty = text.isin(["", "-", "nan", "NaN"])
         values = pd.to_numeric(text.where(~empty), errors="coerce")
