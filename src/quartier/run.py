@@ -20,7 +20,7 @@ from quartier.coordination import resolve
 from quartier.errors import InputError, QuartierError, RunFailed
 from quartier.grid.recycled import RecycledPowerFlow
 from quartier.instance import Instance, build
-from quartier.progress import Progress, SilentProgress
+from quartier.progress import Progress, SilentProgress, is_cancellation
 from quartier.results import Result, RunWriter, new_run_directory, run_log
 from quartier.scenario.load import LoadedScenario, load
 from quartier.simulators.execution import Execution
@@ -117,10 +117,10 @@ class Story:
                 RecycledPowerFlow(self.instance.network).grid_json(folder / "grid.json")
                 self._write_signals(writer)
                 yield writer
-            except KeyboardInterrupt:
-                writer.finish("cancelled", "cancelled by the user")
-                raise
-            except Exception as error:
+            except (Exception, KeyboardInterrupt) as error:
+                if is_cancellation(error):
+                    writer.finish("cancelled", "cancelled by the user")
+                    raise
                 logger.exception("the run failed")
                 failure = _failure(error)
                 writer.finish("failed", str(failure))

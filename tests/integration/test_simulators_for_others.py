@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, ClassVar
 
 import mosaik
 import mosaik_api_v3
 import pandapower as pp
 import pytest
+from mosaik.starters import PythonStarter
 
 STEP_S = 900
 STEPS = 4
@@ -16,7 +17,7 @@ STEPS = 4
 class Probe(mosaik_api_v3.Simulator):
     """Gives constant values, and keeps what it is given."""
 
-    seen: dict[str, list[Any]] = {}
+    seen: ClassVar[dict[str, list[Any]]] = {}
 
     def __init__(self):
         model = {"public": True, "params": ["value"], "attrs": ["value"], "any_inputs": True}
@@ -43,8 +44,7 @@ def world():
     Probe.seen = {}
     names = ("Battery", "Pv", "EvStation", "HeatPump", "Grid")
     config = {name: {"python": f"quartier.simulators:{name}"} for name in names}
-    config["Probe"] = {"python": f"{__name__}:Probe"}
-    config["Probe"] = mosaik.starters.PythonStarter(Probe)
+    config["Probe"] = PythonStarter(Probe)
     made = mosaik.World(config, skip_greetings=True, configure_logging=False)
     with made:
         yield made

@@ -17,6 +17,7 @@ from quartier.results.buffer import TableBuffer
 from quartier.results.files import write_atomically, write_json
 from quartier.results.result import read_parts
 from quartier.results.tables import TABLES, ColumnType
+from quartier.results.uninterrupted import uninterrupted
 
 STEPS_PER_PART = 96
 """Most steps that a killed run loses."""
@@ -85,6 +86,7 @@ class RunWriter:
         if late or self._steps - self._steps_in_parts >= STEPS_PER_PART:
             self.flush()
 
+    @uninterrupted()
     def flush(self) -> None:
         """Write all rows that wait, one Parquet part a table, and the count of steps."""
         for table, buffer in self._buffers.items():
