@@ -41,7 +41,7 @@ def hears(message: type[M]) -> Callable[[Handler[A, M]], Callable[[A, M, dict[st
     return mark
 
 
-class QuartierAgent(Agent):
+class QuartierAgent(Agent):  # type: ignore[misc]  # mango is untyped
     """A mango agent that is known by its name.
 
     Parameters

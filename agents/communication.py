@@ -27,7 +27,7 @@ class Traffic:
 
 
 @dataclass
-class MeasuredCommunication(CommunicationSimulation):
+class MeasuredCommunication(CommunicationSimulation):  # type: ignore[misc]  # mango is untyped
     """Delay and loss as the scenario has them; every message is counted.
 
     Parameters

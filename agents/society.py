@@ -6,7 +6,7 @@ import asyncio
 import threading
 from collections.abc import Coroutine, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, TypeAlias, TypeVar
 
 import networkx as nx
 import numpy as np
@@ -28,6 +28,8 @@ RING = 4
 """Neighbours of an agent on the ring, half of them on either side."""
 
 T = TypeVar("T")
+Links: TypeAlias = Mapping[str, list[str]]
+"""Whom every agent talks to, by name."""
 
 
 @dataclass(frozen=True)
@@ -60,11 +62,9 @@ def build(problem: Problem, rng: np.random.Generator) -> Society:
     """Make the agents that a problem calls for; every random draw comes from ``rng``."""
     neighbourhoods, units = {}, {}
     for task in problem.neighbourhoods:
-        graph = small_world([task.name, *task.agents], problem.negotiation.shortcuts, rng)
+        links = small_world([task.name, *task.agents], problem.negotiation.shortcuts, rng)
         units[task.name] = {
-            name: UnitAgent(
-                name, members, task.name, sorted(graph[name]), problem.negotiation, child
-            )
+            name: UnitAgent(name, members, task.name, links[name], problem.negotiation, child)
             for (name, members), child in zip(
                 task.agents.items(), rng.spawn(len(task.agents)), strict=True
             )
@@ -104,14 +104,14 @@ def _bus(bus: int | None) -> int:
     return bus
 
 
-def small_world(names: list[str], shortcuts: float, rng: np.random.Generator) -> nx.Graph:
+def small_world(names: list[str], shortcuts: float, rng: np.random.Generator) -> Links:
     """Connect the names in a ring with shortcuts (Newman, Watts 1999)."""
     seed = int(rng.integers(2**32))
     if len(names) <= RING:
         graph = nx.complete_graph(len(names))
     else:
         graph = nx.newman_watts_strogatz_graph(len(names), RING, shortcuts, seed=seed)
-    return nx.relabel_nodes(graph, dict(enumerate(names)))
+    return {name: [names[j] for j in sorted(graph[i])] for i, name in enumerate(names)}
 
 
 def run_apart(work: Coroutine[Any, Any, T]) -> T:

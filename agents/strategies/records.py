@@ -43,9 +43,9 @@ def _before(problem: Problem, agents: Society) -> Iterator[Row]:
         return
     before = agents.dso.history[0].result.before_violations
     for name, unit, values in (
-        ("overloads_offered", "1", before.overloads),
+        ("overloads_offered", "1", before.overloads.astype(float)),
         ("overload_energy_offered", "MWh", before.overload_mwh),
-        ("voltage_violations_offered", "1", before.voltages),
+        ("voltage_violations_offered", "1", before.voltages.astype(float)),
     ):
         yield from _series(problem, name, unit, values)
 
