@@ -103,4 +103,4 @@ def _unheard(dso: DsoAgent) -> Iterator[str]:
     reasons = dso.history[-1].result.reasons
     if reasons:
         step, reason = next(iter(reasons.items()))
-        yield f"redispatch: {len(reasons)} steps not cured, the first is {step} of the gate: {reason}"
+        yield f"redispatch: {len(reasons)} steps not cured, first {step} of the gate: {reason}"
