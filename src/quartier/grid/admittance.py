@@ -93,10 +93,10 @@ class Admittance:
 
     def voltages(self, currents: Complex) -> Complex:
         """``Z I``: the part of the voltages that currents cause, shapes ``(..., m)``."""
-        if self._impedance is not None:
-            return currents @ self._impedance.T
         flat = currents.reshape(-1, self.free.size)
-        solved: Complex = self._factors.solve(np.ascontiguousarray(flat.T)).T  # type: ignore[attr-defined]
+        if self._impedance is not None:
+            return (flat @ self._impedance.T).reshape(currents.shape)
+        solved: Complex = self._factors.solve(flat.T).T  # type: ignore[attr-defined]
         return solved.reshape(currents.shape)
 
     def at_buses(self, values: Array) -> Array:

@@ -238,6 +238,8 @@ class Network:
         self.tap_min = self.tap_max = self.tap_pos = 0
         if self.regulated.size:
             self._set_tap_range(trafo.iloc[self.regulated], tap_pos)
+        elif tap_pos:
+            self._problems.append(self._tap_range(tap_pos))
 
     def _set_tap_range(self, trafo: pd.DataFrame, tap_pos: int | None) -> None:
         neutral = trafo["tap_neutral"].fillna(0.0)

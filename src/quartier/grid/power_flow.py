@@ -64,11 +64,12 @@ class GridState:
 
     def take(self, steps: NDArray[np.int64]) -> GridState:
         """Return some of the steps."""
-        return replace(self, **{name: values[steps] for name, values in self._arrays()})
+        parts: dict[str, Any] = {name: values[steps] for name, values in self._arrays()}
+        return replace(self, **parts)
 
     def put(self, steps: NDArray[np.int64], part: GridState) -> GridState:
         """Return the state with some of its steps replaced by those of ``part``."""
-        merged = {name: values.copy() for name, values in self._arrays()}
+        merged: dict[str, Any] = {name: values.copy() for name, values in self._arrays()}
         for name, values in part._arrays():
             merged[name][steps] = values
         return replace(self, **merged)

@@ -14,7 +14,7 @@ import numpy as np
 from quartier.grid.admittance import MAX_ITERATIONS, Admittance, Branches, Complex, product
 from quartier.quantities import Array
 
-ACCURACY = 1e-9
+ACCURACY = 1e-7
 """Change of a derivative in an iteration, relative to the largest, that ends the iterations."""
 
 

@@ -16,7 +16,7 @@ from quartier.scenario.settings import RedispatchSettings
 
 CHUNK = 4_000_000
 """Entries of a matrix of derivatives that are computed at a time."""
-LEAST_SHARE = 1e-3
+LEAST_SHARE = 1e-4
 """Share of the strongest effect on an element below which an effect is always left out."""
 
 
