@@ -14,6 +14,7 @@ from typing import Any
 from zlib import crc32
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from quartier import kpi
 from quartier.coordination import resolve
@@ -47,6 +48,9 @@ PACKAGES = (
 """Packages whose versions matter for the figures."""
 
 
+# One thread: the matrices are small, threads that wait for each other cost a multiple on a busy
+# machine, and the sums of BLAS depend on their number.
+@threadpool_limits.wrap(limits=1, user_api="blas")  # type: ignore[untyped-decorator]
 def run(
     scenario: str | Path,
     *,
@@ -123,7 +127,7 @@ class Story:
                     raise
                 logger.exception("the run failed")
                 failure = _failure(error)
-                writer.finish("failed", str(failure))
+                self._end(writer, "failed", str(failure))
                 if failure is error:
                     raise
                 raise failure from error
@@ -185,7 +189,7 @@ class Story:
         with ExitStack() as stack:
             with self.clock.phase("setup"):
                 world = stack.enter_context(opened(execution))
-            self.progress.phase(name, steps)
+            self.progress.phase(f"Planning and executing: {name}", steps)
             with self.clock.phase("execution"):
                 run_world(world, execution)
         self.clock.move(execution.journal.planning_s, "execution", "planning")
@@ -203,9 +207,12 @@ class Story:
         )
         with self.clock.phase("kpis"):
             writer.write_kpis(kpi.compute(kpi.RunData(Result(writer.directory), baseline)))
-        writer.update(wall_times_s=self.clock.seconds)
         trouble = "; ".join(self.degraded)
-        writer.finish("degraded" if trouble else "complete", trouble or None)
+        self._end(writer, "degraded" if trouble else "complete", trouble or None)
+
+    def _end(self, writer: RunWriter, status: str, error: str | None) -> None:
+        writer.update(wall_times_s=self.clock.seconds)
+        writer.finish(status, error)
 
 
 def _as_asked(loaded: LoadedScenario, coordination: str | None, seed: int | None) -> LoadedScenario:
