@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from time import perf_counter
 from typing import Any
 
@@ -66,10 +66,22 @@ class Planner(TimeBased):
         self._records: Mapping[str, Any] = {}
         if self._step in self._gates:
             began = perf_counter()
-            self._take(self._ask(self._state(inputs)))
+            self._plan(inputs)
             self._gate += 1
             self._execution.journal.planning_s += perf_counter() - began
         return time + self.step_size
+
+    def _plan(self, inputs: Inputs) -> None:
+        """Ask the mechanism and take its answer; what goes wrong names it, the gate, the step."""
+        name, first = self._execution.name, self._step
+        when = f"gate {self._gate} (step {first}, {self._instance.horizon.times[first]})"
+        logger.info("%s plans at %s", name, when)
+        try:
+            self._take(self._ask(self._state(inputs)))
+        except Exception as error:
+            raise RunFailed(
+                f"coordination {name!r} failed at {when}: {type(error).__name__}: {error}"
+            ) from error
 
     # -- asking -----------------------------------------------------------------------------
     def _state(self, inputs: Inputs) -> State:
@@ -84,23 +96,17 @@ class Planner(TimeBased):
         return State(states, state.tap_pos if tap_pos is None else tap_pos)
 
     def _ask(self, state: State) -> Plan:
-        """Ask the mechanism; whatever goes wrong there names it, the gate and the step."""
-        first, name = self._step, self._execution.name
-        when = f"gate {self._gate} (step {first}, {self._instance.horizon.times[first]})"
-        logger.info("%s plans at %s", name, when)
-        try:
-            problem = self._instance.problem(
-                self._gate, first, state, tap_is_fixed=self._tap_pos is not None
-            )
-            self._steps = problem.horizon.steps
-            return self._execution.coordination.plan(problem, state, self._execution.rng)
-        except Exception as error:
-            raise RunFailed(
-                f"coordination {name!r} failed at {when}: {type(error).__name__}: {error}"
-            ) from error
+        problem = self._instance.problem(
+            self._gate, self._step, state, tap_is_fixed=self._tap_pos is not None
+        )
+        self._steps = problem.horizon.steps
+        return self._execution.coordination.plan(problem, state, self._execution.rng)
 
     # -- taking the answer --------------------------------------------------------------------
     def _take(self, plan: Plan) -> None:
+        units = [unit.name for fleet in self._execution.fleets.values() for unit in fleet]
+        _check_names("units", plan.units, units)
+        _check_names("connection points", {**plan.offers, **plan.caps}, self._points)
         self._first = self._step
         if plan.tap_pos is not None:
             self._tap_pos = plan.tap_pos
@@ -162,6 +168,13 @@ def _offers(points: Sequence[str], plan: Plan, steps: int) -> Array:
             table[:, 3:, k] = np.transpose([cap.p_min_kw, cap.p_max_kw])
     table[np.isinf(table)] = np.nan
     return table
+
+
+def _check_names(what: str, planned: Iterable[str], known: Sequence[str]) -> None:
+    """Refuse a plan for somebody who is not there."""
+    unknown = sorted(set(planned) - set(known))
+    if unknown:
+        raise ValueError(f"the plan names unknown {what}: {', '.join(unknown)}")
 
 
 def _with_gate(table: str, content: Any, gate: int) -> Any:

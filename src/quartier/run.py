@@ -78,6 +78,7 @@ def run(
         baseline = earlier or story.baseline(folder)
         story.execute(mechanism, writer)
         story.conclude(writer, baseline)
+    progress.done()
     return Result.open(folder)
 
 
@@ -110,6 +111,8 @@ class Story:
     instance: Instance
     clock: Clock
     progress: Progress
+    title: str = "Run: "
+    """What its phases are called by."""
     degraded: list[str] = field(default_factory=list)
 
     @contextmanager
@@ -122,8 +125,9 @@ class Story:
                 self._write_signals(writer)
                 yield writer
             except (Exception, KeyboardInterrupt) as error:
+                self.progress.done()
                 if is_cancellation(error):
-                    writer.finish("cancelled", "cancelled by the user")
+                    self._end(writer, "cancelled", "cancelled by the user")
                     raise
                 logger.exception("the run failed")
                 failure = _failure(error)
@@ -131,8 +135,6 @@ class Story:
                 if failure is error:
                     raise
                 raise failure from error
-            finally:
-                self.progress.done()
 
     def _manifest(self, coordination: str) -> dict[str, Any]:
         loaded, horizon = self.loaded, self.instance.horizon
@@ -166,10 +168,8 @@ class Story:
         name = self.loaded.scenario.baseline
         if name == self.loaded.scenario.coordination:
             return None
-        clock = Clock()
-        own = Story(self.loaded, self.instance, clock, SilentProgress())
+        own = replace(self, clock=Clock(), title="Baseline: ", degraded=[])
         with self.clock.phase("baseline"), own.recorded(folder / BASELINE, name) as writer:
-            self.progress.phase(f"Baseline: {name}")
             own.execute(resolve(name), writer)
             own.conclude(writer, None)
         return Result.open(folder / BASELINE)
@@ -189,7 +189,7 @@ class Story:
         with ExitStack() as stack:
             with self.clock.phase("setup"):
                 world = stack.enter_context(opened(execution))
-            self.progress.phase(f"Planning and executing: {name}", steps)
+            self.progress.phase(f"{self.title}{name}", steps)
             with self.clock.phase("execution"):
                 run_world(world, execution)
         self.clock.move(execution.journal.planning_s, "execution", "planning")
@@ -199,7 +199,7 @@ class Story:
 
     def conclude(self, writer: RunWriter, baseline: Result | None) -> None:
         """Read the KPIs from what was written, and say how the run ended."""
-        self.progress.phase("KPIs")
+        self.progress.phase(f"{self.title}KPIs")
         writer.flush()
         writer.update(
             wall_times_s=self.clock.seconds,
@@ -261,7 +261,7 @@ def _earlier_baseline(loaded: LoadedScenario) -> Result | None:
     return Result.open(folder)
 
 
-def _failure(error: Exception) -> QuartierError:
+def _failure(error: BaseException) -> QuartierError:
     """Return what the user is told: Quartier's own errors say it, others get a sentence."""
     if isinstance(error, QuartierError):
         return error

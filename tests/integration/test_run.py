@@ -60,6 +60,11 @@ class Fails:
         return Plan()
 
 
+class Mistaken:
+    def plan(self, problem, state, rng):
+        return Plan({"fliegerhorst.batery": UnitPlan(np.zeros(8), np.zeros(8))})
+
+
 class Interrupted:
     def plan(self, problem, state, rng):
         if problem.gate == 1:
@@ -269,6 +274,16 @@ def test_a_failing_strategy_fails_the_run_and_is_named(workplace, tmp_path):
     assert "ZeroDivisionError" in (result.dir / "log.txt").read_text()
 
 
+def test_a_plan_for_an_unknown_unit_is_an_error(workplace, tmp_path):
+    with pytest.raises(quartier.RunFailed, match=r"unknown units: fliegerhorst\.batery"):
+        quartier.run(
+            "fliegerhorst",
+            coordination="own_strategies:Mistaken",
+            overrides=SHORT,
+            out=tmp_path / "run",
+        )
+
+
 def test_an_interrupted_run_is_cancelled_and_keeps_its_tables(workplace, tmp_path):
     with pytest.raises(KeyboardInterrupt):
         quartier.run(
@@ -333,7 +348,7 @@ def test_progress_is_told_phases_and_steps(tmp_path):
         out=tmp_path / "run",
         progress=Listener(),
     )
-    assert ("uncontrolled", 8) in told
+    assert ("Run: uncontrolled", 8) in told
     assert told[-1] == ("done", None)
     assert sum(advanced) == 8
 

@@ -49,9 +49,11 @@ def _standard_logging(handler: logging.Handler) -> Iterator[None]:
 def _loguru(path: Path) -> Iterator[None]:
     _keep_mosaik_off_the_terminal()
     sink = loguru_logger.add(path, level="INFO", format=LOGURU_FORMAT, encoding="utf-8")
+    loguru_logger.enable("mosaik")  # mosaik switches itself off when it is imported
     try:
         yield
     finally:
+        loguru_logger.disable("mosaik")
         loguru_logger.remove(sink)
 
 
