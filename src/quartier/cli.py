@@ -7,7 +7,6 @@ Exit codes: 0 complete, 2 the input is wrong, 3 the run failed, 4 the run finish
 from __future__ import annotations
 
 import re
-import signal
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -63,8 +62,7 @@ CoordinationOption = Annotated[
 
 
 def main() -> None:
-    """Run the command line; SIGTERM cancels a run as Ctrl-C does."""
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    """Run the command line."""
     app()
 
 

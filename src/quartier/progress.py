@@ -16,6 +16,19 @@ LINE_EVERY_S = 5.0
 """Shortest time between two plain lines about one phase."""
 
 
+class Cancelled(Exception):
+    """The user wants the run to stop; raised where the run reports progress."""
+
+
+def is_cancellation(error: BaseException | None) -> bool:
+    """Whether an error comes from the user's wish to stop, whatever it was turned into."""
+    while error is not None:
+        if isinstance(error, Cancelled | KeyboardInterrupt):
+            return True
+        error = error.__cause__ or error.__context__
+    return False
+
+
 class Progress(Protocol):
     """What a run reports to: phases with steps, and notes in between."""
 

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import typer
 
 from quartier import progress
+from quartier.cancelling import CancellableProgress, Cancellation
 from quartier.errors import InputError, QuartierError
 
 if TYPE_CHECKING:
@@ -78,11 +79,11 @@ def complain(text: str) -> None:
 
 @contextmanager
 def reporting(*, quiet: bool) -> Iterator[progress.Progress]:
-    """Give a command something to report to, which also shows Quartier's warnings."""
-    shown = progress.choose(quiet=quiet)
-    with progress.log_as_notes(shown):
+    """Give a command something to report to: it shows warnings too, and ends when cancelled."""
+    shown, cancellation = progress.choose(quiet=quiet), Cancellation()
+    with progress.log_as_notes(shown), cancellation.listening():
         try:
-            yield shown
+            yield CancellableProgress(shown, cancellation)
         finally:
             shown.done()
 
@@ -92,18 +93,20 @@ def exit_codes() -> Iterator[None]:
     """Turn errors into messages and exit codes; only our own mistakes show a traceback."""
     try:
         yield
-    except InputError as error:
-        complain(str(error))
-        sys.exit(WRONG_INPUT)
-    except QuartierError as error:
-        complain(str(error))
-        sys.exit(FAILED)
-    except KeyboardInterrupt:
-        complain("Cancelled.")
-        sys.exit(CANCELLED)
     except (typer.Exit, typer.Abort):
         raise
-    except Exception:
-        traceback.print_exc()
-        complain("This is an error in Quartier, or in a class of yours; please see above.")
-        sys.exit(FAILED)
+    except (Exception, KeyboardInterrupt) as error:
+        sys.exit(_explained(error))
+
+
+def _explained(error: BaseException) -> int:
+    """Tell the user what went wrong; return the exit code."""
+    if progress.is_cancellation(error):
+        complain("Cancelled.")
+        return CANCELLED
+    if isinstance(error, QuartierError):
+        complain(str(error))
+        return WRONG_INPUT if isinstance(error, InputError) else FAILED
+    traceback.print_exception(error)
+    complain("This is an error in Quartier, or in a class of yours; please see above.")
+    return FAILED

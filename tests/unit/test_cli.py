@@ -8,9 +8,11 @@ import pytest
 from typer.testing import CliRunner
 
 import quartier
+from quartier.cancelling import CancellableProgress
 from quartier.catalogue import CATALOGUE
 from quartier.cli import app
 from quartier.errors import InputError, RunFailed
+from quartier.progress import Cancelled
 from quartier.results import Result, RunWriter
 from quartier.terminal import _figure
 
@@ -79,7 +81,7 @@ def test_options_reach_the_run(invoke, ends, tmp_path):
         *("--set", "horizon.steps=4", "--set", "gates.rounds=1", "--out", tmp_path / "there"),
     )
     progress = asked.pop("progress")
-    assert type(progress).__name__ == "SilentProgress"
+    assert isinstance(progress, CancellableProgress)
     assert asked == {
         "scenario": "fliegerhorst:max-load",
         "coordination": "cohda",
@@ -97,6 +99,7 @@ def test_options_reach_the_run(invoke, ends, tmp_path):
         (InputError(["no bus 999", "no line 7"], "s.yaml"), 2, "2 problems in s.yaml:\n  - no bus"),
         (RunFailed("grid: step 3 failed"), 3, "grid: step 3 failed"),
         (KeyboardInterrupt(), 130, "Cancelled."),
+        (Cancelled(), 130, "Cancelled."),
     ],
 )
 def test_exit_code_and_message_tell_how_it_ended(invoke, ends, end, code, message):
