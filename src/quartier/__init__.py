@@ -67,7 +67,7 @@ def run(
     """
     from quartier.run import run as run_scenario
 
-    return run_scenario(
+    result: Result = run_scenario(
         scenario,
         coordination=coordination,
         seed=seed,
@@ -75,6 +75,7 @@ def run(
         out=out,
         progress=progress,
     )
+    return result
 
 
 class _Package(ModuleType):
