@@ -10,6 +10,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from quartier.grid import admittance
 from quartier.grid.network import Network
 from quartier.grid.power_flow import BatchPowerFlow, RecycledPowerFlow
 from tests.unit.grids import BINDING, FEED_IN_ROW, background, feeding, network, plants
@@ -120,6 +121,18 @@ def test_other_networks_agree_with_pandapower(make):
     state = BatchPowerFlow(grid).solve(p_mw, q_mvar, grid.tap_pos)
     for row in range(3):
         assert_same(state, row, plain(grid, p_mw[row], q_mvar[row], grid.tap_pos))
+
+
+def test_large_networks_are_factorised_and_agree(monkeypatch):
+    p_mw, q_mvar = offered(5)
+    dense = BatchPowerFlow.of(network()).solve(p_mw, q_mvar, 2)
+    monkeypatch.setattr(admittance, "DENSE_BUSES", 10)
+    flow = BatchPowerFlow(network())
+    factorised = flow.solve(p_mw, q_mvar, 2)
+    np.testing.assert_allclose(factorised.vm_pu, dense.vm_pu, rtol=0, atol=1e-10)
+    ours = flow.sensitivities(factorised, p_mw, q_mvar, [15, 49])
+    theirs = BatchPowerFlow.of(network()).sensitivities(dense, p_mw, q_mvar, [15, 49])
+    np.testing.assert_allclose(ours.vm_pu_per_mw, theirs.vm_pu_per_mw, rtol=0, atol=1e-8)
 
 
 def test_power_is_conserved():

@@ -74,7 +74,7 @@ def cure(model: GridModel, offered: GridState) -> Cured:
     """
     assets = model.assets
     excess = model.excess(offered)
-    violated = (excess > VIOLATED).any(axis=1)
+    violated = np.asarray((excess > VIOLATED).any(axis=1))
     nothing = np.full(assets.shape, -1)
     cured = Cured(assets.offered_mw.copy(), offered, excess, violated, nothing)
     if not assets.shape[1]:
@@ -87,7 +87,7 @@ def cure(model: GridModel, offered: GridState) -> Cured:
             break
         added = (cured.excess[steps] > 0) & ~matters[steps]
         matters[steps] |= added
-        anew = added.any(axis=1) | (number < REGROUPED)
+        anew = np.asarray(added.any(axis=1) | (number < REGROUPED))
         steps = steps[_advance(model, cured, matters, steps, groups, anew)]
     untouched = np.abs(cured.p_mw - assets.offered_mw) <= MOVED_MW
     cured.p_mw = np.where(untouched, assets.offered_mw, cured.p_mw)

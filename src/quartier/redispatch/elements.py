@@ -65,7 +65,8 @@ class Elements:
         s = sensitivities
         parts = (s.line_percent_per_mw, s.transformer_percent_per_mw, s.vm_pu_per_mw)
         values = np.concatenate([*parts, s.vm_pu_per_mw], axis=2)[..., columns]
-        return np.nan_to_num(values / self._unit[columns]).transpose(0, 2, 1)
+        slopes = np.nan_to_num(values / self._unit[columns])
+        return np.asarray(slopes.transpose(0, 2, 1), dtype=float)
 
     def physical(self, element: int, slope: float) -> float:
         """Turn a slope of the excess into %/MW or pu/MW."""

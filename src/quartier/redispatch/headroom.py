@@ -76,7 +76,8 @@ class _Filling:
         self.element = np.full(cured.p_mw.shape, -1)
         stopped = self._congested()
         self.open = flexible & ~stopped & cured.state.converged[:, None]
-        spare = np.where(stopped.any(axis=1) | cured.congested, SPARE, 0.0)[:, None]
+        tight = np.asarray(stopped.any(axis=1) | cured.congested)
+        spare = np.where(tight, SPARE, 0.0)[:, None]
         present = np.nan_to_num(cured.excess, nan=np.inf, neginf=0.0)
         self._allowed = np.maximum(present, spare)
 
@@ -88,14 +89,14 @@ class _Filling:
 
     def raise_shares(self) -> None:
         """Raise the open shares as far as the limits allow, and close what meets one."""
-        moving = self.open.any(axis=1)
+        moving = np.asarray(self.open.any(axis=1))
         found, element = greatest_share(self._excess, moving, 1.0)
         self.share = self._shares(found, slice(None))
-        self.open &= (found < 1.0)[:, None]
+        self.open &= np.less(found, 1.0)[:, None]
         steps = np.flatnonzero(self.open.any(axis=1))
         acting = self._acting(steps, element[steps]) & self.open[steps]
         # Where nobody acts on the limit, everybody stays.
-        acting |= ~acting.any(axis=1)[:, None] & self.open[steps]
+        acting |= ~acting.any(axis=1, keepdims=True) & self.open[steps]
         self.element[steps] = np.where(acting, element[steps][:, None], self.element[steps])
         self.open[steps] &= ~acting
         self._allowed[steps] = np.maximum(self._allowed[steps], SPARE)
@@ -115,7 +116,7 @@ class _Filling:
     def _acting(self, steps: Steps, element: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Whether an asset drives an element of the step towards its limit."""
         if not steps.size:
-            return np.zeros((0, self.share.shape[1]), dtype=bool)
+            return np.zeros_like(self.open[steps])
         columns, place = np.unique(element, return_inverse=True)
         power = self.power(self.share[steps], steps)
         state = self._model.solve(power, self._cured.state.tap_pos, steps)

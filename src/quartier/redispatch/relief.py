@@ -13,6 +13,7 @@ relieved; its penalty dominates every cost, so the rest is relieved as far as po
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -98,14 +99,10 @@ def _continuous(task: Task, levers: Levers) -> tuple[Array, Array]:
         [levers.cost_eur.ravel(), np.full(rows.shape[0], _penalty(effect, levers))]
     )
     upper = np.concatenate([np.ones(steps * count), np.full(rows.shape[0], np.inf)])
-    found = linprog(
-        cost,
-        A_ub=sparse.hstack([rows, slack], format="csr"),
-        b_ub=right[task.matters],
-        bounds=np.column_stack([np.zeros(cost.size), upper]),
-        method="highs",
-    )
-    if found.status != 0:
+    matrix: Any = sparse.hstack([rows, slack], format="csr")
+    bounds: Any = np.column_stack([np.zeros(cost.size), upper])
+    found = linprog(cost, A_ub=matrix, b_ub=right[task.matters], bounds=bounds, method="highs")
+    if found.status != 0 or found.x is None:
         raise SolveFailed("cheapest caps", str(found.message))
     value = np.zeros(task.matters.shape)
     value[task.matters] = -found.ineqlin.marginals

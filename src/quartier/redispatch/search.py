@@ -108,7 +108,7 @@ def _start(
 ) -> _Bracket:
     """Try the greatest share and a tiny one; what is left lies in between."""
     over, element = excess(np.full(steps.size, most), steps)
-    steps, over, element = (values[over > 0] for values in (steps, over, element))
+    steps, element, over = steps[over > 0], element[over > 0], over[over > 0]
     limiting[steps] = element
     first = np.full(steps.size, FIRST)
     under, element = excess(first, steps)
