@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -25,6 +25,7 @@ from quartier.agents.messages import (
     Start,
     frozen,
 )
+from quartier.planning import share_of, under_cap
 from quartier.problem import ConnectionTerms, NeighbourhoodProblem
 from quartier.quantities import POWER_TOLERANCE_KW, Array
 from quartier.scenario.settings import NegotiationSettings
@@ -99,11 +100,7 @@ class NeighbourhoodAgent(QuartierAgent):
     @hears(SetCap)
     def on_cap(self, cap: SetCap, sender: str) -> None:
         """Let the agents negotiate again if what they agreed on does not fit under P_set."""
-        self.terms = replace(
-            self.problem.terms,
-            p_max_kw=np.minimum(self.problem.terms.p_max_kw, cap.p_max_kw),
-            p_min_kw=np.maximum(self.problem.terms.p_min_kw, cap.p_min_kw),
-        )
+        self.terms = under_cap(self.problem.terms, cap.p_max_kw, cap.p_min_kw)
         if self.outcomes:
             p_kw = self.outcomes[-1].p_kw
             if self.terms.excess_kw(p_kw).max() <= POWER_TOLERANCE_KW:
@@ -200,7 +197,7 @@ class NeighbourhoodAgent(QuartierAgent):
             raise RuntimeError("nobody answered the start of the negotiation by its deadline")
         p_kw, loose, _ = memory.total(memory.gamma.counters)
         curtailed = memory.terms.curtailed_kw(p_kw, loose)
-        share = np.divide(curtailed, loose, out=np.zeros_like(loose), where=loose > 0)
+        share = share_of(curtailed, loose)
         self._commit = Commit(memory.negotiation, memory.gamma, frozen(share))
         self._say_commit()
         self.later(RETRY_S, self._insist(memory.negotiation))

@@ -15,11 +15,11 @@ from mango import create_world
 from quartier.agents.base import QuartierAgent
 from quartier.agents.communication import MeasuredCommunication
 from quartier.agents.der import DerAgent
-from quartier.agents.dso import Asset, DsoAgent
+from quartier.agents.dso import DsoAgent
 from quartier.agents.neighbourhood import NeighbourhoodAgent
 from quartier.agents.unit import UnitAgent
-from quartier.problem import NeighbourhoodProblem, Problem
-from quartier.quantities import Array
+from quartier.planning import assets_of, reactive_kvar
+from quartier.problem import Problem
 
 DSO = "dso"
 """Name of the DSO's agent."""
@@ -73,35 +73,15 @@ def build(problem: Problem, rng: np.random.Generator) -> Society:
             task,
             list(task.agents),
             problem.negotiation,
-            reactive(task),
+            reactive_kvar(task),
             DSO,
         )
     plants = {p.name: DerAgent(p, problem.plant_q_kvar[p.name], DSO) for p in problem.plants}
     medium = MeasuredCommunication(
         problem.communication, int(rng.integers(2**32)), problem.record_messages
     )
-    dso = DsoAgent(DSO, problem.grid, _assets(problem), problem.rounds)
+    dso = DsoAgent(DSO, problem.grid, assets_of(problem), problem.rounds)
     return Society(dso, neighbourhoods, units, plants, medium)
-
-
-def _assets(problem: Problem) -> list[Asset]:
-    settings = problem.grid.settings
-    price, raising = settings.price_eur_per_kwh, settings.raise_price_eur_per_kwh
-    plants = [
-        Asset(p.name, "der", _bus(p.bus), settings.plant_prices.get(p.name, price), raising)
-        for p in problem.plants
-    ]
-    points = [
-        Asset(n.name, "neighbourhood", n.bus, n.redispatch_price_eur_per_kwh, raising)
-        for n in problem.neighbourhoods
-    ]
-    return [*points, *plants]
-
-
-def _bus(bus: int | None) -> int:
-    if bus is None:
-        raise ValueError("a plant outside the neighbourhoods needs a bus")
-    return bus
 
 
 def small_world(names: list[str], shortcuts: float, rng: np.random.Generator) -> Links:
@@ -134,9 +114,3 @@ def run_apart(work: Coroutine[Any, Any, T]) -> T:
     if failure:
         raise failure[0]
     return outcome[0]
-
-
-def reactive(problem: NeighbourhoodProblem) -> Array:
-    """Reactive power of a neighbourhood's households in kvar, shape ``(T,)``."""
-    known = [u.series["q_kvar"] for u in problem.units if "q_kvar" in u.series]
-    return np.sum(known, axis=0) if known else np.zeros(problem.horizon.steps)

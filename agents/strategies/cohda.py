@@ -11,11 +11,10 @@ from quartier.agents.dso import DsoAgent
 from quartier.agents.neighbourhood import NeighbourhoodAgent
 from quartier.agents.society import Society
 from quartier.agents.strategies import records
-from quartier.agents.unit import UnitAgent
 from quartier.coordination import Plan, UnitPlan
+from quartier.planning import plant_plan, share_of, unit_plans
 from quartier.problem import Problem, State
 from quartier.quantities import Array
-from quartier.units import KINDS
 
 
 class Cohda:
@@ -25,18 +24,18 @@ class Cohda:
         """Let the agents of the gate live for the lead time; what they agreed on is the plan."""
         agents = society.build(problem, rng)
         society.run_apart(agents.live(problem.lead_s))
-        units = dict(unit_plans(problem, agents))
+        units = dict(plans(problem, agents))
         return Plan(
             units=units,
             offers=agents.dso.offers,
             caps=agents.dso.caps,
-            tap_pos=agents.dso.history[-1].result.tap_pos if agents.dso.history else None,
+            tap_pos=agents.dso.rounds.tap_pos,
             records=records.collect(problem, agents),
             degraded=tuple(trouble(problem, agents)),
         )
 
 
-def unit_plans(problem: Problem, agents: Society) -> Iterator[tuple[str, UnitPlan]]:
+def plans(problem: Problem, agents: Society) -> Iterator[tuple[str, UnitPlan]]:
     """What every unit shall do; units whose agents did not commit follow their own rules."""
     for task in problem.neighbourhoods:
         speaker = agents.neighbourhoods[task.name]
@@ -45,11 +44,9 @@ def unit_plans(problem: Problem, agents: Society) -> Iterator[tuple[str, UnitPla
         share = curtailed_share(speaker)
         for agent in agents.units[task.name].values():
             if agent.history:
-                yield from _of_agent(agent, share)
+                yield from unit_plans(agent.units, agent.history[-1][1].carried_out, share)
     for name, plant in agents.plants.items():
-        p_max_kw = plant.p_max_kw
-        command = np.where(p_max_kw < plant.available_kw, p_max_kw, np.inf)
-        yield name, UnitPlan(command, np.minimum(plant.available_kw, p_max_kw))
+        yield name, plant_plan(plant.available_kw, plant.p_max_kw)
 
 
 def curtailed_share(speaker: NeighbourhoodAgent) -> Array:
@@ -61,18 +58,7 @@ def curtailed_share(speaker: NeighbourhoodAgent) -> Array:
     last = speaker.outcomes[-1]
     loose = last.curtailable_kw
     curtailed = speaker.terms.curtailed_kw(last.p_kw + last.curtailed_kw, loose)
-    return np.divide(curtailed, loose, out=np.zeros_like(loose), where=loose > 0)
-
-
-def _of_agent(agent: UnitAgent, share: Array) -> Iterator[tuple[str, UnitPlan]]:
-    schedule = agent.history[-1][1].carried_out
-    for unit in agent.units:
-        p_kw = schedule.unit_p_kw[unit.name]
-        if KINDS[unit.kind].curtailable:
-            p_kw = (1 - share) * p_kw
-            yield unit.name, UnitPlan(np.where(share > 0, p_kw, np.inf), p_kw)
-        else:
-            yield unit.name, UnitPlan(schedule.command_kw[unit.name], p_kw)
+    return share_of(curtailed, loose)
 
 
 def trouble(problem: Problem, agents: Society) -> Iterator[str]:
@@ -100,7 +86,4 @@ def _unheard(dso: DsoAgent) -> Iterator[str]:
         missing = sorted(dso.assets.keys() - dso.offers.keys())
         yield f"no redispatch: no offer from {', '.join(missing)} within the lead time"
         return
-    reasons = dso.history[-1].result.reasons
-    if reasons:
-        step, reason = next(iter(reasons.items()))
-        yield f"redispatch: {len(reasons)} steps not cured, first {step} of the gate: {reason}"
+    yield from dso.rounds.trouble()

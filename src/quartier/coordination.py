@@ -18,6 +18,7 @@ from quartier.quantities import Array
 COORDINATIONS: dict[str, str] = {
     "uncontrolled": "quartier.agents.strategies.uncontrolled:Uncontrolled",
     "cohda": "quartier.agents.strategies.cohda:Cohda",
+    "individual": "quartier.centralised.individual:Individual",
 }
 """Known mechanisms: name to ``module:Class`` (mosaik's notation), resolved when used."""
 

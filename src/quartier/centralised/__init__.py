@@ -1,0 +1,1 @@
+"""Centralised mechanisms, the benchmark of the agents: individual, central, bi-level (M7)."""

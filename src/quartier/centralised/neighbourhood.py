@@ -1,0 +1,149 @@
+"""A neighbourhood that optimises itself: its offer, and its answer to P_set (M3, M7)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from quartier.coordination import Cap, UnitPlan
+from quartier.optimisation import NeighbourhoodModel, Solution
+from quartier.planning import (
+    Asset,
+    assets_of,
+    is_kept,
+    reactive_kvar,
+    share_of,
+    under_cap,
+    unit_plans,
+)
+from quartier.problem import ConnectionTerms, NeighbourhoodProblem, Offer, Problem
+from quartier.quantities import POWER_TOLERANCE_KW, Array
+
+
+class SelfOptimiser:
+    """A neighbourhood under one operator of its own, binaries kept.
+
+    Its first solution, without caps, makes the offer: p_off, the fixed reference of every
+    centralised mechanism.
+
+    Parameters
+    ----------
+    problem
+        Units, prices and limits.
+
+    Raises
+    ------
+    SolveFailed
+        If there is no feasible schedule.
+    """
+
+    def __init__(self, problem: NeighbourhoodProblem) -> None:
+        self.problem = problem
+        self._model = NeighbourhoodModel(problem)
+        self.history: list[tuple[int, Solution]] = [(0, self._model.solve())]
+        self.terms = problem.terms
+
+    @property
+    def solution(self) -> Solution:
+        """What it wants to do under the last P_set."""
+        return self.history[-1][1]
+
+    def answer(self, number: int, cap: Cap) -> Array:
+        """Power under a cap of round ``number``; what fits already stays, shape ``(T,)``."""
+        own = self.problem.terms
+        self.terms = under_cap(own, cap.p_max_kw, cap.p_min_kw)
+        limits = Cap(self.terms.p_max_kw, self.terms.p_min_kw)
+        if not is_kept(self.solution.p_kw, limits, POWER_TOLERANCE_KW):
+            self._model.update(self.terms)
+            self.history.append((number, self._model.solve()))
+        return self.solution.p_kw
+
+    def offer(self, asset: Asset) -> Offer:
+        """The schedule without caps, and what could be done besides in any single step."""
+        solution = self.history[0][1]
+        curtailed = total(solution.curtailed_kw, self.problem)
+        loose = np.sum([s.curtailable_kw for s in solution.schedules.values()], axis=0)
+        return Offer(
+            asset=asset.name,
+            kind=asset.kind,
+            bus=asset.bus,
+            p_kw=solution.p_kw,
+            down_kw=_sum(solution, "down_kw") + loose - curtailed,
+            up_kw=_sum(solution, "up_kw") + curtailed,
+            q_kvar=reactive_kvar(self.problem),
+            price_eur_per_kwh=asset.price_eur_per_kwh,
+            raise_price_eur_per_kwh=asset.raise_price_eur_per_kwh,
+        )
+
+    def unit_plans(self) -> Iterator[tuple[str, UnitPlan]]:
+        """What its units shall do."""
+        yield from plans_of(self.problem, self.solution, self.terms)
+
+    def unkept_kw(self) -> float:
+        """Greatest power beyond P_set in any step."""
+        return float(self.terms.excess_kw(self.solution.p_kw).max())
+
+
+def plans_of(
+    problem: NeighbourhoodProblem, solution: Solution, terms: ConnectionTerms
+) -> Iterator[tuple[str, UnitPlan]]:
+    """Set points that carry out a solution, curtailed as ``terms`` demand."""
+    loose = np.sum([s.curtailable_kw for s in solution.schedules.values()], axis=0)
+    full = np.sum([s.p_kw for s in solution.schedules.values()], axis=0)
+    share = share_of(terms.curtailed_kw(full, loose), loose)
+    for agent, units in problem.agents.items():
+        yield from unit_plans(units, solution.schedules[agent], share)
+
+
+def total(by_unit: Mapping[str, Array], problem: NeighbourhoodProblem) -> Array:
+    """Sum over units, shape ``(T,)``."""
+    found: Array = np.sum([*by_unit.values(), np.zeros(problem.horizon.steps)], axis=0)
+    return found
+
+
+def _sum(solution: Solution, name: str) -> Array:
+    found: Array = np.sum([getattr(s, name) for s in solution.schedules.values()], axis=0)
+    return found
+
+
+def plant_offers(problem: Problem) -> list[Offer]:
+    """Offers of the plants: the available power, all of which can be curtailed."""
+    plants = {p.name: p for p in problem.plants}
+    offers = []
+    for asset in assets_of(problem):
+        if asset.name in plants:
+            available = plants[asset.name].series["available_kw"]
+            offers.append(
+                Offer(
+                    asset.name,
+                    asset.kind,
+                    asset.bus,
+                    available,
+                    available,
+                    np.zeros_like(available),
+                    problem.plant_q_kvar[asset.name],
+                    asset.price_eur_per_kwh,
+                    asset.raise_price_eur_per_kwh,
+                )
+            )
+    return offers
+
+
+def reference_offers(problem: Problem, own: Mapping[str, SelfOptimiser]) -> list[Offer]:
+    """p_off of all connection points, neighbourhoods first: the same for every mechanism (M4)."""
+    points = [own[a.name].offer(a) for a in assets_of(problem) if a.name in own]
+    return [*points, *plant_offers(problem)]
+
+
+def solve_row(name: str, solution: Solution) -> dict[str, Any]:
+    """Row of the table ``solves`` about a neighbourhood's own optimum."""
+    return {
+        "problem": name,
+        "status": solution.status,
+        "objective": solution.objective_eur,
+        "bound": solution.bound_eur,
+        "gap": solution.gap,
+        "wall_s": solution.wall_s,
+    }

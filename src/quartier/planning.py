@@ -1,0 +1,152 @@
+"""What every mechanism for redispatch puts its plan together from.
+
+Who takes part and at which prices, terms under P_set, schedules turned into set points, and the
+rows that redispatch leaves in the tables of the run folder.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from quartier.coordination import Cap, UnitPlan
+from quartier.problem import ConnectionTerms, NeighbourhoodProblem, Problem
+from quartier.quantities import Array
+from quartier.redispatch.rounds import Round
+from quartier.units import KINDS
+from quartier.units.base import UnitData
+from quartier.units.schedule import Schedule
+
+Row = Mapping[str, Any]
+
+
+# -- who takes part ---------------------------------------------------------------------------
+@dataclass(frozen=True)
+class Asset:
+    """What the DSO knows of a connection point before it offers anything."""
+
+    name: str
+    kind: str
+    bus: int
+    price_eur_per_kwh: float
+    raise_price_eur_per_kwh: float
+
+
+def assets_of(problem: Problem) -> list[Asset]:
+    """Connection points that the DSO asks: the neighbourhoods', then the plants'."""
+    settings = problem.grid.settings
+    price, raising = settings.price_eur_per_kwh, settings.raise_price_eur_per_kwh
+    points = [
+        Asset(n.name, "neighbourhood", n.bus, n.redispatch_price_eur_per_kwh, raising)
+        for n in problem.neighbourhoods
+    ]
+    plants = [
+        Asset(p.name, "der", _bus(p), settings.plant_prices.get(p.name, price), raising)
+        for p in problem.plants
+    ]
+    return [*points, *plants]
+
+
+def _bus(plant: UnitData) -> int:
+    if plant.bus is None:
+        raise ValueError(f"{plant.name}: a plant outside the neighbourhoods needs a bus")
+    return plant.bus
+
+
+def reactive_kvar(problem: NeighbourhoodProblem) -> Array:
+    """Reactive power of a neighbourhood's households in kvar, shape ``(T,)``."""
+    known = [u.series["q_kvar"] for u in problem.units if "q_kvar" in u.series]
+    return np.sum(known, axis=0) if known else np.zeros(problem.horizon.steps)
+
+
+# -- caps -------------------------------------------------------------------------------------
+def under_cap(terms: ConnectionTerms, p_max_kw: Array, p_min_kw: Array) -> ConnectionTerms:
+    """Terms with P_set besides the limits that there are anyway."""
+    return replace(
+        terms,
+        p_max_kw=np.minimum(terms.p_max_kw, p_max_kw),
+        p_min_kw=np.maximum(terms.p_min_kw, p_min_kw),
+    )
+
+
+def share_of(curtailed_kw: Array, curtailable_kw: Array) -> Array:
+    """Share of the available renewable power that is curtailed, 0 where there is none."""
+    none = np.zeros_like(curtailable_kw)
+    return np.divide(curtailed_kw, curtailable_kw, out=none, where=curtailable_kw > 0)
+
+
+# -- set points -------------------------------------------------------------------------------
+def unit_plans(
+    units: Sequence[UnitData], schedule: Schedule, share: Array
+) -> Iterator[tuple[str, UnitPlan]]:
+    """What an agent's units shall do, a share of the renewable power curtailed."""
+    for unit in units:
+        p_kw = schedule.unit_p_kw[unit.name]
+        if KINDS[unit.kind].curtailable:
+            p_kw = (1 - share) * p_kw
+            yield unit.name, UnitPlan(np.where(share > 0, p_kw, np.inf), p_kw)
+        else:
+            yield unit.name, UnitPlan(schedule.command_kw[unit.name], p_kw)
+
+
+def plant_plan(available_kw: Array, p_max_kw: Array) -> UnitPlan:
+    """What a plant shall do under its cap."""
+    command = np.where(p_max_kw < available_kw, p_max_kw, np.inf)
+    return UnitPlan(command, np.minimum(available_kw, p_max_kw))
+
+
+def is_kept(p_kw: Array, cap: Cap, tolerance_kw: float) -> bool:
+    """Whether a power keeps a cap in every step."""
+    over, under = p_kw - cap.p_max_kw, cap.p_min_kw - p_kw
+    return bool(max(over.max(), under.max()) <= tolerance_kw)
+
+
+# -- tables -----------------------------------------------------------------------------------
+def redispatch_rows(history: Sequence[Round]) -> Iterator[Row]:
+    """Rows of the table ``redispatch``."""
+    for step in history:
+        for row in step.result.rows:
+            yield {**row, "round": step.number}
+
+
+def solve_rows(history: Sequence[Round]) -> Iterator[Row]:
+    """Rows of the table ``solves`` about the rounds of redispatch."""
+    for step in history:
+        yield {
+            "problem": f"redispatch-{step.number}",
+            "status": "unsolved" if step.result.unsolved.any() else "optimal",
+            "objective": step.result.cost_eur,
+            "wall_s": step.wall_s,
+        }
+
+
+def before_rows(problem: Problem, history: Sequence[Round]) -> Iterator[Row]:
+    """Congestion with everything offered, per step: what the KPIs call "before" (M12)."""
+    if not history:
+        return
+    before = history[0].result.before_violations
+    for name, unit, values in (
+        ("overloads_offered", "1", before.overloads),
+        ("overload_energy_offered", "MWh", before.overload_mwh),
+        ("voltage_violations_offered", "1", before.voltages),
+    ):
+        for time, value in zip(problem.horizon.times, values, strict=True):
+            yield {"time": time, "name": name, "value": float(value), "unit": unit}
+
+
+def plan_columns(
+    problem: Problem, blocks: Sequence[tuple[int, str, Array]]
+) -> dict[str, Array | list[str]]:
+    """Columns of the table ``plans`` from round, unit and power, shape ``(T,)``, of each."""
+    if not blocks:
+        return {}
+    times = problem.horizon.times
+    return {
+        "round": np.repeat([number for number, _, _ in blocks], len(times)),
+        "time": np.tile(times.to_numpy(), len(blocks)),
+        "unit": np.repeat([unit for _, unit, _ in blocks], len(times)),
+        "p_kw": np.concatenate([p_kw for _, _, p_kw in blocks]),
+    }
