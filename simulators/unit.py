@@ -128,8 +128,18 @@ class UnitSimulator(TimeBased):
                 set_point = self._single(inputs, set_point, signals)
             planned = only(inputs, "Fleet", "planned_kw")
             self._planned = nothing if planned is None else planned
-            self._result = self._fleet.step(time // self.step_size, set_point, signals)
+            self._result = self._fleet.step(self._number(time), set_point, signals)
         return time + self.step_size
+
+    def _number(self, time: int) -> int:
+        """Number of the step at a time."""
+        step, steps = time // self.step_size, self._units[0].horizon.steps
+        if step >= steps:
+            raise ValueError(
+                f"{self.kind}: the run goes on after {steps} steps; start the simulator with "
+                "steps=<steps of the run>"
+            )
+        return step
 
     # -- what own rules look at ------------------------------------------------------------------
     def _signals(self, inputs: Inputs) -> dict[str, Array]:
@@ -152,7 +162,7 @@ class UnitSimulator(TimeBased):
         set_point = set_point.copy()
         for eid, attributes in inputs.items():
             k = self._index.get(eid)
-            for name in ("set_point_kw", *SIGNALS) if k is not None else ():
+            for name in ("set_point_kw", *signals) if k is not None else ():
                 value = scalar(attributes, name)
                 if value is not None:
                     values = set_point if name == "set_point_kw" else signals[name]

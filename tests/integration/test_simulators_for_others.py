@@ -107,6 +107,15 @@ def test_missing_number_of_steps_is_named(world):
         world.start("Battery").Battery(energy_kwh=1.0, power_kw=1.0)
 
 
+def test_a_run_longer_than_announced_is_an_error(world):
+    pv = world.start("Pv", step_size=STEP_S, steps=2).Pv(
+        power_kw=10.0, profile="PV3", series={"available_kw": [1.0, 2.0]}
+    )
+    world.connect(pv, world.start("Probe").Probe(), "p_kw")
+    with pytest.raises(ValueError, match="goes on after 2 steps"):
+        run(world)
+
+
 def test_charging_station_delivers_what_is_due(world):
     stay = {"arrival": 1, "departure": 3, "due_kwh": 4.0, "max_kw": 11.0}
     station = world.start("EvStation", step_size=STEP_S, steps=STEPS).EvStation(
