@@ -72,6 +72,7 @@ class DsoAgent(QuartierAgent):
             made.q_kvar,
             asset.price_eur_per_kwh,
             asset.raise_price_eur_per_kwh,
+            asset.rated_kw,
         )
         if self._all_offered():
             self._redispatch()

@@ -33,6 +33,7 @@ class Asset:
     bus: int
     price_eur_per_kwh: float
     raise_price_eur_per_kwh: float
+    rated_kw: float | None = None
 
 
 def assets_of(problem: Problem) -> list[Asset]:
@@ -44,10 +45,16 @@ def assets_of(problem: Problem) -> list[Asset]:
         for n in problem.neighbourhoods
     ]
     plants = [
-        Asset(p.name, "der", _bus(p), settings.plant_prices.get(p.name, price), raising)
+        Asset(p.name, "der", _bus(p), settings.plant_prices.get(p.name, price), raising, rated(p))
         for p in problem.plants
     ]
     return [*points, *plants]
+
+
+def rated(unit: UnitData) -> float | None:
+    """Rated power of a unit in kW, if its parameters state one."""
+    found = getattr(unit.parameters, "power_kw", None)
+    return None if found is None else float(found)
 
 
 def _bus(plant: UnitData) -> int:

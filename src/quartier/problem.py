@@ -129,6 +129,8 @@ class Offer:
     """Redispatch price of lowering its power: renewable energy lost."""
     raise_price_eur_per_kwh: float
     """Redispatch price of raising its power: load reduced."""
+    rated_kw: float | None = None
+    """Rated power, which discrete steps are shares of; None: the greatest power offered."""
 
 
 @dataclass(frozen=True)

@@ -301,7 +301,8 @@ def test_discrete_steps_are_kept():
     shares = [1.0, 0.6, 0.3, 0.0]
     rated = {o.asset: 1.1 * o.p_kw.max() for o in plants(FEED_IN_ROW)}
     asked, offers = at_noon(discrete_steps=shares)
-    found = redispatch(asked, offers, rated_kw=rated)
+    offers = [replace(offer, rated_kw=rated.get(offer.asset)) for offer in offers]
+    found = redispatch(asked, offers)
     assert not found.unsolved.any()
     assert_clean(network(), found.after)
     lowered = reduced(offers, found)

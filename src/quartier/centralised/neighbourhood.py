@@ -126,6 +126,7 @@ def plant_offers(problem: Problem) -> list[Offer]:
                     problem.plant_q_kvar[asset.name],
                     asset.price_eur_per_kwh,
                     asset.raise_price_eur_per_kwh,
+                    asset.rated_kw,
                 )
             )
     return offers

@@ -69,7 +69,6 @@ def redispatch(
     offers: Sequence[Offer],
     floors: Mapping[str, Array] | None = None,
     ceilings: Mapping[str, Array] | None = None,
-    rated_kw: Mapping[str, float] | None = None,
 ) -> Redispatch:
     """Remove the violations that the offers cause: taps first, then the cheapest caps.
 
@@ -82,9 +81,6 @@ def redispatch(
     floors, ceilings
         Least and greatest power in kW that an asset reported it can be set to, shape ``(T,)``,
         NaN or infinite where it reported none: what a failed renegotiation brought to light.
-    rated_kw
-        Rated power by asset that discrete steps are shares of; for the others it is the
-        greatest power offered.
 
     Raises
     ------
@@ -94,7 +90,9 @@ def redispatch(
         If the solver ends without a solution.
     """
     assets = read_assets(problem, offers, floors, ceilings)
-    rated_mw = {name: rated / KW_PER_MW for name, rated in (rated_kw or {}).items()}
+    rated_mw = {
+        offer.asset: offer.rated_kw / KW_PER_MW for offer in offers if offer.rated_kw is not None
+    }
     model = GridModel(problem.network, assets, problem.settings, rated_mw)
     asked = read_assets(problem, offers).offered_mw
     before = model.solve(asked, problem.tap_pos)
