@@ -297,3 +297,12 @@ def test_a_warm_cache_is_fast_and_needs_neither_simbench_nor_demandlib(feed_in):
     began = time.perf_counter()
     build(load("fliegerhorst"))
     assert time.perf_counter() - began < 5.0, "0.5 s when nothing else runs"
+
+
+def test_noise_below_zero_in_simbench_profiles_is_no_generation():
+    """WP4 goes down to -1e-5 of the rated power in the night to 5 July."""
+    overrides = ["horizon.start=2016-07-01T00:00", "horizon.steps=480"]
+    instance = build(load("fliegerhorst", overrides), 1)
+    for unit in (*instance.units, *instance.plants):
+        if "available_kw" in unit.series:
+            assert unit.series["available_kw"].min() >= 0.0, unit.name

@@ -180,6 +180,7 @@ class _Injections:
     def _plant(self, row: Any) -> UnitData:
         parameters = _plant_parameters(row)
         name = _plant_name(row)
+        available_kw = _rated_kw(row) * self._share(row, "")
         unit = UnitData(
             name=name,
             parameters=parameters,
@@ -187,7 +188,8 @@ class _Injections:
             agent=name,
             horizon=self._horizon,
             bus=int(row.bus),
-            series={"available_kw": _rated_kw(row) * self._share(row, "")},
+            # SimBench's wind profiles have noise below zero, down to -1e-5.
+            series={"available_kw": np.maximum(available_kw, 0.0)},
         )
         return KINDS[parameters.kind].bounded(unit)
 

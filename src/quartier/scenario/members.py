@@ -19,6 +19,8 @@ from quartier.units import KINDS
 from quartier.units.base import HeatParameters, Session, UnitData, UnitParameters
 from quartier.units.ev_station import EvStationParameters
 
+NOISE = 1e-4
+"""Share of a series' greatest value below which a negative value is noise."""
 _NEVER_NEGATIVE = ("available_kw", "load_kw", "demand_kw")
 
 
@@ -93,9 +95,7 @@ class Members:
         series = {}
         for name, request in KINDS[parameters.kind].requests(parameters).items():
             values = self.reader.read(request, self.horizon)
-            if name in _NEVER_NEGATIVE and values.min() < 0:
-                raise_negative(name, values)
-            series[name] = values
+            series[name] = not_negative(name, values) if name in _NEVER_NEGATIVE else values
         return series
 
     def _sessions(self, parameters: UnitParameters, unit_name: str) -> tuple[Session, ...]:
@@ -126,13 +126,23 @@ class Members:
         return self._files[path]
 
 
-def raise_negative(name: str, values: Array) -> None:
-    """Refuse a series that must not be negative."""
+def not_negative(name: str, values: Array) -> Array:
+    """Return a series that must not be negative, without the noise around zero.
+
+    SimBench's wind profiles go down to -1e-5 of the rated power.
+
+    Raises
+    ------
+    SeriesError
+        If it is negative by more than noise.
+    """
     at = int(np.argmin(values))
-    raise SeriesError(
-        f"{name} is negative ({values[at]:g} in step {at}); write generation, load and demand as "
-        "positive numbers"
-    )
+    if values[at] < -NOISE * np.abs(values).max():
+        raise SeriesError(
+            f"{name} is negative ({values[at]:g} in step {at}); write generation, load and demand "
+            "as positive numbers"
+        )
+    return np.maximum(values, 0.0)
 
 
 def unit_names(place: str, name: str, parameters: UnitParameters) -> list[str]:
