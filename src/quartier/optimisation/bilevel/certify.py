@@ -1,0 +1,141 @@
+"""Checks a solver's point against the followers themselves, each solved alone.
+
+A too small M shows no sign inside the reformulated program, and whether M was large enough is as
+hard to tell afterwards as before (Kleinert et al. 2020; Ketkov, Prokopyev, arXiv 2603.17107). So
+the point reported is always the certified response, and `optimal` needs proven bounds besides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from quartier.optimisation.bilevel.kkt import Conditions
+from quartier.optimisation.bilevel.lp import Lp
+from quartier.optimisation.bilevel.reformulate import SingleLevel
+from quartier.optimisation.bilevel.response import (
+    Answer,
+    answer,
+    follower_value,
+    response_program,
+)
+from quartier.optimisation.bilevel.sides import Side
+from quartier.optimisation.bilevel.system import System, is_finite
+from quartier.quantities import Array
+
+CHECK_TOLERANCE = 1e-6
+"""Feasibility tolerance when the certified response is put into the reformulated program."""
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """Outcome of the check.
+
+    Parameters
+    ----------
+    point
+        The certified point, shape (system columns,); None if the check failed.
+    objective
+        Leader's objective there, to be minimised.
+    failure
+        Why the check failed, or `""`.
+    doubt
+        What the check found against the bounds M, or `""`.
+    answers
+        The followers solved alone.
+    suboptimality, margins
+        As in `BilevelResult`.
+    """
+
+    point: Array | None
+    objective: float = float("nan")
+    failure: str = ""
+    doubt: str = ""
+    answers: tuple[Answer, ...] = ()
+    suboptimality: dict[str, float] = field(default_factory=dict)
+    margins: dict[str, float] = field(default_factory=dict)
+
+
+def certify(system: System, single: SingleLevel, point: Array) -> Certificate:
+    """Solve the followers at the leader's decision in `point` and compare."""
+    point = point[: len(system.leader)]
+    answers = tuple(answer(system, form, point) for form in system.followers)
+    for found in answers:
+        if found.status != "optimal":
+            return Certificate(
+                None,
+                failure=f"follower '{found.form.name}', solved alone at the leader's decision, is "
+                f"{found.status}",
+            )
+    worse = {f.form.name: _worse(f, point) for f in answers}
+    margins = _margins(answers, single.conditions)
+    best = respond(system, point, answers)
+    if best is None:
+        return Certificate(
+            None,
+            failure="no optimal response of the followers to the leader's decision keeps the "
+            f"leader's constraints (follower suboptimality in the solver's point: {_show(worse)})",
+            suboptimality=worse,
+            margins=margins,
+        )
+    certified, objective = best
+    doubt = "" if single.is_relaxation else _doubt(single, certified, margins)
+    return Certificate(certified, objective, "", doubt, answers, worse, margins)
+
+
+def respond(system: System, point: Array, answers: Sequence[Answer]) -> tuple[Array, float] | None:
+    """Followers' optimal response that suits the leader, and its objective; None if none fits."""
+    for epsilon in (0.0, 1e-9, 1e-7):
+        found = Lp(response_program(system, point, answers, epsilon), relax=False).minimise()
+        if found.point is not None:
+            return found.point, found.value
+    return None
+
+
+def _worse(found: Answer, point: Array) -> float:
+    value = follower_value(found.form, point)
+    return (value - found.optimum) / max(1.0, abs(found.optimum))
+
+
+def _margins(answers: Sequence[Answer], conditions: Sequence[Conditions]) -> dict[str, float]:
+    margins = {}
+    for found, condition in zip(answers, conditions, strict=True):
+        for bounded in condition.bounds.sides:
+            most = max(abs(end) for end in bounded.dual)
+            if is_finite(most):
+                margins[bounded.side.name] = most - _multiplier(found, bounded.side)
+    return margins
+
+
+def _multiplier(found: Answer, side: Side) -> float:
+    if side.row is not None:
+        nu = float(found.row_dual[side.row])
+    else:
+        assert side.column is not None
+        nu = float(found.column_dual[found.form.columns.index(side.column)])
+    return abs(nu) if side.equality else max(0.0, side.sign * nu)
+
+
+def _doubt(single: SingleLevel, certified: Array, margins: dict[str, float]) -> str:
+    """Is the certified response feasible in the reformulated program? If not, an M is too small."""
+    lp = Lp(single.program, relax=False, tolerance=CHECK_TOLERANCE)
+    lp.bound({k: (float(v), float(v)) for k, v in enumerate(certified)})
+    if lp.minimise({}).status == "optimal":
+        return ""
+    short = [name for name, margin in margins.items() if margin < 0]
+    named = f": the bound on the dual of {', '.join(short[:5])} is exceeded" if short else ""
+    return f"the certified response is not feasible in the reformulated program{named}"
+
+
+def _show(worse: dict[str, float]) -> str:
+    return ", ".join(f"{name} {value:.1e}" for name, value in worse.items())
+
+
+def gap(objective: float, bound: float) -> float:
+    """Relative gap as in `BilevelResult`."""
+    distance = abs(objective - bound)
+    if distance <= 1e-9:
+        return 0.0
+    return distance / max(abs(objective), 1e-9) if np.isfinite(bound) else float("inf")

@@ -1,0 +1,141 @@
+"""Rule 2 for multipliers: clipping a chain of duals keeps them optimal.
+
+Let F be a connected group of unbounded row multipliers ν, all other multipliers being bounded.
+Suppose that after scaling, ν_i = s_i ν'_i, each own column that touches F is one of
+
+* a *link*: `r = -a (ν'_p - ν'_q)` with no cost left over (the level of a store, also a lossy one),
+* a *threshold*: `r = k - a ν'_i` with k in a known interval (charging at a bounded price).
+
+Replacing ν' by `min(max(ν', lo), hi)` moves no link's r across zero, and no threshold's either as
+long as `[lo, hi]` contains every k / a. Signs, hence feasibility and complementarity, are kept; all
+other multipliers stay. So some optimal dual lies in the box. (For stores: the value of stored
+energy can be chosen between the least and the greatest price at which it can change.)
+"""
+
+from __future__ import annotations
+
+from math import inf
+
+import numpy as np
+
+from quartier.optimisation.bilevel.multipliers import Box, DualSystem, propagated
+from quartier.optimisation.bilevel.system import stationarity
+
+RELATIVE = 1e-9
+
+
+def clipped(dual: DualSystem, box: Box, rounds: int = 5) -> Box:
+    """Box tightened by clipping and propagation in turn, as long as that helps."""
+    for _ in range(rounds):
+        changed = False
+        for group in _groups(dual, box):
+            changed |= _clip(dual, box, group)
+        if not changed:
+            break
+        box = propagated(dual, box)
+    return box
+
+
+def _unbounded(box: Box, rows: int) -> set[int]:
+    return {i for i in range(rows) if np.isinf(box.lower[i]) or np.isinf(box.upper[i])}
+
+
+def _groups(dual: DualSystem, box: Box) -> list[set[int]]:
+    """Unbounded rows, connected by the own columns that they share."""
+    free = _unbounded(box, len(dual.form.rows))
+    near: dict[int, set[int]] = {i: set() for i in free}
+    for _, entries, _ in stationarity(dual.form):
+        together = free.intersection(entries)
+        for i in together:
+            near[i] |= together
+    groups: list[set[int]] = []
+    while free:
+        group, todo = set[int](), [next(iter(free))]
+        while todo:
+            i = todo.pop()
+            if i not in group:
+                group.add(i)
+                todo += near[i] - group
+        groups.append(group)
+        free -= group
+    return groups
+
+
+def _clip(dual: DualSystem, box: Box, group: set[int]) -> bool:
+    """Clip one group in place; False if the rule does not apply."""
+    touching = []
+    for j, entries, gradient in stationarity(dual.form):
+        mine = {i: a for i, a in entries.items() if i in group}
+        if mine and j not in dual.fixed:
+            if len(mine) > 2:
+                return False
+            touching.append((mine, _rest(dual, box, j, entries, gradient, group)))
+    scale = _scales(group, [mine for mine, _ in touching if len(mine) == 2])
+    if scale is None:
+        return False
+    thresholds: list[float] = []
+    for mine, (least, greatest) in touching:
+        if len(mine) == 2:
+            if least < 0.0 or greatest > 0.0:
+                return False
+            continue
+        ((i, a),) = mine.items()
+        thresholds += [least / (a * scale[i]), greatest / (a * scale[i])]
+    return _apply(dual, box, group, scale, thresholds)
+
+
+def _rest(
+    dual: DualSystem,
+    box: Box,
+    j: int,
+    entries: dict[int, float],
+    gradient: dict[int, float],
+    group: set[int],
+) -> tuple[float, float]:
+    """Interval of `k = c_j + gradient - Σ_{i not in F} a_ij ν_i`."""
+    least = greatest = dual.form.cost.get(j, 0.0)
+    terms = [(c, dual.lower[k], dual.upper[k]) for k, c in gradient.items()]
+    terms += [(-a, box.lower[i], box.upper[i]) for i, a in entries.items() if i not in group]
+    for c, low, high in terms:
+        ends = (c * low, c * high)
+        least += min(ends)
+        greatest += max(ends)
+    return float(least), float(greatest)
+
+
+def _scales(group: set[int], links: list[dict[int, float]]) -> dict[int, float] | None:
+    """Factors that turn every link into a multiple of `ν'_p - ν'_q`, if there are such."""
+    scale: dict[int, float] = {}
+    for start in sorted(group):
+        if start in scale:
+            continue
+        scale[start], todo = 1.0, [start]
+        while todo:
+            p = todo.pop()
+            for link in links:
+                if p not in link:
+                    continue
+                (q,) = set(link) - {p}
+                factor = -link[p] * scale[p] / link[q]
+                if q not in scale:
+                    scale[q] = factor
+                    todo.append(q)
+                elif abs(scale[q] - factor) > RELATIVE * abs(factor):
+                    return None
+    return scale
+
+
+def _apply(
+    dual: DualSystem, box: Box, group: set[int], scale: dict[int, float], thresholds: list[float]
+) -> bool:
+    if any(not dual.form.rows[i].is_equality for i in group) or not thresholds:
+        thresholds = [*thresholds, 0.0]  # an inequality's multiplier must not change its sign
+    low, high = min(thresholds), max(thresholds)
+    if not (-inf < low and high < inf):
+        return False
+    for i in group:
+        ends = (low * scale[i], high * scale[i])
+        box.lower[i] = max(box.lower[i], min(ends) - RELATIVE * max(1.0, abs(min(ends))))
+        box.upper[i] = min(box.upper[i], max(ends) + RELATIVE * max(1.0, abs(max(ends))))
+        box.how[i] = "clipping"
+    return True

@@ -1,0 +1,181 @@
+"""From what the solver said to a status, a reason and numbers: the place where honesty is kept."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import inf, isfinite
+from typing import Any
+
+import numpy as np
+
+from quartier.optimisation.bilevel.certify import Certificate, certify, gap
+from quartier.optimisation.bilevel.diagnose import optimality_reason
+from quartier.optimisation.bilevel.milp import MilpOutcome
+from quartier.optimisation.bilevel.pessimistic import pessimistic_value
+from quartier.optimisation.bilevel.prepare import Relaxed, first_incumbent
+from quartier.optimisation.bilevel.reformulate import SingleLevel
+from quartier.optimisation.bilevel.region import Region
+from quartier.optimisation.bilevel.result import BilevelResult, Status
+from quartier.optimisation.bilevel.system import System
+from quartier.quantities import Array
+
+SOLVER_GAP = 1e-6
+"""HiGHS's absolute gap: it stops there whatever the relative gap."""
+
+
+@dataclass(frozen=True)
+class Judge:
+    """Turns what the solver said into a result.
+
+    Parameters
+    ----------
+    system
+        The problem.
+    reformulation
+        Its name, for the result.
+    gap
+        Relative gap that was asked for.
+    epsilon
+        ε of the pessimistic value, or None if it was not asked for.
+    """
+
+    system: System
+    reformulation: str
+    gap: float
+    epsilon: float | None
+
+    def result(self, status: Status, reason: str = "", **fields: Any) -> BilevelResult:
+        """A result with the given fields."""
+        return BilevelResult(status, self.reformulation, reason, **fields)
+
+    def verdict(
+        self, region: Region, single: SingleLevel, outcome: MilpOutcome, relaxed: Relaxed
+    ) -> BilevelResult:
+        """Status, reason and numbers."""
+        if outcome.point is None or outcome.status == "unbounded":
+            return self._without_point(region, single, outcome, relaxed)
+        certificate = certify(self.system, single, outcome.point)
+        doubts = self._doubts(single, outcome, certificate, relaxed)
+        bound = relaxed.bound if doubts else max(relaxed.bound, outcome.bound)
+        if certificate.point is None:
+            return self.result(
+                Status.UNCERTIFIED,
+                certificate.failure,
+                bound=self._signed(bound),
+                follower_suboptimality=certificate.suboptimality,
+                dual_margins=certificate.margins,
+            )
+        return self._with_point(single, outcome, certificate, bound, doubts)
+
+    def _doubts(
+        self,
+        single: SingleLevel,
+        outcome: MilpOutcome,
+        certificate: Certificate,
+        relaxed: Relaxed,
+    ) -> list[str]:
+        """Everything that speaks against the bounds M: guesses, and what the checks found."""
+        doubts = [*single.unproven, *([certificate.doubt] if certificate.doubt else [])]
+        known = min(certificate.objective, first_incumbent(self.system, relaxed))
+        if known < outcome.bound - 1e-5 * max(1.0, abs(known)):
+            doubts.append(f"a certified point at {self.system.sign * known:g} beats the bound")
+        return doubts
+
+    def _with_point(
+        self,
+        single: SingleLevel,
+        outcome: MilpOutcome,
+        certificate: Certificate,
+        bound: float,
+        doubts: Sequence[str],
+    ) -> BilevelResult:
+        assert certificate.point is not None
+        status, reason = self._status(single, outcome, certificate.objective, bound, doubts)
+        worst = None
+        if self.epsilon is not None:
+            worst = self.system.sign * pessimistic_value(
+                self.system, certificate.point, certificate.answers, self.epsilon
+            )
+        reached = gap(certificate.objective, bound)
+        return self.result(
+            status,
+            reason,
+            objective=self.system.sign * certificate.objective,
+            bound=self._signed(bound),
+            gap=reached if isfinite(reached) else None,
+            follower_suboptimality=certificate.suboptimality,
+            dual_margins=certificate.margins,
+            pessimistic_objective=worst,
+            values=self._values(certificate.point),
+        )
+
+    def _values(self, point: Array) -> dict[str, float]:
+        leader = self.system.leader
+        rounded = np.where(leader.integer, np.round(point), point)
+        return dict(zip(leader.names, map(float, rounded), strict=True))
+
+    def _status(
+        self,
+        single: SingleLevel,
+        outcome: MilpOutcome,
+        objective: float,
+        bound: float,
+        doubts: Sequence[str],
+    ) -> tuple[Status, str]:
+        close = gap(objective, bound) <= 2.0 * self.gap or abs(objective - bound) <= 2 * SOLVER_GAP
+        if close:
+            # The bound holds whatever M is worth: what was found is optimal.
+            return Status.OPTIMAL, ""
+        if single.is_relaxation:
+            return Status.FEASIBLE, (
+                "the primal-dual relaxation is not tight here; use 'kkt' for a proof"
+            )
+        if outcome.status != "optimal":
+            return Status.FEASIBLE, _join([f"stopped by {outcome.status}", *_not_proven(doubts)])
+        if doubts:
+            return Status.OPTIMAL_FOR_M, _join(_not_proven(doubts))
+        return Status.FEASIBLE, "the certified point misses the bound by more than the gap"
+
+    def _without_point(
+        self, region: Region, single: SingleLevel, outcome: MilpOutcome, relaxed: Relaxed
+    ) -> BilevelResult:
+        doubts = _not_proven(single.unproven)
+        bound = relaxed.bound if doubts else max(relaxed.bound, outcome.bound)
+        if outcome.status == "infeasible":
+            if doubts:
+                return self.result(Status.INFEASIBLE_FOR_M, _join(doubts))
+            if first_incumbent(self.system, relaxed) < inf:
+                return self.result(
+                    Status.FAILED,
+                    "the solver says infeasible, but the followers' response to the relaxation's "
+                    "decision is a solution: numerical trouble; scale the model",
+                )
+            return self.result(Status.INFEASIBLE, optimality_reason(region))
+        if outcome.status == "unbounded" and single.is_relaxation:
+            return self.result(
+                Status.FAILED, "the primal-dual relaxation is unbounded; use 'kkt' or 'kkt+cut'"
+            )
+        if outcome.status == "unbounded":
+            return self.result(Status.UNBOUNDED, "the leader's objective has no limit")
+        if outcome.status in {"time-limit", "interrupted"}:
+            return self.result(
+                Status.TIME_LIMIT,
+                f"{outcome.status} before a first solution",
+                bound=self._signed(bound),
+            )
+        return self.result(Status.FAILED, f"the solver says {outcome.status}")
+
+    def _signed(self, bound: float) -> float | None:
+        return self.system.sign * bound if isfinite(bound) else None
+
+
+def _not_proven(doubts: Sequence[str]) -> list[str]:
+    if not doubts:
+        return []
+    more = f" and {len(doubts) - 5} more" if len(doubts) > 5 else ""
+    return [f"rests on guesses, which may cut off better points: {'; '.join(doubts[:5])}{more}"]
+
+
+def _join(phrases: Sequence[str]) -> str:
+    return "; ".join(phrases)

@@ -1,0 +1,176 @@
+"""The one big solve: a program as a Pyomo model, through a solver of `pyomo.contrib.solver`.
+
+Solver statuses become words; nothing is raised for an infeasible or unfinished solve, and no value
+is loaded into a model here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import inf, isfinite
+from typing import Any
+
+import numpy as np
+import pyomo.environ as pyo
+from pyomo.contrib.solver.common.factory import SolverFactory
+from pyomo.contrib.solver.common.results import SolutionStatus, TerminationCondition
+from pyomo.core.expr.numeric_expr import LinearExpression
+
+from quartier.errors import InputError
+from quartier.optimisation.bilevel.program import Program
+from quartier.quantities import Array
+
+_WORDS = {
+    TerminationCondition.convergenceCriteriaSatisfied: "optimal",
+    TerminationCondition.maxTimeLimit: "time-limit",
+    TerminationCondition.provenInfeasible: "infeasible",
+    TerminationCondition.unbounded: "unbounded",
+    TerminationCondition.infeasibleOrUnbounded: "infeasible-or-unbounded",
+    TerminationCondition.interrupted: "interrupted",
+}
+# Big M multiplies the integrality tolerance: at the usual 1e-6 a binary of a KKT switch leaks.
+_HIGHS_OPTIONS = {
+    "mip_feasibility_tolerance": 1e-9,
+    "primal_feasibility_tolerance": 1e-9,
+    "dual_feasibility_tolerance": 1e-9,
+}
+
+
+@dataclass(frozen=True)
+class MilpOutcome:
+    """What the solver said of a program.
+
+    Parameters
+    ----------
+    status
+        `optimal`, `infeasible`, `unbounded`, `time-limit`, `interrupted`, or `failed (...)`.
+    point
+        Value of every column, shape (columns,); None without a solution.
+    objective, bound
+        Of the minimised objective; `inf` and `-inf` where there is none.
+    """
+
+    status: str
+    point: Array | None = None
+    objective: float = inf
+    bound: float = -inf
+
+
+def as_pyomo(program: Program) -> Any:
+    """A Pyomo model: variables `v` and constraints `c` indexed by their names, objective `o`."""
+    model = pyo.ConcreteModel()
+    names = _unique(program.names)
+    columns = {name: k for k, name in enumerate(names)}
+    model.v = pyo.Var(
+        names,
+        bounds=lambda _, name: _limits(program.lower[columns[name]], program.upper[columns[name]]),
+        domain=lambda _, name: pyo.Integers if program.integer[columns[name]] else pyo.Reals,
+    )
+    data = [model.v[name] for name in names]
+    rows = dict(zip(_unique([row.name for row in program.rows]), program.rows, strict=True))
+
+    def rule(_: Any, name: str) -> Any:
+        row = rows[name]
+        body = _linear(row.coefs, 0.0, data)
+        return pyo.inequality(*_sides(row.lower, body, row.upper))
+
+    model.c = pyo.Constraint(list(rows), rule=rule)
+    model.o = pyo.Objective(expr=_linear(program.cost, program.offset, data))
+    return model
+
+
+def solve(
+    program: Program,
+    solver: str = "highs",
+    *,
+    time_limit: float | None = None,
+    gap: float = 1e-6,
+    threads: int | None = None,
+    options: dict[str, Any] | None = None,
+) -> MilpOutcome:
+    """Solve a program.
+
+    Raises
+    ------
+    InputError
+        If there is no such solver, or it is not installed.
+    """
+    model = as_pyomo(program)
+    engine = _engine(solver)
+    settings = {**(_HIGHS_OPTIONS if solver == "highs" else {}), **(options or {})}
+    results = engine.solve(
+        model,
+        load_solutions=False,
+        raise_exception_on_nonoptimal_result=False,
+        time_limit=time_limit,
+        rel_gap=gap,
+        threads=threads,
+        solver_options=settings,
+    )
+    status = _WORDS.get(results.termination_condition)
+    if status is None:
+        status = f"failed ({results.termination_condition.name})"
+    if status == "infeasible-or-unbounded":
+        status = _which(program, solver)
+    point = None
+    if results.solution_status in {SolutionStatus.optimal, SolutionStatus.feasible}:
+        values = results.solution_loader.get_vars()
+        # A column that stands in no row and not in the objective is unknown to the solver.
+        idle = [min(max(0.0, lo), hi) for lo, hi in zip(program.lower, program.upper, strict=True)]
+        point = np.array([values.get(v, idle[k]) for k, v in enumerate(model.v.values())], float)
+    return MilpOutcome(
+        status,
+        point,
+        program.value(point) if point is not None else inf,
+        _number(results.objective_bound, -inf),
+    )
+
+
+def _engine(solver: str) -> Any:
+    try:
+        engine = SolverFactory(solver)
+        found = bool(engine.available())
+    except Exception as error:
+        raise InputError([f"solver '{solver}': {error}"], "solve()") from error
+    if not found:
+        raise InputError([f"solver '{solver}' is not installed"], "solve()")
+    return engine
+
+
+def _which(program: Program, solver: str) -> str:
+    """Infeasible or unbounded? Without an objective it can only be infeasible."""
+    plain = program.copy()
+    plain.cost, plain.offset = {}, 0.0
+    found = solve(plain, solver)
+    return "infeasible" if found.status == "infeasible" else "unbounded"
+
+
+def _linear(coefs: Any, constant: float, data: list[Any]) -> Any:
+    return LinearExpression(
+        constant=constant,
+        linear_coefs=list(coefs.values()),
+        linear_vars=[data[k] for k in coefs],
+    )
+
+
+def _limits(lower: float, upper: float) -> tuple[float | None, float | None]:
+    return (lower if isfinite(lower) else None), (upper if isfinite(upper) else None)
+
+
+def _sides(lower: float, body: Any, upper: float) -> tuple[Any, Any, Any]:
+    low, high = _limits(lower, upper)
+    return low, body, high
+
+
+def _unique(names: list[str]) -> list[str]:
+    seen: set[str] = set()
+    found = []
+    for n, name in enumerate(names):
+        fresh = name if name not in seen else f"{name} #{n}"
+        seen.add(fresh)
+        found.append(fresh)
+    return found
+
+
+def _number(value: Any, otherwise: float) -> float:
+    return otherwise if value is None else float(value)

@@ -1,0 +1,121 @@
+"""Chooses the region that bounds are proven on, and reformulates.
+
+Where variables are unbounded, a known bi-level feasible point helps: optima are no worse, and the
+points that are no worse may be bounded. It comes from the relaxation's decision, else from a first
+solve with guessed bounds; only the point is used of it, never the guess.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from math import inf
+
+from quartier.optimisation.bilevel import milp
+from quartier.optimisation.bilevel.bounds import MissingBound
+from quartier.optimisation.bilevel.certify import certify, respond
+from quartier.optimisation.bilevel.lp import Lp
+from quartier.optimisation.bilevel.reformulate import SingleLevel, reformulate
+from quartier.optimisation.bilevel.region import Region
+from quartier.optimisation.bilevel.response import answer
+from quartier.optimisation.bilevel.system import System, is_finite
+from quartier.quantities import Array
+
+GUESSED_SLACK = 1e4
+FIRST_SOLVE_S = 30.0
+
+
+@dataclass(frozen=True)
+class Relaxed:
+    """Outcome of the high-point relaxation, integers relaxed.
+
+    Parameters
+    ----------
+    point
+        A point of it, shape (columns,); None if it is infeasible.
+    bound
+        Bound of the leader's objective (to be minimised), or `-inf`.
+    """
+
+    point: Array | None
+    bound: float
+
+
+def relaxation(system: System) -> Relaxed:
+    """Solve the high-point relaxation; products in the leader's objective leave no bound."""
+    lp = Lp(system.high_point())
+    if not system.products:
+        found = lp.minimise()
+        if found.status == "optimal":
+            return Relaxed(found.point, found.value)
+    return Relaxed(lp.minimise({}).point, -inf)
+
+
+def prepare(
+    system: System,
+    relaxed: Relaxed,
+    how: str,
+    big_m: float,
+    solver: str = "highs",
+    time_limit: float | None = None,
+) -> tuple[Region, SingleLevel]:
+    """Region and reformulated problem.
+
+    Parameters
+    ----------
+    system, relaxed
+        The problem and its high-point relaxation.
+    how, big_m
+        The reformulation, and its bound for duals that nothing else bounds.
+    solver, time_limit
+        For a first solve with guessed bounds, where one is needed.
+
+    Raises
+    ------
+    InputError
+        If the reformulation does not apply, or a slack stays unbounded.
+    """
+    region = Region(system)
+    if all(is_finite(float(end)) for ends in (region.lower, region.upper) for end in ends):
+        return region, reformulate(region, how, big_m)
+    cutoff = inf if system.products else first_incumbent(system, relaxed)
+    region = _limited(system, cutoff)
+    try:
+        return region, reformulate(region, how, big_m)
+    except MissingBound:
+        if system.products or cutoff < inf:
+            raise
+    seconds = FIRST_SOLVE_S if time_limit is None else min(FIRST_SOLVE_S, time_limit)
+    region = _limited(system, _guessed_incumbent(system, region, big_m, solver, seconds))
+    return region, reformulate(region, how, big_m)
+
+
+def _limited(system: System, cutoff: float) -> Region:
+    region = Region(system, cutoff)
+    region.bound_columns()
+    return region
+
+
+def first_incumbent(system: System, relaxed: Relaxed) -> float:
+    """Leader's objective at the followers' response to the relaxation's decision, or `inf`."""
+    point = relaxed.point
+    if point is None:
+        return inf
+    whole = [k for k in system.linking() if system.leader.integer[k]]
+    if any(abs(point[k] - round(point[k])) > 1e-6 for k in whole):
+        return inf
+    answers = [answer(system, form, point) for form in system.followers]
+    if any(found.status != "optimal" for found in answers):
+        return inf
+    best = respond(system, point, answers)
+    return inf if best is None else best[1]
+
+
+def _guessed_incumbent(
+    system: System, region: Region, big_m: float, solver: str, seconds: float
+) -> float:
+    single = reformulate(region, "kkt", big_m, GUESSED_SLACK)
+    outcome = milp.solve(single.program, solver, time_limit=seconds, gap=1e-3)
+    if outcome.point is None:
+        return inf
+    certificate = certify(system, single, outcome.point)
+    return inf if certificate.point is None else certificate.objective

@@ -1,0 +1,137 @@
+"""Bi-level problems: one leader, followers that answer with an optimum of their own.
+
+    min_x,y  F(x, y)   s.t.  leader's constraints,  y_n in argmin { f_n(x, y_n) : follower's }
+
+The leader is an LP or MILP, followers are LPs or convex QPs. Optimistic: among a follower's optima
+the one that suits the leader counts (Dempe, Foundations of Bilevel Programming, 2002, section 3.1).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from time import perf_counter
+from typing import Any
+
+from quartier.optimisation.bilevel import milp
+from quartier.optimisation.bilevel.diagnose import high_point_reason
+from quartier.optimisation.bilevel.extract import extract
+from quartier.optimisation.bilevel.follower import Follower
+from quartier.optimisation.bilevel.judge import Judge
+from quartier.optimisation.bilevel.prepare import prepare, relaxation
+from quartier.optimisation.bilevel.reformulate import Reformulation
+from quartier.optimisation.bilevel.result import BilevelResult, Status
+from quartier.optimisation.bilevel.system import System
+
+BIG_M = 1e4
+"""Bound for multipliers that nothing else bounds, if the user names no other."""
+
+
+class BilevelProblem:
+    """A leader and its followers, read from a Pyomo model.
+
+    Parameters
+    ----------
+    model
+        The model: what is active in it and not in a follower's block is the leader's.
+    followers
+        The followers; none sees another's variables.
+
+    Examples
+    --------
+    >>> import pyomo.environ as pyo
+    >>> m = pyo.ConcreteModel()
+    >>> m.x = pyo.Var(bounds=(0, 2))
+    >>> m.low = pyo.Block()
+    >>> m.low.y = pyo.Var(bounds=(0, None))
+    >>> m.low.row = pyo.Constraint(expr=m.x - 0.01 * m.low.y <= 1)
+    >>> m.low.cost = pyo.Objective(expr=m.low.y)
+    >>> m.gain = pyo.Objective(expr=m.x + m.low.y, sense=pyo.maximize)
+    >>> result = BilevelProblem(m, [Follower(m.low)]).solve("kkt")
+    >>> result.status.value, round(result.objective, 6)
+    ('optimal', 102.0)
+    """
+
+    def __init__(self, model: Any, followers: Sequence[Follower]) -> None:
+        self.model = model
+        self.followers = tuple(followers)
+
+    def reformulate(self, reformulation: Reformulation = "kkt", *, big_m: float = BIG_M) -> Any:
+        """The single-level Pyomo model (variables `v`, constraints `c`, objective `o`) to look at.
+
+        The objective is minimised, whatever the leader's sense.
+        """
+        system = extract(self.model, self.followers)
+        _, single = prepare(system, relaxation(system), reformulation, big_m)
+        return milp.as_pyomo(single.program)
+
+    def solve(
+        self,
+        reformulation: Reformulation = "kkt",
+        *,
+        solver: str = "highs",
+        time_limit: float | None = None,
+        gap: float = 1e-6,
+        big_m: float = BIG_M,
+        pessimistic: bool = False,
+        epsilon: float = 1e-6,
+        threads: int | None = None,
+        solver_options: dict[str, Any] | None = None,
+    ) -> BilevelResult:
+        """Solve, check, and load the variables' values if there is a solution.
+
+        Parameters
+        ----------
+        reformulation
+            `kkt`: complementarity with big M. `kkt+cut`: with a (relaxed) strong-duality cut
+            besides. `strong-duality`: without complementarity, where it linearises exactly.
+            `primal-dual`: no optimality condition but dual feasibility; a relaxation, exact for
+            price-setting leaders whose check then succeeds.
+        solver
+            Name of a solver of `pyomo.contrib.solver`.
+        time_limit
+            Seconds for the whole call (checks after the solve come on top).
+        gap
+            Relative gap to solve to.
+        big_m
+            Bound for multipliers without a proof and without a hint.
+        pessimistic
+            Also report the leader's worst value over the followers' ε-optimal responses.
+        epsilon
+            ε of that, relative to `max(1, |follower's optimum|)`.
+        threads, solver_options
+            Passed on to the solver.
+
+        Raises
+        ------
+        InputError
+            If the model is not a bi-level problem of this kind, a reformulation does not apply, a
+            slack is unbounded, or a follower is infeasible or unbounded for every decision of the
+            leader.
+        """
+        start = perf_counter()
+        system = extract(self.model, self.followers)
+        judge = Judge(system, reformulation, gap, epsilon if pessimistic else None)
+        relaxed = relaxation(system)
+        if relaxed.point is None:
+            result = judge.result(Status.INFEASIBLE, high_point_reason(system))
+        else:
+            region, single = prepare(system, relaxed, reformulation, big_m, solver, time_limit)
+            left = None if time_limit is None else max(0.1, time_limit - (perf_counter() - start))
+            outcome = milp.solve(
+                single.program,
+                solver,
+                time_limit=left,
+                gap=gap,
+                threads=threads,
+                options=solver_options,
+            )
+            result = judge.verdict(region, single, outcome, relaxed)
+        self._load(system, result)
+        return replace(result, wall_s=perf_counter() - start)
+
+    def _load(self, system: System, result: BilevelResult) -> None:
+        if not result.has_solution:
+            return
+        for variable, name in zip(system.variables, system.leader.names, strict=True):
+            variable.set_value(result.values[name], skip_validation=True)

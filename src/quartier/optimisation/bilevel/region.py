@@ -1,0 +1,62 @@
+"""Where bi-level optima can lie: the relaxation without the followers' optimality."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from math import inf
+
+import numpy as np
+
+from quartier.optimisation.bilevel.lp import Lp
+from quartier.optimisation.bilevel.program import Row
+from quartier.optimisation.bilevel.propagate import Propagator
+from quartier.optimisation.bilevel.system import System, is_finite
+
+CUTOFF_ROOM = 1e-2
+"""Relative room left above a cutoff: a region that is nearly one point is a numerical trap."""
+
+
+class Region:
+    """Where bi-level optima can lie: tightened column bounds, and the LP behind them.
+
+    Parameters
+    ----------
+    system
+        The problem.
+    cutoff
+        Leader's objective (to be minimised) of a known bi-level feasible point, or `inf`: points
+        that are worse need not be kept.
+    """
+
+    def __init__(self, system: System, cutoff: float = inf) -> None:
+        self.system = system
+        self.program = system.high_point()
+        if cutoff < inf and not system.products and self.program.cost:
+            room = CUTOFF_ROOM * max(1.0, abs(cutoff))
+            limit = cutoff + room - self.program.offset
+            self.program.rows.append(
+                Row("no worse than known", dict(self.program.cost), upper=limit)
+            )
+        start = np.array(self.program.lower), np.array(self.program.upper)
+        self.lower, self.upper = Propagator(self.program.rows, len(start[0])).tighten(*start)
+        self._lp: Lp | None = None
+
+    def greatest(self, coefs: Mapping[int, float]) -> float:
+        """Greatest value of a linear expression over the relaxation, by LP."""
+        if self._lp is None:
+            self._lp = Lp(self.program)
+        outcome = self._lp.maximise(coefs)
+        return outcome.value if outcome.status == "optimal" else inf
+
+    def bound_columns(self) -> None:
+        """Find by LP the bounds that propagation left infinite."""
+        for k in range(len(self.lower)):
+            if not is_finite(float(self.upper[k])):
+                self.upper[k] = outwards(self.greatest({k: 1.0}))
+            if not is_finite(float(self.lower[k])):
+                self.lower[k] = -outwards(self.greatest({k: -1.0}))
+
+
+def outwards(value: float) -> float:
+    """An upper bound rounded up, so that the point it stems from stays inside."""
+    return value + 1e-7 * max(1.0, abs(value))

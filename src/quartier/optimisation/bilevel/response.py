@@ -1,0 +1,136 @@
+"""Followers solved alone at a leader's decision, and their response that suits the leader."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from quartier.optimisation.bilevel.lp import Lp, LpOutcome
+from quartier.optimisation.bilevel.program import Program, Row
+from quartier.optimisation.bilevel.system import FollowerForm, System
+from quartier.quantities import Array
+
+OPTIMALITY = 1e-9
+"""Slack, relative to max(1, |optimum|), of a follower's optimality in its response."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """A follower solved alone: status, optimum (its leader-only terms left out), point and duals.
+
+    `point` has the system's columns with the follower's own replaced; `row_dual` and
+    `column_dual` follow HiGHS, by position in the form.
+    """
+
+    form: FollowerForm
+    status: str
+    optimum: float
+    point: Array
+    row_dual: Array
+    column_dual: Array
+
+
+def price_cost(form: FollowerForm, point: Array) -> dict[int, float]:
+    """`c + C x` by own column at a leader's decision."""
+    cost = {k: form.cost.get(k, 0.0) for k in form.columns}
+    for (k, j), c in form.prices.items():
+        cost[j] += c * float(point[k])
+    return cost
+
+
+def follower_value(form: FollowerForm, point: Array) -> float:
+    """Follower's objective at a point, without its leader-only terms."""
+    linear = sum(c * float(point[k]) for k, c in price_cost(form, point).items())
+    return linear + sum(h * float(point[i] * point[j]) for (i, j), h in form.hessian.items())
+
+
+def answer(system: System, form: FollowerForm, point: Array) -> Answer:
+    """Solve a follower for the leader's part of a point."""
+    program = _alone(system, form, point)
+    place = {k: p for p, k in enumerate(form.columns)}
+    quadratic = {(place[i], place[j]): h for (i, j), h in form.hessian.items()}
+    found = Lp(program, quadratic=quadratic).minimise()
+    if found.status != "optimal":
+        nothing = np.zeros(0)
+        return Answer(form, found.status, float("nan"), point, nothing, nothing)
+    return _filled(form, found, point)
+
+
+def _filled(form: FollowerForm, found: LpOutcome, point: Array) -> Answer:
+    assert found.point is not None and found.row_dual is not None
+    assert found.column_dual is not None
+    whole = point.copy()
+    whole[list(form.columns)] = found.point
+    return Answer(form, "optimal", found.value, whole, found.row_dual, found.column_dual)
+
+
+def _alone(system: System, form: FollowerForm, point: Array) -> Program:
+    program = Program()
+    leader = system.leader
+    place = {
+        k: program.column(leader.names[k], leader.lower[k], leader.upper[k]) for k in form.columns
+    }
+    for row in form.rows:
+        own = {place[k]: a for k, a in row.coefs.items() if k in place}
+        fixed = sum(a * float(point[k]) for k, a in row.coefs.items() if k not in place)
+        program.row(row.name, own, row.lower - fixed, row.upper - fixed)
+    program.cost = {place[k]: c for k, c in price_cost(form, point).items() if c}
+    return program
+
+
+def response_program(
+    system: System, point: Array, answers: Sequence[Answer], epsilon: float = OPTIMALITY
+) -> Program:
+    """Everything feasible with the linking decision fixed and every follower ε-optimal.
+
+    Its cost is the leader's objective at that decision. For a convex QP the optimal set is
+    `{y feasible: Hy and (c + Cx)·y as at one optimum}` (Mangasarian 1988, Oper. Res. Lett. 7(1)).
+    """
+    program = system.high_point()
+    for k in system.linking():
+        value = float(point[k])
+        if program.integer[k]:
+            value = float(round(value))
+        program.lower[k] = program.upper[k] = value
+    for found in answers:
+        _add_optimality(program, found, point, epsilon)
+    program.cost, program.offset = leader_cost(system, point)
+    return program
+
+
+def leader_cost(system: System, point: Array) -> tuple[dict[int, float], float]:
+    """Leader's objective with the linking columns of its products held at a point."""
+    cost, offset = dict(system.leader.cost), system.leader.offset
+    linking = set(system.linking())
+    for (i, j), c in system.products.items():
+        held, other = (i, j) if i in linking else (j, i)
+        cost[other] = cost.get(other, 0.0) + c * float(point[held])
+    return cost, offset
+
+
+def _add_optimality(program: Program, found: Answer, point: Array, epsilon: float) -> None:
+    form = found.form
+    epsilon = epsilon if form.is_linear else min(epsilon, OPTIMALITY)
+    room = epsilon * max(1.0, abs(found.optimum))
+    cost = {k: c for k, c in price_cost(form, point).items() if c}
+    if form.is_linear:
+        program.row(f"{form.name} optimal", cost, upper=found.optimum + room)
+        return
+    linear = sum(c * float(found.point[k]) for k, c in cost.items())
+    program.row(f"{form.name} optimal", cost, linear - room, linear + room)
+    for k, terms in _hessian_rows(form.hessian).items():
+        at = sum(h * float(found.point[j]) for j, h in terms.items())
+        limit = epsilon * max(1.0, abs(at))
+        program.rows.append(Row(f"gradient {k}", terms, at - limit, at + limit))
+
+
+def _hessian_rows(hessian: Mapping[tuple[int, int], float]) -> dict[int, dict[int, float]]:
+    rows: dict[int, dict[int, float]] = {}
+    for (i, j), h in hessian.items():
+        rows.setdefault(i, {})
+        rows[i][j] = rows[i].get(j, 0.0) + h
+        rows.setdefault(j, {})
+        rows[j][i] = rows[j].get(i, 0.0) + h
+    return rows
