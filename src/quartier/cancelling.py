@@ -23,7 +23,7 @@ class Cancellation:
 
     def __init__(self) -> None:
         self.requested = False
-        self._timer = threading.Timer(GRACE_S, signal.raise_signal, [signal.SIGINT])
+        self._timer = threading.Timer(GRACE_S, _interrupt_main_thread)
         self._timer.daemon = True
 
     def handle(self, *_: object) -> None:
@@ -48,6 +48,14 @@ class Cancellation:
             self._timer.cancel()
             for number, handler in before.items():
                 signal.signal(number, handler)
+
+
+def _interrupt_main_thread() -> None:
+    """Send the main thread a signal, which also ends a system call that it waits in."""
+    if hasattr(signal, "pthread_kill"):
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGINT)
+    else:
+        signal.raise_signal(signal.SIGINT)
 
 
 class CancellableProgress:
