@@ -25,8 +25,14 @@ from quartier.optimisation.bilevel.sides import Side
 from quartier.optimisation.bilevel.system import System, is_finite
 from quartier.quantities import Array
 
-CHECK_TOLERANCE = 1e-6
-"""Feasibility tolerance when the certified response is put into the reformulated program."""
+CHECK_TOLERANCES = (1e-7, 1e-6, 1e-9)
+"""Feasibility tolerances to try when the certified response is put into the reformulated program.
+
+With every original column fixed, HiGHS's presolve can call the rest infeasible at one of them.
+"""
+
+LEAK = 1e-5
+"""Relative suboptimality of a follower in the solver's point from which on it counts."""
 
 
 @dataclass(frozen=True)
@@ -81,8 +87,9 @@ def certify(system: System, single: SingleLevel, point: Array) -> Certificate:
             margins=margins,
         )
     certified, objective = best
-    doubt = "" if single.is_relaxation else _doubt(single, certified, margins)
-    return Certificate(certified, objective, "", doubt, answers, worse, margins)
+    doubt = "" if single.is_relaxation else _doubt(single, certified, margins, worse)
+    left = {f.form.name: _worse(f, certified) for f in answers}
+    return Certificate(certified, objective, "", doubt, answers, left, margins)
 
 
 def respond(system: System, point: Array, answers: Sequence[Answer]) -> tuple[Array, float] | None:
@@ -118,12 +125,21 @@ def _multiplier(found: Answer, side: Side) -> float:
     return abs(nu) if side.equality else max(0.0, side.sign * nu)
 
 
-def _doubt(single: SingleLevel, certified: Array, margins: dict[str, float]) -> str:
-    """Is the certified response feasible in the reformulated program? If not, an M is too small."""
-    lp = Lp(single.program, relax=False, tolerance=CHECK_TOLERANCE)
-    lp.bound({k: (float(v), float(v)) for k, v in enumerate(certified)})
-    if lp.minimise({}).status == "optimal":
-        return ""
+def _doubt(
+    single: SingleLevel, certified: Array, margins: dict[str, float], worse: dict[str, float]
+) -> str:
+    """Is the certified response feasible in the reformulated program? If not, an M is too small.
+
+    And if the solver's own point is not optimal for a follower, a binary leaked.
+    """
+    if max(worse.values()) > LEAK:
+        return f"the solver's point is not optimal for the followers ({_show(worse)})"
+    fixed = {k: (float(v), float(v)) for k, v in enumerate(certified)}
+    for tolerance in CHECK_TOLERANCES:
+        lp = Lp(single.program, relax=False, tolerance=tolerance)
+        lp.bound(fixed)
+        if lp.minimise({}).status == "optimal":
+            return ""
     short = [name for name, margin in margins.items() if margin < 0]
     named = f": the bound on the dual of {', '.join(short[:5])} is exceeded" if short else ""
     return f"the certified response is not feasible in the reformulated program{named}"

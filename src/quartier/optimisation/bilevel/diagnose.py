@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from quartier.errors import InputError
 from quartier.optimisation.bilevel.lp import Lp
 from quartier.optimisation.bilevel.multipliers import dual_system
 from quartier.optimisation.bilevel.program import Program, Row
-from quartier.optimisation.bilevel.region import Region
 from quartier.optimisation.bilevel.system import FollowerForm, System
 
 
@@ -41,7 +42,7 @@ def high_point_reason(system: System) -> str:
     )
 
 
-def optimality_reason(region: Region) -> str:
+def optimality_reason(system: System) -> str:
     """Why no point is optimal for the followers and feasible for the leader.
 
     Raises
@@ -52,8 +53,8 @@ def optimality_reason(region: Region) -> str:
     problems = [
         f"follower '{form.name}' is unbounded for every decision of the leader: its objective "
         "improves without limit; bound its variables"
-        for form in region.system.followers
-        if not _has_dual(region, form)
+        for form in system.followers
+        if not _has_dual(system, form)
     ]
     if problems:
         raise InputError(problems, "the bi-level problem")
@@ -96,10 +97,11 @@ def _conflict(program: Program, soft: list[Row]) -> str:
     return f"constraint {', '.join(broken[:5])} cannot be kept"
 
 
-def _has_dual(region: Region, form: FollowerForm) -> bool:
-    """Whether stationarity has a solution anywhere in the region."""
-    dual = dual_system(region.system, form, region.lower, region.upper)
-    program = region.program.copy()
+def _has_dual(system: System, form: FollowerForm) -> bool:
+    """Whether stationarity has a solution for some decision that the leader may take."""
+    program = _leader_alone(system)
+    lower, upper = np.array(program.lower), np.array(program.upper)
+    dual = dual_system(system, form, lower, upper)
     for e in range(dual.primal, len(dual.lower)):
         program.column(f"multiplier {e}", float(dual.lower[e]), float(dual.upper[e]))
     program.rows.extend(dual.rows)

@@ -15,7 +15,6 @@ from quartier.optimisation.bilevel.milp import MilpOutcome
 from quartier.optimisation.bilevel.pessimistic import pessimistic_value
 from quartier.optimisation.bilevel.prepare import Relaxed, first_incumbent
 from quartier.optimisation.bilevel.reformulate import SingleLevel
-from quartier.optimisation.bilevel.region import Region
 from quartier.optimisation.bilevel.result import BilevelResult, Status
 from quartier.optimisation.bilevel.system import System
 from quartier.quantities import Array
@@ -49,12 +48,10 @@ class Judge:
         """A result with the given fields."""
         return BilevelResult(status, self.reformulation, reason, **fields)
 
-    def verdict(
-        self, region: Region, single: SingleLevel, outcome: MilpOutcome, relaxed: Relaxed
-    ) -> BilevelResult:
+    def verdict(self, single: SingleLevel, outcome: MilpOutcome, relaxed: Relaxed) -> BilevelResult:
         """Status, reason and numbers."""
         if outcome.point is None or outcome.status == "unbounded":
-            return self._without_point(region, single, outcome, relaxed)
+            return self._without_point(single, outcome, relaxed)
         certificate = certify(self.system, single, outcome.point)
         doubts = self._doubts(single, outcome, certificate, relaxed)
         bound = relaxed.bound if doubts else max(relaxed.bound, outcome.bound)
@@ -138,7 +135,7 @@ class Judge:
         return Status.FEASIBLE, "the certified point misses the bound by more than the gap"
 
     def _without_point(
-        self, region: Region, single: SingleLevel, outcome: MilpOutcome, relaxed: Relaxed
+        self, single: SingleLevel, outcome: MilpOutcome, relaxed: Relaxed
     ) -> BilevelResult:
         doubts = _not_proven(single.unproven)
         bound = relaxed.bound if doubts else max(relaxed.bound, outcome.bound)
@@ -151,7 +148,7 @@ class Judge:
                     "the solver says infeasible, but the followers' response to the relaxation's "
                     "decision is a solution: numerical trouble; scale the model",
                 )
-            return self.result(Status.INFEASIBLE, optimality_reason(region))
+            return self.result(Status.INFEASIBLE, optimality_reason(self.system))
         if outcome.status == "unbounded" and single.is_relaxation:
             return self.result(
                 Status.FAILED, "the primal-dual relaxation is unbounded; use 'kkt' or 'kkt+cut'"

@@ -62,10 +62,11 @@ def split_products(system: System) -> Split:
     """Find α and β, or raise with the products that cannot be explained."""
     prices = {k for f in system.followers for k, _ in f.prices}
     target: dict[tuple[int, int], float] = {}
+    unclear = [(i, j) for i, j in system.products if (i in prices) == (j in prices)]
+    if unclear:
+        raise InputError([_not_linear(system, unclear)], SOURCE)
     for (i, j), c in system.products.items():
         price = [k for k in (i, j) if k in prices]
-        if len(price) != 1:
-            raise InputError([_not_linear(system, [(i, j)])], SOURCE)
         other = j if price[0] == i else i
         target[price[0], other] = target.get((price[0], other), 0.0) + c
     columns = _candidates(system, target)

@@ -116,7 +116,7 @@ class BilevelProblem:
         if relaxed.point is None:
             result = judge.result(Status.INFEASIBLE, high_point_reason(system))
         else:
-            region, single = prepare(system, relaxed, reformulation, big_m, solver, time_limit)
+            _, single = prepare(system, relaxed, reformulation, big_m, solver, time_limit)
             left = None if time_limit is None else max(0.1, time_limit - (perf_counter() - start))
             outcome = milp.solve(
                 single.program,
@@ -126,7 +126,7 @@ class BilevelProblem:
                 threads=threads,
                 options=solver_options,
             )
-            result = judge.verdict(region, single, outcome, relaxed)
+            result = judge.verdict(single, outcome, relaxed)
         self._load(system, result)
         return replace(result, wall_s=perf_counter() - start)
 

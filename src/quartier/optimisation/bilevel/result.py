@@ -51,8 +51,8 @@ class BilevelResult:
     gap
         `|objective - bound| / max(|objective|, 1e-9)`, zero if they differ by less than 1e-9.
     follower_suboptimality
-        Per follower, its objective in the solver's point minus its optimum alone at the leader's
-        decision, over `max(1, |optimum|)`.
+        Per follower, its objective in the point reported (without one: in the solver's point)
+        minus its optimum alone at the leader's decision, over `max(1, |optimum|)`.
     dual_margins
         Per side with a big M, M minus the multiplier of the follower solved alone; negative where
         M may cut.

@@ -1,0 +1,1 @@
+"""Numbers and problems from the literature."""
