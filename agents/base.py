@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import logging
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable
 from typing import Any, TypeVar
 
 from mango import Agent, AgentAddress, on_message
@@ -67,18 +67,16 @@ class QuartierAgent(Agent):  # type: ignore[misc]  # mango is untyped
         """Send a message to an agent by its name."""
         self.schedule_instant_message(content, AgentAddress(self.context.addr, receiver))
 
-    def later(self, delay_s: float, work: Coroutine[Any, Any, None]) -> None:
+    def later(self, delay_s: float, work: Callable[[], None]) -> None:
         """Do something after a simulated time, contained like a message."""
         self.schedule_timestamp_task(self._contained(work), self.now_s + delay_s)
 
-    async def _contained(self, work: Coroutine[Any, Any, None]) -> None:
-        if self.failure is not None:
-            work.close()
-            return
-        try:
-            await work
-        except Exception as error:
-            self.fail(error)
+    async def _contained(self, work: Callable[[], None]) -> None:
+        if self.failure is None:
+            try:
+                work()
+            except Exception as error:
+                self.fail(error)
 
     def fail(self, error: Exception) -> None:
         """Stop taking part, and say so."""

@@ -106,10 +106,13 @@ class WorkingMemory:
         """Go on from what is known under new prices and limits, with γ valued anew."""
         self.negotiation, self.terms = negotiation, terms
         self._gamma_known_by.clear()
-        if self.gamma is not None:
-            self.omega.update(self.gamma.counters)
-            value = self.value(self.gamma.counters)
-            self.gamma = Candidate(self.gamma.counters, value, self.gamma.author)
+        if self.gamma is None:
+            return
+        known = {a: c for a, c in self.gamma.counters.items() if (a, c) in self._entries}
+        self.omega.update(known)
+        whole = len(known) == len(self.gamma.counters)  # else schedules were lost on the way
+        author = self.gamma.author if whole else self.name
+        self.gamma = Candidate(snapshot(known), self.value(known), author)
 
     # -- perceive -----------------------------------------------------------------------------
     def perceive(self, sender: str, message: Gossip) -> bool:
@@ -235,7 +238,8 @@ class WorkingMemory:
         if self.gamma is not None:
             references |= set(self.gamma.counters.items())
             self._gamma_known_by[receiver] = _key(self.gamma)
-        fresh = [] if digest else sorted(references - known)
+        unheard = references - known if not digest else set()
+        fresh = sorted(reference for reference in unheard if reference in self._entries)
         known.update(fresh)
         entries = tuple(self._entries[reference] for reference in fresh)
         return Gossip(self.negotiation, entries, snapshot(self.omega), self.gamma, digest)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
+from functools import partial
 
 from quartier.agents.base import QuartierAgent, hears
 from quartier.agents.messages import Accepted, CallForOffers, Failed, OfferMade, SetCap, frozen
@@ -14,6 +15,9 @@ from quartier.quantities import Array
 from quartier.redispatch.rounds import Round, Rounds
 
 logger = logging.getLogger(__name__)
+
+RETRY_S = 5.0
+"""Simulated time in s after which an unanswered question is asked again."""
 
 
 class DsoAgent(QuartierAgent):
@@ -53,8 +57,26 @@ class DsoAgent(QuartierAgent):
 
     def on_ready(self) -> None:
         """Call for offers as soon as everybody is there."""
-        for asset in self.assets:
-            self.tell(asset, CallForOffers())
+        self.later(0.0, partial(self._ask, 0))
+
+    def _ask(self, number: int) -> None:
+        """Ask whoever has not answered in this round, again and again: messages may be lost."""
+        waiting = self._waiting if number else self._silent()
+        if number != len(self.history) or not waiting:
+            return
+        for name in sorted(waiting):
+            self.tell(name, self._question(number, name))
+        self.later(RETRY_S, partial(self._ask, number))
+
+    def _question(self, number: int, name: str) -> CallForOffers | SetCap:
+        if not number:
+            return CallForOffers()
+        cap = self.caps[name]
+        return SetCap(number, frozen(cap.p_max_kw), frozen(cap.p_min_kw))
+
+    def _silent(self) -> set[str]:
+        """Who has neither made an offer nor failed."""
+        return self.assets.keys() - self.offers.keys() - self.failures.keys()
 
     @hears(OfferMade)
     def on_offer(self, made: OfferMade, sender: str) -> None:
@@ -74,7 +96,7 @@ class DsoAgent(QuartierAgent):
             asset.raise_price_eur_per_kwh,
             asset.rated_kw,
         )
-        if self._all_offered():
+        if not self._silent():
             self._redispatch()
 
     @hears(Failed)
@@ -82,18 +104,13 @@ class DsoAgent(QuartierAgent):
         """Go on without a connection point whose agent died."""
         self.failures[failed.agent] = failed.reason
         self._waiting.discard(failed.agent)
-        if not self.history and self._all_offered():
+        if not self.history and not self._silent():
             self._redispatch()
-
-    def _all_offered(self) -> bool:
-        return self.offers.keys() >= self.assets.keys() - self.failures.keys()
 
     def _redispatch(self) -> None:
         offers = [self.offers[name] for name in self.assets if name in self.offers]
-        changed = self.rounds.decide(offers)
-        self._waiting = set(changed)
-        for name, cap in changed.items():
-            self.tell(name, SetCap(len(self.history), frozen(cap.p_max_kw), frozen(cap.p_min_kw)))
+        self._waiting = set(self.rounds.decide(offers))
+        self.later(0.0, partial(self._ask, len(self.history)))
 
     @hears(Accepted)
     def on_accepted(self, answer: Accepted, sender: str) -> None:

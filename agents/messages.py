@@ -127,6 +127,13 @@ class Missing:
 
 
 @dataclass(frozen=True)
+class AskStart:
+    """Asks for the start of a negotiation that an agent hears others hold."""
+
+    negotiation: Negotiation
+
+
+@dataclass(frozen=True)
 class Commit:
     """Publishes the chosen candidate; every agent keeps its own choice in it."""
 

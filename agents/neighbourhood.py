@@ -6,6 +6,7 @@ import logging
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from quartier.agents.cohda import WorkingMemory
 from quartier.agents.messages import (
     Accepted,
     Acknowledge,
+    AskStart,
     CallForOffers,
     Commit,
     Failed,
@@ -86,6 +88,8 @@ class NeighbourhoodAgent(QuartierAgent):
         self._q_kvar = q_kvar
         self._dso = dso
         self._memory: WorkingMemory | None = None
+        self._round = 0
+        self._accepted: Accepted | None = None
         self._acknowledged: dict[str, Acknowledge] = {}
         self._commit: Commit | None = None
         self._trace: list[tuple[float, float]] = []
@@ -95,16 +99,25 @@ class NeighbourhoodAgent(QuartierAgent):
     @hears(CallForOffers)
     def on_call(self, call: CallForOffers, sender: str) -> None:
         """Let the agents negotiate; the offer follows when they agree."""
+        if self._memory is not None:
+            if self.outcomes:  # the offer, or the way to it, was lost
+                self._report(self.outcomes[0])
+            return
         self._begin(Negotiation(self.problem.name, 0), self.problem.terms)
 
     @hears(SetCap)
     def on_cap(self, cap: SetCap, sender: str) -> None:
         """Let the agents negotiate again if what they agreed on does not fit under P_set."""
+        if cap.round == self._round:
+            if self._accepted is not None:  # the answer was lost
+                self.tell(self._dso, self._accepted)
+            return
+        self._round, self._accepted = cap.round, None
         self.terms = under_cap(self.problem.terms, cap.p_max_kw, cap.p_min_kw)
         if self.outcomes:
             p_kw = self.outcomes[-1].p_kw
             if self.terms.excess_kw(p_kw).max() <= POWER_TOLERANCE_KW:
-                self.tell(self._dso, Accepted(self.title, cap.round, frozen(p_kw)))
+                self._accept(cap.round, p_kw)
                 return
         self._begin(Negotiation(self.problem.name, cap.round), self.terms)
 
@@ -119,8 +132,11 @@ class NeighbourhoodAgent(QuartierAgent):
             )
             self.tell(self._dso, offer)
         else:
-            accepted = Accepted(self.title, outcome.negotiation.round, frozen(outcome.p_kw))
-            self.tell(self._dso, accepted)
+            self._accept(outcome.negotiation.round, outcome.p_kw)
+
+    def _accept(self, number: int, p_kw: Array) -> None:
+        self._accepted = Accepted(self.title, number, frozen(p_kw))
+        self.tell(self._dso, self._accepted)
 
     # -- the negotiation ----------------------------------------------------------------------
     def _begin(self, negotiation: Negotiation, terms: ConnectionTerms) -> None:
@@ -134,13 +150,19 @@ class NeighbourhoodAgent(QuartierAgent):
         self._started_s = self._news_s = self.now_s
         self._wall = time.perf_counter()
         self._call(self.participants)
-        self.later(self._settings.quiet_s, self._watch(negotiation))
+        self.later(self._settings.quiet_s, partial(self._watch, negotiation))
 
     def _call(self, agents: Sequence[str]) -> None:
         assert self._memory is not None
         start = Start(self._memory.negotiation, self._memory.terms, self.participants)
         for agent in agents:
             self.tell(agent, start)
+
+    @hears(AskStart)
+    def on_ask_start(self, question: AskStart, sender: str) -> None:
+        """Tell an agent that never got the start."""
+        if self._memory is not None and question.negotiation == self._memory.negotiation:
+            self._call([sender])
 
     @hears(Gossip)
     def on_gossip(self, gossip: Gossip, sender: str) -> None:
@@ -169,7 +191,7 @@ class NeighbourhoodAgent(QuartierAgent):
         """Remember who cannot go on, and why."""
         self.failures[failed.agent] = failed.reason
 
-    async def _watch(self, negotiation: Negotiation) -> None:
+    def _watch(self, negotiation: Negotiation) -> None:
         """End the negotiation after a quiet period or at its deadline; no message is counted."""
         memory = self._memory
         if memory is None or memory.negotiation != negotiation or self._commit:
@@ -187,7 +209,7 @@ class NeighbourhoodAgent(QuartierAgent):
         if not quiet:
             pause += self._news_s - self.now_s
         rest = self._started_s + self._settings.deadline_s - self.now_s
-        self.later(min(pause, max(rest, 0.0)), self._watch(negotiation))
+        self.later(min(pause, max(rest, 0.0)), partial(self._watch, negotiation))
 
     # -- the commitment -----------------------------------------------------------------------
     def _publish(self) -> None:
@@ -200,14 +222,14 @@ class NeighbourhoodAgent(QuartierAgent):
         share = share_of(curtailed, loose)
         self._commit = Commit(memory.negotiation, memory.gamma, frozen(share))
         self._say_commit()
-        self.later(RETRY_S, self._insist(memory.negotiation))
+        self.later(RETRY_S, partial(self._insist, memory.negotiation))
 
     def _say_commit(self) -> None:
         assert self._commit is not None
         for agent in sorted(self._commit.gamma.counters.keys() - self._acknowledged.keys()):
             self.tell(agent, self._commit)
 
-    async def _insist(self, negotiation: Negotiation) -> None:
+    def _insist(self, negotiation: Negotiation) -> None:
         """Say the commit again until everybody acknowledged it, or the deadline has passed."""
         if self._commit is None or self._commit.negotiation != negotiation or self._settled():
             return
@@ -215,7 +237,7 @@ class NeighbourhoodAgent(QuartierAgent):
             self._conclude()
             return
         self._say_commit()
-        self.later(RETRY_S, self._insist(negotiation))
+        self.later(RETRY_S, partial(self._insist, negotiation))
 
     @hears(Acknowledge)
     def on_acknowledge(self, answer: Acknowledge, sender: str) -> None:

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from functools import partial
 
 import numpy as np
 
 from quartier.agents.base import QuartierAgent, hears
 from quartier.agents.choice import Choice, choice_for
 from quartier.agents.cohda import Option, WorkingMemory
-from quartier.agents.messages import Acknowledge, Commit, Gossip, Missing, Start, frozen
+from quartier.agents.messages import Acknowledge, AskStart, Commit, Gossip, Missing, Start, frozen
 from quartier.quantities import Array
 from quartier.scenario.settings import NegotiationSettings
 from quartier.units.base import UnitData
@@ -46,6 +47,7 @@ class UnitAgent(QuartierAgent):
     ) -> None:
         super().__init__(name, principal=neighbourhood)
         self.units = tuple(units)
+        self.neighbourhood = neighbourhood
         self.neighbours = tuple(neighbours)
         self.history: list[tuple[int, Option, Array]] = []
         """What it committed to: round, choice, and share of renewable power curtailed."""
@@ -77,13 +79,16 @@ class UnitAgent(QuartierAgent):
         self._open = True
         self._undecided = True
         self._act()
-        self.later(self._settings.rebroadcast_s, self._rebroadcast(start))
+        self.later(self._settings.rebroadcast_s, partial(self._rebroadcast, start))
 
     @hears(Gossip)
     def on_gossip(self, gossip: Gossip, sender: str) -> None:
         """Merge what a neighbour knows; pass it on and think about it."""
-        if self._memory is None or gossip.negotiation != self._memory.negotiation:
-            return  # of a negotiation not begun here, or over; the next digest brings it again
+        if self._memory is None or gossip.negotiation.round > self._memory.negotiation.round:
+            self.tell(self.neighbourhood, AskStart(gossip.negotiation))
+            return  # the next digest brings it again
+        if gossip.negotiation != self._memory.negotiation:
+            return
         changed = self._memory.perceive(sender, gossip)
         self._undecided |= changed
         if self._memory.wanted:
@@ -100,7 +105,7 @@ class UnitAgent(QuartierAgent):
     @hears(Commit)
     def on_commit(self, commit: Commit, sender: str) -> None:
         """Keep the own choice in the published candidate, and say so."""
-        if self._memory is None or commit.negotiation != self._memory.negotiation:
+        if self._memory is None or commit.negotiation.round < self._memory.negotiation.round:
             return
         self._open = False
         counter = commit.gamma.counters[self.title]
@@ -125,9 +130,9 @@ class UnitAgent(QuartierAgent):
         self._spread()
         if self._undecided and not self._thinking and self._open:
             self._thinking = True
-            self.later(float(self._rng.uniform(0.0, self._settings.drain_s)), self._decide())
+            self.later(float(self._rng.uniform(0.0, self._settings.drain_s)), self._decide)
 
-    async def _decide(self) -> None:
+    def _decide(self) -> None:
         self._thinking = self._undecided = False
         if self._open and self._memory is not None and self._memory.decide():
             self._spread()
@@ -138,11 +143,11 @@ class UnitAgent(QuartierAgent):
             if self._memory.has_news_for(neighbour):
                 self.tell(neighbour, self._memory.news_for(neighbour))
 
-    async def _rebroadcast(self, start: Start) -> None:
+    def _rebroadcast(self, start: Start) -> None:
         """Anti-entropy: tell the neighbours by the clock what is known, whatever was lost."""
         memory = self._memory
         if memory is None or not self._open or memory.negotiation != start.negotiation:
             return
         for neighbour in self.neighbours:
             self.tell(neighbour, memory.news_for(neighbour, digest=True))
-        self.later(self._settings.rebroadcast_s, self._rebroadcast(start))
+        self.later(self._settings.rebroadcast_s, partial(self._rebroadcast, start))

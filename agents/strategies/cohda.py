@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from quartier.coordination import Plan, UnitPlan
 from quartier.planning import plant_plan, share_of, unit_plans
 from quartier.problem import Problem, State
 from quartier.quantities import Array
+from quartier.units.schedule import Schedule
 
 
 class Cohda:
@@ -41,7 +42,7 @@ def plans(problem: Problem, agents: Society) -> Iterator[tuple[str, UnitPlan]]:
         speaker = agents.neighbourhoods[task.name]
         if not speaker.outcomes:
             continue
-        share = curtailed_share(speaker)
+        share = curtailed_share(speaker, committed(agents, task.name))
         for agent in agents.units[task.name].values():
             if agent.history:
                 yield from unit_plans(agent.units, agent.history[-1][1].carried_out, share)
@@ -49,16 +50,27 @@ def plans(problem: Problem, agents: Society) -> Iterator[tuple[str, UnitPlan]]:
         yield name, plant_plan(plant.available_kw, plant.p_max_kw)
 
 
-def curtailed_share(speaker: NeighbourhoodAgent) -> Array:
+def committed(agents: Society, name: str) -> list[Schedule]:
+    """Schedules that the agents of a neighbourhood will carry out."""
+    group = agents.units[name].values()
+    return [agent.history[-1][1].carried_out for agent in group if agent.history]
+
+
+def curtailed_share(speaker: NeighbourhoodAgent, schedules: Sequence[Schedule]) -> Array:
     """Share of the available renewable power to curtail, shape ``(T,)``.
 
-    Taken anew under the last P_set heard, so that it is kept even where the agents did not
-    come to terms under it in time.
+    Taken from what will be carried out, under the last P_set heard: so it is kept even where
+    some agents did not come to terms under it in time.
     """
-    last = speaker.outcomes[-1]
-    loose = last.curtailable_kw
-    curtailed = speaker.terms.curtailed_kw(last.p_kw + last.curtailed_kw, loose)
-    return share_of(curtailed, loose)
+    p_kw, loose_kw = _sums(schedules)
+    return share_of(speaker.terms.curtailed_kw(p_kw, loose_kw), loose_kw)
+
+
+def _sums(schedules: Sequence[Schedule]) -> tuple[Array, Array]:
+    """Power and curtailable power together."""
+    p_kw = np.sum([schedule.p_kw for schedule in schedules], axis=0)
+    loose_kw = np.sum([schedule.curtailable_kw for schedule in schedules], axis=0)
+    return p_kw, loose_kw
 
 
 def trouble(problem: Problem, agents: Society) -> Iterator[str]:
@@ -72,13 +84,15 @@ def trouble(problem: Problem, agents: Society) -> Iterator[str]:
             yield f"{name}: no agreement within the lead time; its units follow their own rules"
         elif not all(outcome.agreed for outcome in speaker.outcomes):
             yield f"{name}: not all agents committed"
-        if speaker.outcomes and speaker.terms.excess_kw(_kept(speaker)).max() > 0.01:
+        if committed(agents, name) and _excess_kw(speaker, committed(agents, name)) > 0.01:
             yield f"{name}: P_set cannot be kept in every step"
 
 
-def _kept(speaker: NeighbourhoodAgent) -> Array:
-    last = speaker.outcomes[-1]
-    return last.p_kw + last.curtailed_kw - curtailed_share(speaker) * last.curtailable_kw
+def _excess_kw(speaker: NeighbourhoodAgent, schedules: Sequence[Schedule]) -> float:
+    """Greatest power beyond P_set in any step, after curtailment."""
+    p_kw, loose_kw = _sums(schedules)
+    net_kw = p_kw - speaker.terms.curtailed_kw(p_kw, loose_kw)
+    return float(speaker.terms.excess_kw(net_kw).max())
 
 
 def _unheard(dso: DsoAgent) -> Iterator[str]:

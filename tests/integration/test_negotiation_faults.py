@@ -1,0 +1,110 @@
+"""What becomes of a negotiation when messages are lost and agents die."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from quartier.agents import society
+from quartier.agents.society import Society
+from quartier.agents.strategies.cohda import plans, trouble
+from quartier.agents.unit import UnitAgent
+from quartier.instance import build
+from quartier.problem import Problem
+from quartier.scenario.load import load
+
+BATTERY = "fliegerhorst.battery"
+
+
+def asked(*overrides: str) -> Problem:
+    instance = build(load("fliegerhorst:max-feed-in", list(overrides)), 1)
+    return instance.problem(0, 0, instance.initial_state())
+
+
+def lived(problem: Problem, agents: Society) -> Society:
+    society.run_apart(agents.live(problem.lead_s))
+    return agents
+
+
+def made(problem: Problem, seed: int = 1) -> Society:
+    return society.build(problem, np.random.default_rng(seed))
+
+
+@pytest.fixture(scope="module")
+def quiet() -> Society:
+    """Nothing is lost and nobody dies."""
+    problem = asked()
+    return lived(problem, made(problem))
+
+
+@pytest.mark.parametrize("loss", [0.1, 0.3, 0.5])
+def test_lost_messages_do_not_keep_agents_from_agreeing(loss: float, quiet: Society) -> None:
+    problem = asked(f"communication.loss={loss}")
+    agents = lived(problem, made(problem))
+    outcomes = agents.neighbourhoods["fliegerhorst"].outcomes
+    lossless = quiet.neighbourhoods["fliegerhorst"].outcomes
+    assert [o.agreed for o in outcomes] == [True] * len(lossless)
+    for one, other in zip(outcomes, lossless, strict=True):
+        assert one.objective_eur == pytest.approx(other.objective_eur, rel=0.02)
+    assert not list(trouble(problem, agents))
+
+
+def test_delay_changes_the_time_that_agreeing_takes_not_the_agreement(quiet: Society) -> None:
+    problem = asked("communication.delay_s=1")
+    agents = lived(problem, made(problem))
+    slow = agents.neighbourhoods["fliegerhorst"].outcomes
+    fast = quiet.neighbourhoods["fliegerhorst"].outcomes
+    assert all(o.agreed for o in slow)
+    assert slow[0].ended_s - slow[0].started_s > fast[0].ended_s - fast[0].started_s
+
+
+def raising(self: UnitAgent) -> None:
+    raise ZeroDivisionError("this agent's model is broken")
+
+
+def test_an_agent_that_raises_is_named_and_the_others_agree(monkeypatch) -> None:
+    problem = asked()
+    agents = made(problem)
+    monkeypatch.setattr(agents.units["fliegerhorst"][BATTERY], "_act", lambda: raising(None))
+    lived(problem, agents)
+    told = list(trouble(problem, agents))
+    assert any(BATTERY in line and "this agent's model is broken" in line for line in told)
+    outcome = agents.neighbourhoods["fliegerhorst"].outcomes[-1]
+    assert outcome.agents == 29
+    assert not outcome.agreed
+    committed = [a for a in agents.units["fliegerhorst"].values() if a.history]
+    assert len(committed) == 28
+    assert BATTERY not in dict(plans(problem, agents))
+
+
+def test_caps_are_kept_without_the_agent_that_died(monkeypatch) -> None:
+    problem = asked()
+    agents = made(problem)
+    monkeypatch.setattr(agents.units["fliegerhorst"][BATTERY], "_act", lambda: raising(None))
+    lived(problem, agents)
+    planned = dict(plans(problem, agents))
+    p_kw = np.sum(
+        [plan.p_kw for name, plan in planned.items() if name.startswith("fliegerhorst.")], axis=0
+    )
+    cap = agents.dso.caps["fliegerhorst"]
+    assert (p_kw <= cap.p_max_kw + 0.01).all()
+
+
+def test_a_silent_agent_does_not_block_the_others() -> None:
+    """It never hears anything: its neighbours wait for it no longer than the deadline."""
+    problem = asked("negotiation.deadline_s=60")
+    agents = made(problem)
+    deaf = agents.units["fliegerhorst"][BATTERY]
+    deaf.failure = "switched off"
+    lived(problem, agents)
+    outcomes = agents.neighbourhoods["fliegerhorst"].outcomes
+    assert len(outcomes) == 2
+    assert all(o.ended_s - o.started_s < 70 for o in outcomes)
+    assert "fliegerhorst: not all agents committed" in list(trouble(problem, agents))
+
+
+def test_too_short_a_lead_time_is_told_and_leaves_the_units_to_their_own_rules() -> None:
+    problem = asked("gates.lead_s=1")
+    agents = lived(problem, made(problem))
+    assert any("within the lead time" in line for line in trouble(problem, agents))
+    assert not [name for name in dict(plans(problem, agents)) if name.startswith("fliegerhorst.")]
