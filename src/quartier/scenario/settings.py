@@ -67,7 +67,7 @@ class NegotiationSettings(Frozen):
     """Schedules that an agent samples, for the local choice `sampled`."""
     shortcuts: Share = 0.1
     """Small world: ring plus this share of random shortcuts."""
-    quiet_s: PositiveFloat = 6.0
+    quiet_s: PositiveFloat = 15.0
     """Simulated time in s without news after which a negotiation has ended."""
     deadline_s: PositiveFloat = 300.0
     """Simulated time in s after which a negotiation ends in any case."""
