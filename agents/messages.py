@@ -167,6 +167,8 @@ def size_bytes(content: Any) -> int:
 
     Numbers take 8 bytes, counters 8 with the agent's number, text its UTF-8 length.
     """
+    if isinstance(content, Entry):  # most of what is sent: not taken apart field by field
+        return len(content.agent) + content.p_kw.nbytes + content.curtailable_kw.nbytes + 16
     if isinstance(content, np.ndarray):
         return int(content.nbytes)
     if isinstance(content, str):

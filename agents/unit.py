@@ -9,7 +9,7 @@ from functools import partial
 import numpy as np
 
 from quartier.agents.base import QuartierAgent, hears
-from quartier.agents.choice import Choice, choice_for
+from quartier.agents.choice import Choice, choice_for, is_flexible
 from quartier.agents.cohda import Option, WorkingMemory
 from quartier.agents.messages import Acknowledge, AskStart, Commit, Gossip, Missing, Start, frozen
 from quartier.quantities import Array
@@ -17,6 +17,10 @@ from quartier.scenario.settings import NegotiationSettings
 from quartier.units.base import UnitData
 
 logger = logging.getLogger(__name__)
+
+TICK_S = 0.1
+"""Simulated time in s that decisions are rounded to: mango's cost of a step of the world grows with
+the number of agents, whatever happens in it."""
 
 
 class UnitAgent(QuartierAgent):
@@ -55,6 +59,7 @@ class UnitAgent(QuartierAgent):
         self._rng = rng
         self._choice: Choice | None = None
         self._memory: WorkingMemory | None = None
+        self._flexible = is_flexible(units)
         self._open = False
         self._undecided = False
         self._thinking = False
@@ -128,9 +133,14 @@ class UnitAgent(QuartierAgent):
     def _act(self) -> None:
         """Pass the news on, and think about it if there is something to decide."""
         self._spread()
-        if self._undecided and not self._thinking and self._open:
+        if self._undecided and not self._thinking and self._open and self._flexible:
             self._thinking = True
-            self.later(float(self._rng.uniform(0.0, self._settings.drain_s)), self._decide)
+            self.later(self._thinking_s(), self._decide)
+
+    def _thinking_s(self) -> float:
+        """Time until the next decision: random, to a tick that many agents share."""
+        due_s = self.now_s + float(self._rng.uniform(0.0, self._settings.drain_s))
+        return max(round(due_s / TICK_S) * TICK_S - self.now_s, 0.0)
 
     def _decide(self) -> None:
         self._thinking = self._undecided = False
