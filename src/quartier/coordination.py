@@ -19,6 +19,8 @@ COORDINATIONS: dict[str, str] = {
     "uncontrolled": "quartier.agents.strategies.uncontrolled:Uncontrolled",
     "cohda": "quartier.agents.strategies.cohda:Cohda",
     "individual": "quartier.centralised.individual:Individual",
+    "central": "quartier.centralised.central:Central",
+    "bilevel": "quartier.centralised.bilevel:Bilevel",
 }
 """Known mechanisms: name to ``module:Class`` (mosaik's notation), resolved when used."""
 

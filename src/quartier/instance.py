@@ -133,12 +133,14 @@ class Instance:
                 settings=scenario.redispatch,
                 tap_pos=state.tap_pos,
                 tap_is_fixed=tap_is_fixed,
+                co2_kg_per_kwh=self.signals["co2_kg_per_kwh"][0][window],
             ),
             negotiation=scenario.negotiation,
             communication=scenario.communication,
             lead_s=scenario.gates.lead_s,
             rounds=scenario.gates.rounds,
             record_messages=scenario.record.messages,
+            optimisation=scenario.optimisation,
         )
 
     def _planned(self, unit: UnitData, first: int, steps: int, state: State) -> UnitData:

@@ -8,13 +8,18 @@ level tells the upper one, caps are what it hears back.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 
 from quartier.grid.network import Network
 from quartier.quantities import Array, Horizon
-from quartier.scenario.models import CommunicationSettings, NegotiationSettings, RedispatchSettings
+from quartier.scenario.models import (
+    CommunicationSettings,
+    NegotiationSettings,
+    OptimisationSettings,
+    RedispatchSettings,
+)
 from quartier.units.base import UnitData
 
 
@@ -151,6 +156,8 @@ class NetworkProblem:
     """Tap position before the DSO acts."""
     tap_is_fixed: bool = False
     """Whether the tap position was chosen at an earlier gate and stays."""
+    co2_kg_per_kwh: Array | None = None
+    """Emissions of what is drawn from the upper grid, shape ``(T,)``; none if left out."""
 
 
 @dataclass(frozen=True)
@@ -183,3 +190,5 @@ class Problem:
     rounds: int
     """Most rounds of redispatch and renegotiation."""
     record_messages: bool = False
+    optimisation: OptimisationSettings = field(default_factory=OptimisationSettings)
+    """How the centralised mechanisms search."""

@@ -30,6 +30,7 @@ from quartier.scenario.settings import (
     CommunicationSettings,
     GateSettings,
     NegotiationSettings,
+    OptimisationSettings,
     RecordSettings,
     RedispatchSettings,
 )
@@ -43,6 +44,7 @@ __all__ = [
     "NegotiationSettings",
     "NeighbourhoodSettings",
     "ObjectiveSettings",
+    "OptimisationSettings",
     "Price",
     "RecordSettings",
     "RedispatchSettings",
@@ -243,6 +245,8 @@ class Scenario(Frozen):
     """What the neighbourhoods' objectives weigh."""
     redispatch: RedispatchSettings = RedispatchSettings()
     """How the DSO removes congestion."""
+    optimisation: OptimisationSettings = OptimisationSettings()
+    """How the centralised mechanisms search."""
     negotiation: NegotiationSettings = NegotiationSettings()
     """How the agents negotiate."""
     communication: CommunicationSettings = CommunicationSettings()

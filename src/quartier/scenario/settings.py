@@ -56,6 +56,25 @@ class RedispatchSettings(Frozen):
     """Most rounds of linearising, solving and checking by AC power flow."""
     loss_price_eur_per_kwh: NonNegativeFloat = 0.06
     """Price in EUR/kWh of grid losses."""
+    import_co2_eur_per_kg: NonNegativeFloat = 0.0
+    """Price in EUR/kg of the CO2 of what the grid draws from the upper grid (U2), for `central` and
+    `bilevel`."""
+
+
+class OptimisationSettings(Frozen):
+    """How `central` and `bilevel` search, and when they stop (M7)."""
+
+    gap: PositiveFloat = 1e-3
+    """Relative gap at which a solution is good enough."""
+    max_nodes: PositiveInt = 1
+    """Most nodes of the bi-level branch-and-bound: a limit that does not depend on the machine's
+    speed. The bound at the root is good; more nodes seldom raise it."""
+    time_limit_s: PositiveFloat | None = None
+    """Wall time in s after which the bi-level branch-and-bound ends; what it then has depends on
+    the machine's speed."""
+    single_sessions: bool = False
+    """Whether the bi-level follower has every charging station apart; without it, they make one
+    envelope of power and cumulative energy per neighbourhood."""
 
 
 class NegotiationSettings(Frozen):

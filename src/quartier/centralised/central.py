@@ -1,0 +1,194 @@
+"""`central`: grid, plants and all neighbourhoods under one operator (M7).
+
+It minimises the leader's and the neighbourhoods' costs together, CHPs switching on and off. Beside
+it stands `bound`: the leader's cost alone, everything relaxed; never executed.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from quartier.centralised.form import Answer, Solver, relative_gap
+from quartier.centralised.individual import Process, records
+from quartier.centralised.joint import Joint
+from quartier.centralised.linear_grid import LinearGrid
+from quartier.centralised.member import Member
+from quartier.centralised.network import SOLVED, converge, joint_of, linear_grid
+from quartier.coordination import Cap, Plan, UnitPlan
+from quartier.optimisation.repair import netted, wasteful
+from quartier.planning import plant_plan, share_of, unit_plans
+from quartier.problem import Problem, State
+from quartier.quantities import KW_PER_MW, POWER_TOLERANCE_KW, Array
+from quartier.units import KINDS
+from quartier.units.evaluate import evaluate
+from quartier.units.store import StoreKind
+
+GAP = 1e-4
+"""Relative gap at which the mixed-integer program is solved well enough."""
+NODES = 2000
+"""Most nodes of its search."""
+ROUNDS = 6
+"""Most rounds of solving and checking by AC power flow."""
+REPAIRS = 10
+"""Most rounds of closing columns against waste in stores."""
+
+
+class Central:
+    """One operator plans everything: least cost of grid and neighbourhoods together."""
+
+    def plan(self, problem: Problem, state: State, rng: np.random.Generator) -> Plan:
+        """Plan; the DSO's own redispatch gives the tap position and where to linearise."""
+        process = Process(problem)
+        process.run()
+        operator = Operator(process)
+        operator.solve()
+        return operator.plan()
+
+
+class Operator:
+    """All units under one operator.
+
+    Parameters
+    ----------
+    process
+        What each does on its own: the offers p_off, and the DSO's redispatch.
+    """
+
+    def __init__(self, process: Process) -> None:
+        self.process = process
+        self.grid: LinearGrid = linear_grid(process)
+        self.rows: list[dict[str, Any]] = []
+        self.trouble: list[str] = []
+
+    def solve(self) -> None:
+        """Settle the linear network on the relaxation, then solve with binaries."""
+        tasks = self.process.problem.neighbourhoods
+        relaxed = joint_of(self.process, self.grid, [Member(t, convex=True) for t in tasks])
+        converge(relaxed, (1.0, 1.0), "central, relaxed")
+        self._bound(relaxed)
+        self.joint = joint_of(self.process, self.grid, [Member(task) for task in tasks])
+        self._search()
+
+    def _bound(self, relaxed: Joint) -> None:
+        answer = Solver("bound", relaxed.form(1.0, 0.0).relaxed()).solve()
+        self.rows.append(row_of("bound", answer, relaxed.upper_value(answer.values)))
+
+    def _search(self) -> None:
+        began = time.perf_counter()
+        for _ in range(ROUNDS):
+            form = self.joint.form()
+            solver = Solver("central", form, {"mip_rel_gap": GAP, "mip_max_nodes": NODES})
+            first = solver.solve()
+            self.answer = self._without_waste(solver, first)
+            self.worst = self.grid.worst(self.grid.solve(self.power_mw))
+            if self.worst <= SOLVED:
+                break
+            self.grid.linearise(self.power_mw)
+        else:
+            self.trouble.append("central: a limit of the grid is violated in AC")
+        answer = self.answer
+        self.rows.append(
+            {
+                **row_of("central", answer, answer.objective),
+                "bound": first.bound,
+                "gap": relative_gap(answer.objective, first.bound),
+                "wall_s": time.perf_counter() - began,
+            }
+        )
+
+    def _without_waste(self, solver: Solver, answer: Answer) -> Answer:
+        """Solve again with the direction fixed where a store charges and discharges at once."""
+        for _ in range(REPAIRS):
+            closed = list(self._against_waste(answer.values))
+            if not closed:
+                break
+            for columns in closed:
+                solver.set_bounds(columns, 0.0, 0.0)
+            answer = solver.solve()
+        return answer
+
+    def _against_waste(self, values: Array) -> Iterator[Any]:
+        for where, member in zip(self.joint.layout.members, self.joint.members, strict=True):
+            controls = member.controls(values[where])
+            for unit in member.units:
+                if isinstance(KINDS[unit.kind], StoreKind):
+                    x = controls[unit.name]
+                    steps, out = wasteful(unit, x), x["discharge_kw"] > x["charge_kw"]
+                    for name, idle in (("charge_kw", steps & out), ("discharge_kw", steps & ~out)):
+                        columns, _ = member.columns_of(unit.name, name, idle)
+                        if columns.size:
+                            yield where.start + columns
+
+    @property
+    def power_mw(self) -> Array:
+        """Power of all assets, shape ``(T, A)``."""
+        return self.joint.power_mw(self.answer.values)
+
+    def plan(self) -> Plan:
+        """What everybody shall do."""
+        process = self.process
+        return Plan(
+            units=dict(self._units()),
+            offers={offer.asset: offer for offer in process.offers},
+            caps=self._caps(),
+            tap_pos=self.grid.tap_pos,
+            records={
+                **records(process.problem, process.rounds, process.own, self.rows),
+                "redispatch": (),
+            },
+            degraded=tuple(self.trouble),
+        )
+
+    def _units(self) -> Iterator[tuple[str, UnitPlan]]:
+        process, values = self.process, self.answer.values
+        for where, member in zip(self.joint.layout.members, self.joint.members, strict=True):
+            own = values[where]
+            curtailed = own[member.curtailed] if member.curtailed.size else 0.0
+            share = share_of(np.maximum(curtailed, 0.0), member.curtailable_kw)
+            share = np.where(share * member.curtailable_kw > POWER_TOLERANCE_KW, share, 0.0)
+            controls = member.controls(own)
+            penalty = member.problem.terms.penalty_eur_per_kwh
+            for units in member.problem.agents.values():
+                planned = {u.name: controls[u.name] for u in units if u.name in controls}
+                schedule = evaluate(units, netted(units, planned), penalty)
+                yield from unit_plans(units, schedule, np.clip(share, 0.0, 1.0))
+        for k, plant in enumerate(process.problem.plants):
+            power = self._plant_kw(k)
+            yield plant.name, plant_plan(plant.series["available_kw"], power)
+
+    def _plant_kw(self, place: int) -> Array:
+        """Power set for a plant; infinite where nothing is curtailed."""
+        asset = len(self.joint.members) + place
+        return limit_of(self.power_mw[:, asset], self.grid.assets.offered_mw[:, asset])
+
+    def _caps(self) -> Mapping[str, Cap]:
+        """Where power is set below the offer, or load reduced: what the operator ordered."""
+        assets, caps = self.grid.assets, {}
+        for k, name in enumerate(assets.names):
+            p_mw, offered = self.power_mw[:, k], assets.offered_mw[:, k]
+            raised = (offered < 0) & (p_mw > offered + POWER_TOLERANCE_KW / KW_PER_MW)
+            low = np.where(raised, KW_PER_MW * p_mw, -np.inf)
+            caps[name] = Cap(limit_of(p_mw, offered), low)
+        return caps
+
+
+def limit_of(p_mw: Array, offered_mw: Array) -> Array:
+    """Cap in kW where power is lowered, infinite elsewhere."""
+    lowered = p_mw < offered_mw - POWER_TOLERANCE_KW / KW_PER_MW
+    return np.where(lowered, KW_PER_MW * p_mw, np.inf)
+
+
+def row_of(name: str, answer: Answer, objective: float) -> dict[str, Any]:
+    """Row of the table ``solves``."""
+    return {
+        "problem": name,
+        "status": answer.status,
+        "objective": objective,
+        "bound": answer.bound,
+        "gap": answer.gap,
+        "wall_s": answer.wall_s,
+    }

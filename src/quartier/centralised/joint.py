@@ -1,0 +1,226 @@
+"""Grid, plants and neighbourhoods in one program: what the leader decides and pays (M4, M7)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from quartier.centralised.form import Form, Indices
+from quartier.centralised.linear_grid import LinearGrid
+from quartier.centralised.member import Member
+from quartier.quantities import KW_PER_MW, Array
+
+LEAST_PRICE_EUR_PER_KWH = 1e-6
+"""What losses and measures cost at least, so that nothing is moved or lost in vain."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Columns of the joint program; ``power`` gives the assets' power as ``power @ x`` (MW)."""
+
+    members: tuple[slice, ...]
+    plants: Indices
+    """Power of the plants in kW, shape ``(T, P)``."""
+    loss: Indices
+    """Losses in kW, shape ``(T,)``."""
+    imports: Indices
+    """Power drawn from the upper grid in kW, shape ``(T,)``."""
+    raised: Indices
+    """Load reduced against p_off in kW, shape ``(T, N)``."""
+    size: int
+
+
+class Joint:
+    """The leader's program with all neighbourhoods inside (one operator).
+
+    Parameters
+    ----------
+    grid
+        The linear network; its assets are the neighbourhoods first, then the plants.
+    members
+        The neighbourhoods.
+    import_price_eur_per_kwh
+        Price of the CO2 of what is drawn from the upper grid (U2), shape ``(T,)``.
+    """
+
+    def __init__(
+        self, grid: LinearGrid, members: Sequence[Member], import_price_eur_per_kwh: Array
+    ) -> None:
+        self.grid, self.members = grid, tuple(members)
+        self._import_price = import_price_eur_per_kwh
+        self.steps, count = grid.assets.shape
+        self.plants = count - len(members)
+        self.layout = self._lay_out()
+
+    def _lay_out(self) -> Layout:
+        steps, at = self.steps, 0
+        members = []
+        for member in self.members:
+            members.append(slice(at, at + member.form.size))
+            at += member.form.size
+        blocks: list[NDArray[np.int64]] = []
+        for shape in ((steps, self.plants), (steps,), (steps,), (steps, len(members))):
+            blocks.append(at + np.arange(int(np.prod(shape))).reshape(shape))
+            at += int(np.prod(shape))
+        plants, loss, imports, raised = blocks
+        return Layout(tuple(members), plants, loss, imports, raised, at)
+
+    # -- power ----------------------------------------------------------------------------------
+    def _power_columns(self, asset: int) -> list[tuple[Indices, float]]:
+        """Columns and factors (MW per kW) whose sum is the power of an asset, by step."""
+        layout, unit = self.layout, 1 / KW_PER_MW
+        if asset >= len(self.members):
+            return [(layout.plants[:, asset - len(self.members)], unit)]
+        member, first = self.members[asset], layout.members[asset].start
+        return [(first + member.exported, unit), (first + member.imported, -unit)]
+
+    def power_mw(self, values: Array) -> Array:
+        """Power of all assets, shape ``(T, A)``."""
+        return np.column_stack(
+            [
+                sum((factor * values[c] for c, factor in self._power_columns(a)), start=0.0)
+                for a in range(self.grid.assets.shape[1])
+            ]
+        )
+
+    def _by_power(self, step: Indices, slopes: Array) -> sparse.csr_array:
+        """Rows ``slopes · p[step]`` over the columns, slopes ``(R, A)`` per MW."""
+        rows, columns, data = [], [], []
+        for asset in range(self.grid.assets.shape[1]):
+            for where, factor in self._power_columns(asset):
+                rows.append(np.arange(step.size))
+                columns.append(where[step])
+                data.append(factor * slopes[:, asset])
+        entries = (np.concatenate(data), (np.concatenate(rows), np.concatenate(columns)))
+        found = sparse.csr_array(entries, shape=(step.size, self.layout.size))
+        found.eliminate_zeros()
+        return found
+
+    # -- cost -----------------------------------------------------------------------------------
+    def upper_cost(self) -> tuple[Array, float]:
+        """Cost and offset of the leader: U1 losses, U2 imports, U3 redispatch (M4)."""
+        layout, assets = self.layout, self.grid.assets
+        settings, dt_h = self.grid.problem.settings, assets.dt_h
+        cost, offset = np.zeros(layout.size), 0.0
+        cost[layout.loss] = dt_h * max(settings.loss_price_eur_per_kwh, LEAST_PRICE_EUR_PER_KWH)
+        cost[layout.imports] = dt_h * self._import_price
+        lower = np.maximum(assets.lower_price / KW_PER_MW, LEAST_PRICE_EUR_PER_KWH)
+        for place, price in enumerate(lower[len(self.members) :]):
+            cost[layout.plants[:, place]] = -dt_h * price
+            offered = assets.offered_mw[:, len(self.members) + place]
+            offset += dt_h * price * KW_PER_MW * float(offered.sum())
+        for k, member in enumerate(self.members):
+            cost[layout.members[k].start + member.curtailed] = dt_h * lower[k]
+            raising = max(assets.raise_price[k] / KW_PER_MW, LEAST_PRICE_EUR_PER_KWH)
+            cost[layout.raised[:, k]] = dt_h * raising
+        return cost, offset
+
+    def lower_cost(self) -> tuple[Array, float]:
+        """Cost and offset of all neighbourhoods (M3)."""
+        cost = np.zeros(self.layout.size)
+        for where, member in zip(self.layout.members, self.members, strict=True):
+            cost[where] = member.form.cost
+        return cost, sum(member.form.offset for member in self.members)
+
+    # -- rows -----------------------------------------------------------------------------------
+    def form(self, upper_weight: float = 1.0, lower_weight: float = 1.0) -> Form:
+        """The program at the network's present linearisation."""
+        upper, lower = self.upper_cost(), self.lower_cost()
+        matrix, low, high = self._rows()
+        bounds = self._bounds()
+        integer = np.zeros(self.layout.size, dtype=bool)
+        for where, member in zip(self.layout.members, self.members, strict=True):
+            integer[where] = member.form.integer
+        return Form(
+            cost=upper_weight * upper[0] + lower_weight * lower[0],
+            lower=bounds[0],
+            upper=bounds[1],
+            integer=integer,
+            matrix=matrix,
+            row_lower=low,
+            row_upper=high,
+            offset=upper_weight * upper[1] + lower_weight * lower[1],
+        )
+
+    def _bounds(self) -> tuple[Array, Array]:
+        layout, assets = self.layout, self.grid.assets
+        lower, upper = np.zeros(layout.size), np.full(layout.size, np.inf)
+        for where, member in zip(layout.members, self.members, strict=True):
+            lower[where], upper[where] = member.form.lower, member.form.upper
+        upper[layout.plants] = KW_PER_MW * np.maximum(assets.offered_mw[:, len(self.members) :], 0)
+        return lower, upper
+
+    def _rows(self) -> tuple[sparse.csr_array, Array, Array]:
+        own = sparse.block_diag([m.form.matrix for m in self.members], format="csr")
+        rest = sparse.csr_array((own.shape[0], self.layout.size - own.shape[1]))
+        blocks = [
+            (
+                sparse.csr_array(sparse.hstack([own, rest])),
+                np.concatenate([m.form.row_lower for m in self.members]),
+                np.concatenate([m.form.row_upper for m in self.members]),
+            ),
+            self._limit_rows(),
+            *self._loss_rows(),
+            self._import_rows(),
+            self._raise_rows(),
+        ]
+        matrices, lows, highs = zip(*blocks, strict=True)
+        return (
+            sparse.csr_array(sparse.vstack(matrices)),
+            np.concatenate(lows),
+            np.concatenate(highs),
+        )
+
+    def _limit_rows(self) -> tuple[sparse.csr_array, Array, Array]:
+        rows = self.grid.rows
+        matrix = self._by_power(rows.step, rows.slopes)
+        return matrix, np.full(rows.step.size, -np.inf), rows.right
+
+    def _loss_rows(self) -> list[tuple[sparse.csr_array, Array, Array]]:
+        """``loss / kW >= 1000 (constant + slopes · p)``, in MW."""
+        steps, found = np.arange(self.steps), []
+        for cut in self.grid.tangents:
+            matrix = -self._by_power(steps, cut.slopes) + self._unit(self.layout.loss, 1e-3)
+            found.append((matrix, cut.constant, np.full(self.steps, np.inf)))
+        return found
+
+    def _import_rows(self) -> tuple[sparse.csr_array, Array, Array]:
+        """``imports + injections - loss >= 0``, in MW."""
+        steps = np.arange(self.steps)
+        ones = np.ones((self.steps, self.grid.assets.shape[1]))
+        matrix = self._by_power(steps, ones) + self._unit(self.layout.imports, 1e-3)
+        matrix = matrix - self._unit(self.layout.loss, 1e-3)
+        other = self.grid.background_kw / KW_PER_MW
+        return sparse.csr_array(matrix), -other, np.full(self.steps, np.inf)
+
+    def _raise_rows(self) -> tuple[sparse.csr_array, Array, Array]:
+        """``raised >= p - p_off`` where p_off draws power, in MW."""
+        steps, assets = np.arange(self.steps), self.grid.assets
+        blocks, lows = [], []
+        for k in range(len(self.members)):
+            one = np.zeros((self.steps, assets.shape[1]))
+            one[:, k] = 1.0
+            blocks.append(self._unit(self.layout.raised[:, k], 1e-3) - self._by_power(steps, one))
+            offered = assets.offered_mw[:, k]
+            lows.append(np.where(offered < 0, -offered, -np.inf))
+        low = np.concatenate(lows)
+        return sparse.csr_array(sparse.vstack(blocks)), low, np.full(low.size, np.inf)
+
+    def _unit(self, columns: Indices, factor: float) -> sparse.csr_array:
+        shape = (columns.size, self.layout.size)
+        entries = (np.full(columns.size, factor), (np.arange(columns.size), columns))
+        return sparse.csr_array(entries, shape=shape)
+
+    def upper_value(self, values: Array) -> float:
+        """What the leader pays in a solution."""
+        cost, offset = self.upper_cost()
+        return float(cost @ values) + offset
+
+    def lower_value(self, values: Array) -> float:
+        """What all neighbourhoods pay in a solution."""
+        cost, offset = self.lower_cost()
+        return float(cost @ values) + offset

@@ -1,0 +1,227 @@
+"""What the neighbourhoods' power costs the leader, step by step, as cuts (Benders 1962).
+
+Given the neighbourhoods' power, plants, losses and imports of a step are the leader's alone, and
+steps do not touch each other. So the least cost of a step is a convex, piecewise linear function
+of a few powers, and its tangents (from the duals of one linear program for all steps) replace
+hundreds of network rows. Cuts hold everywhere: a bound found with them is a bound.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy import sparse
+
+from quartier.centralised.form import Answer, Form, Solver
+from quartier.centralised.joint import Joint
+from quartier.quantities import KW_PER_MW, Array
+
+BREAK_EUR = 5.0
+"""Price of a tolerance (0.1 % or 1e-4 pu) beyond a limit, far above what relief costs."""
+POINTS = 24
+"""Powers of each neighbourhood at which tangents are taken at first."""
+ROUNDS = 30
+"""Most rounds of tangents at a relaxation's solution."""
+CLOSE_EUR = 1e-3
+"""Distance of cuts from the cost below which they are exact enough."""
+SAME = 1e-9
+"""Slopes (EUR/kW) closer than this are the same."""
+
+
+class Leader:
+    """The leader's least cost as a function of the neighbourhoods' power.
+
+    Parameters
+    ----------
+    joint
+        Grid, plants and neighbourhoods at one linearisation.
+    """
+
+    def __init__(self, joint: Joint) -> None:
+        self.joint = joint
+        self.steps, self.count = joint.steps, len(joint.members)
+        self._build()
+        self._cuts: list[list[tuple[float, Array]]] = [[] for _ in range(self.steps)]
+        for share in np.linspace(0.0, 1.0, POINTS):
+            low, high = self._range()
+            self.cut_at(low + share * (high - low))
+
+    def _range(self) -> tuple[Array, Array]:
+        members = self.joint.members
+        return (
+            np.column_stack([-m.reach[1][m.imported] for m in members]),
+            np.column_stack([m.reach[1][m.exported] for m in members]),
+        )
+
+    def _build(self) -> None:
+        """Set up the program of everything but the neighbourhoods, their power as fixed columns."""
+        joint = self.joint
+        whole, layout = joint.form(1.0, 0.0), joint.layout
+        first = layout.members[-1].stop
+        rows = sum(m.form.row_lower.size for m in joint.members)
+        matrix = sparse.csr_array(whole.matrix[rows:])
+        power = [
+            matrix[:, where.start + m.exported]
+            for where, m in zip(layout.members, joint.members, strict=True)
+        ]
+        limits = joint.grid.rows
+        slack = sparse.csr_array(
+            (-np.ones(limits.step.size), (np.arange(limits.step.size),) * 2),
+            shape=(matrix.shape[0], limits.step.size),
+        )
+        own, free = whole.size - first, limits.step.size
+        fixed = self.steps * self.count
+        form = Form(
+            np.concatenate([whole.cost[first:], np.full(free, BREAK_EUR), np.zeros(fixed)]),
+            np.concatenate([whole.lower[first:], np.zeros(free + fixed)]),
+            np.concatenate([whole.upper[first:], np.full(free, np.inf), np.zeros(fixed)]),
+            np.zeros(own + free + fixed, dtype=bool),
+            sparse.csr_array(sparse.hstack([matrix[:, first:], slack, *power])),
+            whole.row_lower[rows:],
+            whole.row_upper[rows:],
+        )
+        self._own, self._first = own, first
+        self._power = own + free + np.arange(fixed)
+        steps = np.full(whole.size, -1)
+        for columns in (layout.plants, layout.loss, layout.imports, layout.raised):
+            where = np.arange(self.steps)
+            steps[columns] = where[:, None] if columns.ndim == 2 else where
+        self._step = np.concatenate([steps[first:], limits.step])
+        assets = joint.grid.assets
+        plants = slice(self.count, None)
+        offered = assets.offered_mw[:, plants]
+        self._offset = assets.dt_h * offered @ assets.lower_price[plants]
+        self._broken = slice(own, own + free)
+        self._solver = Solver("the leader's costs", form)
+
+    def solve(self, p_kw: Array) -> Answer:
+        """The leader's cheapest plants at the neighbourhoods' power ``p_kw``, shape ``(T, N)``."""
+        flat = p_kw.T.ravel()
+        self._solver.set_bounds(self._power, flat, flat)
+        return self._solver.solve()
+
+    def cost_eur(self, p_kw: Array) -> tuple[Array, Array]:
+        """Least cost of every step ``(T,)``, and its slope by power ``(T, N)``."""
+        found = self.solve(p_kw)
+        paid = self._solver.form.cost[: self._step.size] * found.values[: self._step.size]
+        value = np.bincount(self._step, paid, minlength=self.steps) + self._offset
+        slope = -(self._solver.form.matrix[:, self._power].T @ found.row_dual)
+        return value, slope.reshape(self.count, self.steps).T
+
+    def broken(self, answer: Answer) -> float:
+        """Tolerances by which limits are exceeded in a solution, in sum."""
+        return float(answer.values[self._broken].sum())
+
+    def plants_mw(self, answer: Answer) -> Array:
+        """Power of the plants in a solution, shape ``(T, P)``."""
+        return np.asarray(answer.values[self.joint.layout.plants - self._first] / KW_PER_MW)
+
+    def cut_at(self, p_kw: Array) -> float:
+        """Add the tangent at a power where it is new; return the cost there."""
+        value, slope = self.cost_eur(p_kw)
+        constant = value - (slope * p_kw).sum(axis=1)
+        for t, known in enumerate(self._cuts):
+            new = all(
+                np.abs(slope[t] - s).max() > SAME or abs(constant[t] - c) > CLOSE_EUR / 100
+                for c, s in known
+            )
+            if new:
+                known.append((float(constant[t]), slope[t]))
+        return float(value.sum())
+
+    def estimate(self, p_kw: Array) -> float:
+        """Cost as the cuts see it."""
+        steps = enumerate(self._cuts)
+        return float(sum(max(c + float(s @ p_kw[t]) for c, s in known) for t, known in steps))
+
+    # -- the program over [neighbourhoods | cost of each step] ---------------------------------
+    @property
+    def members(self) -> tuple[slice, ...]:
+        """Columns of the neighbourhoods."""
+        return self.joint.layout.members
+
+    @property
+    def size(self) -> int:
+        """Number of columns."""
+        return int(self._first) + self.steps
+
+    def own_cost(self) -> Array:
+        """What the leader pays by column: steps, and energy that neighbourhoods curtail."""
+        upper, _ = self.joint.upper_cost()
+        return np.concatenate([upper[: self._first], np.ones(self.steps)])
+
+    def lower_cost(self) -> Array:
+        """What the neighbourhoods pay by column."""
+        lower, _ = self.joint.lower_cost()
+        return np.concatenate([lower[: self._first], np.zeros(self.steps)])
+
+    def power_kw(self, values: Array) -> Array:
+        """Power of the neighbourhoods, shape ``(T, N)``."""
+        return np.column_stack(
+            [
+                m.power_kw(values[where])
+                for m, where in zip(self.joint.members, self.members, strict=True)
+            ]
+        )
+
+    def form(self) -> Form:
+        """The high-point relaxation: one operator, the leader's cost (M7, ``bound``)."""
+        members = self.joint.members
+        own = sparse.block_diag([m.form.matrix for m in members], format="csr")
+        own = sparse.hstack([own, sparse.csr_array((own.shape[0], self.steps))])
+        cuts, constants = self._cut_rows()
+        most = np.full(self.steps, np.inf)
+        return Form(
+            self.own_cost(),
+            np.concatenate([*(m.reach[0] for m in members), -most]),
+            np.concatenate([*(m.reach[1] for m in members), most]),
+            np.zeros(self.size, dtype=bool),
+            sparse.csr_array(sparse.vstack([own, cuts])),
+            np.concatenate([*(m.form.row_lower for m in members), constants]),
+            np.concatenate([*(m.form.row_upper for m in members), np.full(constants.size, np.inf)]),
+        )
+
+    def _cut_rows(self) -> tuple[sparse.csr_array, Array]:
+        step = np.repeat(np.arange(self.steps), [len(known) for known in self._cuts])
+        constant = np.array([c for known in self._cuts for c, _ in known])
+        slope = np.array([s for known in self._cuts for _, s in known]).reshape(-1, self.count)
+        count = step.size
+        rows, columns, data = [np.arange(count)], [self._first + step], [np.ones(count)]
+        for k, (m, where) in enumerate(zip(self.joint.members, self.members, strict=True)):
+            for side, sign in ((m.exported, -1.0), (m.imported, 1.0)):
+                rows.append(np.arange(count))
+                columns.append(where.start + side[step])
+                data.append(sign * slope[:, k])
+        entries = (np.concatenate(data), (np.concatenate(rows), np.concatenate(columns)))
+        return sparse.csr_array(entries, shape=(count, self.size)), constant
+
+    def refine(self, weights: tuple[float, ...] = (0.0, 1.0)) -> float:
+        """Add tangents at relaxations' solutions until they are exact there.
+
+        Parameters
+        ----------
+        weights
+            Weights of the neighbourhoods' own cost beside the leader's.
+
+        Returns
+        -------
+        float
+            The bound: least cost of the leader with everything under one operator.
+        """
+        bound = -np.inf
+        for weight in weights:
+            for _ in range(ROUNDS):
+                form = self.form()
+                solver = Solver("one operator", form)
+                solver.set_cost(form.cost + weight * self.lower_cost())
+                values = solver.solve().values
+                if weight == 0.0:
+                    bound = float(form.cost @ values)
+                p_kw = self.power_kw(values)
+                if self.cut_at(p_kw) - values[self._first :].sum() <= CLOSE_EUR:
+                    break
+        return bound
+
+    def value(self, values: Array) -> float:
+        """The leader's cost of the neighbourhoods' columns, the steps' cost taken exactly."""
+        steps, _ = self.cost_eur(self.power_kw(values))
+        return float(self.own_cost()[: self._first] @ values[: self._first]) + float(steps.sum())

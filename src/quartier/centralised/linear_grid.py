@@ -1,0 +1,136 @@
+"""The DSO's linear network: rows for what can bind, tangents of losses, corrected in AC (M7)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from quartier.grid.power_flow import GridState
+from quartier.problem import NetworkProblem, Offer
+from quartier.quantities import KW_PER_MW, Array
+from quartier.redispatch.assets import Assets, read_assets
+from quartier.redispatch.grid_model import GridModel
+
+NEAR = -30.0
+"""Excess, in tolerances, from which on an element gets a row: 3 % or 0.003 pu below its limit."""
+PROBE_MW = 0.01
+"""Half width of the finite differences of losses."""
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Rows ``slopes · p[step] <= right``: power in MW, excess in tolerances.
+
+    Shapes ``(R,)``, ``(R,)``, ``(R, A)``, ``(R,)``.
+    """
+
+    step: NDArray[np.int64]
+    element: NDArray[np.int64]
+    slopes: Array
+    right: Array
+
+
+@dataclass(frozen=True)
+class Tangents:
+    """Losses are at least ``constant + slopes · p`` (MW), shapes ``(T,)`` and ``(T, A)``."""
+
+    constant: Array
+    slopes: Array
+
+
+class LinearGrid:
+    """The network around points at which it was solved in AC, at one tap position.
+
+    Parameters
+    ----------
+    problem
+        Network, background and settings.
+    offers
+        p_off of all assets.
+    tap_pos
+        Tap position.
+    """
+
+    def __init__(self, problem: NetworkProblem, offers: Sequence[Offer], tap_pos: int) -> None:
+        self.problem, self.tap_pos = problem, tap_pos
+        self.assets: Assets = read_assets(problem, offers)
+        self.model = GridModel(problem.network, self.assets, problem.settings)
+        self.tangents: list[Tangents] = []
+        self._wanted = np.zeros((self.assets.shape[0], self.model.elements.count), dtype=bool)
+        self.rows = Rows(
+            np.zeros(0, np.int64),
+            np.zeros(0, np.int64),
+            np.zeros((0, self.assets.shape[1])),
+            np.zeros(0),
+        )
+
+    def solve(self, p_mw: Array) -> GridState:
+        """AC power flow with the assets at ``p_mw``, shape ``(T, A)``."""
+        return self.model.solve(p_mw, self.tap_pos)
+
+    def worst(self, state: GridState) -> float:
+        """Greatest excess of any limit in tolerances; infinite where a step did not converge."""
+        return float(np.nan_to_num(self.model.excess(state), nan=np.inf).max())
+
+    def note(self, p_mw: Array) -> None:
+        """Give a row to all that comes near its limit with the assets at ``p_mw``."""
+        self._wanted |= np.nan_to_num(self.model.excess(self.solve(p_mw)), nan=-np.inf) > NEAR
+
+    def linearise(self, p_mw: Array) -> float:
+        """Take the rows anew at a point, and add a tangent of the losses there.
+
+        Returns
+        -------
+        float
+            Greatest excess at the point.
+        """
+        state = self.solve(p_mw)
+        excess = self.model.excess(state)
+        self._wanted |= np.nan_to_num(excess, nan=-np.inf) > NEAR
+        self._wanted[~state.converged] = False
+        self.rows = self._rows(state, p_mw, excess)
+        self.tangents.append(self._tangents(p_mw, state))
+        return self.worst(state)
+
+    def _rows(self, state: GridState, p_mw: Array, excess: Array) -> Rows:
+        columns = np.flatnonzero(self._wanted.any(axis=0))
+        steps = np.arange(len(p_mw))
+        slopes = self.model.slopes(state, p_mw, steps, columns, weak=True)
+        step, place = np.nonzero(self._wanted[:, columns])
+        own = slopes[step, place]
+        right = np.einsum("ra,ra->r", own, p_mw[step]) - excess[step, columns[place]]
+        return Rows(step, columns[place], own, right)
+
+    def _tangents(self, p_mw: Array, state: GridState) -> Tangents:
+        """Losses linearised by finite differences."""
+        steps, count = p_mw.shape
+        rows = np.repeat(np.arange(steps), count)
+        probe = np.tile(PROBE_MW * np.eye(count), (steps, 1))
+        up, down = (
+            self.model.solve(p_mw[rows] + sign * probe, self.tap_pos, rows).loss_mw
+            for sign in (1, -1)
+        )
+        slopes = np.nan_to_num((up - down).reshape(steps, count) / (2 * PROBE_MW))
+        constant = np.nan_to_num(state.loss_mw) - np.einsum("ta,ta->t", slopes, p_mw)
+        return Tangents(constant, slopes)
+
+    def loss_mw(self, p_mw: Array) -> Array:
+        """Losses as the linear network sees them, shape ``(T,)``."""
+        cuts = [t.constant + np.einsum("ta,ta->t", t.slopes, p_mw) for t in self.tangents]
+        found: Array = np.max(cuts, axis=0)
+        return found
+
+    def excess(self, p_mw: Array) -> float:
+        """Greatest excess of a row in tolerances, as the linear network sees it."""
+        if not self.rows.step.size:
+            return -np.inf
+        left = np.einsum("ra,ra->r", self.rows.slopes, p_mw[self.rows.step])
+        return float((left - self.rows.right).max())
+
+    @property
+    def background_kw(self) -> Array:
+        """Sum of all that is injected besides the assets, shape ``(T,)``."""
+        return np.asarray(KW_PER_MW * self.assets.other_p_mw.sum(axis=1))

@@ -1,0 +1,81 @@
+"""The linear network of a gate, made around what the DSO would do on its own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from quartier.centralised.form import Answer, Solver
+from quartier.centralised.individual import Process
+from quartier.centralised.joint import Joint
+from quartier.centralised.linear_grid import LinearGrid
+from quartier.centralised.member import Member
+from quartier.errors import SolveFailed
+from quartier.problem import Problem
+from quartier.quantities import KW_PER_MW, Array
+
+SOLVED = 1.0
+"""Greatest excess, in tolerances (0.1 % and 1e-4 pu by default), of a solved power flow."""
+STILL_EUR = 0.01
+"""Change of the cost below which linearising anew does not pay."""
+ROUNDS = 12
+"""Most linearisations."""
+
+
+def linear_grid(process: Process) -> LinearGrid:
+    """The network at the DSO's tap position, linearised at the outcome of its own redispatch."""
+    tap_pos = process.rounds.tap_pos
+    assert tap_pos is not None
+    grid = LinearGrid(process.problem.grid, process.offers, tap_pos)
+    grid.note(grid.assets.offered_mw)
+    grid.linearise(outcome_mw(process))
+    return grid
+
+
+def outcome_mw(process: Process) -> Array:
+    """Power of all assets with the answers to the DSO's last caps, shape ``(T, A)``."""
+    columns = []
+    for offer in process.offers:
+        own = process.own.get(offer.asset)
+        cap = process.rounds.caps[offer.asset].p_max_kw
+        columns.append(np.minimum(offer.p_kw, cap) if own is None else own.solution.p_kw)
+    return np.column_stack(columns) / KW_PER_MW
+
+
+def import_price(problem: Problem) -> Array:
+    """Price of what is drawn from the upper grid (U2) in EUR/kWh, shape ``(T,)``."""
+    factor, price = problem.grid.co2_kg_per_kwh, problem.grid.settings.import_co2_eur_per_kg
+    return np.zeros(problem.horizon.steps) if factor is None else price * factor
+
+
+def converge(joint: Joint, weights: tuple[float, float], name: str) -> Answer:
+    """Solve the relaxation with everything under one operator until AC power flow agrees.
+
+    Parameters
+    ----------
+    weights
+        Of the leader's and of the neighbourhoods' cost.
+
+    Raises
+    ------
+    SolveFailed
+        If there is no solution, or linearising does not settle.
+    """
+    before = np.inf
+    for _ in range(ROUNDS):
+        answer = Solver(name, joint.form(*weights).relaxed()).solve()
+        worst = joint.grid.linearise(joint.power_mw(answer.values))
+        if worst <= SOLVED and abs(answer.objective - before) <= STILL_EUR:
+            return answer
+        before = answer.objective
+    if worst <= SOLVED:
+        return answer
+    raise SolveFailed(
+        name, "not settled", f"After {ROUNDS} linearisations a limit is still violated in AC."
+    )
+
+
+def joint_of(process: Process, grid: LinearGrid, members: Sequence[Member]) -> Joint:
+    """The leader's program with these neighbourhoods."""
+    return Joint(grid, members, import_price(process.problem))
