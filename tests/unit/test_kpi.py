@@ -132,6 +132,20 @@ def test_a_later_gate_does_not_change_what_was_offered_first(data):
     assert grid.overloads_offered(data(tables)) == 4
 
 
+def test_steps_before_the_first_gate_are_neither_congested_before_nor_after(data):
+    offered = (grid.OVERLOADS_OFFERED, grid.OVERLOAD_ENERGY_OFFERED)
+    buses = {"time": TIMES, "bus": 3, "vm_pu": [1.2, 1.0]}
+    later = [
+        {"time": [T1], "name": name, "value": [2.0], "unit": "1"}
+        for name in (*offered, grid.VOLTAGE_VIOLATIONS_OFFERED)
+    ]
+    run = data({"lines": lines(60.0, 40.0), "buses": buses, "signals": stack(*later)})
+    assert grid.overloads(run) == grid.voltage_violations(run) == 1
+    assert grid.congestion_solved(run) == 1
+    assert grid.congestion_solved_energy(run) == 1
+    assert grid.voltage_solved(run) == 1
+
+
 @pytest.mark.parametrize("before", [None, (0, 0)])
 def test_congestion_solved_is_undefined_without_congestion(data, before):
     tables = {"lines": lines(40.0, 40.0)}

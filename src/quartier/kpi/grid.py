@@ -20,11 +20,11 @@ VOLTAGE_VIOLATIONS_OFFERED = "voltage_violations_offered"
 def _loadings(run: RunData) -> pd.DataFrame:
     """Lines and transformers of all steps with the excess over their own limit (plus tolerance).
 
-    Columns ``loading_percent``, ``excess_percent`` (0 where kept), ``rating_mva``.
+    Columns ``time``, ``loading_percent``, ``excess_percent`` (0 where kept), ``rating_mva``.
     """
     parts = []
     for table, limits in (("lines", run.limits.line), ("transformers", run.limits.transformer)):
-        rows = run.table(table)[["index", "loading_percent"]]
+        rows = run.table(table)[["time", "index", "loading_percent"]]
         parts.append(rows.join(limits, on="index"))
     both = pd.concat(parts, ignore_index=True)
     above = both["loading_percent"] - both["limit_percent"]
@@ -32,13 +32,16 @@ def _loadings(run: RunData) -> pd.DataFrame:
     return both.assign(excess_percent=above.where(above > tolerance, 0.0))
 
 
-def _voltage_excess(run: RunData) -> pd.Series[float]:
-    """Voltage outside the bus' own band in pu, by row of the table ``buses``, 0 where kept."""
-    rows = run.table("buses")[["bus", "vm_pu"]].join(run.limits.bus, on="bus")
+def _voltages(run: RunData) -> pd.DataFrame:
+    """Buses of all steps: ``time`` and ``excess_pu``, the voltage outside the own band.
+
+    It is 0 where the band is kept (plus tolerance).
+    """
+    rows = run.table("buses")[["time", "bus", "vm_pu"]].join(run.limits.bus, on="bus")
     over, under = rows["vm_pu"] - rows["vm_max_pu"], rows["vm_min_pu"] - rows["vm_pu"]
     outside = over.where(over > under, under)
     tolerance = float(run.setting("redispatch", "voltage_tolerance_pu"))
-    return outside.where(outside > tolerance, 0.0)
+    return rows.assign(excess_pu=outside.where(outside > tolerance, 0.0))
 
 
 def _solved(before: float, after: float) -> float | None:
@@ -52,14 +55,20 @@ def overloads(run: RunData) -> float:
 
     Lines and transformers; loading beyond ``redispatch.loading_tolerance_percent`` counts.
     """
-    return float((_loadings(run)["excess_percent"] > 0).sum())
+    return _overloads(_loadings(run))
+
+
+def _overloads(rows: pd.DataFrame) -> float:
+    return float((rows["excess_percent"] > 0).sum())
 
 
 def overload_energy(run: RunData) -> float:
     """Energy above the elements' own limits in MWh: Σ excess · rated power · Δ (M12)."""
-    rows = _loadings(run)
-    excess_mw = positive(rows["excess_percent"]) / 100 * rows["rating_mva"]
-    return float(excess_mw.sum()) * run.dt_h
+    return _overload_mw(_loadings(run)) * run.dt_h
+
+
+def _overload_mw(rows: pd.DataFrame) -> float:
+    return float((positive(rows["excess_percent"]) / 100 * rows["rating_mva"]).sum())
 
 
 def overloads_offered(run: RunData) -> float | None:
@@ -73,10 +82,20 @@ def _total(run: RunData, signal: str) -> float | None:
     return float(values.sum()) if len(values) else None
 
 
+def _offered(run: RunData, signal: str, rows: pd.DataFrame) -> pd.DataFrame:
+    """Rows of the steps for which a signal says what was offered first."""
+    return rows[rows["time"].isin(run.signal(signal).index)]
+
+
 def congestion_solved(run: RunData) -> float | None:
-    """Share of overloads removed against the first offers (seed 001, table 1; M12)."""
+    """Share of overloads removed against the first offers (seed 001, table 1; M12).
+
+    Steps before the first gate, for which nobody offered anything, are left out on both sides.
+    """
     before = overloads_offered(run)
-    return None if before is None else _solved(before, overloads(run))
+    if before is None:
+        return None
+    return _solved(before, _overloads(_offered(run, OVERLOADS_OFFERED, _loadings(run))))
 
 
 def congestion_solved_vs_uncontrolled(run: RunData) -> float | None:
@@ -87,9 +106,12 @@ def congestion_solved_vs_uncontrolled(run: RunData) -> float | None:
 
 
 def congestion_solved_energy(run: RunData) -> float | None:
-    """Share of overload energy removed against the first offers (M12)."""
+    """Share of overload energy removed against the first offers (M12), of the same steps."""
     before = _total(run, OVERLOAD_ENERGY_OFFERED)
-    return None if before is None else _solved(before, overload_energy(run))
+    if before is None:
+        return None
+    after = _overload_mw(_offered(run, OVERLOAD_ENERGY_OFFERED, _loadings(run))) * run.dt_h
+    return _solved(before, after)
 
 
 def congestion_solved_energy_vs_uncontrolled(run: RunData) -> float | None:
@@ -119,13 +141,19 @@ def voltage_violations(run: RunData) -> float:
 
     Voltage beyond ``redispatch.voltage_tolerance_pu`` counts.
     """
-    return float((_voltage_excess(run) > 0).sum())
+    return _outside(_voltages(run))
+
+
+def _outside(rows: pd.DataFrame) -> float:
+    return float((rows["excess_pu"] > 0).sum())
 
 
 def voltage_solved(run: RunData) -> float | None:
-    """Share of voltage violations removed against the first offers (M12)."""
+    """Share of voltage violations removed against the first offers (M12), of the same steps."""
     before = _total(run, VOLTAGE_VIOLATIONS_OFFERED)
-    return None if before is None else _solved(before, voltage_violations(run))
+    if before is None:
+        return None
+    return _solved(before, _outside(_offered(run, VOLTAGE_VIOLATIONS_OFFERED, _voltages(run))))
 
 
 def voltage_solved_vs_uncontrolled(run: RunData) -> float | None:
