@@ -1,7 +1,8 @@
 """Redispatch as the DSO does it (M4): taps first, then the cheapest caps, checked in AC.
 
-Departs from seed 001 eq. 4-5 as M4 says: what is paid is the reduction against the fixed
-offer, not the offer less what is used.
+Caps are weighed as in seed 001 eq. 4-5, by the reduction against the offer: the DSO cannot know
+what a neighbourhood will store instead of losing it. What was lost in the end, and what that
+costs, is the KPI ``redispatch_cost`` (M4).
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ class Redispatch:
     unsolved, reasons
         Steps that could not be cured, and why by step.
     cost_eur
-        Cost of all reductions.
+        Cost of all reductions if nothing of them is stored.
     """
 
     tap_pos: int

@@ -111,8 +111,10 @@ TABLES: dict[str, dict[str, ColumnType]] = {
 }
 """Columns of every table with their types, in the order in which they are written.
 
-Units are in the names. ``redispatch.p_set_kw`` is the cap on feed-in; power is positive into the
-grid. ``iterations`` and ``tap_pos`` are numbers, NaN where there is nothing to count.
+Units are in the names; power is positive into the grid. ``redispatch.p_set_kw`` is the cap on
+feed-in, or where ``reason_element`` ends with ``(consumption)`` the least power, the cap on
+consumption; ``redispatch.cost_eur`` is what the reduction costs if nothing of it is stored.
+``iterations`` and ``tap_pos`` are numbers, NaN where there is nothing to count.
 """
 
 
