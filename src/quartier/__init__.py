@@ -3,6 +3,7 @@
 >>> import quartier
 >>> result = quartier.run("fliegerhorst", coordination="cohda", seed=1)  # doctest: +SKIP
 >>> result.kpis  # doctest: +SKIP
+>>> quartier.compare("fliegerhorst", ["uncontrolled", "cohda"]).kpis  # doctest: +SKIP
 
 The command line, ``quartier --help``, does the same.
 """
@@ -10,7 +11,7 @@ The command line, ``quartier --help``, does the same.
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -19,11 +20,20 @@ from quartier.errors import InputError, QuartierError, RunFailed
 
 if TYPE_CHECKING:
     from quartier.progress import Progress
-    from quartier.results import Result
+    from quartier.results import Comparison, Result
 
     __version__: str
 
-__all__ = ["InputError", "QuartierError", "Result", "RunFailed", "__version__", "run"]
+__all__ = [
+    "Comparison",
+    "InputError",
+    "QuartierError",
+    "Result",
+    "RunFailed",
+    "__version__",
+    "compare",
+    "run",
+]
 
 
 def run(
@@ -78,15 +88,68 @@ def run(
     return result
 
 
+def compare(
+    scenario: str | Path,
+    coordinations: str | Iterable[str] | None = None,
+    *,
+    seed: int | None = None,
+    overrides: Sequence[str] = (),
+    out: str | Path | None = None,
+    progress: Progress | None = None,
+) -> Comparison:
+    """Run a scenario under each of several mechanisms, and put their KPIs side by side.
+
+    All runs share their baseline. A finished run of the same scenario, seed and versions that lies
+    below ``runs`` or in ``out`` is not run again. Redispatch cost and the gaps are counted from one
+    reference offer p_off: that of the optimisers (the neighbourhoods' optimum without caps), or, if
+    none is compared, that of the agents.
+
+    Parameters
+    ----------
+    scenario
+        As for :func:`run`.
+    coordinations
+        Names of mechanisms, or ``module:Class`` of your own, also as one text with commas; all that
+        suit the scenario if None.
+    seed
+        Seed of every random draw; the scenario's if None.
+    overrides
+        Changes to the scenario, ``path.to.key=value`` each.
+    out
+        Folder; ``runs/<scenario>/compare-<UTC time>`` if None. That of an earlier comparison may be
+        named again.
+    progress
+        Who is told how far the runs are; nobody if None.
+
+    Returns
+    -------
+    Comparison
+        ``comparison.kpis`` (a column per mechanism), ``comparison.runs``,
+        ``comparison.result("cohda")``, ``comparison.status``, ``comparison.dir``. A mechanism that
+        failed is among the runs with its error; its KPIs are NaN.
+
+    Raises
+    ------
+    InputError
+        With every problem found in the input.
+    """
+    from quartier.compare import compare as compare_mechanisms
+
+    comparison: Comparison = compare_mechanisms(
+        scenario, coordinations, seed=seed, overrides=overrides, out=out, progress=progress
+    )
+    return comparison
+
+
 class _Package(ModuleType):
-    """Keeps ``quartier.run`` a function when Python imports the module of the same name.
+    """Keeps ``run`` and ``compare`` functions when Python imports the modules of these names.
 
     Importing a submodule binds it in its package; here that would replace the function by a
     module that cannot be called.
     """
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if not (name == "run" and isinstance(value, ModuleType)):
+        if not (name in {"compare", "run"} and isinstance(value, ModuleType)):
             super().__setattr__(name, value)
 
 
@@ -95,10 +158,10 @@ sys.modules[__name__].__class__ = _Package
 
 def __getattr__(name: str) -> Any:
     """Import what is slow to import when it is asked for."""
-    if name == "Result":
-        from quartier.results import Result
+    if name in {"Comparison", "Result"}:
+        from quartier import results
 
-        return Result
+        return getattr(results, name)
     if name == "__version__":
         from importlib.metadata import version
 

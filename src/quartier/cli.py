@@ -1,4 +1,4 @@
-"""The command line: ``quartier run``, ``validate``, ``list``, ``new``.
+"""The command line: ``quartier run``, ``compare``, ``validate``, ``list``, ``new``.
 
 Exit codes: 0 complete, 2 the input is wrong, 3 the run failed, 4 the run finished but degraded,
 130 cancelled. Results go to standard output, progress and errors to standard error.
@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from quartier.catalogue import CATALOGUE
+from quartier.comparison_table import print_comparison
 from quartier.errors import InputError
 from quartier.terminal import (
     DEGRADED,
@@ -108,6 +109,54 @@ def run(
     if result.status != "complete":
         complain(f"The run is {result.status}: {result.manifest['error']}")
         raise typer.Exit(DEGRADED if result.status == "degraded" else FAILED)
+
+
+@app.command()
+def compare(
+    scenario: ScenarioArgument,
+    coordinations: Annotated[
+        str | None,
+        typer.Option(
+            "--coordination",
+            "-c",
+            metavar="A,B,...",
+            help="Mechanisms (default: all that 'quartier list coordinations' shows).",
+        ),
+    ] = None,
+    overrides: SetOption = None,
+    seed: SeedOption = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Folder of the comparison, also an earlier one"
+            " (default: runs/<scenario>/compare-<time>).",
+        ),
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
+) -> None:
+    """Run a scenario under several mechanisms, and print their KPIs side by side.
+
+    Finished runs of the same scenario and seed are not run again.
+    """
+    with exit_codes(), reporting(quiet=quiet) as shown:
+        import quartier
+
+        comparison = quartier.compare(
+            scenario,
+            coordinations,
+            seed=seed,
+            overrides=overrides or (),
+            out=out,
+            progress=shown,
+        )
+    print_comparison(comparison)
+    typer.echo(f"Comparison folder: {comparison.dir}")
+    for name, run in comparison.runs.items():
+        if run.status != "complete":
+            complain(f"{name} is {run.status}: {run.error}")
+    if comparison.status != "complete":
+        raise typer.Exit(DEGRADED if comparison.status == "degraded" else FAILED)
 
 
 @app.command()

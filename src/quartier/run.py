@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import logging
-import platform
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
-from importlib.metadata import version
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -19,6 +17,7 @@ from threadpoolctl import threadpool_limits
 from quartier import kpi
 from quartier.coordination import resolve
 from quartier.errors import InputError, QuartierError, RunFailed
+from quartier.fingerprint import identity
 from quartier.grid.recycled import RecycledPowerFlow
 from quartier.instance import Instance, build
 from quartier.progress import Progress, SilentProgress, is_cancellation
@@ -31,21 +30,6 @@ logger = logging.getLogger(__name__)
 
 BASELINE = "baseline"
 """Folder of the baseline run inside the run folder."""
-
-PACKAGES = (
-    "quartier",
-    "mosaik",
-    "mosaik-api-v3",
-    "mango-agents",
-    "pandapower",
-    "simbench",
-    "pyomo",
-    "highspy",
-    "numpy",
-    "pandas",
-    "scipy",
-)
-"""Packages whose versions matter for the figures."""
 
 
 # One thread: the matrices are small, threads that wait for each other cost a multiple on a busy
@@ -68,9 +52,9 @@ def run(
     clock = Clock()
     with clock.phase("setup"):
         progress.phase("Reading the scenario")
-        loaded = _as_asked(load(scenario, overrides), coordination, seed)
+        loaded = as_asked(load(scenario, overrides), coordination, seed)
         mechanism = resolve(loaded.scenario.coordination)
-        earlier = _earlier_baseline(loaded)
+        earlier = earlier_baseline(loaded)
         instance = build(loaded, loaded.scenario.seed)
         folder = _folder(loaded, scenario, out)
     story = Story(loaded, instance, clock, progress)
@@ -139,11 +123,9 @@ class Story:
     def _manifest(self, coordination: str) -> dict[str, Any]:
         loaded, horizon = self.loaded, self.instance.horizon
         return {
-            "scenario": loaded.resolved(),
+            **identity(loaded, coordination),
             "variant": loaded.variant,
             "overrides": list(loaded.overrides),
-            "coordination": coordination,
-            "seed": loaded.scenario.seed,
             "start": horizon.start,
             "end": horizon.end,
             "steps_expected": horizon.steps,
@@ -151,10 +133,6 @@ class Story:
                 unit.name: unit.state["energy_kwh"]
                 for unit in self.instance.units
                 if "energy_kwh" in unit.state and unit.kind != "ev_station"
-            },
-            "versions": {
-                "python": platform.python_version(),
-                **{package: version(package) for package in PACKAGES},
             },
         }
 
@@ -215,8 +193,8 @@ class Story:
         writer.finish(status, error)
 
 
-def _as_asked(loaded: LoadedScenario, coordination: str | None, seed: int | None) -> LoadedScenario:
-    """Return the scenario with the coordination and the seed that the user asked for."""
+def as_asked(loaded: LoadedScenario, coordination: str | None, seed: int | None) -> LoadedScenario:
+    """Return the scenario with the coordination and the seed that were asked for."""
     asked = {"coordination": coordination, "seed": seed}
     changes = {name: value for name, value in asked.items() if value is not None}
     return replace(loaded, scenario=loaded.scenario.model_copy(update=changes))
@@ -224,18 +202,26 @@ def _as_asked(loaded: LoadedScenario, coordination: str | None, seed: int | None
 
 def _folder(loaded: LoadedScenario, source: str | Path, out: str | Path | None) -> Path:
     """Return the run folder, which does not exist yet or is empty."""
-    name, variant = loaded.scenario.name, loaded.variant
     if out is None:
-        asked_for = variant is not None and str(source).endswith(f":{variant}")
-        label = f"{name}-{variant}" if asked_for else name
-        return new_run_directory(label, loaded.scenario.coordination)
-    folder = Path(out)
+        return new_run_directory(label(loaded, source), loaded.scenario.coordination)
+    return empty_folder(Path(out))
+
+
+def label(loaded: LoadedScenario, source: str | Path) -> str:
+    """Return the name of the scenario, with its variant if the user named one."""
+    name, variant = loaded.scenario.name, loaded.variant
+    asked_for = variant is not None and str(source).endswith(f":{variant}")
+    return f"{name}-{variant}" if asked_for else name
+
+
+def empty_folder(folder: Path) -> Path:
+    """Return the folder, unless there is something in it already (InputError)."""
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InputError([f"{folder} exists and is not empty: name another folder with --out"])
     return folder
 
 
-def _earlier_baseline(loaded: LoadedScenario) -> Result | None:
+def earlier_baseline(loaded: LoadedScenario) -> Result | None:
     """Return the run that the scenario names as its baseline, None if it names a mechanism.
 
     Raises
@@ -269,4 +255,7 @@ def _failure(error: BaseException) -> QuartierError:
 
 
 def _relative(path: Path, base: Path) -> str:
-    return str(path.relative_to(base)) if path.is_relative_to(base) else str(path.resolve())
+    """Path from a run folder to one inside or beside it, so that they can be moved together."""
+    if path.is_relative_to(base):
+        return str(path.relative_to(base))
+    return f"../{path.name}" if path.parent == base.parent else str(path.resolve())

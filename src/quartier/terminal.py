@@ -31,24 +31,24 @@ NOTHING = 1e-9
 
 def print_rows(title: str, rows: Iterable[tuple[str, str]]) -> None:
     """Print names with their descriptions."""
-    table = _table(title, "", "")
+    table = new_table(title, "", "")
     for row in rows:
         table.add_row(*row)
-    _console().print(table)
+    new_console().print(table)
 
 
 def print_kpis(result: Result) -> None:
     """Print the table of KPIs; on a wide terminal, with what they mean."""
-    console = _console()
-    table = _table("KPI", "value", "unit", *(["meaning"] if console.width >= WIDE else []))
+    console = new_console()
+    table = new_table("KPI", "value", "unit", *(["meaning"] if console.width >= WIDE else []))
     table.columns[1].justify = "right"
     for name, row in result.kpi_table.astype(object).iterrows():
-        cells = (str(name), _figure(float(row["value"])), row["unit"], row["label"])
+        cells = (str(name), figure(float(row["value"])), row["unit"], row["label"])
         table.add_row(*cells[: len(table.columns)])
     console.print(table)
 
 
-def _figure(value: float) -> str:
+def figure(value: float) -> str:
     """Four significant digits or all whole ones; a dash for what is undefined."""
     if math.isnan(value):
         return "–"
@@ -57,7 +57,8 @@ def _figure(value: float) -> str:
     return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 
-def _table(*headings: str) -> Table:
+def new_table(*headings: str) -> Table:
+    """Return an empty table whose first column keeps its width."""
     from rich.box import SIMPLE_HEAD
     from rich.table import Table
 
@@ -66,7 +67,8 @@ def _table(*headings: str) -> Table:
     return table
 
 
-def _console() -> Console:
+def new_console() -> Console:
+    """Return standard output, as wide as the terminal."""
     from rich.console import Console
 
     return Console(markup=False, highlight=False)

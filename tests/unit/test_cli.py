@@ -14,7 +14,7 @@ from quartier.cli import app
 from quartier.errors import InputError, RunFailed
 from quartier.progress import Cancelled
 from quartier.results import Result, RunWriter
-from quartier.terminal import _figure
+from quartier.terminal import figure
 
 
 @pytest.fixture
@@ -71,7 +71,7 @@ def test_narrow_terminal_keeps_a_line_a_kpi(invoke, ends, monkeypatch):
     [(math.nan, "–"), (5e-15, "0"), (-3276.4, "-3,276"), (0.067448, "0.06745"), (1.0, "1")],
 )
 def test_figures_have_four_digits_or_all_whole_ones(value, text):
-    assert _figure(value) == text
+    assert figure(value) == text
 
 
 def test_options_reach_the_run(invoke, ends, tmp_path):

@@ -8,7 +8,7 @@ from typing import TypeAlias
 import numpy as np
 import pandas as pd
 
-from quartier.kpi.grid import losses
+from quartier.kpi.grid import co2_slack, losses
 from quartier.kpi.run_data import RunData, positive, ratio
 from quartier.quantities import KW_PER_MW, Array
 
@@ -116,9 +116,9 @@ def _lost_cost(run: RunData) -> float:
 
 def _raised_cost(run: RunData) -> float:
     """Load reduced against p_off where consumption is capped, at its price, Σ in EUR/h."""
-    points = run.table("connection_points")
-    capped = points["p_set_min_kw"] > points["offer_kw"] + TOLERANCE_KW
-    raised = np.where(capped, positive(points["p_kw"] - points["offer_kw"]), 0.0)
+    points, offer_kw = run.table("connection_points"), run.fixed_offer_kw()
+    capped = points["p_set_min_kw"] > offer_kw + TOLERANCE_KW
+    raised = np.where(capped, positive(points["p_kw"] - offer_kw), 0.0)
     return float(raised.sum()) * _price(run, "raise_price_eur_per_kwh")
 
 
@@ -134,6 +134,10 @@ def _price(run: RunData, name: str) -> float:
 
 
 def upper_cost(run: RunData) -> float:
-    """Upper level in EUR: losses at their price (U1) and redispatch (U3) (M4, M7)."""
-    loss_price = _price(run, "loss_price_eur_per_kwh")
-    return losses(run) * KW_PER_MW * loss_price + redispatch_cost(run)
+    """Upper level in EUR: losses (U1) and CO2 of imports (U2) at their prices, redispatch (U3).
+
+    The leader's objective (M4, M7); U2 has no price unless the scenario gives it one.
+    """
+    lost_eur = losses(run) * KW_PER_MW * _price(run, "loss_price_eur_per_kwh")
+    co2_price = run.setting("redispatch").get("import_co2_eur_per_kg", 0.0)
+    return lost_eur + (co2_slack(run) * co2_price if co2_price else 0.0) + redispatch_cost(run)

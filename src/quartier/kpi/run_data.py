@@ -23,11 +23,17 @@ class RunData:
         The run.
     baseline
         The run that it is compared with, if there is any.
+    reference
+        The run whose offers are p_off, the fixed offer that costs are counted from (M4); its own
+        if there is none.
     """
 
-    def __init__(self, result: Result, baseline: Result | None = None) -> None:
+    def __init__(
+        self, result: Result, baseline: Result | None = None, reference: Result | None = None
+    ) -> None:
         self.result = result
         self.baseline = RunData(baseline) if baseline is not None else None
+        self.reference = RunData(reference) if reference is not None else None
         self._tables: dict[str, pd.DataFrame] = {}
 
     @cached_property
@@ -71,6 +77,15 @@ class RunData:
         """Connection points of the neighbourhoods."""
         points = self.table("connection_points")
         return points[points["kind"] == "neighbourhood"]
+
+    def fixed_offer_kw(self) -> pd.Series[float]:
+        """p_off by row of the table ``connection_points``, NaN where nothing was offered."""
+        points = self.table("connection_points")
+        if self.reference is None:
+            return points["offer_kw"]
+        there = self.reference.table("connection_points").set_index(["time", "name"])["offer_kw"]
+        offers = there.reindex(pd.MultiIndex.from_frame(points[["time", "name"]]))
+        return pd.Series(offers.to_numpy(dtype=float), index=points.index)
 
     def signal(self, name: str) -> pd.Series[float]:
         """A signal by time; where several gates gave it, the first stands."""
