@@ -36,12 +36,22 @@ def test_a_guessed_m_of_50_returns_another_point_and_is_never_called_optimal(how
     """Pineda, Morales 2019: optimum (2, 100); with M = 50 the duals show nothing, 0 and 1."""
     built = pineda_morales_2019()
     built.followers[0].hint(built.model.low.rows, dual=50)
-    result = solve(built, how)
+    result = solve(built, how, search=False)
     assert result.status == Status.OPTIMAL_FOR_M
     assert "low.rows[1]" in result.reason
     assert (result.values["x[1]"], result.values["low.y[1]"]) == pytest.approx((1, 0), abs=1e-6)
     assert result.bound is None and result.gap is None
     assert min(result.dual_margins.values()) >= -1e-6
+
+
+@pytest.mark.parametrize("how", WITH_BIG_M)
+def test_a_point_found_otherwise_unmasks_the_guess(how):
+    """The quick search meets (2, 100), which M = 50 hides."""
+    built = pineda_morales_2019()
+    built.followers[0].hint(built.model.low.rows, dual=50)
+    result = solve(built, how)
+    assert result.status == Status.FEASIBLE and "M hides this point" in result.reason
+    assert result.objective == pytest.approx(-102)
 
 
 def test_a_large_enough_hint_is_replaced_by_what_is_proven():

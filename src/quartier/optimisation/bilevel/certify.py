@@ -12,24 +12,17 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from quartier.optimisation.bilevel.complete import completed, multiplier
+from quartier.optimisation.bilevel.incumbent import respond
 from quartier.optimisation.bilevel.kkt import Conditions
-from quartier.optimisation.bilevel.lp import Lp
 from quartier.optimisation.bilevel.reformulate import SingleLevel
 from quartier.optimisation.bilevel.response import (
     Answer,
     answer,
     follower_value,
-    response_program,
 )
-from quartier.optimisation.bilevel.sides import Side
 from quartier.optimisation.bilevel.system import System, is_finite
 from quartier.quantities import Array
-
-CHECK_TOLERANCES = (1e-7, 1e-6, 1e-9)
-"""Feasibility tolerances to try when the certified response is put into the reformulated program.
-
-With every original column fixed, HiGHS's presolve can call the rest infeasible at one of them.
-"""
 
 LEAK = 1e-5
 """Relative suboptimality of a follower in the solver's point from which on it counts."""
@@ -86,19 +79,10 @@ def certify(system: System, single: SingleLevel, point: Array) -> Certificate:
             suboptimality=worse,
             margins=margins,
         )
-    certified, objective = best
-    doubt = "" if single.is_relaxation else _doubt(single, certified, margins, worse)
+    certified, objective = best.point, best.objective
+    doubt = "" if single.is_relaxation else _doubt(single, certified, answers, margins, worse)
     left = {f.form.name: _worse(f, certified) for f in answers}
     return Certificate(certified, objective, "", doubt, answers, left, margins)
-
-
-def respond(system: System, point: Array, answers: Sequence[Answer]) -> tuple[Array, float] | None:
-    """Followers' optimal response that suits the leader, and its objective; None if none fits."""
-    for epsilon in (0.0, 1e-9, 1e-7):
-        found = Lp(response_program(system, point, answers, epsilon), relax=False).minimise()
-        if found.point is not None:
-            return found.point, found.value
-    return None
 
 
 def _worse(found: Answer, point: Array) -> float:
@@ -112,21 +96,16 @@ def _margins(answers: Sequence[Answer], conditions: Sequence[Conditions]) -> dic
         for bounded in condition.bounds.sides:
             most = max(abs(end) for end in bounded.dual)
             if is_finite(most):
-                margins[bounded.side.name] = most - _multiplier(found, bounded.side)
+                margins[bounded.side.name] = most - abs(multiplier(found, bounded.side))
     return margins
 
 
-def _multiplier(found: Answer, side: Side) -> float:
-    if side.row is not None:
-        nu = float(found.row_dual[side.row])
-    else:
-        assert side.column is not None
-        nu = float(found.column_dual[found.form.columns.index(side.column)])
-    return abs(nu) if side.equality else max(0.0, side.sign * nu)
-
-
 def _doubt(
-    single: SingleLevel, certified: Array, margins: dict[str, float], worse: dict[str, float]
+    single: SingleLevel,
+    certified: Array,
+    answers: Sequence[Answer],
+    margins: dict[str, float],
+    worse: dict[str, float],
 ) -> str:
     """Is the certified response feasible in the reformulated program? If not, an M is too small.
 
@@ -134,12 +113,8 @@ def _doubt(
     """
     if max(worse.values()) > LEAK:
         return f"the solver's point is not optimal for the followers ({_show(worse)})"
-    fixed = {k: (float(v), float(v)) for k, v in enumerate(certified)}
-    for tolerance in CHECK_TOLERANCES:
-        lp = Lp(single.program, relax=False, tolerance=tolerance)
-        lp.bound(fixed)
-        if lp.minimise({}).status == "optimal":
-            return ""
+    if completed(single, certified, answers) is not None:
+        return ""
     short = [name for name, margin in margins.items() if margin < 0]
     named = f": the bound on the dual of {', '.join(short[:5])} is exceeded" if short else ""
     return f"the certified response is not feasible in the reformulated program{named}"

@@ -1,9 +1,10 @@
 """Rule 2 for multipliers: clipping a chain of duals keeps them optimal.
 
 Let F be a connected group of unbounded row multipliers ν, all other multipliers being bounded.
-Suppose that after scaling, ν_i = s_i ν'_i, each own column that touches F is one of
+Suppose that after a change of scale and origin, ν_i = s_i (ν'_i + o_i), each own column that
+touches F is one of
 
-* a *link*: `r = -a (ν'_p - ν'_q)` with no cost left over (the level of a store, also a lossy one),
+* a *link*: `r = -a (ν'_p - ν'_q)` (the level of a store, also a lossy one, at a known price),
 * a *threshold*: `r = k - a ν'_i` with k in a known interval (charging at a bounded price).
 
 Replacing ν' by `min(max(ν', lo), hi)` moves no link's r across zero, and no threshold's either as
@@ -22,6 +23,9 @@ from quartier.optimisation.bilevel.multipliers import Box, DualSystem, propagate
 from quartier.optimisation.bilevel.system import stationarity
 
 RELATIVE = 1e-9
+
+Touching = tuple[dict[int, float], tuple[float, float]]
+"""A column's entries in the group by row, and the interval of what else its dual row holds."""
 
 
 def clipped(dual: DualSystem, box: Box, rounds: int = 5) -> Box:
@@ -63,25 +67,26 @@ def _groups(dual: DualSystem, box: Box) -> list[set[int]]:
 
 def _clip(dual: DualSystem, box: Box, group: set[int]) -> bool:
     """Clip one group in place; False if the rule does not apply."""
-    touching = []
+    touching: list[Touching] = []
     for j, entries, gradient in stationarity(dual.form):
         mine = {i: a for i, a in entries.items() if i in group}
         if mine and j not in dual.fixed:
             if len(mine) > 2:
                 return False
             touching.append((mine, _rest(dual, box, j, entries, gradient, group)))
-    scale = _scales(group, [mine for mine, _ in touching if len(mine) == 2])
-    if scale is None:
+    links = [(mine, rest) for mine, rest in touching if len(mine) == 2]
+    if any(least != greatest for _, (least, greatest) in links):
+        return False
+    scales = _scales(group, [(mine, least) for mine, (least, _) in links])
+    if scales is None:
         return False
     thresholds: list[float] = []
-    for mine, (least, greatest) in touching:
-        if len(mine) == 2:
-            if least < 0.0 or greatest > 0.0:
-                return False
-            continue
-        ((i, a),) = mine.items()
-        thresholds += [least / (a * scale[i]), greatest / (a * scale[i])]
-    return _apply(dual, box, group, scale, thresholds)
+    for mine, rest in touching:
+        if len(mine) == 1:
+            ((i, a),) = mine.items()
+            s, o = scales[i]
+            thresholds += [k / (a * s) - o for k in rest]
+    return _apply(dual, box, group, scales, thresholds)
 
 
 def _rest(
@@ -103,39 +108,58 @@ def _rest(
     return float(least), float(greatest)
 
 
-def _scales(group: set[int], links: list[dict[int, float]]) -> dict[int, float] | None:
-    """Factors that turn every link into a multiple of `ν'_p - ν'_q`, if there are such."""
-    scale: dict[int, float] = {}
+def _scales(
+    group: set[int], links: list[tuple[dict[int, float], float]]
+) -> dict[int, tuple[float, float]] | None:
+    """Scale s and origin o per row that turn every link into a multiple of `ν'_p - ν'_q`.
+
+    None if there are none: a loop of links that does not close.
+    """
+    found: dict[int, tuple[float, float]] = {}
     for start in sorted(group):
-        if start in scale:
+        if start in found:
             continue
-        scale[start], todo = 1.0, [start]
+        found[start], todo = (1.0, 0.0), [start]
         while todo:
             p = todo.pop()
-            for link in links:
+            for link, k in links:
                 if p not in link:
                     continue
                 (q,) = set(link) - {p}
-                factor = -link[p] * scale[p] / link[q]
-                if q not in scale:
-                    scale[q] = factor
+                s, o = found[p]
+                fresh = (-link[p] * s / link[q], o - k / (link[p] * s))
+                if q not in found:
+                    found[q] = fresh
                     todo.append(q)
-                elif abs(scale[q] - factor) > RELATIVE * abs(factor):
+                elif any(not _equal(a, b) for a, b in zip(found[q], fresh, strict=True)):
                     return None
-    return scale
+    return found
+
+
+def _equal(a: float, b: float) -> bool:
+    return abs(a - b) <= RELATIVE * max(1.0, abs(a), abs(b))
 
 
 def _apply(
-    dual: DualSystem, box: Box, group: set[int], scale: dict[int, float], thresholds: list[float]
+    dual: DualSystem,
+    box: Box,
+    group: set[int],
+    scales: dict[int, tuple[float, float]],
+    thresholds: list[float],
 ) -> bool:
-    if any(not dual.form.rows[i].is_equality for i in group) or not thresholds:
-        thresholds = [*thresholds, 0.0]  # an inequality's multiplier must not change its sign
+    for i in group:
+        if not dual.form.rows[i].is_equality:
+            # An inequality's multiplier must not change its sign: zero stays inside.
+            thresholds = [*thresholds, -scales[i][1]]
+    thresholds = thresholds or [0.0]
     low, high = min(thresholds), max(thresholds)
     if not (-inf < low and high < inf):
         return False
     for i in group:
-        ends = (low * scale[i], high * scale[i])
-        box.lower[i] = max(box.lower[i], min(ends) - RELATIVE * max(1.0, abs(min(ends))))
-        box.upper[i] = min(box.upper[i], max(ends) + RELATIVE * max(1.0, abs(max(ends))))
+        s, o = scales[i]
+        ends = (s * (low + o), s * (high + o))
+        room = RELATIVE * max(1.0, abs(ends[0]), abs(ends[1]))
+        box.lower[i] = max(box.lower[i], min(ends) - room)
+        box.upper[i] = min(box.upper[i], max(ends) + room)
         box.how[i] = "clipping"
     return True

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf, isfinite
 from typing import Any
 
@@ -11,9 +11,10 @@ import numpy as np
 
 from quartier.optimisation.bilevel.certify import Certificate, certify, gap
 from quartier.optimisation.bilevel.diagnose import optimality_reason
+from quartier.optimisation.bilevel.incumbent import Incumbent, objective_of
 from quartier.optimisation.bilevel.milp import MilpOutcome
 from quartier.optimisation.bilevel.pessimistic import pessimistic_value
-from quartier.optimisation.bilevel.prepare import Relaxed, first_incumbent
+from quartier.optimisation.bilevel.prepare import Relaxed
 from quartier.optimisation.bilevel.reformulate import SingleLevel
 from quartier.optimisation.bilevel.result import BilevelResult, Status
 from quartier.optimisation.bilevel.system import System
@@ -48,12 +49,29 @@ class Judge:
         """A result with the given fields."""
         return BilevelResult(status, self.reformulation, reason, **fields)
 
-    def verdict(self, single: SingleLevel, outcome: MilpOutcome, relaxed: Relaxed) -> BilevelResult:
-        """Status, reason and numbers."""
+    def verdict(
+        self,
+        single: SingleLevel,
+        outcome: MilpOutcome,
+        relaxed: Relaxed,
+        known: Incumbent | None = None,
+    ) -> BilevelResult:
+        """Status, reason and numbers.
+
+        Parameters
+        ----------
+        single, outcome
+            The reformulated problem and what the solver said of it.
+        relaxed
+            The high-point relaxation.
+        known
+            A bi-level feasible point found otherwise.
+        """
+        outcome = _with_known(outcome, known)
         if outcome.point is None or outcome.status == "unbounded":
             return self._without_point(single, outcome, relaxed)
         certificate = certify(self.system, single, outcome.point)
-        doubts = self._doubts(single, outcome, certificate, relaxed)
+        doubts = self._doubts(single, outcome, certificate, known)
         bound = relaxed.bound if doubts else max(relaxed.bound, outcome.bound)
         if certificate.point is None:
             return self.result(
@@ -70,13 +88,15 @@ class Judge:
         single: SingleLevel,
         outcome: MilpOutcome,
         certificate: Certificate,
-        relaxed: Relaxed,
+        known: Incumbent | None,
     ) -> list[str]:
         """Everything that speaks against the bounds M: guesses, and what the checks found."""
         doubts = [*single.unproven, *([certificate.doubt] if certificate.doubt else [])]
-        known = min(certificate.objective, first_incumbent(self.system, relaxed))
-        if known < outcome.bound - 1e-5 * max(1.0, abs(known)):
-            doubts.append(f"a certified point at {self.system.sign * known:g} beats the bound")
+        if outcome.status == "infeasible":
+            doubts.append("the program is infeasible although there is a solution")
+        best = min(certificate.objective, objective_of(known))
+        if best < outcome.bound - 1e-5 * max(1.0, abs(best)):
+            doubts.append(f"a certified point at {self.system.sign * best:g} beats the bound")
         return doubts
 
     def _with_point(
@@ -128,26 +148,25 @@ class Judge:
             return Status.FEASIBLE, (
                 "the primal-dual relaxation is not tight here; use 'kkt' for a proof"
             )
-        if outcome.status != "optimal":
+        if outcome.status in {"time-limit", "interrupted"}:
             return Status.FEASIBLE, _join([f"stopped by {outcome.status}", *_not_proven(doubts)])
+        if objective < outcome.bound - 1e-5 * max(1.0, abs(objective)) or outcome.bound == -inf:
+            return Status.FEASIBLE, _join(["M hides this point", *_not_proven(doubts)])
         if doubts:
             return Status.OPTIMAL_FOR_M, _join(_not_proven(doubts))
         return Status.FEASIBLE, "the certified point misses the bound by more than the gap"
 
     def _without_point(
-        self, single: SingleLevel, outcome: MilpOutcome, relaxed: Relaxed
+        self,
+        single: SingleLevel,
+        outcome: MilpOutcome,
+        relaxed: Relaxed,
     ) -> BilevelResult:
         doubts = _not_proven(single.unproven)
         bound = relaxed.bound if doubts else max(relaxed.bound, outcome.bound)
         if outcome.status == "infeasible":
             if doubts:
                 return self.result(Status.INFEASIBLE_FOR_M, _join(doubts))
-            if first_incumbent(self.system, relaxed) < inf:
-                return self.result(
-                    Status.FAILED,
-                    "the solver says infeasible, but the followers' response to the relaxation's "
-                    "decision is a solution: numerical trouble; scale the model",
-                )
             return self.result(Status.INFEASIBLE, optimality_reason(self.system))
         if outcome.status == "unbounded" and single.is_relaxation:
             return self.result(
@@ -165,6 +184,15 @@ class Judge:
 
     def _signed(self, bound: float) -> float | None:
         return self.system.sign * bound if isfinite(bound) else None
+
+
+def _with_known(outcome: MilpOutcome, known: Incumbent | None) -> MilpOutcome:
+    """A point that was known before counts if the solver stopped early, or its M hid it."""
+    if known is None or outcome.status == "unbounded":
+        return outcome
+    if known.objective >= outcome.objective - 1e-6 * max(1.0, abs(known.objective)):
+        return outcome
+    return replace(outcome, point=known.point, objective=known.objective)
 
 
 def _not_proven(doubts: Sequence[str]) -> list[str]:

@@ -14,6 +14,7 @@ import numpy as np
 import pyomo.environ as pyo
 from pyomo.contrib.solver.common.factory import SolverFactory
 from pyomo.contrib.solver.common.results import SolutionStatus, TerminationCondition
+from pyomo.contrib.solver.solvers.highs import Highs
 from pyomo.core.expr.numeric_expr import LinearExpression
 
 from quartier.errors import InputError
@@ -79,16 +80,45 @@ def as_pyomo(program: Program) -> Any:
     return model
 
 
+class StartedHighs(Highs):  # type: ignore[misc]
+    """Pyomo's HiGHS with a first solution handed to it; Pyomo's interface has no way to do so."""
+
+    start: dict[int, float] | None = None
+    """Value by `id` of the variable."""
+
+    def _solve(self) -> Any:
+        if self.start:
+            places = self._pyomo_var_to_solver_var_map
+            columns = [place for key, place in places.items() if key in self.start]
+            values = [self.start[key] for key in places if key in self.start]
+            self._solver_model.setSolution(
+                len(columns), np.array(columns, dtype=np.int32), np.array(values, dtype=float)
+            )
+        return super()._solve()
+
+
 def solve(
     program: Program,
     solver: str = "highs",
     *,
+    start: Array | None = None,
     time_limit: float | None = None,
     gap: float = 1e-6,
     threads: int | None = None,
     options: dict[str, Any] | None = None,
 ) -> MilpOutcome:
     """Solve a program.
+
+    Parameters
+    ----------
+    program
+        What to solve.
+    solver
+        Name of a solver of `pyomo.contrib.solver`.
+    start
+        A feasible point to begin with, shape (columns,); only HiGHS makes use of it.
+    time_limit, gap, threads, options
+        Seconds, relative gap, threads and further options of the solver.
 
     Raises
     ------
@@ -97,6 +127,8 @@ def solve(
     """
     model = as_pyomo(program)
     engine = _engine(solver)
+    if start is not None and isinstance(engine, StartedHighs):
+        engine.start = {id(v): float(start[k]) for k, v in enumerate(model.v.values())}
     settings = {**(_HIGHS_OPTIONS if solver == "highs" else {}), **(options or {})}
     results = engine.solve(
         model,
@@ -128,7 +160,7 @@ def solve(
 
 def _engine(solver: str) -> Any:
     try:
-        engine = SolverFactory(solver)
+        engine = StartedHighs() if solver == "highs" else SolverFactory(solver)
         found = bool(engine.available())
     except Exception as error:
         raise InputError([f"solver '{solver}': {error}"], "solve()") from error

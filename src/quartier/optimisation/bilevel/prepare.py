@@ -1,8 +1,8 @@
 """Chooses the region that bounds are proven on, and reformulates.
 
 Where variables are unbounded, a known bi-level feasible point helps: optima are no worse, and the
-points that are no worse may be bounded. It comes from the relaxation's decision, else from a first
-solve with guessed bounds; only the point is used of it, never the guess.
+points that are no worse may be bounded. It comes from a quick search (module `incumbent`), else
+from a first solve with guessed bounds; only the point is used of it, never the guess.
 """
 
 from __future__ import annotations
@@ -12,11 +12,10 @@ from math import inf
 
 from quartier.optimisation.bilevel import milp
 from quartier.optimisation.bilevel.bounds import MissingBound
-from quartier.optimisation.bilevel.certify import certify, respond
+from quartier.optimisation.bilevel.certify import certify
 from quartier.optimisation.bilevel.lp import Lp
 from quartier.optimisation.bilevel.reformulate import SingleLevel, reformulate
 from quartier.optimisation.bilevel.region import Region
-from quartier.optimisation.bilevel.response import answer
 from quartier.optimisation.bilevel.system import System, is_finite
 from quartier.quantities import Array
 
@@ -52,9 +51,9 @@ def relaxation(system: System) -> Relaxed:
 
 def prepare(
     system: System,
-    relaxed: Relaxed,
     how: str,
     big_m: float,
+    known: float = inf,
     solver: str = "highs",
     time_limit: float | None = None,
 ) -> tuple[Region, SingleLevel]:
@@ -62,10 +61,12 @@ def prepare(
 
     Parameters
     ----------
-    system, relaxed
-        The problem and its high-point relaxation.
+    system
+        The problem.
     how, big_m
         The reformulation, and its bound for duals that nothing else bounds.
+    known
+        Leader's objective (to be minimised) of a known bi-level feasible point, or `inf`.
     solver, time_limit
         For a first solve with guessed bounds, where one is needed.
 
@@ -77,7 +78,7 @@ def prepare(
     region = Region(system)
     if all(is_finite(float(end)) for ends in (region.lower, region.upper) for end in ends):
         return region, reformulate(region, how, big_m)
-    cutoff = inf if system.products else first_incumbent(system, relaxed)
+    cutoff = inf if system.products else known
     region = _limited(system, cutoff)
     try:
         return region, reformulate(region, how, big_m)
@@ -93,21 +94,6 @@ def _limited(system: System, cutoff: float) -> Region:
     region = Region(system, cutoff)
     region.bound_columns()
     return region
-
-
-def first_incumbent(system: System, relaxed: Relaxed) -> float:
-    """Leader's objective at the followers' response to the relaxation's decision, or `inf`."""
-    point = relaxed.point
-    if point is None:
-        return inf
-    whole = [k for k in system.linking() if system.leader.integer[k]]
-    if any(abs(point[k] - round(point[k])) > 1e-6 for k in whole):
-        return inf
-    answers = [answer(system, form, point) for form in system.followers]
-    if any(found.status != "optimal" for found in answers):
-        return inf
-    best = respond(system, point, answers)
-    return inf if best is None else best[1]
 
 
 def _guessed_incumbent(

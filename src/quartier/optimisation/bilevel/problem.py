@@ -14,14 +14,20 @@ from time import perf_counter
 from typing import Any
 
 from quartier.optimisation.bilevel import milp
+from quartier.optimisation.bilevel.complete import completed
 from quartier.optimisation.bilevel.diagnose import high_point_reason
 from quartier.optimisation.bilevel.extract import extract
 from quartier.optimisation.bilevel.follower import Follower
+from quartier.optimisation.bilevel.incumbent import Incumbent, find, objective_of
 from quartier.optimisation.bilevel.judge import Judge
 from quartier.optimisation.bilevel.prepare import prepare, relaxation
 from quartier.optimisation.bilevel.reformulate import Reformulation
 from quartier.optimisation.bilevel.result import BilevelResult, Status
 from quartier.optimisation.bilevel.system import System
+
+SEARCH_S = 10.0
+SEARCH_SHARE = 0.1
+"""Most seconds, and most of the time limit, for the search of a first solution."""
 
 BIG_M = 1e4
 """Bound for multipliers that nothing else bounds, if the user names no other."""
@@ -62,7 +68,8 @@ class BilevelProblem:
         The objective is minimised, whatever the leader's sense.
         """
         system = extract(self.model, self.followers)
-        _, single = prepare(system, relaxation(system), reformulation, big_m)
+        known = objective_of(_known(system, reformulation, None))
+        _, single = prepare(system, reformulation, big_m, known)
         return milp.as_pyomo(single.program)
 
     def solve(
@@ -73,6 +80,7 @@ class BilevelProblem:
         time_limit: float | None = None,
         gap: float = 1e-6,
         big_m: float = BIG_M,
+        search: bool = True,
         pessimistic: bool = False,
         epsilon: float = 1e-6,
         threads: int | None = None,
@@ -95,6 +103,8 @@ class BilevelProblem:
             Relative gap to solve to.
         big_m
             Bound for multipliers without a proof and without a hint.
+        search
+            Look for a solution to begin with, in at most a tenth of the time limit.
         pessimistic
             Also report the leader's worst value over the followers' ε-optimal responses.
         epsilon
@@ -109,29 +119,40 @@ class BilevelProblem:
             slack is unbounded, or a follower is infeasible or unbounded for every decision of the
             leader.
         """
-        start = perf_counter()
+        begin = perf_counter()
         system = extract(self.model, self.followers)
         judge = Judge(system, reformulation, gap, epsilon if pessimistic else None)
         relaxed = relaxation(system)
         if relaxed.point is None:
             result = judge.result(Status.INFEASIBLE, high_point_reason(system))
         else:
-            _, single = prepare(system, relaxed, reformulation, big_m, solver, time_limit)
-            left = None if time_limit is None else max(0.1, time_limit - (perf_counter() - start))
+            known = _known(system, reformulation, time_limit) if search else None
+            _, single = prepare(
+                system, reformulation, big_m, objective_of(known), solver, time_limit
+            )
+            spent = perf_counter() - begin
             outcome = milp.solve(
                 single.program,
                 solver,
-                time_limit=left,
+                start=completed(single, known.point, known.answers) if known else None,
+                time_limit=None if time_limit is None else max(0.1, time_limit - spent),
                 gap=gap,
                 threads=threads,
                 options=solver_options,
             )
-            result = judge.verdict(single, outcome, relaxed)
+            result = judge.verdict(single, outcome, relaxed, known)
         self._load(system, result)
-        return replace(result, wall_s=perf_counter() - start)
+        return replace(result, wall_s=perf_counter() - begin)
 
     def _load(self, system: System, result: BilevelResult) -> None:
         if not result.has_solution:
             return
         for variable, name in zip(system.variables, system.leader.names, strict=True):
             variable.set_value(result.values[name], skip_validation=True)
+
+
+def _known(system: System, reformulation: str, time_limit: float | None) -> Incumbent | None:
+    """A point to begin with; a linear program needs none."""
+    if reformulation == "primal-dual":
+        return None
+    return find(system, SEARCH_S if time_limit is None else SEARCH_SHARE * time_limit)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import inf
+from typing import Protocol
 
 import numpy as np
 from scipy.sparse import csr_array
@@ -83,6 +84,15 @@ def matrix(rows: list[Row] | tuple[Row, ...], columns: int) -> csr_array:
     return csr_array((data, indices, starts), shape=(len(rows), columns))
 
 
-def activity(row: Row, point: Array) -> float:
+class HasCoefs(Protocol):
+    """A row, or a side of one."""
+
+    @property
+    def coefs(self) -> Mapping[int, float]:
+        """Coefficients by column."""
+        ...
+
+
+def activity(row: HasCoefs, point: Array) -> float:
     """`Σ_k coefs[k] v_k` at a point."""
     return sum(a * float(point[k]) for k, a in row.coefs.items())

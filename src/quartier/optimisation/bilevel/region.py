@@ -15,6 +15,9 @@ from quartier.optimisation.bilevel.system import System, is_finite
 CUTOFF_ROOM = 1e-2
 """Relative room left above a cutoff: a region that is nearly one point is a numerical trap."""
 
+INTEGRALITY = 1e-6
+"""How far an integer's bound may be off a whole number by rounding errors."""
+
 
 class Region:
     """Where bi-level optima can lie: tightened column bounds, and the LP behind them.
@@ -39,6 +42,9 @@ class Region:
             )
         start = np.array(self.program.lower), np.array(self.program.upper)
         self.lower, self.upper = Propagator(self.program.rows, len(start[0])).tighten(*start)
+        whole = np.array(self.program.integer, dtype=bool)
+        self.lower[whole] = np.ceil(self.lower[whole] - INTEGRALITY)
+        self.upper[whole] = np.floor(self.upper[whole] + INTEGRALITY)
         self._lp: Lp | None = None
 
     def greatest(self, coefs: Mapping[int, float]) -> float:

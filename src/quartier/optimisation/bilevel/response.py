@@ -13,7 +13,9 @@ from quartier.optimisation.bilevel.system import FollowerForm, System
 from quartier.quantities import Array
 
 OPTIMALITY = 1e-9
-"""Slack, relative to max(1, |optimum|), of a follower's optimality in its response."""
+"""Relative room in which the gradient of a QP follower counts as held."""
+ACTIVE = 1e-7
+"""Duals below this, relative to the largest, are rounding."""
 
 
 @dataclass(frozen=True)
@@ -81,21 +83,29 @@ def _alone(system: System, form: FollowerForm, point: Array) -> Program:
 
 
 def response_program(
-    system: System, point: Array, answers: Sequence[Answer], epsilon: float = OPTIMALITY
+    system: System, point: Array, answers: Sequence[Answer], epsilon: float | None = None
 ) -> Program:
-    """Everything feasible with the linking decision fixed and every follower ε-optimal.
+    """Everything feasible with the linking decision fixed and every follower optimal.
 
-    Its cost is the leader's objective at that decision. For a convex QP the optimal set is
-    `{y feasible: Hy and (c + Cx)·y as at one optimum}` (Mangasarian 1988, Oper. Res. Lett. 7(1)).
+    Its cost is the leader's objective at that decision. Without ε the optimal faces are described
+    by complementarity with the duals in `answers`, which is exact; with ε followers may lose
+    `ε max(1, |optimum|)`. For a convex QP the optimal set is `{y feasible: Hy and (c + Cx)·y as at
+    one optimum}` (Mangasarian 1988, Oper. Res. Lett. 7(1)), with or without ε.
     """
-    program = system.high_point()
+    program = system.leader.copy()
     for k in system.linking():
         value = float(point[k])
         if program.integer[k]:
             value = float(round(value))
         program.lower[k] = program.upper[k] = value
     for found in answers:
-        _add_optimality(program, found, point, epsilon)
+        if epsilon is None:
+            _add_face(program, found)
+        else:
+            program.rows.extend(found.form.rows)
+            _add_optimality(program, found, point, epsilon)
+        if not found.form.is_linear:
+            _hold_gradient(program, found)
     program.cost, program.offset = leader_cost(system, point)
     return program
 
@@ -110,19 +120,36 @@ def leader_cost(system: System, point: Array) -> tuple[dict[int, float], float]:
     return cost, offset
 
 
+def _add_face(program: Program, found: Answer) -> None:
+    """The follower's rows and bounds, those with a dual held at their limit."""
+    duals = np.concatenate([found.row_dual, found.column_dual])
+    least = ACTIVE * max(1.0, float(np.abs(duals).max(initial=0.0)))
+    for row, nu in zip(found.form.rows, found.row_dual, strict=True):
+        lower = row.upper if nu < -least else row.lower
+        upper = row.lower if nu > least else row.upper
+        program.rows.append(Row(row.name, row.coefs, lower, upper))
+    for k, r in zip(found.form.columns, found.column_dual, strict=True):
+        if r > least:
+            program.upper[k] = program.lower[k]
+        elif r < -least:
+            program.lower[k] = program.upper[k]
+
+
 def _add_optimality(program: Program, found: Answer, point: Array, epsilon: float) -> None:
     form = found.form
     epsilon = epsilon if form.is_linear else min(epsilon, OPTIMALITY)
     room = epsilon * max(1.0, abs(found.optimum))
     cost = {k: c for k, c in price_cost(form, point).items() if c}
-    if form.is_linear:
-        program.row(f"{form.name} optimal", cost, upper=found.optimum + room)
-        return
-    linear = sum(c * float(found.point[k]) for k, c in cost.items())
-    program.row(f"{form.name} optimal", cost, linear - room, linear + room)
-    for k, terms in _hessian_rows(form.hessian).items():
+    best = found.optimum
+    if not form.is_linear:
+        best = sum(c * float(found.point[k]) for k, c in cost.items())
+    program.row(f"{form.name} optimal", cost, upper=best + room)
+
+
+def _hold_gradient(program: Program, found: Answer) -> None:
+    for k, terms in _hessian_rows(found.form.hessian).items():
         at = sum(h * float(found.point[j]) for j, h in terms.items())
-        limit = epsilon * max(1.0, abs(at))
+        limit = OPTIMALITY * max(1.0, abs(at))
         program.rows.append(Row(f"gradient {k}", terms, at - limit, at + limit))
 
 
