@@ -145,13 +145,17 @@ class Commit:
 
 @dataclass(frozen=True)
 class Acknowledge:
-    """An agent commits to its choice; ``up_kw`` and ``down_kw`` are its band."""
+    """An agent commits to its choice; ``up_kw`` and ``down_kw`` are its band.
+
+    ``shiftable_kw`` is the part of the band, both ways, of loads that it can move in time.
+    """
 
     negotiation: Negotiation
     agent: str
     counter: int
     up_kw: Array
     down_kw: Array
+    shiftable_kw: Array
 
 
 @dataclass(frozen=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -31,6 +31,8 @@ from quartier.planning import share_of, under_cap
 from quartier.problem import ConnectionTerms, NeighbourhoodProblem
 from quartier.quantities import POWER_TOLERANCE_KW, Array
 from quartier.scenario.settings import NegotiationSettings
+from quartier.units.sampling import reference
+from quartier.units.schedule import Schedule
 
 logger = logging.getLogger(__name__)
 
@@ -49,6 +51,8 @@ class Outcome:
     curtailable_kw: Array
     up_kw: Array
     down_kw: Array
+    shiftable_kw: Array
+    """Band of the loads that can be moved in time, both ways."""
     objective_eur: float
     agents: int
     agreed: bool
@@ -88,6 +92,7 @@ class NeighbourhoodAgent(QuartierAgent):
         self._q_kvar = q_kvar
         self._dso = dso
         self._memory: WorkingMemory | None = None
+        self._references: dict[str, Schedule] = {}
         self._round = 0
         self._accepted: Accepted | None = None
         self._acknowledged: dict[str, Acknowledge] = {}
@@ -217,9 +222,8 @@ class NeighbourhoodAgent(QuartierAgent):
         assert memory is not None
         if memory.gamma is None:
             raise RuntimeError("nobody answered the start of the negotiation by its deadline")
-        p_kw, loose, _ = memory.total(memory.gamma.counters)
-        curtailed = memory.terms.curtailed_kw(p_kw, loose)
-        share = share_of(curtailed, loose)
+        p_kw, loose = self._expected(memory.gamma.counters)
+        share = share_of(memory.terms.curtailed_kw(p_kw, loose), loose)
         self._commit = Commit(memory.negotiation, memory.gamma, frozen(share))
         self._say_commit()
         self.later(RETRY_S, partial(self._insist, memory.negotiation))
@@ -260,14 +264,32 @@ class NeighbourhoodAgent(QuartierAgent):
         assert self._commit is not None
         return bool(self.outcomes) and self.outcomes[-1].negotiation == self._commit.negotiation
 
+    def _expected(self, counters: Mapping[str, int]) -> tuple[Array, Array]:
+        """Power and curtailable power: choices in ``counters``, own rules of everybody else."""
+        assert self._memory is not None
+        p_kw, loose, _ = self._memory.total(counters)
+        for agent in sorted(set(self.participants) - counters.keys()):
+            schedule = self.reference(agent)
+            p_kw, loose = p_kw + schedule.p_kw, loose + schedule.curtailable_kw
+        return p_kw, loose
+
+    def reference(self, agent: str) -> Schedule:
+        """What the units of an agent do that does not answer: they follow their own rules."""
+        if agent not in self._references:
+            units, penalty = self.problem.agents[agent], self.problem.terms.penalty_eur_per_kwh
+            self._references[agent] = reference(units, penalty)
+        return self._references[agent]
+
     def _conclude(self) -> None:
         memory, commit = self._memory, self._commit
         assert memory is not None and commit is not None
-        p_kw, loose, _ = memory.total(commit.gamma.counters)
-        curtailed = commit.curtailed_share * loose
-        zero = np.zeros_like(p_kw)
-        up = np.sum([a.up_kw for a in self._acknowledged.values()] or [zero], axis=0)
-        down = np.sum([a.down_kw for a in self._acknowledged.values()] or [zero], axis=0)
+        answers = list(self._acknowledged.values())
+        p_kw, loose = self._expected({a.agent: a.counter for a in answers})
+        curtailed = memory.terms.curtailed_kw(p_kw, loose)
+        up, down, shiftable = (
+            np.sum([getattr(a, name) for a in answers] or [np.zeros_like(p_kw)], axis=0)
+            for name in ("up_kw", "down_kw", "shiftable_kw")
+        )
         outcome = Outcome(
             commit.negotiation,
             p_kw - curtailed,
@@ -275,6 +297,7 @@ class NeighbourhoodAgent(QuartierAgent):
             loose,
             up + curtailed,
             down + loose - curtailed,
+            shiftable,
             commit.gamma.value,
             len(self.participants),
             self._acknowledged.keys() >= set(self.participants),

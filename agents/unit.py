@@ -127,6 +127,7 @@ class UnitAgent(QuartierAgent):
                 counter,
                 frozen(schedule.up_kw),
                 frozen(schedule.down_kw),
+                frozen(schedule.shiftable_kw),
             ),
         )
 

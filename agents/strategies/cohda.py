@@ -12,9 +12,11 @@ from quartier.agents.neighbourhood import NeighbourhoodAgent
 from quartier.agents.society import Society
 from quartier.agents.strategies import records
 from quartier.coordination import Plan, UnitPlan
-from quartier.planning import plant_plan, share_of, unit_plans
+from quartier.planning import plant_plan, room_per_rated, share_of, unit_plans
 from quartier.problem import Problem, State
 from quartier.quantities import Array
+from quartier.redispatch.rounds import KEPT_KW
+from quartier.units import KINDS
 from quartier.units.schedule import Schedule
 
 
@@ -37,39 +39,49 @@ class Cohda:
 
 
 def plans(problem: Problem, agents: Society) -> Iterator[tuple[str, UnitPlan]]:
-    """What every unit shall do; units whose agents did not commit follow their own rules."""
+    """What every unit shall do.
+
+    Units whose agents did not commit follow their own rules; their renewable power is curtailed
+    all the same, for P_set holds for the connection point.
+    """
     for task in problem.neighbourhoods:
         speaker = agents.neighbourhoods[task.name]
         if not speaker.outcomes:
             continue
-        share = curtailed_share(speaker, committed(agents, task.name))
-        for agent in agents.units[task.name].values():
-            if agent.history:
-                yield from unit_plans(agent.units, agent.history[-1][1].carried_out, share)
+        curtailable = {unit.name for unit in task.units if KINDS[unit.kind].curtailable}
+        expected = schedules(agents, task.name)
+        p_kw, loose_kw = _sums(list(expected.values()))
+        curtailed_kw = speaker.terms.curtailed_kw(p_kw, loose_kw)
+        share = share_of(curtailed_kw, loose_kw)
+        room = room_per_rated(task.units, p_kw - curtailed_kw, speaker.terms.p_max_kw)
+        for name, agent in agents.units[task.name].items():
+            for unit, plan in unit_plans(agent.units, expected[name], share, room):
+                unplanned = not agent.history and unit not in curtailable
+                yield unit, _own_rule(plan) if unplanned else plan
     for name, plant in agents.plants.items():
         yield name, plant_plan(plant.available_kw, plant.p_max_kw)
 
 
-def committed(agents: Society, name: str) -> list[Schedule]:
-    """Schedules that the agents of a neighbourhood will carry out."""
-    group = agents.units[name].values()
-    return [agent.history[-1][1].carried_out for agent in group if agent.history]
+def _own_rule(plan: UnitPlan) -> UnitPlan:
+    """Leave a unit to itself, with what it is expected to do."""
+    return UnitPlan(np.full_like(plan.p_kw, np.nan), plan.p_kw)
 
 
-def curtailed_share(speaker: NeighbourhoodAgent, schedules: Sequence[Schedule]) -> Array:
-    """Share of the available renewable power to curtail, shape ``(T,)``.
+def schedules(agents: Society, name: str) -> dict[str, Schedule]:
+    """What the agents of a neighbourhood will carry out: what they committed to, or own rules."""
+    speaker = agents.neighbourhoods[name]
+    return {
+        agent.title: agent.history[-1][1].carried_out
+        if agent.history
+        else speaker.reference(agent.title)
+        for agent in agents.units[name].values()
+    }
 
-    Taken from what will be carried out, under the last P_set heard: so it is kept even where
-    some agents did not come to terms under it in time.
-    """
-    p_kw, loose_kw = _sums(schedules)
-    return share_of(speaker.terms.curtailed_kw(p_kw, loose_kw), loose_kw)
 
-
-def _sums(schedules: Sequence[Schedule]) -> tuple[Array, Array]:
+def _sums(expected: Sequence[Schedule]) -> tuple[Array, Array]:
     """Power and curtailable power together."""
-    p_kw = np.sum([schedule.p_kw for schedule in schedules], axis=0)
-    loose_kw = np.sum([schedule.curtailable_kw for schedule in schedules], axis=0)
+    p_kw = np.sum([schedule.p_kw for schedule in expected], axis=0)
+    loose_kw = np.sum([schedule.curtailable_kw for schedule in expected], axis=0)
     return p_kw, loose_kw
 
 
@@ -82,15 +94,16 @@ def trouble(problem: Problem, agents: Society) -> Iterator[str]:
     for name, speaker in agents.neighbourhoods.items():
         if not speaker.outcomes:
             yield f"{name}: no agreement within the lead time; its units follow their own rules"
-        elif not all(outcome.agreed for outcome in speaker.outcomes):
+            continue
+        if not all(outcome.agreed for outcome in speaker.outcomes):
             yield f"{name}: not all agents committed"
-        if committed(agents, name) and _excess_kw(speaker, committed(agents, name)) > 0.01:
+        if _excess_kw(speaker, list(schedules(agents, name).values())) > KEPT_KW:
             yield f"{name}: P_set cannot be kept in every step"
 
 
-def _excess_kw(speaker: NeighbourhoodAgent, schedules: Sequence[Schedule]) -> float:
+def _excess_kw(speaker: NeighbourhoodAgent, expected: Sequence[Schedule]) -> float:
     """Greatest power beyond P_set in any step, after curtailment."""
-    p_kw, loose_kw = _sums(schedules)
+    p_kw, loose_kw = _sums(expected)
     net_kw = p_kw - speaker.terms.curtailed_kw(p_kw, loose_kw)
     return float(speaker.terms.excess_kw(net_kw).max())
 

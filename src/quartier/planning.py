@@ -87,16 +87,45 @@ def share_of(curtailed_kw: Array, curtailable_kw: Array) -> Array:
 
 # -- set points -------------------------------------------------------------------------------
 def unit_plans(
-    units: Sequence[UnitData], schedule: Schedule, share: Array
+    units: Sequence[UnitData],
+    schedule: Schedule,
+    share: Array,
+    room: Array | None = None,
 ) -> Iterator[tuple[str, UnitPlan]]:
-    """What an agent's units shall do, a share of the renewable power curtailed."""
+    """What an agent's units shall do, a share of the renewable power curtailed.
+
+    Parameters
+    ----------
+    share
+        Share of the available renewable power to curtail, shape ``(T,)``.
+    room
+        What P_set leaves above the plan, per kW of rated renewable power, shape ``(T,)``: so
+        much more may a unit feed in if more is available than was forecast. None: no limit.
+    """
+    room = np.full_like(share, np.inf) if room is None else room
     for unit in units:
         p_kw = schedule.unit_p_kw[unit.name]
         if KINDS[unit.kind].curtailable:
             p_kw = (1 - share) * p_kw
-            yield unit.name, UnitPlan(np.where(share > 0, p_kw, np.inf), p_kw)
+            ceiling = p_kw + room * (rated(unit) or float(np.max(schedule.unit_p_kw[unit.name])))
+            yield unit.name, UnitPlan(np.where(share > 0, p_kw, ceiling), p_kw)
         else:
             yield unit.name, UnitPlan(schedule.command_kw[unit.name], p_kw)
+
+
+def room_per_rated(units: Sequence[UnitData], p_kw: Array, p_max_kw: Array) -> Array:
+    """What P_set leaves above a plan, per kW of rated renewable power, shape ``(T,)``.
+
+    Parameters
+    ----------
+    units
+        All units behind the connection point.
+    p_kw, p_max_kw
+        Planned power at the connection point, and what it may feed in.
+    """
+    curtailable = [unit for unit in units if KINDS[unit.kind].curtailable]
+    total_kw = sum(rated(unit) or 0.0 for unit in curtailable)
+    return np.maximum(p_max_kw - p_kw, 0.0) / max(total_kw, 1.0)
 
 
 def plant_plan(available_kw: Array, p_max_kw: Array) -> UnitPlan:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import pytest
 
+import quartier
 from quartier.agents import society
 from quartier.agents.society import Society
 from quartier.agents.strategies.cohda import plans, trouble
@@ -74,20 +76,22 @@ def test_an_agent_that_raises_is_named_and_the_others_agree(monkeypatch) -> None
     assert not outcome.agreed
     committed = [a for a in agents.units["fliegerhorst"].values() if a.history]
     assert len(committed) == 28
-    assert BATTERY not in dict(plans(problem, agents))
+    assert np.isnan(dict(plans(problem, agents))[BATTERY].command_kw).all()
 
 
-def test_caps_are_kept_without_the_agent_that_died(monkeypatch) -> None:
+@pytest.mark.parametrize("dead", [BATTERY, "fliegerhorst.wind", "fliegerhorst.pv"])
+def test_caps_are_kept_without_the_agent_that_died(dead: str, monkeypatch) -> None:
+    """Its units follow their own rules; a plant's feed-in is curtailed all the same."""
     problem = asked()
     agents = made(problem)
-    monkeypatch.setattr(agents.units["fliegerhorst"][BATTERY], "_act", lambda: raising(None))
+    monkeypatch.setattr(agents.units["fliegerhorst"][dead], "_act", lambda: raising(None))
     lived(problem, agents)
     planned = dict(plans(problem, agents))
-    p_kw = np.sum(
-        [plan.p_kw for name, plan in planned.items() if name.startswith("fliegerhorst.")], axis=0
-    )
+    own = [plan.p_kw for name, plan in planned.items() if name.startswith("fliegerhorst.")]
+    assert len(own) == len(problem.neighbourhoods[0].units)
     cap = agents.dso.caps["fliegerhorst"]
-    assert (p_kw <= cap.p_max_kw + 0.01).all()
+    assert np.isfinite(cap.p_max_kw).sum() > 100
+    assert (np.sum(own, axis=0) <= cap.p_max_kw + 0.01).all()
 
 
 def test_a_silent_agent_does_not_block_the_others() -> None:
@@ -108,3 +112,24 @@ def test_too_short_a_lead_time_is_told_and_leaves_the_units_to_their_own_rules()
     agents = lived(problem, made(problem))
     assert any("within the lead time" in line for line in trouble(problem, agents))
     assert not [name for name in dict(plans(problem, agents)) if name.startswith("fliegerhorst.")]
+
+
+def test_more_wind_than_forecast_does_not_break_the_cap(tmp_path) -> None:
+    """Ceilings leave room up to P_set, no more, where the forecast needed no curtailment."""
+    steps = 130
+    actual = build(load("fliegerhorst:max-feed-in"), 1)
+    wind = next(u for u in actual.units if u.name == "fliegerhorst.wind").series["available_kw"]
+    forecast = pd.Series(0.5 * wind, actual.horizon.times, name="wind_kw")
+    file = tmp_path / "forecast.csv"
+    forecast.rename_axis("time").to_csv(file)
+    column = f"{{csv: {file}, column: wind_kw}}"
+    result = quartier.run(
+        "fliegerhorst:max-feed-in",
+        overrides=[f"forecasts={{fliegerhorst.wind: {column}}}", f"horizon.steps={steps}"],
+        out=tmp_path / "run",
+    )
+    points = result.table("connection_points")
+    own = points[points["name"] == "fliegerhorst"]
+    capped = own["p_set_max_kw"].notna()
+    assert capped.sum() > 100
+    assert (own["p_kw"] - own["p_set_max_kw"])[capped].max() <= 0.01 + 0.01 * own["p_kw"].max()

@@ -16,6 +16,7 @@ from quartier.planning import (
     reactive_kvar,
     share_of,
     under_cap,
+    room_per_rated,
     unit_plans,
 )
 from quartier.problem import ConnectionTerms, NeighbourhoodProblem, Offer, Problem
@@ -93,8 +94,9 @@ def plans_of(
     loose = np.sum([s.curtailable_kw for s in solution.schedules.values()], axis=0)
     full = np.sum([s.p_kw for s in solution.schedules.values()], axis=0)
     share = share_of(terms.curtailed_kw(full, loose), loose)
+    room = room_per_rated(problem.units, solution.p_kw, terms.p_max_kw)
     for agent, units in problem.agents.items():
-        yield from unit_plans(units, solution.schedules[agent], share)
+        yield from unit_plans(units, solution.schedules[agent], share, room)
 
 
 def total(by_unit: Mapping[str, Array], problem: NeighbourhoodProblem) -> Array:

@@ -212,6 +212,8 @@ class UnitKind(ABC):
     """Names of further states that only :meth:`execute` and :meth:`rows` look at."""
     command: ClassVar[Literal["p_kw", "heat_kw"] | None] = None
     """What a set point means: electric power, heat, or (None) that the unit takes none."""
+    shiftable: ClassVar[bool] = False
+    """Whether it is a load that can be moved in time: what demand flexibility counts (M12)."""
     curtailable: ClassVar[bool] = False
     """Whether ``available_kw - p_kw`` is renewable energy lost."""
     order: ClassVar[int] = 0

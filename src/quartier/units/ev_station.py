@@ -68,6 +68,7 @@ class EvStation(UnitKind):
     controls = (Control("charge_kw"),)
     stores = True
     command = "p_kw"
+    shiftable = True
 
     def problems(self, u: EvStationParameters) -> Iterable[str]:
         """Check that sessions come from one source."""

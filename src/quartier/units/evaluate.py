@@ -9,7 +9,7 @@ import numpy as np
 
 from quartier.quantities import Array
 from quartier.units import KINDS
-from quartier.units.base import Flow, UnitData
+from quartier.units.base import Flow, UnitData, UnitKind
 from quartier.units.heat_hub import balance, bands, hubs
 from quartier.units.schedule import Schedule
 
@@ -116,19 +116,23 @@ class _Batch:
         unserved_kwh = members[0].horizon.dt_h * left.unserved_kw.sum(axis=-1)
         self.unserved_kwh += unserved_kwh
         self.cost_eur += penalty_eur_per_kwh * unserved_kwh
-        for up, down in bands(members, self.controls, self.energy_kwh, left.rejected_kw).values():
-            self._add_band(up, down)
+        found = bands(members, self.controls, self.energy_kwh, left.rejected_kw)
+        kinds = {unit.name: KINDS[unit.kind] for unit in members}
+        for name, (up, down) in found.items():
+            self._add_band(kinds[name], up, down)
 
     def add_band(self, unit: UnitData) -> None:
         """Take in what a unit without a hub could still do."""
         kind, x = KINDS[unit.kind], self.controls[unit.name]
         if kind.controls and not kind.curtailable:
             up, down = kind.band(unit, x, self.energy_kwh.get(unit.name))
-            self._add_band(*kind.settled(unit, x, up, down))
+            self._add_band(kind, *kind.settled(unit, x, up, down))
 
-    def _add_band(self, up: Array, down: Array) -> None:
+    def _add_band(self, kind: UnitKind, up: Array, down: Array) -> None:
         self._total("up_kw", np.maximum(up, 0.0), up.shape)
         self._total("down_kw", np.maximum(down, 0.0), down.shape)
+        if kind.shiftable:
+            self._total("shiftable_kw", np.maximum(up, 0.0) + np.maximum(down, 0.0), up.shape)
 
     def schedule(self, k: int) -> Schedule:
         """Return one of the schedules."""
@@ -145,4 +149,5 @@ class _Batch:
             command_kw={u: v[k] for u, v in self.command_kw.items()},
             up_kw=self.totals.get("up_kw", zero)[k],
             down_kw=self.totals.get("down_kw", zero)[k],
+            shiftable_kw=self.totals.get("shiftable_kw", zero)[k],
         )

@@ -16,6 +16,7 @@ class PowerToHeatKind(UnitKind):
 
     controls = (Control("draw_kw"),)
     command = "p_kw"
+    shiftable = True
     shared_by = "power_kw"
 
     def heat_per_kw(self, u: Any, s: Values) -> Quantity:

@@ -56,6 +56,11 @@ def sample(
     return evaluate_many(units, controls, penalty_eur_per_kwh)
 
 
+def reference(units: Sequence[UnitData], penalty_eur_per_kwh: float) -> Schedule:
+    """Schedule of the units' own rules: what they do when nobody plans for them."""
+    return evaluate_many(units, Group(units).run({}), penalty_eur_per_kwh)[0]
+
+
 def _distinct(rows: Array) -> list[int]:
     """Indices of the first of each group of equal rows."""
     seen: dict[bytes, int] = {}

@@ -38,3 +38,5 @@ class Schedule:
     """Power by which each single step could be raised, the others kept, shape ``(T,)``."""
     down_kw: Array
     """Power by which each single step could be lowered, curtailment apart, shape ``(T,)``."""
+    shiftable_kw: Array
+    """Both of them together for the loads that can be moved in time, shape ``(T,)``."""
