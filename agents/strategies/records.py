@@ -7,7 +7,14 @@ from typing import Any
 
 from quartier.agents.neighbourhood import Outcome
 from quartier.agents.society import Society
-from quartier.planning import Row, before_rows, plan_columns, redispatch_rows, solve_rows
+from quartier.planning import (
+    Row,
+    before_rows,
+    plan_columns,
+    redispatch_rows,
+    shiftable_rows,
+    solve_rows,
+)
 from quartier.problem import Problem
 from quartier.quantities import Array
 
@@ -18,7 +25,7 @@ def collect(problem: Problem, agents: Society) -> dict[str, Sequence[Row] | Mapp
     outcomes = [o for n in agents.neighbourhoods.values() for o in n.outcomes]
     tables: dict[str, Sequence[Row] | Mapping[str, Any]] = {
         "redispatch": list(redispatch_rows(history)),
-        "signals": list(before_rows(problem, history)),
+        "signals": [*before_rows(problem, history), *_shiftable(problem, agents)],
         "solves": list(solve_rows(history)),
         "negotiations": [_negotiation(o, agents) for o in outcomes],
         "traces": [row for o in outcomes for row in _trace(o)],
@@ -27,6 +34,12 @@ def collect(problem: Problem, agents: Society) -> dict[str, Sequence[Row] | Mapp
     if agents.medium.keep:
         tables["messages"] = agents.medium.rows
     return {name: rows for name, rows in tables.items() if rows}
+
+
+def _shiftable(problem: Problem, agents: Society) -> Iterator[Row]:
+    for name, speaker in agents.neighbourhoods.items():
+        if speaker.outcomes:
+            yield from shiftable_rows(problem, name, speaker.outcomes[0].shiftable_kw)
 
 
 def _negotiation(outcome: Outcome, agents: Society) -> Row:

@@ -173,6 +173,13 @@ def before_rows(problem: Problem, history: Sequence[Round]) -> Iterator[Row]:
             yield {"time": time, "name": name, "value": float(value), "unit": unit}
 
 
+def shiftable_rows(problem: Problem, neighbourhood: str, shiftable_kw: Array) -> Iterator[Row]:
+    """Band of the loads that can be moved in time, in the schedule offered, per step (M12)."""
+    name = f"shiftable_band[{neighbourhood}]"
+    for time, value in zip(problem.horizon.times, shiftable_kw, strict=True):
+        yield {"time": time, "name": name, "value": float(value), "unit": "kW"}
+
+
 def plan_columns(
     problem: Problem, blocks: Sequence[tuple[int, str, Array]]
 ) -> dict[str, Array | list[str]]:

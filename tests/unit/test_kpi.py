@@ -316,8 +316,16 @@ def test_export_avoidance(data):
     assert neighbourhood.export_avoidance(run) == {"nord": pytest.approx(1 / 4)}
 
 
-def test_flexibility_offered(data):
-    run = data({"connection_points": points(flex_up_kw=[1.0, 2.0], flex_down_kw=[3.0, 4.0])})
+def test_flexibility_of_shiftable_loads_as_first_offered(data):
+    rows = pd.DataFrame(
+        {
+            "time": [*TIMES, TIMES[0]],
+            "name": "shiftable_band[nord]",
+            "value": [4.0, 6.0, 99.0],
+            "unit": "kW",
+        }
+    )
+    run = data({"signals": rows})
     assert neighbourhood.demand_flexibility_potential(run) == pytest.approx(10 * 0.5)
 
 

@@ -19,6 +19,7 @@ from quartier.planning import (
     plan_columns,
     plant_plan,
     redispatch_rows,
+    shiftable_rows,
     solve_rows,
 )
 from quartier.problem import Offer, Problem, State
@@ -100,11 +101,18 @@ def records(
     ]
     tables: dict[str, Sequence[Row] | Mapping[str, Any]] = {
         "redispatch": list(redispatch_rows(rounds.history)),
-        "signals": list(before_rows(problem, rounds.history)),
+        "signals": [*before_rows(problem, rounds.history), *_shiftable(problem, own)],
         "solves": [*answers, *solve_rows(rounds.history), *solves],
         "plans": _plans(problem, own),
     }
     return {name: rows for name, rows in tables.items() if rows}
+
+
+def _shiftable(problem: Problem, own: Mapping[str, SelfOptimiser]) -> Iterator[Row]:
+    for name, one in own.items():
+        schedules = one.history[0][1].schedules.values()
+        shiftable_kw = np.sum([schedule.shiftable_kw for schedule in schedules], axis=0)
+        yield from shiftable_rows(problem, name, shiftable_kw)
 
 
 def _plans(problem: Problem, own: Mapping[str, SelfOptimiser]) -> dict[str, Array | list[str]]:

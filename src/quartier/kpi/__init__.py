@@ -99,7 +99,7 @@ KPIS: tuple[Kpi, ...] = (
     Kpi("self_consumption", "Self-consumption", "1", neighbourhood.self_consumption),
     Kpi(
         "demand_flexibility_potential",
-        "Flexibility offered",
+        "Flexibility of loads offered",
         "kWh",
         neighbourhood.demand_flexibility_potential,
     ),

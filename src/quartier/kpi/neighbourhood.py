@@ -91,15 +91,17 @@ def _less(before: float | None, after: float | None) -> float | None:
 
 # -- flexibility ------------------------------------------------------------------------------
 def demand_flexibility_potential(run: RunData) -> float | None:
-    """Σ_t (up + down)·Δ of the bands in the neighbourhoods' offers in kWh (L2, M3).
+    """Σ_t (up + down)·Δ of the band of shiftable loads in the schedules offered, in kWh (M12).
 
-    The offers do not split their band by unit, so that storage and generation are in it; the
-    power by step stands in the table ``connection_points``. The band is single-step, not jointly
-    deliverable over steps. Undefined if nothing was offered.
+    Shiftable are charging stations, heat pumps and electric heaters. The power by step stands in
+    the table ``signals`` under ``shiftable_band[<neighbourhood>]``. The band is single-step, not
+    jointly deliverable over steps, so the sum is no energy that could be had. Undefined if nothing
+    was offered. Source: seed 001, table 1 (demand flexibility).
     """
-    points = run.connection_points
-    band = points["flex_up_kw"] + points["flex_down_kw"]
-    return _sum(band) * run.dt_h if band.notna().any() else None
+    signals = run.table("signals")
+    band = signals[signals["name"].str.startswith("shiftable_band[")]
+    first = band.drop_duplicates(["time", "name"], keep="first")
+    return _sum(first["value"]) * run.dt_h if len(first) else None
 
 
 def demand_flexibility_used(run: RunData) -> float | None:
