@@ -3,6 +3,7 @@
 import math
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner
@@ -13,7 +14,8 @@ from quartier.catalogue import CATALOGUE
 from quartier.cli import app
 from quartier.errors import InputError, RunFailed
 from quartier.progress import Cancelled
-from quartier.results import Result, RunWriter
+from quartier.results import ComparedRun, Comparison, Result, RunWriter
+from quartier.results.comparison import write_figures, write_manifest
 from quartier.terminal import figure
 
 
@@ -110,6 +112,42 @@ def test_exit_code_and_message_tell_how_it_ended(invoke, ends, end, code, messag
     assert "Traceback" not in answer.output
 
 
+@pytest.mark.parametrize(
+    ("status", "code", "message"),
+    [
+        ("complete", 0, ""),
+        ("degraded", 4, "cohda is degraded: agent x died"),
+        ("failed", 3, "cohda is failed: agent x died"),
+    ],
+)
+def test_comparison_tells_how_each_run_ended(invoke, monkeypatch, tmp_path, status, code, message):
+    asked = {}
+
+    def compare(scenario, coordinations, **options):
+        asked.update(options, scenario=scenario, coordinations=coordinations)
+        entry = {"value": 12.3456, "unit": "MWh", "label": "Losses"}
+        write_figures(tmp_path, {"cohda": {"losses": entry}})
+        runs = {"cohda": ComparedRun(tmp_path / "cohda", status, message and "agent x died")}
+        write_manifest(tmp_path, runs, status=status, coordinations=["cohda"])
+        return Comparison.open(tmp_path)
+
+    monkeypatch.setattr(quartier, "compare", compare)
+    options = ("-c", "cohda", "--set", "horizon.steps=4", "--seed", 7, "--out", "there")
+    answer = invoke("compare", "fliegerhorst", *options)
+    assert answer.exit_code == code
+    assert "12.35" in answer.stdout
+    assert f"Comparison folder: {tmp_path}" in answer.stdout
+    assert message in answer.stderr
+    assert isinstance(asked.pop("progress"), CancellableProgress)
+    assert asked == {
+        "scenario": "fliegerhorst",
+        "coordinations": "cohda",
+        "overrides": ["horizon.steps=4"],
+        "seed": 7,
+        "out": Path("there"),
+    }
+
+
 def test_an_error_of_ours_shows_where_it_is(invoke, ends):
     ends(ZeroDivisionError("a bug"))
     answer = invoke("run", "fliegerhorst")
@@ -131,7 +169,7 @@ def test_lists_have_a_line_for_everything(invoke):
     for line in answer.stdout.splitlines():
         words = line.strip(" ─").split()
         assert len(words) != 1 or words[0] in CATALOGUE, f"no description: {line}"
-    assert "battery" not in invoke("list", "scenarios").stdout
+    assert "ev_station" not in invoke("list", "scenarios").stdout
 
 
 def test_new_scenario_is_valid_as_it_is(invoke, tmp_path):

@@ -22,10 +22,13 @@ def python(code):
         "import quartier, quartier.run",
         "import quartier; from quartier.run import run",
         "import quartier; import importlib; importlib.import_module('quartier.run')",
+        "import quartier, quartier.compare",
     ],
 )
-def test_run_is_a_function_whatever_has_been_imported(imports):
-    assert python(f"{imports}; print(type(quartier.run).__name__)") == "function\n"
+def test_run_and_compare_are_functions_whatever_has_been_imported(imports):
+    assert python(f"{imports}; print(type(quartier.run), type(quartier.compare))") == (
+        "<class 'function'> <class 'function'>\n"
+    )
 
 
 def test_run_stays_a_function_after_it_was_called():
@@ -45,6 +48,7 @@ def test_import_is_quick_because_nothing_heavy_comes_with_it():
 
 def test_names_that_are_imported_late():
     assert quartier.__version__ == version("quartier")
+    assert quartier.Comparison.__module__ == "quartier.results.comparison"
     assert quartier.Result.__module__ == "quartier.results.result"
     with pytest.raises(AttributeError, match="no attribute 'compare_all'"):
         _ = quartier.compare_all
