@@ -72,15 +72,20 @@ class Form:
         )
 
 
-def tidied(form: Form) -> tuple[Form, Flags]:
+def tidied(form: Form, needed: Flags) -> tuple[Form, Flags]:
     """Leave out fixed columns, and rows that then only bound a column or nothing at all.
+
+    Parameters
+    ----------
+    needed
+        Columns that stay even if they are fixed.
 
     Returns
     -------
     Form, Array of bool
         The smaller program, and which columns are kept.
     """
-    kept = form.lower < form.upper
+    kept = (form.lower < form.upper) | needed
     fixed = np.where(kept, 0.0, form.lower)
     shift = form.matrix @ fixed
     matrix = sparse.csr_array(form.matrix[:, kept])
@@ -193,6 +198,12 @@ class Solver:
         """Change the objective."""
         self._highs.changeColsCost(cost.size, np.arange(cost.size, dtype=np.int32), cost)
         self._highs.changeObjectiveOffset(offset)
+
+    def set_row(self, row: int, columns: Indices, values: Array, upper: float) -> None:
+        """Change some coefficients of a row, and its upper side."""
+        for column, value in zip(columns.tolist(), values.tolist(), strict=True):
+            self._highs.changeCoeff(row, column, value)
+        self._highs.changeRowBounds(row, -np.inf, upper)
 
     def start_from(self, values: Array) -> None:
         """Tell HiGHS a point to start from."""

@@ -172,11 +172,23 @@ class Conditions:
         return matrix, np.full(both.size, -np.inf), np.ones(both.size)
 
     def columns_at(self, point: Point) -> Array:
-        """Columns besides the member's own at a point; a binary is 1 where its dual is not 0."""
+        """Columns besides the member's own at a point.
+
+        A binary is 1 where, in shares of their bounds, the multiplier exceeds the slack.
+        """
         matrix, constant = self.multipliers
         duals = np.concatenate([point.row_dual, point.charge])
         multiplier = matrix @ duals + constant
-        active = [multiplier[self.low_sides] > 1e-8, multiplier[self.high_sides] < -1e-8]
+        body = np.concatenate([self.member.form.matrix @ point.y, point.y])
+        active = []
+        for sides, side, room, sign in (
+            (self.low_sides, self.low, self.room_low, 1.0),
+            (self.high_sides, self.high, self.room_high, -1.0),
+        ):
+            limit = (self.most if sign > 0 else -self.least)[sides]
+            slack = sign * (body[sides] - side[sides]) / room[sides]
+            share = sign * multiplier[sides] / limit
+            active.append((share > NEGLIGIBLE) & (share >= slack))
         return np.concatenate([duals, *active])
 
 

@@ -69,7 +69,9 @@ class Member:
         form, self._index = compile_model(self.model)
         kept, rows = self._without_idle(form)
         self._index = _renumbered(self._index, kept)
-        self.form, free = tidied(form.select(kept, rows))
+        needed = np.zeros(int(kept.sum()), dtype=bool)
+        needed[self._columns(self.model.connection.curtailed_kw.values())] = True
+        self.form, free = tidied(form.select(kept, rows), needed)
         self._index = _renumbered(self._index, free)
         connection = self.model.connection
         self.exported = self._columns(connection.exported_kw.values())

@@ -30,8 +30,12 @@ TURNS = 80
 """Most turns of a run."""
 NOISES = (0.01, 1.0, 10.0, 100.0)
 """Weights of the random direction in which other duals are looked for."""
-TRIES = 24
+TRIES = 12
 """Other duals tried for each weight."""
+LESS_EUR = 1e-6
+"""Cost by which a better point is better."""
+OPEN = 0.02
+"""Gap, as a share of the leader's cost, above which charges are not tried out."""
 
 
 @dataclass(frozen=True)
@@ -73,7 +77,7 @@ class _Duals:
             sparse.csr_array((sign * np.ones(k.size), (k, np.arange(k.size))), (size, k.size))
             for k, sign in ((low, -1.0), (high, 1.0))
         ]
-        rows = ~part.equal | (np.arange(size) >= part.rows)
+        rows = ~part.equal  # what is fixed (at zero: no renewable power) takes any multiplier
         body = sparse.csr_array(sparse.hstack([matrix, *split]))[rows]
         equal = part.equal[: part.rows]
         worth = [
@@ -110,6 +114,15 @@ class _Duals:
         cost[charges] -= noise
         return values[: charges.stop], float(cost @ values) + float(self._own @ y)
 
+    def exact(self, y: Array, charge: Array) -> Array:
+        """Duals that make ``y`` optimal under given charges."""
+        part = self.part
+        columns = part.rows + np.arange(2 * part.steps)
+        self._solver.set_bounds(columns, charge, charge)
+        found, _ = self.nearest(y)
+        self._solver.set_bounds(columns, 0.0, part.charge_limit)
+        return found
+
 
 class Search:
     """Looks for bi-level feasible points of little cost.
@@ -131,6 +144,7 @@ class Search:
         self._form = leader.form()
         self._plan = Solver("the leader's plan", self._form)
         self._duals = [_Duals(part) for part in parts]
+        self._best, self._alone = self._responses()
         self.best: Found | None = None
 
     def run(self) -> Found | None:
@@ -143,19 +157,24 @@ class Search:
                 self._by_turns(self.best.values, *start)
         for noise in NOISES:
             self._other_duals(noise)
-        return self.best
+        return None if self.best is None else self._with_duals(self.best)
 
-    def try_from(self, values: Array) -> None:
-        """Take a point of the leader's program as a start."""
-        for penalty, growth in PENALTIES[:1]:
-            self._by_turns(values, penalty, growth)
+    def _with_duals(self, found: Found) -> Found:
+        """The point with row duals that belong to its own charges."""
+        duals = [
+            dual.exact(found.values[where], own[part.rows :])
+            for where, part, own, dual in zip(
+                self.leader.members, self.parts, found.duals, self._duals, strict=True
+            )
+        ]
+        return replace(found, duals=tuple(duals))
 
     def _planned(self, cost: Array) -> Array:
         self._plan.set_cost(cost)
         return self._plan.solve().values
 
     def _by_turns(self, values: Array, penalty: float, growth: float) -> None:
-        for _ in range(TURNS):
+        for turn in range(TURNS):
             gap, duals, cost = 0.0, [], self._form.cost.copy()
             for where, part, dual in zip(self.leader.members, self.parts, self._duals, strict=True):
                 found, left = dual.nearest(values[where])
@@ -163,7 +182,8 @@ class Search:
                 duals.append(found)
                 priced = part.member.form.cost + part.charged @ found[part.rows :]
                 cost[where] += penalty * priced
-            self._respond(duals)
+            if gap <= OPEN * abs(float(self._form.cost @ values)) or not turn:
+                self._respond(duals)
             if gap <= CLOSED_EUR:
                 return
             values = self._planned(cost)
@@ -181,25 +201,38 @@ class Search:
 
     def _respond(self, duals: Sequence[Array]) -> None:
         """The neighbourhoods' optima under charges, and among them the leader's best."""
-        rows, most = [], []
-        for where, part, own in zip(self.leader.members, self.parts, duals, strict=True):
+        for k, (where, part, own) in enumerate(
+            zip(self.leader.members, self.parts, duals, strict=True)
+        ):
             cost = part.member.form.cost + part.charged @ own[part.rows :]
-            reach = part.member.reach
-            alone = replace(part.member.form, cost=cost, lower=reach[0], upper=reach[1])
-            answer = Solver(f"response of {part.member.problem.name}", alone).solve()
-            row = np.zeros(self._form.size)
-            row[where] = cost
-            rows.append(row)
-            most.append(answer.objective - alone.offset + CLOSED_EUR / 10)
+            self._alone[k].set_cost(cost)
+            most = self._alone[k].solve().objective + CLOSED_EUR / 10
+            priced = np.concatenate([part.member.exported, part.member.imported])
+            row = self._form.row_lower.size + k
+            self._best.set_row(row, where.start + priced, cost[priced], most)
+        try:
+            answer = self._best.solve()
+        except SolveFailed:
+            return  # the response to these charges breaks limits of the grid
+        if self.best is None or answer.objective < self.best.value - LESS_EUR:
+            self.best = Found(answer.objective, answer.values, tuple(duals))
+
+    def _responses(self) -> tuple[Solver, list[Solver]]:
+        """The leader's program with the neighbourhoods held to their optima, and each alone."""
+        rows, alone = np.zeros((len(self.parts), self._form.size)), []
+        for k, (where, part) in enumerate(zip(self.leader.members, self.parts, strict=True)):
+            member = part.member
+            # Zeros would be dropped from the matrix, and these coefficients change.
+            rows[k, where] = member.form.cost
+            priced = where.start + np.concatenate([member.exported, member.imported])
+            rows[k, priced] = np.where(rows[k, priced] == 0, 1.0, rows[k, priced])
+            own = replace(member.form, lower=member.reach[0], upper=member.reach[1], offset=0.0)
+            alone.append(Solver(f"response of {member.problem.name}", own))
+        count = len(self.parts)
         form = replace(
             self._form,
             matrix=sparse.csr_array(sparse.vstack([self._form.matrix, sparse.csr_array(rows)])),
-            row_lower=np.append(self._form.row_lower, np.full(len(rows), -np.inf)),
-            row_upper=np.append(self._form.row_upper, most),
+            row_lower=np.append(self._form.row_lower, np.full(count, -np.inf)),
+            row_upper=np.append(self._form.row_upper, np.full(count, np.inf)),
         )
-        try:
-            answer = Solver("optimistic response", form).solve()
-        except SolveFailed:
-            return  # the response to these charges breaks limits of the grid
-        if self.best is None or answer.objective < self.best.value - 1e-6:
-            self.best = Found(answer.objective, answer.values, tuple(duals))
+        return Solver("optimistic response", form), alone

@@ -1,0 +1,165 @@
+"""The centralised mechanisms: build against solve time, scaling, and the value of anticipation.
+
+Costs are those of the plans in AC power flow. A row says what the DSO pays for redispatch when each
+neighbourhood optimises itself (individual), when the DSO foresees their answers (bilevel), and
+what the difference is in percent. The bound is proven in the same run.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from dataclasses import dataclass
+
+import numpy as np
+
+from quartier.centralised.bilevel import Execution, Game
+from quartier.centralised.central import Operator
+from quartier.centralised.individual import Process
+from quartier.centralised.joint import Joint
+from quartier.centralised.kkt import Conditions
+from quartier.centralised.leader import Leader
+from quartier.centralised.member import Member
+from quartier.centralised.network import linear_grid, outcome_mw
+from quartier.instance import build
+from quartier.quantities import KW_PER_MW
+from quartier.scenario.load import load
+
+VARIANTS = ("max-feed-in", "max-load", "three-neighbourhoods", "large-battery")
+STEPS = (24, 48, 96, 130, 192)
+COUNTS = (1, 3, 10)
+
+
+def main() -> None:
+    """Print the tables that are asked for."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("what", nargs="*", default=["variants", "build", "steps", "counts"])
+    parser.add_argument("--time-limit", type=float, default=60.0, help="s per branch-and-bound")
+    options = parser.parse_args()
+    limit = [f"optimisation.time_limit_s={options.time_limit}"]
+    if "variants" in options.what:
+        heading("value of anticipation")
+        for variant in VARIANTS:
+            measure(variant, f"fliegerhorst:{variant}", limit)
+    if "build" in options.what:
+        build_against_solve()
+    if "steps" in options.what:
+        heading("scaling with the horizon")
+        for steps in STEPS:
+            measure(f"T = {steps}", "fliegerhorst", [f"horizon.steps={steps}", *limit])
+    if "counts" in options.what:
+        heading("scaling with neighbourhoods, T = 48")
+        for count in COUNTS:
+            copies = ["horizon.steps=48", *several(count), *limit]
+            measure(f"N = {count}", "fliegerhorst", copies)
+
+
+def heading(title: str) -> None:
+    """Print a table's head."""
+    print(
+        f"\n{title}\n{'case':<22}{'individual':>11}{'bilevel':>9}{'value':>8}{'central':>9}"
+        f"{'leader EUR':>12}{'bound EUR':>11}{'gap':>8}{'status':>12}{'binaries':>9}"
+        f"{'central s':>10}{'bilevel s':>10}"
+    )
+
+
+def several(count: int) -> list[str]:
+    """Overrides that put equal neighbourhoods at further buses."""
+    buses = (59, 8, 20, 30, 40, 50, 60, 70, 80)
+    units = (
+        "{pv: {kind: pv, power_kw: 900, profile: PV3}, "
+        "battery: {kind: battery, energy_kwh: 1000, power_kw: 500}, "
+        "homes: {kind: household, energy_kwh_per_year: 667000, profile: H0-A}}"
+    )
+    return [
+        f"neighbourhoods.further{k}={{bus: {bus}, units: {units}}}"
+        for k, bus in enumerate(buses[: count - 1])
+    ]
+
+
+@dataclass(frozen=True)
+class Cost:
+    """What the DSO pays in EUR."""
+
+    redispatch: float
+    losses: float
+
+
+def cost_of(process: Process, power_mw: np.ndarray, grid) -> Cost:
+    """Cost of the neighbourhoods' last answers and the plants' power, losses in AC."""
+    assets, settings = grid.assets, process.problem.grid.settings
+    paid = 0.0
+    for k, name in enumerate(assets.names):
+        own = process.own.get(name)
+        if own is None:
+            lost = KW_PER_MW * (assets.offered_mw[:, k] - power_mw[:, k])
+        else:
+            lost = sum(own.solution.curtailed_kw.values(), start=np.zeros(len(power_mw)))
+            caps = own.terms.p_min_kw > own.history[0][1].p_kw + 0.01
+            raised = np.where(caps, own.solution.p_kw - own.history[0][1].p_kw, 0.0)
+            paid += float(np.maximum(raised, 0).sum()) * assets.raise_price[k] / KW_PER_MW
+        paid += float(np.maximum(lost, 0).sum()) * assets.lower_price[k] / KW_PER_MW
+    losses = float(grid.solve(power_mw).loss_mw.sum()) * KW_PER_MW
+    return Cost(paid * assets.dt_h, losses * settings.loss_price_eur_per_kwh * assets.dt_h)
+
+
+def measure(label: str, scenario: str, overrides: list[str]) -> None:
+    """Print a row."""
+    instance = build(load(scenario, overrides))
+    problem = instance.problem(0, 0, instance.initial_state())
+    process = Process(problem)
+    process.run()
+    grid = linear_grid(process)
+    individual = cost_of(process, outcome_mw(process), grid)
+    began = time.perf_counter()
+    operator = Operator(process)
+    operator.solve()
+    central_s = time.perf_counter() - began
+    upper = operator.joint.upper_value(operator.answer.values)
+    began = time.perf_counter()
+    game = Game(process, np.random.default_rng(1))
+    game.solve()
+    bilevel_s = time.perf_counter() - began
+    execution = Execution(game)
+    bilevel = cost_of(process, execution.power_mw, game.grid)
+    row = game.rows[-1]
+    value = (individual.redispatch - bilevel.redispatch) / max(individual.redispatch, 1e-9)
+    print(
+        f"{label:<22}{individual.redispatch:>11.1f}{bilevel.redispatch:>9.1f}{value:>8.2%}"
+        f"{upper:>9.1f}{row['objective']:>12.2f}{row['bound']:>11.2f}{row['gap']:>8.2%}"
+        f"{row['status']:>12}{sum(p.switches for p in game.parts):>9}"
+        f"{central_s:>10.1f}{bilevel_s:>10.1f}",
+        flush=True,
+    )
+
+
+def build_against_solve() -> None:
+    """Print the times that the models of the default scenario take to build and to solve."""
+    instance = build(load("fliegerhorst"))
+    problem = instance.problem(0, 0, instance.initial_state())
+    process = Process(problem)
+    process.run()
+    clock = [time.perf_counter()]
+
+    def lap() -> float:
+        clock.append(time.perf_counter())
+        return clock[-1] - clock[-2]
+
+    grid = linear_grid(process)
+    print(f"\nbuild against solve, T = {problem.horizon.steps}\nlinear network{lap():>10.3f} s")
+    members = [Member(task, aggregate=True, convex=True) for task in problem.neighbourhoods]
+    print(f"neighbourhoods{lap():>10.3f} s")
+    joint = Joint(grid, members, np.zeros(problem.horizon.steps))
+    joint.form()
+    print(f"joint program {lap():>10.3f} s")
+    leader = Leader(joint)
+    print(f"leader's cuts {lap():>10.3f} s")
+    for member in members:
+        Conditions(member).blocks()
+    print(f"KKT, dual bounds{lap():>8.3f} s")
+    leader.refine()
+    print(f"solve relaxed {lap():>10.3f} s")
+
+
+if __name__ == "__main__":
+    main()
