@@ -16,6 +16,7 @@ from .coupling import (
     mersha_dempe_follower,
     mersha_dempe_leader,
 )
+from .discrete import sensors
 from .larger import tuy_2007_3
 from .modern import bard_1991_ex2, pao_example_2, pineda_morales_2019
 from .oracle import optimistic_value
@@ -150,6 +151,18 @@ def test_ferris_jointc1_has_no_solution_if_only_the_leader_keeps_the_row():
 
 def test_bileveljump_82_is_infeasible_with_a_low_price():
     assert solve(fruits(0.05)).status == Status.INFEASIBLE
+
+
+@pytest.mark.parametrize("search", [True, False])
+def test_a_time_limit_ends_with_a_gap_or_without_numbers(search):
+    """Twelve smugglers (Pan et al. 2002) by KKT take half a minute; strong duality takes 2 s."""
+    result = solve(sensors(), time_limit=1, search=search)
+    assert result.status in {Status.FEASIBLE, Status.TIME_LIMIT}
+    assert result.wall_s < 20
+    if result.status == Status.FEASIBLE:
+        assert result.gap > 0 and result.bound < result.objective
+    else:
+        assert without_solution(result)
 
 
 def test_quadratic_leaders_are_refused():

@@ -5,8 +5,12 @@ Declare each follower as a Pyomo block, name the blocks, choose a reformulation:
     result = BilevelProblem(model, [Follower(model.low)]).solve("kkt", time_limit=60)
 
 Nothing is called `optimal` that rests on an unproven big M, and no numbers come back that are not a
-certified solution. This package needs Pyomo, HiGHS, NumPy and SciPy, and nothing else of Quartier
-but its errors.
+certified solution. The way of a solve, module by module: `extract` reads the blocks into a `system`
+of numbers; `incumbent` looks for a first certified point; `prepare` proves bounds on a `region`
+(`bounds`, with the rules for duals in `multipliers`, `clip`, `basic_duals`, `dual_lp`) and calls
+`reformulate`; `milp` solves; `certify` solves the followers alone; `judge` says what it is worth.
+
+The package stands alone but for `quartier.errors` and the array type of `quartier.quantities`.
 """
 
 from quartier.optimisation.bilevel.follower import Follower

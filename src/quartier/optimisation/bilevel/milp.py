@@ -161,11 +161,11 @@ def solve(
 def _engine(solver: str) -> Any:
     try:
         engine = StartedHighs() if solver == "highs" else SolverFactory(solver)
-        found = bool(engine.available())
+        found = engine is not None and bool(engine.available())
     except Exception as error:
         raise InputError([f"solver '{solver}': {error}"], "solve()") from error
     if not found:
-        raise InputError([f"solver '{solver}' is not installed"], "solve()")
+        raise InputError([f"solver '{solver}' is unknown or not installed"], "solve()")
     return engine
 
 
