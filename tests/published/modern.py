@@ -120,7 +120,7 @@ def mitsos_barton_3_1() -> Built:
 MODERN = [
     Case(
         "pineda-morales-2019",
-        "Pineda, Morales, IEEE Trans. Power Syst. 34(3) 2019, counterexample, with y/100 for y",
+        "Pineda, Morales, IEEE Trans. Power Syst. 34(3) 2019, counterexample; PAO's pineda",
         pineda_morales_2019,
         -102,
         [point([2], [100])],
