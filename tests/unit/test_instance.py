@@ -11,6 +11,7 @@ import numpy as np
 import pandapower as pp
 import pytest
 
+from quartier.errors import InputError
 from quartier.grid import simbench
 from quartier.grid.power_flow import BatchPowerFlow
 from quartier.instance import Instance, build
@@ -306,3 +307,16 @@ def test_noise_below_zero_in_simbench_profiles_is_no_generation():
     for unit in (*instance.units, *instance.plants):
         if "available_kw" in unit.series:
             assert unit.series["available_kw"].min() >= 0.0, unit.name
+
+
+@pytest.mark.parametrize(
+    ("override", "word"),
+    [
+        ("objectives.penalty_eur_per_kwh=0.01", "would be sold"),
+        ("signals.import_eur_per_kwh=-0.5", "consumption earns"),
+    ],
+)
+def test_weights_that_would_sell_caps_are_refused(override, word):
+    cheap = ["signals.export_eur_per_kwh=-0.6", override] if "import" in override else [override]
+    with pytest.raises(InputError, match=word):
+        build(load("fliegerhorst", cheap), 1)

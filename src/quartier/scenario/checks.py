@@ -33,6 +33,7 @@ def check(
         False if wrong parts are missing: then nothing that is missing is a problem.
     """
     _check_prices(scenario, signals, findings)
+    _check_weights(scenario, signals, findings)
     _check_gates(scenario, findings)
     _check_names(scenario, units, findings)
     if complete:
@@ -54,6 +55,30 @@ def _check_prices(
             "signals.import_eur_per_kwh",
             f"is {imported[at]:g} EUR/kWh at {time:%Y-%m-%d %H:%M} UTC, below the export price "
             f"{exported[at]:g} ({len(wrong)} steps); energy must not be bought cheaper than sold",
+        )
+
+
+def _check_weights(
+    scenario: Scenario, signals: Mapping[str, tuple[Array, str]], findings: Findings
+) -> None:
+    """A cap must be worth more than anything gained by breaking it, and curtailing less."""
+    if not {"export_eur_per_kwh", "import_eur_per_kwh"} <= set(signals):
+        return
+    exported, imported = signals["export_eur_per_kwh"][0], signals["import_eur_per_kwh"][0]
+    objectives = scenario.objectives
+    curtailment = objectives.curtailment_eur_per_kwh
+    dearest = max(float(imported.max()), float(exported.max()) + curtailment)
+    if objectives.penalty_eur_per_kwh <= dearest:
+        findings.add(
+            "objectives.penalty_eur_per_kwh",
+            f"{objectives.penalty_eur_per_kwh:g} is not above the dearest energy, {dearest:g} "
+            "EUR/kWh (import, or export and curtailment together): caps and heat would be sold",
+        )
+    if -imported.min() > curtailment:
+        findings.add(
+            "objectives.curtailment_eur_per_kwh",
+            f"{curtailment:g} is below what consumption earns when the import price is "
+            f"{imported.min():g} EUR/kWh; set it to {-imported.min():g} or more",
         )
 
 
