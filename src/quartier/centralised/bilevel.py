@@ -28,6 +28,7 @@ from quartier.centralised.linear_grid import LinearGrid
 from quartier.centralised.member import Member
 from quartier.centralised.network import SOLVED, converge, joint_of, linear_grid
 from quartier.centralised.search import Found, Search
+from quartier.centralised.windows import improve
 from quartier.coordination import Cap, Plan, UnitPlan
 from quartier.errors import SolveFailed
 from quartier.planning import Row, plant_plan
@@ -115,6 +116,7 @@ class Game:
             self.leader = Leader(self.joint)
             self.bound = self.leader.refine()
             self.found = self._search()
+            self._improve()
             self._prove()
             worst = self.grid.worst(self.grid.solve(self.power_mw))
             if worst <= SOLVED:
@@ -144,12 +146,21 @@ class Game:
         own = [part.columns_at(point) for part, point in zip(self.parts, points, strict=True)]
         return np.concatenate([found.values, *own])
 
+    def _improve(self) -> None:
+        """Take a better point that windows of the program give."""
+        program, start = self.program(), self.start(self.found)
+        steps = np.concatenate([part.switch_steps for part in self.parts])
+        dt_h = self.process.problem.horizon.dt_h
+        enough = self.bound * (1 + self.settings.gap)
+        values = improve(program, start, steps, dt_h, enough)
+        if values is not start:
+            self.found = self._taken(float(program.cost @ values) + program.offset, values)
+
     def _prove(self) -> None:
         """Bound the leader's cost from below; take a better point if the search finds one."""
         options: dict[str, Any] = {
             "mip_rel_gap": self.settings.gap,
             "mip_max_nodes": self.settings.max_nodes,
-            "mip_allow_restart": False,
             "mip_heuristic_effort": 0.0,
         }
         if self.settings.time_limit_s is not None:
@@ -158,14 +169,15 @@ class Game:
         solver.start_from(self.start(self.found))
         self.answer: Answer = solver.solve()
         if self.answer.objective < self.found.value - CHARGED_EUR_PER_KW:
-            self.found = self._taken(self.answer)
+            self.found = self._taken(self.answer.objective, self.answer.values)
 
-    def _taken(self, answer: Answer) -> Found:
+    def _taken(self, cost: float, values: Array) -> Found:
+        """A solution of the program as a point that was found."""
         size, duals, at = self.leader.size, [], self.leader.size
         for part in self.parts:
-            duals.append(answer.values[at : at + part.rows + 2 * part.steps])
+            duals.append(values[at : at + part.rows + 2 * part.steps])
             at += part.extra
-        return Found(answer.objective, answer.values[:size], tuple(duals))
+        return Found(cost, values[:size], tuple(duals))
 
     # -- what was found -------------------------------------------------------------------------
     @property
@@ -212,9 +224,14 @@ class Game:
         return Certificate(worst)
 
     @property
+    def gap(self) -> float:
+        """Distance of the found point from the bound, relative."""
+        return relative_gap(self.found.value, self.answer.bound)
+
+    @property
     def status(self) -> str:
         """``optimal`` only within the gap, and with every dual bound proven."""
-        if relative_gap(self.found.value, self.answer.bound) > self.settings.gap:
+        if self.gap > self.settings.gap:
             return self.answer.status if self.answer.status != "optimal" else "feasible"
         return "optimal-for-M" if self.unproven else "optimal"
 
@@ -228,7 +245,7 @@ class Game:
                 "status": self.status,
                 "objective": value,
                 "bound": min(self.answer.bound, value),
-                "gap": relative_gap(value, self.answer.bound),
+                "gap": self.gap,
                 "follower_suboptimality": self.certificate.suboptimality,
                 "wall_s": wall_s,
             }

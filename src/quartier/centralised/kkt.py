@@ -110,6 +110,16 @@ class Conditions:
         return self.low_sides.size + self.high_sides.size
 
     @property
+    def switch_steps(self) -> Indices:
+        """Step that each binary belongs to; that of a row is its columns' last."""
+        form, step = self.member.form, self.member.step
+        last = np.zeros(self.rows, dtype=np.int64)
+        np.maximum.at(last, form.matrix.tocoo().coords[0], step[form.matrix.tocoo().coords[1]])
+        both = np.concatenate([self.low_sides, self.high_sides])
+        found: Indices = np.concatenate([last, step])[both]
+        return found
+
+    @property
     def extra(self) -> int:
         """Number of columns besides the member's own."""
         return self.rows + 2 * self.steps + self.switches

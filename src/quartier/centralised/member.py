@@ -37,6 +37,8 @@ class Member:
         The program.
     exported, imported, curtailed
         Columns by step, shape ``(T,)`` each, in kW.
+    step
+        Step that every column belongs to.
     reach
         Bounds of all columns at any optimum, whatever the caps.
     balances
@@ -77,6 +79,7 @@ class Member:
         self.exported = self._columns(connection.exported_kw.values())
         self.imported = self._columns(connection.imported_kw.values())
         self.curtailed = self._columns(connection.curtailed_kw.values())
+        self._reads = [_Reading(part, self._index) for part in self._parts]
         self.balances = [(self.exported, self.imported, self._balance_rows(self.exported))]
         for hub in self.model.component_objects(pyo.Block, descend_into=False):
             if hub.component("rejected_kw") is not None:
@@ -84,7 +87,7 @@ class Member:
                 unserved = self._columns(hub.unserved_kw.values())
                 self.balances.append((rejected, unserved, self._balance_rows(rejected)))
         self.reach = _reach(self)
-        self._reads = [_Reading(part, self._index) for part in self._parts]
+        self.step = self._steps()
 
     def _without_idle(self, form: Form) -> tuple[Flags, Flags]:
         """Leave out what the connection point does not need: fixed power, limits there are not."""
@@ -102,6 +105,16 @@ class Member:
 
     def _columns(self, variables: Any) -> Indices:
         return np.array([self._index[id(v)] for v in variables], dtype=np.int64)
+
+    def _steps(self) -> Indices:
+        """The step in the index of every variable; energy at the end of a step belongs to it."""
+        found = np.zeros(self.form.size, dtype=np.int64)
+        for variable in self.model.component_objects(pyo.Var, descend_into=True):
+            early = 1 if variable.local_name == "energy_kwh" else 0
+            for t, data in variable.items():
+                if id(data) in self._index and t is not None:
+                    found[self._index[id(data)]] = t - early
+        return found
 
     def _balance_rows(self, columns: Indices) -> Indices:
         """The equality that each of some columns stands in alone, by column."""

@@ -30,7 +30,7 @@ TURNS = 80
 """Most turns of a run."""
 NOISES = (0.01, 1.0, 10.0, 100.0)
 """Weights of the random direction in which other duals are looked for."""
-TRIES = 12
+TRIES = 36
 """Other duals tried for each weight."""
 LESS_EUR = 1e-6
 """Cost by which a better point is better."""
