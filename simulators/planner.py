@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from time import perf_counter
 from typing import Any
@@ -10,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from quartier.coordination import Plan, UnitPlan
-from quartier.errors import RunFailed
+from quartier.errors import RunFailed, place
 from quartier.problem import State
 from quartier.quantities import Array
 from quartier.results import TABLES
@@ -79,8 +80,9 @@ class Planner(TimeBased):
         try:
             self._take(self._ask(self._state(inputs)))
         except Exception as error:
+            where = place(error, _file_of(self._execution.coordination))
             raise RunFailed(
-                f"coordination {name!r} failed at {when}: {type(error).__name__}: {error}"
+                f"coordination {name!r} failed at {when}: {type(error).__name__}: {error}{where}"
             ) from error
 
     # -- asking -----------------------------------------------------------------------------
@@ -104,6 +106,8 @@ class Planner(TimeBased):
 
     # -- taking the answer --------------------------------------------------------------------
     def _take(self, plan: Plan) -> None:
+        if not isinstance(plan, Plan):
+            raise TypeError(f"plan() returned {type(plan).__name__} instead of a Plan")
         units = [unit.name for fleet in self._execution.fleets.values() for unit in fleet]
         _check_names("units", plan.units, units)
         _check_names("connection points", {**plan.offers, **plan.caps}, self._points)
@@ -153,8 +157,21 @@ def _orders(
     for k, unit in enumerate(units):
         plan = plans.get(unit.name)
         if plan is not None:
-            set_points[:, k], planned[:, k] = plan.command_kw, plan.p_kw
+            set_points[:, k] = _fitting(plan.command_kw, steps, f"command_kw of {unit.name}")
+            planned[:, k] = _fitting(plan.p_kw, steps, f"p_kw of {unit.name}")
     return set_points, planned
+
+
+def _fitting(values: Array, steps: int, what: str) -> Array:
+    """Return the values if there is one for every step, or one for all."""
+    if np.shape(values) not in {(), (1,), (steps,)}:
+        raise ValueError(f"{what} has the shape {np.shape(values)}, not ({steps},)")
+    return values
+
+
+def _file_of(coordination: object) -> str:
+    """File with the class of a mechanism, or a path that nothing lies in."""
+    return getattr(sys.modules[type(coordination).__module__], "__file__", None) or "/dev/null"
 
 
 def _offers(points: Sequence[str], plan: Plan, steps: int) -> Array:

@@ -21,7 +21,7 @@ from quartier.units.schedule import Schedule
 
 
 class Cohda:
-    """COHDA inside the neighbourhoods (M6), redispatch with P_set above them (M4, M5)."""
+    """COHDA inside the neighbourhoods, redispatch with P_set above them."""
 
     def plan(self, problem: Problem, state: State, rng: np.random.Generator) -> Plan:
         """Let the agents of the gate live for the lead time; what they agreed on is the plan."""

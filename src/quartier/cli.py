@@ -37,6 +37,9 @@ app = typer.Typer(
     help="Co-simulate neighbourhoods and the distribution grid above them.",
 )
 
+SCHEMA = "scenario.schema.json"
+"""What editors check a scenario with as it is typed."""
+
 ScenarioArgument = Annotated[
     str,
     typer.Argument(
@@ -218,7 +221,7 @@ def _read_all(loaded: LoadedScenario, coordination: str | None, seed: int | None
     except InputError as error:
         problems += error.problems
     if problems:
-        raise InputError(problems, loaded.scenario.name)
+        raise InputError(problems, str(loaded.path))
 
 
 def _write_template(folder: Path) -> Path:
@@ -233,4 +236,6 @@ def _write_template(folder: Path) -> Path:
     folder.mkdir(parents=True)
     path = folder / "scenario.yaml"
     path.write_text(text, encoding="utf-8")
+    schema = resources.files("quartier.scenarios").joinpath(SCHEMA)  # what the template names
+    (folder / SCHEMA).write_text(schema.read_text("utf-8"), encoding="utf-8")
     return path

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import traceback
 from collections.abc import Sequence
+from pathlib import Path
 
 
 class QuartierError(Exception):
@@ -50,3 +52,10 @@ class SolveFailed(QuartierError):
         self.problem = problem
         self.status = status
         super().__init__(f"{problem}: {status}." + (f" {hint}" if hint else ""))
+
+
+def place(error: BaseException, inside: str) -> str:
+    """Where an error was raised in a file or folder, as `` (mine.py, line 7)``; else nothing."""
+    frames = traceback.extract_tb(error.__traceback__)
+    found = [frame for frame in frames if frame.filename.startswith(inside)]
+    return f" ({Path(found[-1].filename).name}, line {found[-1].lineno})" if found else ""

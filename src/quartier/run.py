@@ -113,7 +113,7 @@ class Story:
                 if is_cancellation(error):
                     self._end(writer, "cancelled", "cancelled by the user")
                     raise
-                logger.exception("the run failed")
+                logger.exception("the run failed; the traceback is in %s", folder / "log.txt")
                 failure = _failure(error)
                 self._end(writer, "failed", str(failure))
                 if failure is error:

@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 from quartier.agents.strategies.uncontrolled import Uncontrolled
+from quartier.coordination import Plan, UnitPlan
+from quartier.errors import RunFailed
 from quartier.instance import Instance, build
 from quartier.progress import SilentProgress
 from quartier.results import RunWriter
@@ -47,6 +49,27 @@ def test_steps_follow_each_other_as_recorded(two_steps, tmp_path):
     expected = (CASES / "two-steps.txt").read_text(encoding="utf-8")
     assert "\n".join(text) + "\n" == expected
     assert plan.journal.steps == 2
+
+
+@pytest.mark.parametrize(
+    ("plan", "message"),
+    [
+        (lambda unit: 1 / 0, r"ZeroDivisionError: .* \(test_world.py, line \d+\)$"),
+        (lambda unit: None, r"plan\(\) returned NoneType instead of a Plan"),
+        (
+            lambda unit: Plan(units={unit: UnitPlan(np.zeros(3), np.zeros(3))}),
+            r"command_kw of .* has the shape \(3,\), not \(2,\)",
+        ),
+    ],
+)
+def test_a_wrong_plan_is_refused_with_words(two_steps, tmp_path, plan, message):
+    class Wrong:
+        def plan(self, problem, state, rng):
+            return plan(problem.neighbourhoods[0].units[0].name)
+
+    wrong = execution(two_steps, tmp_path / "run", Wrong())
+    with pytest.raises(RunFailed, match=message), opened(wrong) as world:
+        run_world(world, wrong)
 
 
 def test_a_failing_coordination_leaves_no_task_behind(two_steps, tmp_path):

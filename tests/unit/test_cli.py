@@ -179,6 +179,29 @@ def test_new_scenario_is_valid_as_it_is(invoke, tmp_path):
     checked = invoke("validate", "mine")
     assert checked.exit_code == 0, checked.output
     assert "mine is valid" in checked.stdout
+    line = (tmp_path / "mine" / "scenario.yaml").read_text().splitlines()[0]
+    assert (tmp_path / "mine" / line.partition("$schema=")[2]).is_file()
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [
+        ("import numpy\nnumpy.no_such_name", "AttributeError: module 'numpy' has no attribute"),
+        ("\nraise ValueError('boom')", "ValueError: boom (own_module.py, line 2)"),
+        ("import no_such_package", "No module named 'no_such_package' (own_module.py, line 1)"),
+        ("def plan(:", "SyntaxError: invalid syntax (own_module.py, line 1)"),
+    ],
+)
+def test_a_module_that_cannot_be_imported_is_wrong_input(
+    invoke, tmp_path, monkeypatch, text, problem
+):
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    (tmp_path / "own_module.py").write_text(text)
+    answer = invoke("validate", "fliegerhorst", "-c", "own_module:Mine")
+    assert answer.exit_code == 2
+    assert "cannot import 'own_module': " in answer.stderr
+    assert problem in answer.stderr
+    assert "Traceback" not in answer.output
 
 
 def test_new_refuses_to_overwrite(invoke, tmp_path):
