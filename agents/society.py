@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import threading
 from collections.abc import Coroutine, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar
 
@@ -28,6 +29,9 @@ RING = 4
 """Neighbours of an agent on the ring, half of them on either side."""
 
 T = TypeVar("T")
+
+LAST_WORDS_S = 10.0
+"""Longest wall time that interrupted agents have to come to an end."""
 Links: TypeAlias = Mapping[str, list[str]]
 """Whom every agent talks to, by name."""
 
@@ -101,16 +105,37 @@ def run_apart(work: Coroutine[Any, Any, T]) -> T:
     """
     outcome: list[T] = []
     failure: list[BaseException] = []
+    runner, ended = asyncio.Runner(), threading.Event()
 
     def target() -> None:
         try:
-            outcome.append(asyncio.run(work))
+            with runner:
+                outcome.append(runner.run(work))
         except BaseException as error:
             failure.append(error)
+        finally:
+            ended.set()
 
-    thread = threading.Thread(target=target, name="agents", daemon=True)
-    thread.start()
-    thread.join()
+    threading.Thread(target=target, name="agents", daemon=True).start()
+    try:
+        ended.wait()  # not join(): interrupted, that takes the thread for ended (Python 3.11)
+    except BaseException:
+        # Python would abort if it ended while a solver runs in the other thread.
+        _cancel(work, runner)
+        ended.wait(LAST_WORDS_S)
+        raise
     if failure:
         raise failure[0]
     return outcome[0]
+
+
+def _cancel(work: Coroutine[Any, Any, T], runner: asyncio.Runner) -> None:
+    """Let what another thread's loop was started for end at its next wait, which ends the rest."""
+
+    def cancel() -> None:
+        for task in asyncio.all_tasks():
+            if task.get_coro() is work:
+                task.cancel()
+
+    with suppress(RuntimeError):  # it has just ended by itself
+        runner.get_loop().call_soon_threadsafe(cancel)

@@ -7,10 +7,11 @@ nobody reports progress for some seconds, or at the second signal, it is raised 
 
 from __future__ import annotations
 
+import os
 import signal
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 
 from quartier.progress import Cancelled, Progress
 
@@ -31,6 +32,8 @@ class Cancellation:
         if self.requested:
             raise KeyboardInterrupt
         self.requested = True
+        with suppress(OSError):  # not print(): the signal may have come in the middle of one
+            os.write(2, b"Stopping; press Ctrl-C again to stop at once.\n")
         self._timer.start()
 
     def check(self) -> None:

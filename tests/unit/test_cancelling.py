@@ -1,11 +1,14 @@
 """Ctrl-C and SIGTERM stop a run where it reports progress."""
 
+import asyncio
 import signal
+import threading
 import time
 
 import pytest
 
 from quartier import cancelling
+from quartier.agents import society
 from quartier.cancelling import CancellableProgress, Cancellation
 from quartier.errors import RunFailed
 from quartier.progress import Cancelled, SilentProgress, is_cancellation
@@ -56,3 +59,26 @@ def test_cancellation_is_seen_through_what_it_was_turned_into():
     assert not is_cancellation(failure)
     failure.__context__ = KeyboardInterrupt()
     assert is_cancellation(failure)
+
+
+def test_interrupted_agents_come_to_their_end_first():
+    """Python aborts if it ends while a solver of theirs runs."""
+    ended = []
+
+    async def negotiate():
+        threading.Timer(0.2, cancelling._interrupt_main_thread).start()
+        try:
+            await asyncio.sleep(30)
+        finally:
+            time.sleep(0.3)  # a solver, which nothing interrupts
+            ended.append(True)
+
+    with pytest.raises(KeyboardInterrupt):
+        society.run_apart(negotiate())
+    assert ended
+
+
+def test_first_signal_is_answered(capfd):
+    with Cancellation().listening():
+        signal.raise_signal(signal.SIGINT)
+    assert capfd.readouterr().err == "Stopping; press Ctrl-C again to stop at once.\n"
