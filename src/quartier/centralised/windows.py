@@ -15,7 +15,7 @@ from quartier.quantities import Array
 
 SIZES = ((3.0, 1.5), (6.0, 4.0))
 """Length of the windows and distance of their starts in hours, one pair a pass."""
-NODES = 30
+NODES = 10
 """Most nodes of the search in a window."""
 GAP = 1e-4
 """Relative gap at which a window is solved well enough."""
