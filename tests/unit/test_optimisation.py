@@ -17,6 +17,7 @@ from quartier.optimisation.connection import add_connection
 from quartier.optimisation.local_choice import GAP
 from quartier.optimisation.program import Program, matrix_form
 from quartier.problem import NeighbourhoodProblem
+from quartier.units import KINDS
 
 from . import factories
 
@@ -214,3 +215,15 @@ def test_row_without_variables_is_checked():
     model = pyo.ConcreteModel()
     with pytest.raises(SolveFailed, match=r"place\.chp: infeasible"):
         add_unit(model, running)
+
+
+def test_heat_is_not_thrown_away_to_spare_a_curtailment():
+    """A heat pump makes what its hub needs, however much wind is curtailed meanwhile."""
+    units = factories.heat_hub("heat_pump", "thermal_storage", steps=STEPS)
+    plenty = np.full(STEPS, 5000.0)
+    reply = LocalChoice(units, factories.terms(STEPS, p_max_kw=0.0)).best(plenty, plenty)
+    heat_kw = sum(
+        KINDS[u.kind].flow(u.parameters, reply.controls.get(u.name, {}), u.series, 0.25).heat_kw
+        for u in units
+    )
+    assert np.abs(heat_kw).max() == pytest.approx(0.0, abs=1e-6)

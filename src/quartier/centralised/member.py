@@ -59,10 +59,10 @@ class Member:
         fixed_kw, self.curtailable_kw = _given(units, steps)
         flows = [sum(part.flows[t].p_kw for part in self._parts) for t in range(steps)]
         p_kw = [fixed_kw[t] + flows[t] for t in range(steps)]
-        unserved_kwh = add_hubs(model, self._parts)
+        penalised_kwh = add_hubs(model, self._parts)
         model.connection = pyo.Block()
         add_connection(model.connection, terms, p_kw, self.curtailable_kw, range(steps))
-        own = own_cost(self._parts, unserved_kwh, terms.co2_eur_per_kg, terms.penalty_eur_per_kwh)
+        own = own_cost(self._parts, penalised_kwh, terms.co2_eur_per_kg, terms.penalty_eur_per_kwh)
         model.cost_eur = pyo.Objective(expr=own + model.connection.cost_eur)
         self.model = model
         self._compile()

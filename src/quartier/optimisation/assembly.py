@@ -82,12 +82,12 @@ class Assembly:
 
     def _add_objective(self, parts: Sequence[UnitTerms]) -> None:
         model, terms = self.model, self.terms
-        unserved_kwh = add_hubs(model, parts)
+        penalised_kwh = add_hubs(model, parts)
         model.connection = pyo.Block()
         p_kw = [sum(part.flows[t].p_kw for part in parts) for t in range(len(self.fixed_kw))]
         steps = [int(t) for t in self.steps]
         add_connection(model.connection, terms, p_kw, self.curtailable_kw, steps)
-        own = own_cost(parts, unserved_kwh, terms.co2_eur_per_kg, terms.penalty_eur_per_kwh)
+        own = own_cost(parts, penalised_kwh, terms.co2_eur_per_kg, terms.penalty_eur_per_kwh)
         model.cost_eur = pyo.Objective(expr=own + model.connection.cost_eur)
 
     def _find_columns(self) -> None:

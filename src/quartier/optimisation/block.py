@@ -15,7 +15,7 @@ import pyomo.environ as pyo
 from quartier.errors import SolveFailed
 from quartier.units import KINDS
 from quartier.units.base import Flow, Quantity, UnitData, Values
-from quartier.units.heat_hub import hubs
+from quartier.units.heat_hub import hubs, penalised
 
 SLACK = 1e-6
 """A row without variables may be violated by this much: rounding in a given state."""
@@ -146,10 +146,10 @@ def add_hubs(block: Any, terms: Sequence[UnitTerms]) -> Quantity:
     Returns
     -------
     Quantity
-        Sum of the heat not served in kWh.
+        Heat in kWh that the penalty is paid for: not served, and a share of what is rejected.
     """
     by_name = {t.unit.name: t for t in terms}
-    unserved_kwh: Quantity = 0.0
+    penalised_kwh: Quantity = 0.0
     for (_, hub), members in hubs([t.unit for t in terms]).items():
         part = pyo.Block()
         block.add_component(f"hub_{hub}", part)
@@ -160,8 +160,9 @@ def add_hubs(block: Any, terms: Sequence[UnitTerms]) -> Quantity:
         for t in range(horizon.steps):
             heat_kw = sum(by_name[unit.name].flows[t].heat_kw for unit in members)
             part.balance[t] = heat_kw - part.rejected_kw[t] + part.unserved_kw[t] == 0
-        unserved_kwh += horizon.dt_h * sum(part.unserved_kw.values())
-    return unserved_kwh
+            lost_kw = penalised(part.unserved_kw[t], part.rejected_kw[t])
+            penalised_kwh += horizon.dt_h * lost_kw
+    return penalised_kwh
 
 
 def add_units(
@@ -178,13 +179,13 @@ def add_units(
 
 def own_cost(
     terms: Sequence[UnitTerms],
-    unserved_kwh: Quantity,
+    penalised_kwh: Quantity,
     co2_eur_per_kg: float,
     penalty_eur_per_kwh: float,
 ) -> Quantity:
-    """Fuel, wear and starts, emissions at their price, and the penalty on heat not served."""
+    """Fuel, wear, starts, emissions at their price, and the penalty on heat lost or not served."""
     flows = [flow for term in terms for flow in term.flows]
     cost = sum(flow.cost_eur for flow in flows)
     if co2_eur_per_kg:
         cost += co2_eur_per_kg * sum(flow.co2_kg for flow in flows)
-    return cost + penalty_eur_per_kwh * unserved_kwh
+    return cost + penalty_eur_per_kwh * penalised_kwh

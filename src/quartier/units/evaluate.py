@@ -10,7 +10,7 @@ import numpy as np
 from quartier.quantities import Array
 from quartier.units import KINDS
 from quartier.units.base import Flow, UnitData, UnitKind
-from quartier.units.heat_hub import balance, bands, hubs
+from quartier.units.heat_hub import balance, bands, hubs, penalised
 from quartier.units.schedule import Schedule
 
 Controls = Mapping[str, Mapping[str, Array]]
@@ -25,7 +25,7 @@ def evaluate(units: Sequence[UnitData], controls: Controls, penalty_eur_per_kwh:
     controls
         Controls by unit and name, shape ``(T,)``; those of curtailable units are not looked at.
     penalty_eur_per_kwh
-        Price of heat not served.
+        Price of heat not served; heat thrown away costs a share of it.
     """
     lifted = {
         unit: {name: np.asarray(values, dtype=float)[np.newaxis] for name, values in x.items()}
@@ -115,7 +115,8 @@ class _Batch:
         left = balance(np.broadcast_to(heat, (self.size, members[0].horizon.steps)))
         unserved_kwh = members[0].horizon.dt_h * left.unserved_kw.sum(axis=-1)
         self.unserved_kwh += unserved_kwh
-        self.cost_eur += penalty_eur_per_kwh * unserved_kwh
+        rejected_kwh = members[0].horizon.dt_h * left.rejected_kw.sum(axis=-1)
+        self.cost_eur += penalty_eur_per_kwh * penalised(unserved_kwh, rejected_kwh)
         found = bands(members, self.controls, self.energy_kwh, left.rejected_kw)
         kinds = {unit.name: KINDS[unit.kind] for unit in members}
         for name, (up, down) in found.items():

@@ -14,10 +14,21 @@ import numpy as np
 
 from quartier.quantities import Array
 from quartier.units import KINDS
-from quartier.units.base import UnitData
+from quartier.units.base import Quantity, UnitData
 from quartier.units.store import power_band
 
 Controls = Mapping[str, Array]
+
+
+REJECTED_WEIGHT = 0.05
+"""Price of heat thrown away as a share of that of heat not served. With the default penalty it is
+dearer than curtailing the power that would make the heat, so that nobody heats the open air to
+spare a curtailment (M1 allows to reject heat, and says nothing of its price)."""
+
+
+def penalised(unserved: Quantity, rejected: Quantity) -> Quantity:
+    """Heat that the penalty is paid for: what is not served, and a share of what is rejected."""
+    return unserved + REJECTED_WEIGHT * rejected
 
 
 @dataclass(frozen=True)
