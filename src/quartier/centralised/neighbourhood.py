@@ -14,9 +14,9 @@ from quartier.planning import (
     assets_of,
     is_kept,
     reactive_kvar,
+    room_per_rated,
     share_of,
     under_cap,
-    room_per_rated,
     unit_plans,
 )
 from quartier.problem import ConnectionTerms, NeighbourhoodProblem, Offer, Problem
