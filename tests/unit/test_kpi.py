@@ -252,8 +252,20 @@ def test_redispatch_cost_of_lost_energy_at_each_assets_price(data):
         units("park", "wind", None, p_kw=[3.0, 1.0], available_kw=[3.0, 3.0]),
         units("other", "plant", None, p_kw=[0.0, 1.0], available_kw=[1.0, 1.0]),
     )
+    held = stack(
+        points(p_kw=[1.0, 2.0], p_set_max_kw=[1.0, 50.0]),
+        points(name="park", kind="der", p_kw=[3.0, 1.0], p_set_max_kw=[None, 1.0]),
+        points(name="other", kind="der", p_kw=[0.0, 1.0], p_set_max_kw=[0.0, None]),
+    )
     expected = (1 * 0.2 + 2 * 0.5 + 1 * 0.1) * 0.5
-    assert redispatch.redispatch_cost(data({"units": table})) == pytest.approx(expected)
+    run = data({"units": table, "connection_points": held})
+    assert redispatch.redispatch_cost(run) == pytest.approx(expected)
+
+
+def test_energy_curtailed_for_its_owners_own_sake_is_no_redispatch(data):
+    table = units("nord.pv", "pv", p_kw=[0.0, 0.0], available_kw=[20.0, 20.0])
+    free = points(p_kw=[0.0, 0.0], p_set_max_kw=[None, 50.0])
+    assert redispatch.redispatch_cost(data({"units": table, "connection_points": free})) == 0
 
 
 def test_redispatch_cost_of_reduced_load_only_under_a_cap(data):

@@ -14,6 +14,8 @@ from quartier.quantities import KW_PER_MW, Array
 
 TOLERANCE_KW = 0.01
 """Powers closer than this count as equal: what the solvers leave is below, a cap is above."""
+BINDING_KW = 1.0
+"""A connection point this close to its P_set is held by it."""
 
 Groups: TypeAlias = Mapping[str, float | None]
 """A figure by group, e.g. by technology or by neighbourhood."""
@@ -99,19 +101,29 @@ def curtailed_energy(run: RunData) -> float:
 def redispatch_cost(run: RunData) -> float:
     """U3: what redispatch costs the DSO in EUR (M4; seed 001 eq. 4-5, corrected).
 
-    Renewable energy lost, at the asset's price; reduction of load against the fixed offer p_off
-    under a cap on consumption, at its own price. Energy that a cap drives into a store is not
+    Renewable energy lost while P_set binds, at the asset's price (what an owner curtails for its
+    own sake, as at negative prices, is no redispatch); reduction of load against the fixed offer
+    p_off under a cap on consumption, at its own price. Energy that a cap drives into a store is not
     lost and costs nothing, unlike in the paper, whose (offered - p) charges it.
     """
     return (_lost_cost(run) + _raised_cost(run)) * run.dt_h
 
 
 def _lost_cost(run: RunData) -> float:
-    """Lost renewable power times the price of its asset, Σ in EUR/h."""
+    """Power lost under a binding P_set times the price of its asset, Σ in EUR/h."""
     units = run.table("units")
     asset = units["neighbourhood"].where(units["neighbourhood"].notna(), units["unit"])
     price = asset.map(_prices(run)).astype(float).fillna(_price(run, "price_eur_per_kwh"))
-    return float((lost_kw(units) * price).sum())
+    places = pd.MultiIndex.from_arrays([units["time"], asset])
+    caused = places.isin(_binding(run))
+    return float((lost_kw(units) * price)[caused].sum())
+
+
+def _binding(run: RunData) -> pd.MultiIndex:
+    """Times and names of the connection points whose P_set on feed-in binds."""
+    points = run.table("connection_points")
+    at_cap = points["p_kw"] >= points["p_set_max_kw"] - BINDING_KW
+    return pd.MultiIndex.from_frame(points.loc[at_cap, ["time", "name"]])
 
 
 def _raised_cost(run: RunData) -> float:
