@@ -7,6 +7,7 @@ Exit codes: 0 complete, 2 the input is wrong, 3 the run failed, 4 the run finish
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -210,16 +211,22 @@ def _read_all(loaded: LoadedScenario, coordination: str | None, seed: int | None
     """Read what a run would read, and raise one error with all problems."""
     from quartier.coordination import resolve
     from quartier.instance import build
+    from quartier.run import earlier_baseline
 
     problems: list[str] = []
     try:
         build(loaded, loaded.scenario.seed if seed is None else seed)
     except InputError as error:
         problems += error.problems
-    try:
-        resolve(coordination or loaded.scenario.coordination)
-    except InputError as error:
-        problems += error.problems
+    checks: list[Callable[[], object]] = [
+        lambda: resolve(coordination or loaded.scenario.coordination),
+        lambda: earlier_baseline(loaded),
+    ]
+    for check in checks:
+        try:
+            check()
+        except InputError as error:
+            problems += error.problems
     if problems:
         raise InputError(problems, str(loaded.path))
 

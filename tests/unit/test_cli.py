@@ -219,9 +219,11 @@ def test_new_refuses_what_is_no_name(invoke):
 
 def test_validate_lists_problems_of_the_scenario_and_of_the_coordination(invoke):
     invoke("new", "mine")
-    answer = invoke("validate", "mine", "-c", "cohdaa", "--set", "grid.lines_out=[9999]")
+    wrong = ["--set", "grid.lines_out=[9999]", "--set", "baseline=nonsense"]
+    answer = invoke("validate", "mine", "-c", "cohdaa", *wrong)
     assert answer.exit_code == 2
-    assert "2 problems" in answer.stderr
+    assert "3 problems" in answer.stderr
+    assert "'nonsense'" in answer.stderr
     assert "9999" in answer.stderr
     assert "coordination 'cohdaa' is unknown; known: uncontrolled, cohda" in answer.stderr
 
