@@ -140,6 +140,7 @@ class Instance:
             lead_s=scenario.gates.lead_s,
             rounds=scenario.gates.rounds,
             record_messages=scenario.record.messages,
+            record_fronts=scenario.record.fronts,
             optimisation=scenario.optimisation,
         )
 

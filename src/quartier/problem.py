@@ -190,5 +190,6 @@ class Problem:
     rounds: int
     """Most rounds of redispatch and renegotiation."""
     record_messages: bool = False
+    record_fronts: bool = False
     optimisation: OptimisationSettings = field(default_factory=OptimisationSettings)
     """How the centralised mechanisms search."""

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from quartier.centralised.fronts import front_rows
 from quartier.centralised.neighbourhood import SelfOptimiser, reference_offers, solve_row
 from quartier.coordination import Plan, UnitPlan
 from quartier.planning import (
@@ -104,6 +105,7 @@ def records(
         "signals": [*before_rows(problem, rounds.history), *_shiftable(problem, own)],
         "solves": [*answers, *solve_rows(rounds.history), *solves],
         "plans": _plans(problem, own),
+        "fronts": list(front_rows(problem)) if problem.record_fronts else [],
     }
     return {name: rows for name, rows in tables.items() if rows}
 
