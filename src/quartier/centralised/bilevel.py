@@ -41,6 +41,10 @@ from quartier.redispatch.headroom import headroom
 
 ROUNDS = 5
 """Most rounds of searching and checking by AC power flow."""
+MOST_BINARIES = 5000
+"""Binaries up to which a program is searched by windows (one neighbourhood has some 3,000)."""
+TIMED_OUT = "time-limit"
+"""Status of a search that the clock ended."""
 CHARGED_EUR_PER_KW = 1e-7
 """Charge from which on a cap binds."""
 ROUND_KW = 1e-3
@@ -147,8 +151,10 @@ class Game:
         return np.concatenate([found.values, *own])
 
     def _improve(self) -> None:
-        """Take a better point that windows of the program give."""
+        """Take a better point that windows of the program give, if they are not too large."""
         program, start = self.program(), self.start(self.found)
+        if program.integer.sum() > MOST_BINARIES:
+            return  # each window would take minutes; the gap says what that leaves
         steps = np.concatenate([part.switch_steps for part in self.parts])
         dt_h = self.process.problem.horizon.dt_h
         enough = self.bound * (1 + self.settings.gap)
@@ -157,7 +163,11 @@ class Game:
             self.found = self._taken(float(program.cost @ values) + program.offset, values)
 
     def _prove(self) -> None:
-        """Bound the leader's cost from below; take a better point if the search finds one."""
+        """Bound the leader's cost from below; take a better point if the search finds one.
+
+        What a search finds that ends by the clock depends on the machine: then only its bound is
+        taken.
+        """
         options: dict[str, Any] = {
             "mip_rel_gap": self.settings.gap,
             "mip_max_nodes": self.settings.max_nodes,
@@ -168,7 +178,8 @@ class Game:
         solver = Solver("bilevel", self.program(), options)
         solver.start_from(self.start(self.found))
         self.answer: Answer = solver.solve()
-        if self.answer.objective < self.found.value - CHARGED_EUR_PER_KW:
+        better = self.answer.objective < self.found.value - CHARGED_EUR_PER_KW
+        if better and self.answer.status != TIMED_OUT:
             self.found = self._taken(self.answer.objective, self.answer.values)
 
     def _taken(self, cost: float, values: Array) -> Found:
@@ -226,7 +237,12 @@ class Game:
     @property
     def gap(self) -> float:
         """Distance of the found point from the bound, relative."""
-        return relative_gap(self.found.value, self.answer.bound)
+        return relative_gap(self.found.value, self.proven)
+
+    @property
+    def proven(self) -> float:
+        """Proven lower bound: of the search, or with everything under the leader's command."""
+        return min(max(self.answer.bound, self.bound), self.found.value)
 
     @property
     def status(self) -> str:
@@ -244,7 +260,7 @@ class Game:
                 "problem": "bilevel",
                 "status": self.status,
                 "objective": value,
-                "bound": min(self.answer.bound, value),
+                "bound": self.proven,
                 "gap": self.gap,
                 "follower_suboptimality": self.certificate.suboptimality,
                 "wall_s": wall_s,
