@@ -15,7 +15,7 @@ from quartier.errors import RunFailed, place
 from quartier.problem import State
 from quartier.quantities import Array
 from quartier.results import TABLES
-from quartier.simulators.execution import Execution
+from quartier.simulators.execution import Execution, simulator_id
 from quartier.simulators.inputs import Inputs, Outputs, only
 from quartier.simulators.time_based import TimeBased
 from quartier.units.base import UnitData
@@ -53,6 +53,7 @@ class Planner(TimeBased):
         execution: Execution = model_params["execution"]
         self._execution, self._instance = execution, execution.instance
         self._points: Sequence[str] = execution.points["name"]
+        self._fleets = {simulator_id(k): units for k, units in execution.fleets.items()}
         self._gates = self._instance.gates()
         self._gate = self._first = 0
         self._tap_pos: int | None = None
@@ -79,7 +80,7 @@ class Planner(TimeBased):
         logger.info("%s plans at %s", name, when)
         try:
             self._take(self._ask(self._state(inputs)))
-        except Exception as error:
+        except (Exception, SystemExit) as error:  # sys.exit would leave mosaik's world half closed
             where = place(error, _file_of(self._execution.coordination))
             raise RunFailed(
                 f"coordination {name!r} failed at {when}: {type(error).__name__}: {error}{where}"
@@ -91,7 +92,7 @@ class Planner(TimeBased):
         state = self._instance.initial_state()
         states = dict(state.units)
         for source, columns in inputs.get("Planner", {}).get("state", {}).items():
-            units = self._execution.fleets[source.partition(".")[0]]
+            units = self._fleets[source.partition(".")[0]]
             for k, unit in enumerate(units if columns else ()):
                 states[unit.name] = {name: float(values[k]) for name, values in columns.items()}
         tap_pos = only(inputs, "Planner", "tap_pos")

@@ -109,6 +109,8 @@ def run(
             progress=shown,
         )
     print_kpis(result)
+    for warning in result.manifest["warnings"]:
+        complain(f"Warning: {warning}")
     typer.echo(f"Run folder: {result.dir}")
     if result.status != "complete":
         complain(f"The run is {result.status}: {result.manifest['error']}")

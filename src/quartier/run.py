@@ -22,6 +22,7 @@ from quartier.grid.recycled import RecycledPowerFlow
 from quartier.instance import Instance, build
 from quartier.progress import Progress, SilentProgress, is_cancellation
 from quartier.results import Result, RunWriter, new_run_directory, run_log
+from quartier.run_warnings import warnings
 from quartier.scenario.load import LoadedScenario, load
 from quartier.simulators.execution import Execution
 from quartier.simulators.world import opened, run_world
@@ -129,6 +130,7 @@ class Story:
             "start": horizon.start,
             "end": horizon.end,
             "steps_expected": horizon.steps,
+            "warnings": [],
             "start_energy_kwh": {
                 unit.name: unit.state["energy_kwh"]
                 for unit in self.instance.units
@@ -184,7 +186,12 @@ class Story:
             baseline=None if baseline is None else _relative(baseline.dir, writer.directory),
         )
         with self.clock.phase("kpis"):
-            writer.write_kpis(kpi.compute(kpi.RunData(Result(writer.directory), baseline)))
+            data = kpi.RunData(Result(writer.directory), baseline)
+            writer.write_kpis(kpi.compute(data))
+            told = list(warnings(self.instance, data))
+        for text in told:
+            logger.warning(text)
+        writer.update(warnings=told)
         trouble = "; ".join(self.degraded)
         self._end(writer, "degraded" if trouble else "complete", trouble or None)
 

@@ -133,3 +133,8 @@ def test_more_wind_than_forecast_does_not_break_the_cap(tmp_path) -> None:
     capped = own["p_set_max_kw"].notna()
     assert capped.sum() > 100
     assert (own["p_kw"] - own["p_set_max_kw"])[capped].max() <= 0.01
+    overloads = result.kpis["overloads"]
+    assert overloads > 0  # the line behind which more wind blows than anybody foresaw
+    assert result.status == "complete"
+    (warning,) = result.manifest["warnings"]
+    assert warning.startswith(f"{overloads:g} overloads (element and step)")

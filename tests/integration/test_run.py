@@ -60,6 +60,11 @@ class Fails:
         return Plan()
 
 
+class Leaves:
+    def plan(self, problem, state, rng):
+        raise SystemExit("enough")
+
+
 class Mistaken:
     def plan(self, problem, state, rng):
         return Plan({"fliegerhorst.batery": UnitPlan(np.zeros(8), np.zeros(8))})
@@ -272,6 +277,23 @@ def test_a_failing_strategy_fails_the_run_and_is_named(workplace, tmp_path):
     assert result.manifest["error"] == str(error.value)
     assert result.manifest["steps_written"] == len(result.table("steps")) == 4
     assert "ZeroDivisionError" in (result.dir / "log.txt").read_text()
+
+
+def test_a_strategy_that_leaves_the_program_fails_the_run(workplace, tmp_path):
+    with pytest.raises(quartier.RunFailed, match=r"SystemExit: enough"):
+        quartier.run(
+            "fliegerhorst",
+            coordination="own_strategies:Leaves",
+            overrides=SHORT,
+            out=tmp_path / "run",
+        )
+    assert Result.open(tmp_path / "run").status == "failed"
+
+
+def test_steps_between_two_plans_are_named(curtailed, uncontrolled):
+    (warning, *_) = curtailed.manifest["warnings"]
+    assert warning.startswith("2 of 8 steps had no plan, the first is step 3: gates.horizon_steps")
+    assert uncontrolled.manifest["warnings"] == []
 
 
 def test_a_plan_for_an_unknown_unit_is_an_error(workplace, tmp_path):
