@@ -43,7 +43,8 @@ def print_kpis(result: Result) -> None:
     table = new_table("KPI", "value", "unit", *(["meaning"] if console.width >= WIDE else []))
     table.columns[1].justify = "right"
     for name, row in result.kpi_table.astype(object).iterrows():
-        cells = (str(name), figure(float(row["value"])), row["unit"], row["label"])
+        unit = "" if row["unit"] == "1" else row["unit"]  # a lone 1 reads like a value
+        cells = (str(name), figure(float(row["value"])), unit, row["label"])
         table.add_row(*cells[: len(table.columns)])
     console.print(table)
 
