@@ -109,7 +109,7 @@ def run(
             progress=shown,
         )
     print_kpis(result)
-    for warning in result.manifest["warnings"]:
+    for warning in result.manifest.get("warnings", ()):  # absent in older folders
         complain(f"Warning: {warning}")
     typer.echo(f"Run folder: {result.dir}")
     if result.status != "complete":
