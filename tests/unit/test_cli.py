@@ -56,7 +56,7 @@ def test_complete_run_prints_kpis_and_the_folder(invoke, ends, tmp_path):
     assert answer.exit_code == 0
     rows = [line.split() for line in answer.stdout.splitlines()]
     assert ["losses", "12.35", "MWh", "Losses"] in rows
-    assert ["redispatch_calls", "–", "1", "Redispatch_Calls"] in rows
+    assert ["redispatch_calls", "–", "Redispatch_Calls"] in rows
     assert f"Run folder: {tmp_path / 'run'}" in answer.stdout
     assert answer.stderr == ""
 
