@@ -11,8 +11,10 @@ from pandapower import pandapowerNet
 
 from quartier.grid import simbench
 from quartier.grid.network import Network
+from quartier.grid.power_flow import BatchPowerFlow
 from quartier.problem import NetworkProblem, Offer
 from quartier.quantities import Array, Horizon
+from quartier.redispatch import Redispatch
 from quartier.scenario.settings import RedispatchSettings
 
 CODE = "1-MV-rural--2-sw"
@@ -23,7 +25,11 @@ BUS = 15
 BINDING = 10
 """Line that the feed-in overloads."""
 STEPS = 130
+NOON = slice(30, 62)
+"""Eight hours, for tests that need no whole horizon."""
 PRICE, RAISE_PRICE = 0.10, 0.30
+TOLERANCE_PERCENT, TOLERANCE_PU = 0.1, 1e-4
+"""Those of the default settings."""
 
 
 @functools.cache
@@ -134,3 +140,30 @@ def cut(offer: Offer, steps: slice) -> Offer:
     """An offer over some of the steps."""
     names = ("p_kw", "down_kw", "up_kw", "q_kvar")
     return replace(offer, **{name: getattr(offer, name)[steps] for name in names})
+
+
+def solve(grid, offers, p_kw, asked, tap_pos):
+    return BatchPowerFlow.of(grid).solve(
+        injections(asked, offers, p_kw), asked.background_q_mvar, tap_pos
+    )
+
+
+def worst(grid, state) -> tuple[float, float]:
+    """Greatest violation in percent and pu; negative where everything is kept."""
+    loading = max(
+        (state.line_loading_percent - grid.line_limit_percent).max(),
+        (state.transformer_loading_percent - grid.transformer_limit_percent).max(),
+    )
+    voltage = max((state.vm_pu - grid.vm_max_pu).max(), (grid.vm_min_pu - state.vm_pu).max())
+    return float(loading), float(voltage)
+
+
+def assert_clean(grid, state) -> None:
+    loading, voltage = worst(grid, state)
+    assert loading <= TOLERANCE_PERCENT
+    assert voltage <= TOLERANCE_PU
+
+
+def reduced(offers, found: Redispatch) -> np.ndarray:
+    """By how much every asset is lowered in kW, shape ``(T, A)``."""
+    return np.column_stack([o.p_kw - found.p_kw[o.asset] for o in offers])
