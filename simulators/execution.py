@@ -38,6 +38,11 @@ class Journal:
         return (*self.trouble, f"the power flow did not converge in {steps}; their rows are NaN")
 
 
+def simulator_id(kind: str) -> str:
+    """Name of a kind's simulator in the world, without the dot that ends it in mosaik's names."""
+    return kind.replace(".", "/")
+
+
 @dataclass(frozen=True)
 class Execution:
     """One execution: who plans for what, who is told, and who writes it down."""

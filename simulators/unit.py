@@ -230,4 +230,9 @@ def _simulator(kind: str) -> type[UnitSimulator]:
 
 
 SIMULATORS: dict[str, type[UnitSimulator]] = {kind: _simulator(kind) for kind in KINDS}
-"""Simulator by kind of unit."""
+"""Simulator by kind of unit that Quartier ships."""
+
+
+def simulator_of(kind: str) -> type[UnitSimulator]:
+    """Return the simulator of a kind, also of the user's own."""
+    return SIMULATORS[kind] if kind in SIMULATORS else _simulator(kind)

@@ -13,13 +13,13 @@ from mosaik.starters import PythonStarter
 from mosaik_api_v3 import Simulator
 
 from quartier.simulators.background import Background
-from quartier.simulators.execution import Execution
+from quartier.simulators.execution import Execution, simulator_id
 from quartier.simulators.grid import Grid
 from quartier.simulators.heat_hubs import HeatHubs
 from quartier.simulators.places import Places
 from quartier.simulators.planner import Planner
 from quartier.simulators.recorder import Recorder
-from quartier.simulators.unit import SIMULATORS
+from quartier.simulators.unit import simulator_of
 from quartier.simulators.wiring import Wire, wiring
 
 
@@ -85,7 +85,7 @@ def _entities(
     yield "planner.Planner", planner
     yield from ((f"planner.{orders.eid}", orders) for orders in planner.children)
     for kind, members in execution.fleets.items():
-        simulator = _start(world, SIMULATORS[kind], kind, execution)
+        simulator = _start(world, simulator_of(kind), simulator_id(kind), execution)
         yield f"{kind}.Fleet", simulator.Fleet(units=members, places=places)
     if places.hubs:
         hubs = _start(world, HeatHubs, "heat_hubs", execution)

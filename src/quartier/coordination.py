@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import importlib
-import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
-from types import ModuleType
 from typing import Any, Protocol
 
 import numpy as np
 
-from quartier.errors import InputError, place
+from quartier.errors import InputError
+from quartier.own_code import named
 from quartier.problem import Offer, Problem, State
 from quartier.quantities import Array
 
@@ -90,33 +88,16 @@ def resolve(name: str) -> type[Coordination]:
         raise InputError(
             [f"coordination {name!r} is unknown; known: {known}; or module:Class of your own"]
         )
-    module_name, _, class_name = path.partition(":")
-    here = str(Path.cwd())
-    if here not in sys.path:
-        sys.path.insert(0, here)
-    found = getattr(_imported(name, module_name, here), class_name, None)
-    if found is None:
-        raise InputError(
-            [f"coordination {name!r}: module {module_name!r} has no class {class_name!r}"]
-        )
+    found = _shipped(path) if name in COORDINATIONS else named(path, f"coordination {name!r}")
     if not callable(getattr(found, "plan", None)):
+        class_name = path.partition(":")[2]
         raise InputError(
             [f"coordination {name!r}: {class_name} has no method plan(problem, state, rng)"]
         )
     return found  # type: ignore[no-any-return]
 
 
-def _imported(name: str, module_name: str, here: str) -> ModuleType:
-    """Import a mechanism's module; what is wrong with a module of the user's is wrong input."""
-    try:
-        return importlib.import_module(module_name)
-    except Exception as error:
-        if name in COORDINATIONS:
-            raise
-        lacking = isinstance(error, ModuleNotFoundError) and error.name
-        if lacking and module_name.startswith(lacking):
-            what = f"no module {module_name!r} in {here} or installed"
-        else:
-            where = "" if isinstance(error, SyntaxError) else place(error, here)
-            what = f"cannot import {module_name!r}: {type(error).__name__}: {error}{where}"
-        raise InputError([f"coordination {name!r}: {what}"]) from error
+def _shipped(path: str) -> Any:
+    """Import a mechanism of ours: an error in it is nobody's input."""
+    module_name, _, class_name = path.partition(":")
+    return getattr(importlib.import_module(module_name), class_name)

@@ -19,16 +19,22 @@ import pytest
 from pyomo.opt import WriterFactory
 
 from quartier.optimisation import LocalChoice
-from quartier.optimisation.block import add_hubs, add_unit, add_units
+from quartier.optimisation.block import add_unit
+from quartier.optimisation.closed_loop import (
+    Disagreement,
+    check,
+    optimal_controls,
+    replay,
+    value,
+    violation,
+)
 from quartier.optimisation.local_choice import GAP
-from quartier.optimisation.program import Program, matrix_form
 from quartier.optimisation.repair import netted
 from quartier.units import KINDS
 from quartier.units.base import Session
+from quartier.units.battery import Battery
 from quartier.units.evaluate import evaluate
-from quartier.units.heat_hub import heat_capacity_kwh, stores_heat
 from quartier.units.sampling import sample
-from quartier.units.step import Fleet
 
 from . import factories
 
@@ -58,78 +64,6 @@ def group_of(kind, changes):
     return (*others, own)
 
 
-def priced_model(units, price, relax=False):
-    """All controls of the units against a price on power, as a Pyomo model."""
-    model = pyo.ConcreteModel()
-    parts = add_units(model, units, relax)
-    unserved = add_hubs(model, parts)
-    dt_h = units[0].horizon.dt_h
-    cost = sum(
-        flow.cost_eur - dt_h * price[t] * flow.p_kw
-        for part in parts
-        for t, flow in enumerate(part.flows)
-    )
-    model.cost_eur = pyo.Objective(expr=cost + PENALTY * unserved)
-    return model, parts
-
-
-def optimal_controls(units, price):
-    model, parts = priced_model(units, price)
-    program = Program("test", matrix_form(model))
-    values, outcome = program.solve()
-    assert outcome.status == "optimal"
-
-    def number(x):
-        return values[program.index([x])[0]] if hasattr(x, "is_expression_type") else x
-
-    return {
-        part.unit.name: {
-            name: np.array([number(x) for x in xs]) for name, xs in part.controls.items()
-        }
-        for part in parts
-    }
-
-
-def commands_of(units, controls):
-    found = {}
-    for unit in units:
-        kind = KINDS[unit.kind]
-        if kind.command:
-            flow = kind.flow(unit.parameters, controls[unit.name], unit.series, unit.horizon.dt_h)
-            found[unit.name] = getattr(flow, kind.command)
-    return found
-
-
-def replay(units, commands):
-    """Step the units as the simulator does; return controls, energies and heat by step."""
-    units = sorted(units, key=lambda u: KINDS[u.kind].order)
-    fleets = [Fleet(u.kind, [u]) for u in units]
-    capacity = sum(heat_capacity_kwh(u) for u in units)
-    controls = {u.name: [] for u in units}
-    energy = {u.name: [u.state["energy_kwh"]] for u in units if KINDS[u.kind].stores}
-    for t in range(units[0].horizon.steps):
-        heat = 0.0
-        stored = sum(
-            float(f.state["energy_kwh"][0])
-            for f, u in zip(fleets, units, strict=True)
-            if stores_heat(u)
-        )
-        for fleet, unit in zip(fleets, units, strict=True):
-            signals = {
-                "heat_missing_kw": np.array([-heat]),
-                "hub_energy_kwh": np.array([stored]),
-                "hub_capacity_kwh": np.array([capacity]),
-                "p_others_kw": np.zeros(1),
-            }
-            wanted = commands.get(unit.name, np.full(STEPS, np.nan))[t : t + 1]
-            result = fleet.step(t, wanted, signals)
-            heat += result.heat_kw[0]
-            controls[unit.name].append({n: v[0] for n, v in result.controls.items()})
-            if unit.name in energy:
-                energy[unit.name].append(result.energy_kwh[0])
-    return controls, energy
-
-
 @every_unit
 def test_optimal_schedule_replayed_by_the_simulator_gives_the_same_states(kind, changes):
     units = group_of(kind, changes)
@@ -137,10 +71,10 @@ def test_optimal_schedule_replayed_by_the_simulator_gives_the_same_states(kind, 
     price = 0.15 + 0.1 * np.sin(np.arange(STEPS) / 7.0) + 0.03 * rng.standard_normal(STEPS)
     price[20:24] = -0.05
     controls = netted(units, optimal_controls(units, price))
-    replayed, energy = replay(units, commands_of(units, controls))
+    replayed, energy = replay(units, controls)
     for name, planned in controls.items():
         for control, values in planned.items():
-            done = [step[control] for step in replayed[name]]
+            done = replayed[name][control]
             np.testing.assert_allclose(done, values, atol=2e-5, err_msg=f"{name}.{control}")
     planned_energy = evaluate(units, controls, PENALTY).energy_kwh
     for name, values in energy.items():
@@ -150,56 +84,9 @@ def test_optimal_schedule_replayed_by_the_simulator_gives_the_same_states(kind, 
 @every_unit
 def test_sampled_schedules_are_feasible_for_the_optimiser(kind, changes):
     units = group_of(kind, changes)
-    model, parts = priced_model(units, np.zeros(STEPS))
     for schedule in sample(units, 25, np.random.default_rng(3), PENALTY):
-        fill_in(parts, schedule)
-        fill_in_hub(model, parts)
-        assert worst_violation(model) < 1e-6
-
-
-def fill_in(parts, schedule):
-    for part in parts:
-        x = schedule.controls[part.unit.name]
-        for name, controls in part.controls.items():
-            for t, control in enumerate(controls):
-                if hasattr(control, "is_expression_type"):
-                    control.set_value(x[name][t], skip_validation=True)
-                else:
-                    assert abs(control - x[name][t]) < 1e-9
-        block = part.unit.name.replace(".", "_")
-        if part.unit.name in schedule.energy_kwh:
-            owner = next(iter(part.controls.values()))
-            first = next(c for c in owner if hasattr(c, "is_expression_type"))
-            energy = first.parent_block().energy_kwh
-            assert first.parent_block().local_name == block
-            for t in energy:
-                energy[t].set_value(schedule.energy_kwh[part.unit.name][t], skip_validation=True)
-
-
-def fill_in_hub(model, parts):
-    hub = model.component("hub_heat")
-    if hub is None:
-        return
-    for t in hub.balance:
-        heat = sum(pyo.value(part.flows[t].heat_kw) for part in parts)
-        hub.rejected_kw[t].set_value(max(heat, 0.0))
-        hub.unserved_kw[t].set_value(max(-heat, 0.0))
-
-
-def worst_violation(model):
-    worst = 0.0
-    for row in model.component_data_objects(pyo.Constraint, active=True):
-        worst = max(worst, -row.lslack(), -row.uslack())
-    for variable in model.component_data_objects(pyo.Var):
-        low, high = variable.bounds
-        worst = max(
-            worst,
-            variable.value - high if high is not None else 0.0,
-            low - variable.value if low is not None else 0.0,
-        )
-        if variable.is_binary():
-            worst = max(worst, abs(variable.value - round(variable.value)))
-    return worst
+        worst, row = violation(units, schedule)
+        assert worst < 1e-6, row
 
 
 @every_unit
@@ -210,16 +97,46 @@ def test_optimum_is_never_worse_than_the_best_sample(kind, changes, cap_kw):
     rng = np.random.default_rng(4)
     residual = 250.0 + 300.0 * np.sin(np.arange(STEPS) / 9.0) + 20.0 * rng.standard_normal(STEPS)
     loose = np.full(STEPS, 150.0)
-
-    def value(schedule):
-        own = schedule.cost_eur + terms.co2_eur_per_kg * schedule.co2_kg
-        curtailable = schedule.curtailable_kw + loose
-        return float(terms.cost_eur(residual + schedule.p_kw, curtailable)) + own
-
-    best = value(LocalChoice(units, terms).best(residual, loose))
-    sampled = min(value(s) for s in sample(units, 100, np.random.default_rng(5), PENALTY))
+    best = value(LocalChoice(units, terms).best(residual, loose), terms, residual, loose)
+    sampled = min(
+        value(schedule, terms, residual, loose)
+        for schedule in sample(units, 100, np.random.default_rng(5), PENALTY)
+    )
     allowed = GAP * abs(sampled) if kind == "chp" else 1e-6
     assert best <= sampled + allowed
+
+
+@every_unit
+def test_check_for_users_finds_nothing_in_our_kinds(kind, changes):
+    check(group_of(kind, changes))
+
+
+class Sloppy(Battery):
+    """Claims to lose nothing where it is executed."""
+
+    def execute(self, u, state, s, set_point_kw, dt_h):
+        return {**super().execute(u, state, s, set_point_kw, dt_h), **self.wrong(set_point_kw)}
+
+    def wrong(self, set_point_kw):
+        return {"charge_kw": np.maximum(-set_point_kw, 0.0) + 0.01}
+
+
+class Greedy(Battery):
+    """Promises the optimiser less power than it has."""
+
+    def bounds(self, u, s):
+        return {"charge_kw": (0.0, 0.5 * u.power_kw), "discharge_kw": (0.0, u.power_kw)}
+
+
+@pytest.mark.parametrize(
+    ("wrong", "message"),
+    [(Sloppy(), "charge_kw in step .*the simulator does"), (Greedy(), "breaks unit|breaks place")],
+)
+def test_check_finds_a_kind_whose_execution_differs_from_its_model(monkeypatch, wrong, message):
+    units = group_of("battery", {})
+    monkeypatch.setitem(KINDS, "battery", wrong)
+    with pytest.raises(Disagreement, match=message):
+        check(units)
 
 
 @pytest.mark.parametrize("kind", KINDS)

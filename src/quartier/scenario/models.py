@@ -5,7 +5,7 @@ The docstring under a field is its text in the JSON schema and in the reference 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from typing import Annotated, Any, Literal, TypeAlias
 from zoneinfo import ZoneInfo
@@ -17,14 +17,16 @@ from pydantic import (
     ConfigDict,
     Field,
     GetCoreSchemaHandler,
+    GetJsonSchemaHandler,
     NonNegativeFloat,
     NonNegativeInt,
     PositiveFloat,
     PositiveInt,
     model_validator,
 )
-from pydantic_core import CoreSchema, core_schema
+from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
+from quartier.errors import InputError
 from quartier.quantities import Horizon
 from quartier.scenario.settings import (
     CommunicationSettings,
@@ -35,6 +37,7 @@ from quartier.scenario.settings import (
     RedispatchSettings,
 )
 from quartier.units.base import CsvColumn, Frozen, Source, UnitParameters
+from quartier.units.kinds import is_own, own_kind
 
 __all__ = [
     "CommunicationSettings",
@@ -181,17 +184,48 @@ def _lazy_union(source: Any, handler: GetCoreSchemaHandler) -> CoreSchema:
     from quartier.units import KINDS
 
     choices = {name: handler.generate_schema(kind.Parameters) for name, kind in KINDS.items()}
-    return core_schema.tagged_union_schema(choices, discriminator="kind")
+    shipped = core_schema.tagged_union_schema(choices, discriminator="kind")
+    return core_schema.no_info_wrap_validator_function(
+        _parameters, shipped, serialization=core_schema.simple_ser_schema("any")
+    )
+
+
+def _parameters(data: Any, shipped: Callable[[Any], Any]) -> Any:
+    """Check parameters by the model of their kind: one of ours, or one of the user's own."""
+    name = data.get("kind") if isinstance(data, Mapping) else None
+    if not is_own(name):
+        return shipped(data)
+    try:
+        return own_kind(str(name)).Parameters.model_validate(data)
+    except InputError as error:
+        raise PydanticCustomError("own_kind", "{problem}", {"problem": error.problems[0]}) from None
+
+
+def _with_own_kinds(schema: CoreSchema, handler: GetJsonSchemaHandler) -> dict[str, Any]:
+    """JSON schema of the kinds that Quartier ships, or any parameters for one's own kind."""
+    union = handler(schema)
+    own = {
+        "type": "object",
+        "title": "A kind of your own",
+        "description": "Parameters of a kind of your own; they are checked by its class.",
+        "properties": {"kind": {"type": "string", "pattern": OWN_PATTERN}},
+        "required": ["kind"],
+    }
+    return {**union, "oneOf": [*union["oneOf"], own]}
 
 
 class _ByKind:
     """Makes a unit's parameters the model that its `kind` has in `quartier.units.KINDS`."""
 
     __get_pydantic_core_schema__ = staticmethod(_lazy_union)
+    __get_pydantic_json_schema__ = staticmethod(_with_own_kinds)
 
+
+OWN_PATTERN = r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$"
+"""How a class of the user's own is named: `module:Class`."""
 
 Unit: TypeAlias = Annotated[UnitParameters, _ByKind]
-"""Parameters of any kind of unit, told apart by `kind`."""
+"""Parameters of any kind of unit, told apart by `kind`: a known one, or `module:Class`."""
 
 NAME_PATTERN = r"^[A-Za-z][A-Za-z0-9_-]*$"
 

@@ -64,19 +64,20 @@ def show(path: Path) -> str:
 def document_path(loc: Sequence[str | int], data: Any) -> Path:
     """Return an error's place in the file: pydantic's names of union branches left out."""
     path: list[str | int] = []
+    whole = data
     for k, part in enumerate(loc):
         inside = isinstance(data, Mapping) and part in data
         inside |= isinstance(data, list) and isinstance(part, int) and part < len(data)
         if inside:
             data = data[part]
             path.append(part)
-        elif isinstance(data, Mapping) and k == len(loc) - 1 and _is_key(part, path):
+        elif isinstance(data, Mapping) and k == len(loc) - 1 and _is_key(part, path, whole):
             path.append(part)  # a key that is missing
     return tuple(path)
 
 
-def _is_key(part: str | int, path: Sequence[str | int]) -> bool:
-    return isinstance(part, str) and part in keys_at(path)
+def _is_key(part: str | int, path: Sequence[str | int], data: Any) -> bool:
+    return isinstance(part, str) and part in keys_at(path, data)
 
 
 def suggestion(word: str, known: Iterable[str], most: int = 20) -> str:

@@ -8,6 +8,9 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+from quartier.errors import InputError
+from quartier.units.kinds import is_own, own_kind
+
 _NAME = "scenario.schema.json"
 _OVERRIDE = "Override"
 
@@ -85,12 +88,22 @@ def _branches(node: Mapping[str, Any], value: Any) -> list[dict[str, Any]]:
     if "$ref" in node:
         return _branches(_base()["$defs"][node["$ref"].rpartition("/")[2]], value)
     mapping = node.get("discriminator", {}).get("mapping", {})
+    if mapping and isinstance(value, Mapping) and is_own(value.get("kind")):
+        return _own(value["kind"])
     if isinstance(value, Mapping) and value.get("kind") in mapping:
         return _branches({"$ref": mapping[value["kind"]]}, value)
     options = [*node.get("anyOf", []), *node.get("oneOf", [])]
     if options:
         return [branch for option in options for branch in _branches(option, value)]
     return [dict(node)]
+
+
+def _own(kind: str) -> list[dict[str, Any]]:
+    """Schema of the parameters of a kind of the user's own, if there is one."""
+    try:
+        return [own_kind(kind).Parameters.model_json_schema(by_alias=True)]
+    except InputError:  # reported where the parameters are checked
+        return []
 
 
 def _partial(body: Any) -> Any:

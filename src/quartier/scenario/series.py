@@ -189,6 +189,13 @@ def time_of_use(entries: Sequence[TimeOfUse], horizon: Horizon) -> Array:
 
 
 def _converted(values: Array, unit: str, request: SeriesRequest, what: str) -> Array:
+    if not {unit, request.unit} <= set(_DIMENSION):
+        if unit == request.unit:
+            return values * request.factor
+        raise SeriesError(
+            f"{what} is in {unit!r}, but {request.unit!r} is needed; only these are converted: "
+            f"{', '.join(_DIMENSION)}"
+        )
     dimension, scale = _DIMENSION[unit]
     wanted, wanted_scale = _DIMENSION[request.unit]
     if dimension == "temperature" and wanted == "temperature":

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from quartier.units.base import UnitKind
 from quartier.units.battery import Battery
 from quartier.units.boiler import Boiler
 from quartier.units.chp import Chp
@@ -11,23 +10,28 @@ from quartier.units.ev_station import EvStation
 from quartier.units.heat_demand import HeatDemand
 from quartier.units.heat_pump import HeatPump
 from quartier.units.household import Household
+from quartier.units.kinds import Kinds
 from quartier.units.plant import Plant
 from quartier.units.pv import Pv
 from quartier.units.thermal_storage import ThermalStorage
 from quartier.units.wind import Wind
 
-KINDS: dict[str, UnitKind] = {
-    "pv": Pv(),
-    "wind": Wind(),
-    "plant": Plant(),
-    "household": Household(),
-    "ev_station": EvStation(),
-    "battery": Battery(),
-    "heat_demand": HeatDemand(),
-    "chp": Chp(),
-    "thermal_storage": ThermalStorage(),
-    "heat_pump": HeatPump(),
-    "electric_heater": ElectricHeater(),
-    "boiler": Boiler(),
-}
-"""Kinds of units by name: a new kind is one file and one entry here."""
+KINDS: Kinds = Kinds(
+    {
+        "pv": Pv(),
+        "wind": Wind(),
+        "plant": Plant(),
+        "household": Household(),
+        "ev_station": EvStation(),
+        "battery": Battery(),
+        "heat_demand": HeatDemand(),
+        "chp": Chp(),
+        "thermal_storage": ThermalStorage(),
+        "heat_pump": HeatPump(),
+        "electric_heater": ElectricHeater(),
+        "boiler": Boiler(),
+    }
+)
+"""Kinds of units by name: a new kind is one file and one entry here.
+
+``KINDS["module:Class"]`` is a kind of the user's own: one file, and no entry."""

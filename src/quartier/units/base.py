@@ -42,6 +42,8 @@ class Frozen(BaseModel):
 class CsvColumn(Frozen):
     """A column of a CSV file as the source of a series."""
 
+    # A kind that needs another unit derives a column of its own: `unit: Literal["m3/s"] = "m3/s"`.
+
     csv: str
     """Path of the file, relative to the scenario's folder."""
     column: str
@@ -78,7 +80,11 @@ class Control:
 
 @dataclass(frozen=True)
 class SeriesRequest:
-    """A series that a unit needs: ``source`` times ``factor`` gives ``unit``."""
+    """A series that a unit needs: ``source`` times ``factor`` gives ``unit``.
+
+    Power, prices and temperatures are converted; of any other unit (``m3/s``) the source must
+    have just this one.
+    """
 
     source: Source
     unit: str

@@ -13,7 +13,7 @@ from typing import Any, Literal
 import numpy as np
 from pydantic import Field, NonNegativeFloat, PositiveFloat
 
-from quartier.quantities import Array
+from quartier.quantities import POWER_TOLERANCE_KW, Array
 from quartier.units.base import (
     Control,
     Flow,
@@ -128,7 +128,7 @@ class Chp(UnitKind):
         was_on = state["on"] > 0.5
         ramp_kw = np.where(np.isnan(u.ramp_kw_per_h), np.inf, u.ramp_kw_per_h) * dt_h
         served = state["hours"] > np.where(was_on, u.min_up_h, u.min_down_h) - 1e-6
-        can_stop = served & (state["p_kw"] <= ramp_kw + u.p_min_kw)
+        can_stop = served & (state["p_kw"] <= ramp_kw + u.p_min_kw + POWER_TOLERANCE_KW)
         wanted = (set_point_kw > 0) & (set_point_kw >= u.p_min_kw / 2)
         on = np.where(was_on, wanted | ~can_stop, wanted & served) & (u.available > 0)
         low_kw = np.maximum(u.p_min_kw, np.where(was_on, state["p_kw"] - ramp_kw, 0.0))

@@ -1,0 +1,315 @@
+"""Do optimiser, simulator and sampler agree on a unit? The contract of every kind (M1, a to c).
+
+The physics of a unit is written once, but a ``min``, a ``max`` or a switch needs code of its own
+where it is executed. What this module looks at is what keeps the two from drifting apart. For a
+kind of your own::
+
+    check([unit_of(KINDS["mine:Mine"], parameters, series)])
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pyomo.environ as pyo
+
+from quartier.errors import QuartierError
+from quartier.optimisation.block import UnitTerms, add_hubs, add_units
+from quartier.optimisation.local_choice import GAP, LocalChoice
+from quartier.optimisation.program import Program, matrix_form
+from quartier.optimisation.repair import netted
+from quartier.problem import ConnectionTerms
+from quartier.quantities import Array, Horizon
+from quartier.units import KINDS
+from quartier.units.base import HeatParameters, UnitData, UnitKind, UnitParameters
+from quartier.units.evaluate import evaluate
+from quartier.units.heat_hub import heat_capacity_kwh, stores_heat
+from quartier.units.sampling import sample
+from quartier.units.schedule import Schedule
+from quartier.units.step import Fleet
+
+PENALTY_EUR_PER_KWH = 10.0
+"""Price of heat not served."""
+
+CONTROL_TOLERANCE_KW = 2e-5
+ENERGY_TOLERANCE_KWH = 1e-4
+ROW_TOLERANCE = 1e-6
+
+Controls = Mapping[str, Mapping[str, Array]]
+"""Controls by unit and name, shape ``(T,)`` each."""
+
+
+class Disagreement(QuartierError):
+    """Two views of a unit do not agree; the message says which, and where."""
+
+
+def unit_of(
+    kind: UnitKind,
+    parameters: UnitParameters,
+    series: Mapping[str, Array],
+    start: str = "2016-07-25T00:00+01:00",
+    dt_h: float = 0.25,
+) -> UnitData:
+    """Make a unit ready for a horizon as long as its series, to look at its kind alone.
+
+    Parameters
+    ----------
+    series
+        What :meth:`UnitKind.requests` names, shape ``(T,)`` each.
+    """
+    steps = len(next(iter(series.values()))) if series else 96
+    state = dict(kind.initial(parameters))
+    hub = parameters.hub if isinstance(parameters, HeatParameters) else None
+    unit = UnitData(
+        name="place.unit",
+        parameters=parameters,
+        neighbourhood="place",
+        agent="place.unit",
+        horizon=Horizon(pd.Timestamp(start).tz_convert("UTC"), steps, dt_h),
+        hub=hub,
+        series=dict(series),
+        state=state,
+        start_energy_kwh=state.get("energy_kwh", 0.0),
+    )
+    return kind.bounded(unit)
+
+
+def check(units: Sequence[UnitData], seed: int = 1) -> None:
+    """Check the units of one agent: all that must hold of a kind, on random prices.
+
+    Parameters
+    ----------
+    units
+        The unit to check; with it, what it needs to act at all (of a heat hub: the demand).
+
+    Raises
+    ------
+    Disagreement
+        At the first that does not hold.
+    """
+    rng = np.random.default_rng(seed)
+    steps = units[0].horizon.steps
+    price = 0.15 + 0.1 * np.sin(np.arange(steps) / 7.0) + 0.03 * rng.standard_normal(steps)
+    price[steps // 4 : steps // 4 + 4] = -0.05
+    _check_replay(units, price)
+    schedules = sample(units, 50, rng, PENALTY_EUR_PER_KWH)
+    for schedule in schedules:
+        worst, row = violation(units, schedule)
+        if worst > ROW_TOLERANCE:
+            raise Disagreement(f"a sampled schedule breaks {row} of the optimiser by {worst:g}")
+    _check_optimum(units, schedules, rng)
+
+
+# -- (a) the simulator repeats what the optimiser planned ------------------------------------------
+def _check_replay(units: Sequence[UnitData], price_eur_per_kwh: Array) -> None:
+    planned = netted(units, optimal_controls(units, price_eur_per_kwh))
+    done, energy = replay(units, planned)
+    for unit, controls in planned.items():
+        for name, values in controls.items():
+            _compare(f"{unit}.{name}", values, done[unit][name], CONTROL_TOLERANCE_KW)
+    expected = evaluate(units, planned, PENALTY_EUR_PER_KWH).energy_kwh
+    for unit, energy_kwh in energy.items():
+        _compare(f"{unit}.energy_kwh", expected[unit], energy_kwh, ENERGY_TOLERANCE_KWH)
+
+
+def _compare(what: str, planned: Array, done: Array, tolerance: float) -> None:
+    wrong = np.flatnonzero(~(np.abs(planned - done) <= tolerance))
+    if len(wrong):
+        t = int(wrong[0])
+        raise Disagreement(
+            f"{what} in step {t}: planned {planned[t]:g}, but the simulator does {done[t]:g}"
+        )
+
+
+def priced_model(
+    units: Sequence[UnitData], price_eur_per_kwh: Array
+) -> tuple[pyo.ConcreteModel, list[UnitTerms]]:
+    """All controls of the units against a price on power, as a Pyomo model."""
+    model = pyo.ConcreteModel()
+    parts = add_units(model, units)
+    unserved_kwh = add_hubs(model, parts)
+    dt_h = units[0].horizon.dt_h
+    cost = sum(
+        flow.cost_eur - dt_h * price_eur_per_kwh[t] * flow.p_kw
+        for part in parts
+        for t, flow in enumerate(part.flows)
+    )
+    model.cost_eur = pyo.Objective(expr=cost + PENALTY_EUR_PER_KWH * unserved_kwh)
+    return model, parts
+
+
+def optimal_controls(units: Sequence[UnitData], price_eur_per_kwh: Array) -> Controls:
+    """Controls that are cheapest against a price on power."""
+    model, parts = priced_model(units, price_eur_per_kwh)
+    program = Program("closed loop", matrix_form(model))
+    values, outcome = program.solve()
+    if values is None or outcome.status != "optimal":
+        raise Disagreement(f"the optimiser ends {outcome.status} without any cap or limit")
+
+    def number(x: Any) -> float:
+        return float(values[program.index([x])[0]] if hasattr(x, "is_expression_type") else x)
+
+    return {
+        part.unit.name: {
+            name: np.array([number(x) for x in xs]) for name, xs in part.controls.items()
+        }
+        for part in parts
+    }
+
+
+def commands_of(units: Sequence[UnitData], controls: Controls) -> dict[str, Array]:
+    """Set points that stand for controls, by unit that takes any."""
+    found = {}
+    for unit in units:
+        kind = KINDS[unit.kind]
+        if kind.command:
+            flow = kind.flow(unit.parameters, controls[unit.name], unit.series, unit.horizon.dt_h)
+            found[unit.name] = getattr(flow, kind.command)
+    return found
+
+
+def replay(
+    units: Sequence[UnitData], controls: Controls
+) -> tuple[dict[str, dict[str, Array]], dict[str, Array]]:
+    """Step the units on the set points of controls, as the simulator does.
+
+    Returns
+    -------
+    controls, energy_kwh
+        By unit and name, shape ``(T,)``; by store, at the boundaries, shape ``(T+1,)``.
+    """
+    commands = commands_of(units, controls)
+    units = sorted(units, key=lambda unit: KINDS[unit.kind].order)
+    fleets = [Fleet(unit.kind, [unit]) for unit in units]
+    capacity_kwh = sum(heat_capacity_kwh(unit) for unit in units)
+    done: dict[str, dict[str, list[float]]] = {unit.name: {} for unit in units}
+    energy = {u.name: [u.state["energy_kwh"]] for u in units if KINDS[u.kind].stores}
+    for t in range(units[0].horizon.steps):
+        heat_kw, stored_kwh = 0.0, _stored_kwh(units, fleets)
+        for fleet, unit in zip(fleets, units, strict=True):
+            signals = {
+                "heat_missing_kw": np.array([-heat_kw]),
+                "hub_energy_kwh": np.array([stored_kwh]),
+                "hub_capacity_kwh": np.array([capacity_kwh]),
+                "p_others_kw": np.zeros(1),
+            }
+            wanted = commands.get(unit.name, np.full(unit.horizon.steps, np.nan))[t : t + 1]
+            result = fleet.step(t, wanted, signals)
+            heat_kw += float(result.heat_kw[0])
+            for name, values in result.controls.items():
+                done[unit.name].setdefault(name, []).append(float(values[0]))
+            if unit.name in energy:
+                energy[unit.name].append(float(result.energy_kwh[0]))
+    return (
+        {unit: {n: np.array(v) for n, v in x.items()} for unit, x in done.items()},
+        {unit: np.array(values) for unit, values in energy.items()},
+    )
+
+
+def _stored_kwh(units: Sequence[UnitData], fleets: Sequence[Fleet]) -> float:
+    pairs = zip(fleets, units, strict=True)
+    return sum(float(f.state["energy_kwh"][0]) for f, unit in pairs if stores_heat(unit))
+
+
+# -- (b) what is sampled is feasible for the optimiser ---------------------------------------------
+def violation(units: Sequence[UnitData], schedule: Schedule) -> tuple[float, str]:
+    """Greatest violation of the optimiser's rows and bounds by a schedule, and where."""
+    model, parts = priced_model(units, np.zeros(units[0].horizon.steps))
+    for part in parts:
+        worst, control = _fill_in(model, part, schedule)
+        if worst > ROW_TOLERANCE:
+            return worst, control
+    _fill_in_hubs(model, parts)
+    return max(_violations(model), default=(0.0, ""))
+
+
+def _fill_in(model: pyo.ConcreteModel, part: UnitTerms, schedule: Schedule) -> tuple[float, str]:
+    """Give a unit's variables their values; return how far a fixed control is missed."""
+    unit, x = part.unit.name, schedule.controls[part.unit.name]
+    worst = (0.0, "")
+    for name, controls in part.controls.items():
+        for t, control in enumerate(controls):
+            if hasattr(control, "is_expression_type"):
+                control.set_value(float(x[name][t]), skip_validation=True)
+            else:
+                worst = max(worst, (abs(control - float(x[name][t])), f"{unit}.{name}[{t}]"))
+    energy = model.component(unit.replace(".", "_")).component("energy_kwh")
+    for t in energy or ():
+        energy[t].set_value(float(schedule.energy_kwh[unit][t]), skip_validation=True)
+    return worst
+
+
+def _fill_in_hubs(model: pyo.ConcreteModel, parts: Sequence[UnitTerms]) -> None:
+    for hub in {part.unit.hub for part in parts} - {None}:
+        block = model.component(f"hub_{hub}")
+        members = [part for part in parts if part.unit.hub == hub]
+        for t in block.balance:
+            heat_kw = sum(pyo.value(part.flows[t].heat_kw) for part in members)
+            block.rejected_kw[t].set_value(max(heat_kw, 0.0))
+            block.unserved_kw[t].set_value(max(-heat_kw, 0.0))
+
+
+def _violations(model: pyo.ConcreteModel) -> list[tuple[float, str]]:
+    found = [
+        (max(-row.lslack(), -row.uslack()), row.name)
+        for row in model.component_data_objects(pyo.Constraint, active=True)
+    ]
+    for variable in model.component_data_objects(pyo.Var):
+        low, high = variable.bounds
+        value = variable.value
+        beyond = max(
+            value - high if high is not None else 0.0, low - value if low is not None else 0.0
+        )
+        if variable.is_binary():
+            beyond = max(beyond, abs(value - round(value)))
+        found.append((beyond, variable.name))
+    return found
+
+
+# -- (c) the optimum is never worse than the best sample -------------------------------------------
+def _check_optimum(
+    units: Sequence[UnitData], schedules: Sequence[Schedule], rng: np.random.Generator
+) -> None:
+    steps, dt_h = units[0].horizon.steps, units[0].horizon.dt_h
+    residual_kw = 250.0 + 300.0 * np.sin(np.arange(steps) / 9.0) + 20.0 * rng.standard_normal(steps)
+    loose_kw = np.full(steps, 150.0)
+    for cap_kw in (np.inf, 300.0):
+        terms = _terms(steps, dt_h, cap_kw)
+        best = value(
+            LocalChoice(units, terms).best(residual_kw, loose_kw), terms, residual_kw, loose_kw
+        )
+        sampled = min(value(s, terms, residual_kw, loose_kw) for s in schedules)
+        binaries = any(c.binary for unit in units for c in KINDS[unit.kind].controls)
+        if best > sampled + (GAP * abs(sampled) if binaries else 1e-6):
+            raise Disagreement(
+                f"with a cap of {cap_kw:g} kW the optimum costs {best:g} EUR, but a sampled "
+                f"schedule only {sampled:g}"
+            )
+
+
+def value(
+    schedule: Schedule, terms: ConnectionTerms, residual_kw: Array, curtailable_kw: Array
+) -> float:
+    """Cost of a schedule beside the power of all others, as an agent weighs it (M6)."""
+    p_kw, loose_kw = residual_kw + schedule.p_kw, curtailable_kw + schedule.curtailable_kw
+    own_eur = schedule.cost_eur + terms.co2_eur_per_kg * schedule.co2_kg
+    return float(terms.cost_eur(p_kw, loose_kw)) + own_eur
+
+
+def _terms(steps: int, dt_h: float, cap_kw: float) -> ConnectionTerms:
+    hours = np.arange(steps) * dt_h % 24
+    export = np.where(hours < 12, 0.05, 0.09)
+    return ConnectionTerms(
+        dt_h=dt_h,
+        export_eur_per_kwh=export,
+        import_eur_per_kwh=export + 0.2,
+        curtailment_eur_per_kwh=0.10,
+        co2_eur_per_kg=0.05,
+        peak_eur_per_kw=0.0,
+        penalty_eur_per_kwh=PENALTY_EUR_PER_KWH,
+        p_max_kw=np.full(steps, cap_kw),
+        p_min_kw=np.full(steps, -np.inf),
+    )

@@ -1,0 +1,47 @@
+"""Code of the user's own, named ``module:name``: from the working directory, or installed."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from pathlib import Path
+from typing import Any
+
+from quartier.errors import InputError, place
+
+
+def named(path: str, what: str) -> Any:
+    """Return what ``module:name`` (mosaik's notation) stands for.
+
+    Parameters
+    ----------
+    path
+        ``module:name``; the module is looked for in the working directory first.
+    what
+        What is named so, for the error: ``coordination 'mine:Mine'``.
+
+    Raises
+    ------
+    InputError
+        If the module cannot be imported, or has nothing of this name: what is wrong with a
+        module of the user's is wrong input.
+    """
+    module_name, _, name = path.partition(":")
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.insert(0, here)
+    try:
+        found = getattr(importlib.import_module(module_name), name, None)
+    except Exception as error:
+        raise InputError([f"{what}: {_why(error, module_name, here)}"]) from error
+    if found is None:
+        raise InputError([f"{what}: module {module_name!r} has no class {name!r}"])
+    return found
+
+
+def _why(error: Exception, module_name: str, here: str) -> str:
+    lacking = isinstance(error, ModuleNotFoundError) and error.name
+    if lacking and module_name.startswith(lacking):
+        return f"no module {module_name!r} in {here} or installed"
+    where = "" if isinstance(error, SyntaxError) else place(error, here)
+    return f"cannot import {module_name!r}: {type(error).__name__}: {error}{where}"
