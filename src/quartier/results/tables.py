@@ -49,6 +49,7 @@ _TEXTS = {
     "asset",
     "hub",
     "kind",
+    "lost_to",
     "mechanism",
     "method",
     "name",
@@ -107,13 +108,15 @@ TABLES: dict[str, dict[str, ColumnType]] = {
         "gate neighbourhood method point objective value chosen", objective=ColumnType.TEXT
     ),
     "shares": _columns("time neighbourhood shared_kw price_eur_per_kwh"),
-    "messages": _columns("sim_time_s gate sender receiver kind bytes delivered"),
+    "messages": _columns("sim_time_s gate sender receiver kind bytes delivered delay_s lost_to"),
 }
 """Columns of every table with their types, in the order in which they are written.
 
 Units are in the names; power is positive into the grid. ``redispatch.p_set_kw`` is the cap on
 feed-in, or where ``reason_element`` ends with ``(consumption)`` the least power, the cap on
 consumption; ``redispatch.cost_eur`` is what the reduction costs if nothing of it is stored.
+``messages.delay_s`` is the time until a message arrives or would have; ``messages.lost_to`` says
+why it was not delivered: loss, link is down, sender is down or receiver is down.
 ``iterations`` and ``tap_pos`` are numbers, NaN where there is nothing to count.
 """
 

@@ -13,6 +13,7 @@ from quartier.grid.network import Network
 from quartier.grid.simbench import NEWEST_SCENARIO
 from quartier.quantities import Array, Horizon
 from quartier.scenario import checks
+from quartier.scenario.communication_checks import check_communication
 from quartier.scenario.findings import Findings
 from quartier.scenario.grid_data import GridData, read_grid, simbench_scenario
 from quartier.scenario.members import Members
@@ -80,6 +81,8 @@ def assemble(
     plants = grid.plants if grid else ()
     forecasts = dict(_forecasts(scenario, horizon, reader, findings, (*units, *plants)))
     checks.check(scenario, units, signals, findings, complete=complete)
+    if complete and grid is not None:
+        check_communication(scenario, units, plants, findings)
     if findings.problems or grid is None:
         return None, findings.problems
     return ScenarioData(horizon, grid, buses, units, signals, forecasts), []

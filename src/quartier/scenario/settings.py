@@ -6,7 +6,18 @@ from typing import Annotated, Literal
 
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
+from quartier.scenario.communication import CommunicationSettings
 from quartier.units.base import Frozen
+
+__all__ = [
+    "CommunicationSettings",
+    "GateSettings",
+    "NegotiationSettings",
+    "OptimisationSettings",
+    "RecordSettings",
+    "RedispatchSettings",
+    "Share",
+]
 
 Share = Annotated[float, Field(ge=0, le=1)]
 """A number from 0 to 1."""
@@ -95,15 +106,6 @@ class NegotiationSettings(Frozen):
     came in meanwhile, and agents do not all answer the same news at once."""
     rebroadcast_s: PositiveFloat = 5.0
     """Simulated time in s between two digests that an agent sends against lost messages."""
-
-
-class CommunicationSettings(Frozen):
-    """What the messages go through."""
-
-    delay_s: NonNegativeFloat = 0.05
-    """Delay of a message in s."""
-    loss: float = Field(0.0, ge=0, lt=1)
-    """Share of the messages that are lost."""
 
 
 class RecordSettings(Frozen):

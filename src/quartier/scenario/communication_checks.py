@@ -1,0 +1,130 @@
+"""What must hold between the settings of communication and who there is to communicate."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import combinations
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from quartier.scenario.communication import (
+    DSO,
+    CommunicationSettings,
+    LinkSettings,
+    OutageSettings,
+    is_meant,
+)
+from quartier.scenario.findings import Findings
+from quartier.scenario.models import Scenario
+from quartier.scenario.problems import suggestion
+from quartier.units.base import UnitData
+
+Flags: TypeAlias = NDArray[np.bool_]
+
+
+def check_communication(
+    scenario: Scenario, units: Sequence[UnitData], plants: Sequence[UnitData], findings: Findings
+) -> None:
+    """Note agents and links that are not there, and settings that cannot come into play.
+
+    Parameters
+    ----------
+    units, plants
+        All units of the neighbourhoods, and the plants that take part in redispatch.
+    """
+    if DSO in scenario.neighbourhoods:
+        findings.add(f"neighbourhoods.{DSO}", "is the name of the DSO's agent; rename it")
+    settings = scenario.communication
+    if not settings.links and not settings.outages:
+        return
+    groups = {place: _agents(units, place) for place in scenario.neighbourhoods}
+    names = [DSO, *groups, *(p.name for p in plants)]
+    names += [agent for group in groups.values() for agent in group]
+    _check_links(settings, names, _talks(names, groups), findings)
+    _check_outages(scenario, names, findings)
+
+
+def _agents(units: Sequence[UnitData], place: str) -> list[str]:
+    return list(dict.fromkeys(u.agent for u in units if u.neighbourhood == place))
+
+
+def _talks(names: Sequence[str], groups: Mapping[str, Sequence[str]]) -> Flags:
+    """Who may send to whom, shape ``(n, n)``: the DSO and the points, and each neighbourhood."""
+    at = {name: k for k, name in enumerate(names)}
+    inside = {agent for group in groups.values() for agent in group}
+    points = [at[name] for name in names if name not in inside and name != DSO]
+    talks = np.zeros((len(names), len(names)), dtype=bool)
+    talks[at[DSO], points] = talks[points, at[DSO]] = True
+    for place, group in groups.items():
+        own = [at[place], *(at[agent] for agent in group)]
+        talks[np.ix_(own, own)] = True
+    np.fill_diagonal(talks, False)
+    return talks
+
+
+def _check_links(
+    settings: CommunicationSettings, names: Sequence[str], talks: Flags, findings: Findings
+) -> None:
+    """Every link must know its agents, and be the first that fits some pair of them."""
+    free = talks.copy()
+    for key, link in settings.links.items():
+        path = f"communication.links.{key}"
+        lacking = list(_lacking(link, names))
+        for problem in lacking:
+            findings.add(path, problem)
+        fits = talks & _fits(link, names)
+        if not fits.any() and not lacking:
+            findings.add(path, "none of its senders ever talks to one of its receivers; remove it")
+        elif not (fits & free).any() and not lacking:
+            findings.add(path, "earlier links take all of its pairs of agents; put it before them")
+        free &= ~fits
+
+
+def _lacking(link: LinkSettings, names: Sequence[str]) -> Iterator[str]:
+    for pattern in (*link.sender_patterns, *link.receiver_patterns):
+        if not any(is_meant(pattern, name) for name in names):
+            yield f"there is no agent {pattern!r}{suggestion(pattern, names)}"
+
+
+def _fits(link: LinkSettings, names: Sequence[str]) -> Flags:
+    """Pairs of agents whose messages a link could carry, shape ``(n, n)``."""
+    sends, receives = (
+        np.array([any(is_meant(pattern, name) for pattern in patterns) for name in names])
+        for patterns in (link.sender_patterns, link.receiver_patterns)
+    )
+    there = np.logical_and.outer(sends, receives)
+    return np.asarray(there | there.T if link.both_ways else there)
+
+
+def _check_outages(scenario: Scenario, names: Sequence[str], findings: Findings) -> None:
+    settings, gates = scenario.communication, _gate_count(scenario)
+    for k, outage in enumerate(settings.outages):
+        path = f"communication.outages.{k}"
+        if outage.agent is not None and outage.agent not in names:
+            near = suggestion(outage.agent, names)
+            findings.add(path, f"there is no agent {outage.agent!r}{near}")
+        if outage.link is not None and outage.link not in settings.links:
+            near = suggestion(outage.link, settings.links)
+            findings.add(path, f"there is no link {outage.link!r} in communication.links{near}")
+        late = [gate for gate in outage.gates or () if gate >= gates]
+        if late:
+            findings.add(path, f"there is no gate {late[0]}; the last one is {gates - 1}")
+    _check_overlaps(settings.outages, findings)
+
+
+def _gate_count(scenario: Scenario) -> int:
+    gates, steps = scenario.gates, scenario.horizon.steps
+    return len(range(gates.first, steps, gates.every or steps))
+
+
+def _check_overlaps(outages: Sequence[OutageSettings], findings: Findings) -> None:
+    """What is down already cannot go down."""
+    for (i, one), (k, other) in combinations(enumerate(outages), 2):
+        same = (one.agent, one.link) == (other.agent, other.link)
+        together = one.gates is None or other.gates is None or set(one.gates) & set(other.gates)
+        if same and together and one.from_s < other.end_s and other.from_s < one.end_s:
+            findings.add(
+                f"communication.outages.{k}", f"overlaps with outage {i} of the same; join them"
+            )
