@@ -1,4 +1,4 @@
-"""What there is to choose from: scenarios, coordination mechanisms, kinds of units."""
+"""What there is: scenarios, coordination mechanisms, kinds of units, KPIs."""
 
 from __future__ import annotations
 
@@ -38,6 +38,15 @@ def units() -> Rows:
         yield name, _summary(type(kind).__doc__)
 
 
+def kpis() -> Rows:
+    """KPIs with their units and what they are called."""
+    from quartier.kpi import KPIS
+
+    for name, kpi in {kpi.name: kpi for kpi in KPIS}.items():
+        unit = "" if kpi.unit == "1" else f" in {kpi.unit}"
+        yield name, f"{kpi.label}{unit}"
+
+
 def _class_summary(path: str) -> str:
     """First line of a class's docstring, read without importing what the class needs."""
     module, _, name = path.partition(":")
@@ -57,5 +66,6 @@ CATALOGUE: dict[str, Callable[[], Rows]] = {
     "scenarios": scenarios,
     "coordinations": coordinations,
     "units": units,
+    "kpis": kpis,
 }
 """All that can be listed, in this order."""

@@ -189,11 +189,11 @@ def validate(
 @app.command("list")
 def list_(
     what: Annotated[
-        Literal["scenarios", "coordinations", "units"] | None,
+        Literal["scenarios", "coordinations", "units", "kpis"] | None,
         typer.Argument(help="What to list (default: all)."),
     ] = None,
 ) -> None:
-    """List scenarios, coordination mechanisms and kinds of units."""
+    """List scenarios, coordination mechanisms, kinds of units and KPIs."""
     with exit_codes():
         for title in [what] if what else CATALOGUE:
             print_rows(title, CATALOGUE[title]())

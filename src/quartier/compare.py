@@ -22,6 +22,7 @@ from quartier.results.comparison import is_comparison, write_figures, write_mani
 from quartier.results.folder import RUNS, free_folder
 from quartier.run import Clock, Story, as_asked, earlier_baseline, empty_folder, label
 from quartier.scenario.load import LoadedScenario, load
+from quartier.units.kinds import is_own
 
 WORST_FIRST = ("failed", "degraded", "complete")
 """States of a comparison."""
@@ -119,8 +120,9 @@ class Campaign:
             self.instance = build(self.loaded, self.loaded.scenario.seed)
 
     def _reuse(self, name: str, places: Sequence[Path]) -> None:
-        """Take a finished run; not of a class of the user's own, whose code is not known."""
-        if name in COORDINATIONS:
+        """Take a finished run; not with classes of the user's own, whose code is not known."""
+        units = self.loaded.scenario.unit_items().values()
+        if name in COORDINATIONS and not any(is_own(unit.kind) for unit in units):
             found = finished_run(identity(self._under(name), name), places)
             if found is not None:
                 error = found.manifest["error"]

@@ -27,6 +27,36 @@ KW_PER_MW = 1000.0
 POWER_TOLERANCE_KW = 1e-6
 """Two powers closer than this are the same power."""
 
+UNITS = {
+    "kw": "kW",
+    "kwh": "kWh",
+    "kvar": "kvar",
+    "mw": "MW",
+    "mwh": "MWh",
+    "mvar": "Mvar",
+    "ka": "kA",
+    "pu": "pu",
+    "degree": "degree",
+    "degc": "degC",
+    "percent": "%",
+    "kg": "kg",
+    "eur": "EUR",
+    "eur_per_kwh": "EUR/kWh",
+    "eur_per_kg": "EUR/kg",
+    "kg_per_kwh": "kg/kWh",
+    "s": "s",
+    "h": "h",
+    "bytes": "B",
+}
+"""Units by the ending of a name."""
+
+
+def unit_of(name: str) -> str | None:
+    """Return the unit that a name ends with, ``kW`` for ``p_kw``; None if it has none."""
+    parts = name.split("_")
+    endings = ("_".join(parts[k:]) for k in range(len(parts)))
+    return next((UNITS[ending] for ending in endings if ending in UNITS), None)
+
 
 @dataclass(frozen=True)
 class Horizon:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import pyarrow as pa
@@ -13,6 +13,11 @@ import pyarrow.parquet
 
 from quartier.errors import InputError
 from quartier.results.tables import schema
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+    from quartier.results.plot import Plot
 
 
 class Result:
@@ -46,6 +51,18 @@ class Result:
 
     def __repr__(self) -> str:
         return f"Result({str(self.dir)!r})"
+
+    def _repr_html_(self) -> str:
+        from quartier.results.html import run_html
+
+        return run_html(self)
+
+    @cached_property
+    def plot(self) -> Plot:
+        """Figures of the report: ``result.plot.loading_map()``, ``result.plot.schedule()``, ..."""
+        from quartier.results.plot import Plot
+
+        return Plot(self)
 
     @cached_property
     def manifest(self) -> dict[str, Any]:
@@ -95,6 +112,46 @@ class Result:
             raise KeyError(f"no table {name!r} in {self.dir}; tables: {', '.join(self.tables)}")
         frame: pd.DataFrame = read_parts(self.dir, name).to_pandas()
         return frame
+
+    # -- for other tools --------------------------------------------------------------------------
+    def to_xarray(self) -> xr.Dataset:
+        """Return all tables and KPIs as one :class:`xarray.Dataset` with units.
+
+        A column of a table with one row per time and element is laid out over both:
+        ``lines_loading_percent`` over ``time`` and ``line``. All other tables keep their rows over
+        a dimension of their own: ``redispatch_p_set_kw`` over ``redispatch_row``. Times are UTC;
+        text that does not apply is empty.
+
+        Raises
+        ------
+        InputError
+            If xarray is not installed.
+        """
+        from quartier.results.export import to_xarray
+
+        return to_xarray(self)
+
+    def to_netcdf(self, path: str | Path) -> Path:
+        """Write what :meth:`to_xarray` returns into one netCDF file, and return its path.
+
+        Raises
+        ------
+        InputError
+            If xarray or netCDF4 is not installed.
+        """
+        from quartier.results.export import to_netcdf
+
+        return to_netcdf(self, path)
+
+    def to_csv(self, folder: str | Path) -> Path:
+        """Write every table into a CSV file of a folder, and the KPIs into ``kpis.csv``.
+
+        Comma, decimal point, times in UTC (``2016-07-25T00:00:00Z``); what does not apply is
+        empty. Files of the same names are overwritten. Return the folder.
+        """
+        from quartier.results.export import to_csv
+
+        return to_csv(self, folder)
 
     def _json(self, name: str) -> dict[str, Any]:
         path = self.dir / name
