@@ -13,8 +13,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from quartier.centralised.bilevel import Execution, Game
 from quartier.centralised.central import Operator
+from quartier.centralised.execution import Execution
+from quartier.centralised.game import Game
 from quartier.centralised.individual import Process
 from quartier.centralised.joint import Joint
 from quartier.centralised.kkt import Conditions

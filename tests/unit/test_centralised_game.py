@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from quartier.centralised.bilevel import Execution, Game
 from quartier.centralised.central import Operator
+from quartier.centralised.execution import Execution
 from quartier.centralised.form import Solver
+from quartier.centralised.game import Game
 from quartier.centralised.individual import Process
 from quartier.centralised.kkt import Conditions
 from quartier.centralised.member import Member

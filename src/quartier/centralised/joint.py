@@ -103,11 +103,17 @@ class Joint:
     # -- cost -----------------------------------------------------------------------------------
     def upper_cost(self) -> tuple[Array, float]:
         """Cost and offset of the leader: U1 losses, U2 imports, U3 redispatch (M4)."""
+        settings, dt_h = self.grid.problem.settings, self.grid.assets.dt_h
+        cost, offset = self.redispatch_cost()
+        loss_price = max(settings.loss_price_eur_per_kwh, LEAST_PRICE_EUR_PER_KWH)
+        cost[self.layout.loss] = dt_h * loss_price
+        cost[self.layout.imports] = dt_h * self._import_price
+        return cost, offset
+
+    def redispatch_cost(self) -> tuple[Array, float]:
+        """Cost and offset of redispatch alone (U3)."""
         layout, assets = self.layout, self.grid.assets
-        settings, dt_h = self.grid.problem.settings, assets.dt_h
-        cost, offset = np.zeros(layout.size), 0.0
-        cost[layout.loss] = dt_h * max(settings.loss_price_eur_per_kwh, LEAST_PRICE_EUR_PER_KWH)
-        cost[layout.imports] = dt_h * self._import_price
+        dt_h, cost, offset = assets.dt_h, np.zeros(layout.size), 0.0
         lower = np.maximum(assets.lower_price / KW_PER_MW, LEAST_PRICE_EUR_PER_KWH)
         for place, price in enumerate(lower[len(self.members) :]):
             cost[layout.plants[:, place]] = -dt_h * price

@@ -1,0 +1,142 @@
+"""From the solution of the game to what everybody does (M7).
+
+Caps follow from the charges (see :mod:`quartier.centralised.kkt`): P_set is the planned power where
+the charge is positive; elsewhere a neighbourhood gets the headroom that AC limits leave it, as in
+redispatch, so that what it plans anew overloads no other step.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from quartier.centralised.central import limit_of
+from quartier.centralised.game import Game
+from quartier.centralised.individual import records, unkept
+from quartier.centralised.leader import Leader
+from quartier.centralised.network import SOLVED
+from quartier.coordination import Cap, Plan, UnitPlan
+from quartier.planning import Row, plant_plan
+from quartier.quantities import KW_PER_MW, Array
+from quartier.redispatch.caps import Room, cap_rows, caps_of
+from quartier.redispatch.cure import Cured
+from quartier.redispatch.grid_model import GridModel
+from quartier.redispatch.headroom import headroom
+
+ROUNDS = 5
+"""Most rounds of fitting the plants to the answers."""
+ROUND_KW = 1e-3
+"""Room left above a planned power, so that rounding does not turn a cap into a violation."""
+
+
+class Execution:
+    """From the solution of the game to what everybody does.
+
+    Parameters
+    ----------
+    game
+        The game, solved.
+    """
+
+    def __init__(self, game: Game) -> None:
+        self.game, self.process = game, game.process
+        self.grid = game.grid
+        self.trouble: list[str] = []
+        self._cap()
+        self._answer()
+        self._fit_plants()
+
+    def _cap(self) -> None:
+        """P_set: the plan where a charge makes it bind, else the headroom in AC (M4, rule 3)."""
+        game, power = self.game, self.game.power_mw
+        self._model, self._cured = self._cured_at(power)
+        room = Room(headroom(self._model, self._cured, 1), headroom(self._model, self._cured, -1))
+        self._room, self.caps = room, caps_of(self._model.assets, self._cured, room)
+        for k, member in enumerate(game.members):
+            name, binding = member.problem.name, game.binding(k)
+            cap = self.caps[name]
+            # A cap on consumption never demands feed-in.
+            least = np.minimum(np.maximum(cap.p_min_kw, binding.p_min_kw - ROUND_KW), 0.0)
+            most = np.minimum(cap.p_max_kw, binding.p_max_kw + ROUND_KW)
+            self.caps[name] = Cap(np.maximum(most, 0.0), least)
+
+    def _cured_at(self, power_mw: Array) -> tuple[GridModel, Cured]:
+        """The plan as redispatch would have it: moved are plants, and who is charged for it."""
+        assets = self.grid.assets
+        offered = assets.offered_mw.copy()
+        for k in range(len(self.game.members)):
+            cap = self.game.binding(k)
+            free = np.isinf(cap.p_max_kw) & np.isinf(cap.p_min_kw)
+            offered[:, k] = np.where(free, power_mw[:, k], offered[:, k])
+        model = GridModel(
+            self.grid.problem.network, replace(assets, offered_mw=offered), self.grid.model.settings
+        )
+        state = model.solve(power_mw, self.grid.tap_pos)
+        excess = model.excess(state)
+        moved = np.abs(power_mw - offered) * KW_PER_MW > ROUND_KW
+        tight = np.broadcast_to(excess.argmax(axis=1)[:, None], power_mw.shape)
+        driving = np.where(moved, tight, -1)
+        congested = np.asarray(moved.any(axis=1))
+        return model, Cured(power_mw, state, excess, congested, driving)
+
+    def _answer(self) -> None:
+        number = len(self.process.rounds.history) + 1
+        for name, own in self.process.own.items():
+            own.answer(number, self.caps[name])
+
+    def _fit_plants(self) -> None:
+        """Set the plants for what the neighbourhoods answered, checked by AC power flow."""
+        own = self.process.own
+        p_kw = np.column_stack([own[m.problem.name].solution.p_kw for m in self.game.members])
+        for _ in range(ROUNDS):
+            leader = self.game.leader
+            answer = leader.solve(p_kw)
+            self.power_mw = np.column_stack([p_kw / KW_PER_MW, leader.plants_mw(answer)])
+            worst = self.grid.worst(self.grid.solve(self.power_mw))
+            if worst <= SOLVED:
+                return
+            self.grid.linearise(self.power_mw)
+            self.game.leader = Leader(self.game.joint)
+        self.trouble.append("bilevel: a limit of the grid is violated in AC under the answers")
+
+    def plan(self) -> Plan:
+        """What everybody shall do."""
+        process, assets = self.process, self.grid.assets
+        caps = dict(self.caps)
+        for k, name in enumerate(assets.names):
+            if name not in process.own:
+                limit = limit_of(self.power_mw[:, k], assets.offered_mw[:, k])
+                caps[name] = Cap(limit, np.full_like(limit, -np.inf))
+        return Plan(
+            units=dict(self._units(caps)),
+            offers={offer.asset: offer for offer in process.offers},
+            caps=caps,
+            tap_pos=self.grid.tap_pos,
+            records=self._records(caps),
+            degraded=(*self.trouble, *unkept(process.own)),
+        )
+
+    def _units(self, caps: Mapping[str, Cap]) -> Iterator[tuple[str, UnitPlan]]:
+        for own in self.process.own.values():
+            yield from own.unit_plans()
+        for plant in self.process.problem.plants:
+            yield plant.name, plant_plan(plant.series["available_kw"], caps[plant.name].p_max_kw)
+
+    def _records(self, caps: Mapping[str, Cap]) -> dict[str, Any]:
+        process = self.process
+        tables = records(process.problem, process.rounds, process.own, self.game.rows)
+        rows: Sequence[Row] = [
+            {**row, "round": len(process.rounds.history) + 1}
+            for row in cap_rows(
+                process.problem.horizon,
+                process.offers,
+                self._model,
+                self._cured,
+                self._room,
+                caps,
+            )
+        ]
+        return {**tables, "redispatch": rows}
