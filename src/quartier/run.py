@@ -21,6 +21,7 @@ from quartier.fingerprint import identity
 from quartier.grid.recycled import RecycledPowerFlow
 from quartier.instance import Instance, build
 from quartier.progress import Progress, SilentProgress, is_cancellation
+from quartier.report import write_report
 from quartier.results import Result, RunWriter, new_run_directory, run_log
 from quartier.run_warnings import warnings
 from quartier.scenario.load import LoadedScenario, load
@@ -63,6 +64,7 @@ def run(
         baseline = earlier or story.baseline(folder)
         story.execute(mechanism, writer)
         story.conclude(writer, baseline)
+    story.report(writer)
     progress.done()
     return Result.open(folder)
 
@@ -194,6 +196,20 @@ class Story:
         writer.update(warnings=told)
         trouble = "; ".join(self.degraded)
         self._end(writer, "degraded" if trouble else "complete", trouble or None)
+
+    def report(self, writer: RunWriter) -> None:
+        """Write ``report.html``; a run is not lost if that fails."""
+        self.progress.phase(f"{self.title}Report")
+        with run_log(writer.directory):
+            try:
+                with self.clock.phase("report"):
+                    write_report(Result(writer.directory))
+            except Exception:
+                logger.exception(
+                    "no report.html was written; the run itself is whole. Try: quartier report %s",
+                    writer.directory,
+                )
+        writer.update(wall_times_s=self.clock.seconds)
 
     def _end(self, writer: RunWriter, status: str, error: str | None) -> None:
         writer.update(wall_times_s=self.clock.seconds)

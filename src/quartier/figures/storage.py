@@ -1,0 +1,62 @@
+"""Energy in stores."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from quartier.figures import style
+
+
+def stores(
+    units: pd.DataFrame, neighbourhood: str, start_kwh: Mapping[str, float] | None = None
+) -> go.Figure:
+    """Energy in a neighbourhood's stores at the end of every step.
+
+    Parameters
+    ----------
+    units
+        Table of a run; units with an ``energy_kwh`` are stores (charging stations left out: their
+        vehicles are in :func:`quartier.figures.ev_stays.ev_stays`).
+    neighbourhood
+        Name.
+    start_kwh
+        Energy at the start of the run by unit, where known.
+    """
+    made = style.figure(
+        f"Energy in the stores of {neighbourhood}", x="time (UTC)", y="energy (kWh)", unit="kWh"
+    )
+    made.update_layout(hovermode="x unified")
+    made.update_yaxes(rangemode="tozero")
+    for number, (unit, rows) in enumerate(of_neighbourhood(units, neighbourhood).groupby("unit")):
+        first = (start_kwh or {}).get(str(unit))
+        _add_store(made, str(unit).removeprefix(f"{neighbourhood}."), rows, first, number)
+    return made
+
+
+def of_neighbourhood(units: pd.DataFrame, neighbourhood: str) -> pd.DataFrame:
+    """Rows of the stores of a neighbourhood."""
+    own = units[(units["neighbourhood"] == neighbourhood) & units["energy_kwh"].notna()]
+    return own[own["kind"] != "ev_station"]
+
+
+def _add_store(
+    made: go.Figure, name: str, rows: pd.DataFrame, first: float | None, number: int
+) -> None:
+    """Add a line through the energies at the ends of the steps, where ``energy_kwh`` holds."""
+    step = pd.Timedelta(style.step_ms(rows["time"]), unit="ms")
+    times, energy = list(rows["time"] + step), rows["energy_kwh"].tolist()
+    if first is not None:
+        times, energy = [rows["time"].iloc[0], *times], [first, *energy]
+    made.add_trace(
+        go.Scatter(
+            x=style.utc(times),
+            y=energy,
+            name=name,
+            mode="lines",
+            line=style.line(number, 2.5),
+            hovertemplate="%{y:.1f} kWh",
+        )
+    )

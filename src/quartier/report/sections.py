@@ -1,0 +1,169 @@
+"""The sections of a run's report, from its KPIs to how it was made."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from quartier.errors import InputError
+from quartier.report.blocks import Block, Choice, Custom, Figure, Note, Section, Table
+from quartier.report.kpis import kpi_blocks
+from quartier.results import Result
+from quartier.results.plot import WITHOUT, Plot
+
+
+def run_sections(result: Result, plot: Plot, explorer: Custom | None) -> Iterator[Section]:
+    """Yield the sections in the order of the page."""
+    yield Section("kpis", "KPIs", kpi_blocks(result))
+    yield grid_section(plot, explorer)
+    yield redispatch_section(result, plot, explorer)
+    yield schedules_section(plot)
+    yield stores_section(plot)
+    yield ev_section(plot)
+    yield negotiation_section(result, plot)
+    yield optimisers_section(result)
+    yield costs_section(result, plot)
+    yield about_section(result)
+
+
+def block(name: str, draw: Callable[[], go.Figure], lead: str = "") -> Block:
+    """Return a figure, or a note that says why there is none."""
+    try:
+        return Figure(name, draw(), lead)
+    except InputError as error:
+        return Note(_sentence(error))
+
+
+def by_neighbourhood(plot: Plot, name: str, draw: Callable[[str], go.Figure], lead: str) -> Block:
+    """Return a figure a neighbourhood, of which the reader chooses one."""
+    options = {
+        place: [block(f"{name}-{number}", lambda place=place: draw(place), lead)]  # type: ignore[misc]
+        for number, place in enumerate(plot.neighbourhoods)
+    }
+    if all(isinstance(inner[0], Note) for inner in options.values()):
+        return next(iter(options.values()))[0]
+    return Choice(f"{name}-choice", "Neighbourhood", options)
+
+
+def _sentence(error: InputError) -> str:
+    """The first problem without the folder that it is in."""
+    text = error.problems[0].split(": ", 1)[-1]
+    return text[:1].upper() + text[1:] + ("" if text.endswith(".") else ".")
+
+
+def grid_section(plot: Plot, explorer: Custom | None) -> Section:
+    """Map with time slider, heat map, voltages."""
+    if explorer is None:
+        return Section("grid", "Grid", [Note("There are no results of the grid to show.")])
+    heat = "Highest loading on top; crosses are above the limit. Click a cell, or move with the"
+    heat += " arrow keys and press Enter, to show that element and step above."
+    return Section(
+        "grid",
+        "Grid",
+        [
+            explorer,
+            block("loading", plot.loading, heat),
+            block("voltages", plot.voltages, "At every step the two buses nearest to a limit."),
+        ],
+        "The map starts at the step with the highest line loading. Choose a line to see its loading"
+        " and the caps (P_set) set because of it; choose a cap to see who reacted and how.",
+    )
+
+
+def redispatch_section(result: Result, plot: Plot, explorer: Custom | None) -> Section:
+    """Causes, every measure, and how neighbourhoods answered."""
+    title = "Redispatch"
+    if "redispatch" not in result.tables or explorer is None:
+        return Section("redispatch", title, [Note(_why(WITHOUT["redispatch"]))])
+    lead = "What the caps take from what was offered, by the element that would be overloaded."
+    answer = "Units that feed in less, or draw more, than in the offer are below zero."
+    return Section(
+        "redispatch",
+        title,
+        [
+            block("causes", plot.causes, lead),
+            Custom("measures.html.j2", {}),
+            by_neighbourhood(plot, "reactions", plot.reaction, answer),
+        ],
+    )
+
+
+def schedules_section(plot: Plot) -> Section:
+    """Units of each neighbourhood."""
+    lead = "Bars: units by kind. Lines: what was offered, allowed and done at the connection point."
+    drawn = by_neighbourhood(plot, "schedules", plot.schedule, lead)
+    return Section("schedules", "Schedules", [drawn])
+
+
+def stores_section(plot: Plot) -> Section:
+    """Energy in stores."""
+    drawn = by_neighbourhood(plot, "stores", plot.stores, "Energy at the end of every step.")
+    return Section("stores-part", "Storage", [drawn])
+
+
+def ev_section(plot: Plot) -> Section:
+    """Stays of vehicles."""
+    lead = "A bar a stay; its filled part is the share of the energy due that was delivered."
+    return Section("ev", "Charging", [by_neighbourhood(plot, "ev-stays", plot.ev_stays, lead)])
+
+
+def negotiation_section(result: Result, plot: Plot) -> Section:
+    """How agents came to agree."""
+    blocks: list[Block] = []
+    if "negotiations" not in result.tables:
+        blocks.append(Note(_why(WITHOUT["traces"])))
+    else:
+        lead = "Cost plus penalties of the best plan that any agent knows of."
+        blocks.append(block("objective", plot.objective, lead))
+        blocks.append(_table(result, "negotiations", "Negotiations"))
+        blocks.append(block("messages", plot.messages))
+        if "messages" in result.tables:
+            blocks.append(block("message-times", plot.message_times))
+    lead = "Each point is a plan that is best for some weighing of the objectives."
+    blocks.append(by_neighbourhood(plot, "front", plot.front, lead))
+    return Section("negotiation", "Negotiation", blocks)
+
+
+def optimisers_section(result: Result) -> Section:
+    """What solvers said."""
+    if "solves" not in result.tables:
+        return Section("solves-part", "Optimisers", [Note(_why(WITHOUT["solves"]))])
+    return Section("solves-part", "Optimisers", [_table(result, "solves", "Problems solved")])
+
+
+def costs_section(result: Result, plot: Plot) -> Section:
+    """Costs by KPI."""
+    if not (result.dir / "kpis.json").exists():
+        return Section("costs-part", "Costs", [Note("There are no KPIs to read costs from.")])
+    return Section("costs-part", "Costs", [block("costs", plot.costs)])
+
+
+def about_section(result: Result) -> Section:
+    """How the run was made."""
+    manifest = result.manifest
+    rows = {
+        "Run folder": result.dir.resolve().name,
+        "Started": str(manifest["started"]),
+        "Finished": str(manifest.get("finished") or "not finished"),
+        "Overrides": ", ".join(manifest["overrides"]) or "none",
+        "Baseline": str(manifest.get("baseline") or "none"),
+    }
+    for phase, seconds in (manifest.get("wall_times_s") or {}).items():
+        rows[f"Wall time of {phase}"] = f"{seconds:.2f} s"
+    for package, version in manifest["versions"].items():
+        rows[f"Version of {package}"] = str(version)
+    frame = pd.DataFrame({"what": list(rows), "value": list(rows.values())}, index=list(rows))
+    table = Table("about-table", "How this run was made", frame, {"what": "", "value": ""})
+    return Section("about", "About", [table])
+
+
+def _table(result: Result, name: str, title: str) -> Table:
+    """A table of the run as it stands, without columns that are empty."""
+    frame = result.table(name).dropna(axis=1, how="all")
+    return Table(f"{name}-table", title, frame)
+
+
+def _why(text: str) -> str:
+    return text[:1].upper() + text[1:] + "."

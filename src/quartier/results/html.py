@@ -1,0 +1,59 @@
+"""A run as a notebook shows it: status and the KPIs that decide."""
+
+from __future__ import annotations
+
+from html import escape
+from typing import TYPE_CHECKING
+
+from quartier.errors import InputError
+from quartier.results.numbers import text
+
+if TYPE_CHECKING:
+    from quartier.results.result import Result
+
+DECIDING = (
+    "overloads",
+    "voltage_violations",
+    "max_line_loading",
+    "redispatch_energy",
+    "redispatch_cost",
+    "curtailed_energy",
+    "ev_energy_missing",
+    "heat_unserved",
+    "co2_local",
+    "cost",
+)
+"""KPIs in the short table."""
+
+
+def run_html(result: Result) -> str:
+    """Return a small HTML table: scenario, mechanism, status, and the KPIs that decide."""
+    manifest = result.manifest
+    error = f": {manifest['error']}" if manifest.get("error") else ""
+    head = (
+        f"<p><strong>{escape(str(manifest['scenario']['name']))}</strong>, "
+        f"{escape(str(manifest['coordination']))}, seed {manifest['seed']}: "
+        f"<strong>{escape(result.status)}</strong>{escape(error)}<br>"
+        f"<code>{escape(str(result.dir))}</code></p>"
+    )
+    return f"<div>{head}{_table(result)}</div>"
+
+
+def _table(result: Result) -> str:
+    try:
+        kpis = result.kpi_table
+    except InputError as error:
+        return f"<p>{escape(error.problems[0])}</p>"
+    shown = kpis.reindex([name for name in DECIDING if name in kpis.index])
+    rows = [
+        f"<tr><th scope='row' style='text-align:left'>{escape(str(row['label']))}</th>"
+        f"<td style='text-align:right'>{text(row['value'])}</td>"
+        f"<td style='text-align:left'>{escape(_unit(str(row['unit'])))}</td></tr>"
+        for row in shown.to_dict("records")
+    ]
+    more = f"<caption>{len(kpis)} KPIs in <code>result.kpis</code></caption>"
+    return f"<table>{more}<tbody>{''.join(rows)}</tbody></table>"
+
+
+def _unit(unit: str) -> str:
+    return "" if unit == "1" else unit

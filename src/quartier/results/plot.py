@@ -1,0 +1,221 @@
+"""``result.plot``: the figures of the report, in a notebook."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from functools import cached_property
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from quartier.errors import InputError
+from quartier.figures import (
+    costs,
+    ev_stays,
+    grid,
+    grid_map,
+    heat_map,
+    limits,
+    negotiation,
+    redispatch,
+    schedules,
+    storage,
+)
+from quartier.results.grid_file import read_grid
+
+if TYPE_CHECKING:
+    from quartier.results.result import Result
+
+Name = TypeVar("Name", str, int)
+
+WITHOUT = {
+    "messages": "messages were not recorded; run with --set record.messages=true",
+    "fronts": "no front was computed; run individual, central or bilevel"
+    " with --set record.fronts=true",
+    "traces": "nobody negotiated in this run",
+    "redispatch": "no P_set was set in this run",
+    "ev_sessions": "no vehicle charged in this run",
+    "plans": "nobody planned in this run",
+    "solves": "no optimiser was used in this run",
+}
+"""Why a table is not there."""
+
+
+class Plot:
+    """Figures of a run, as Plotly figures.
+
+    Every method raises :class:`~quartier.errors.InputError` where its tables do not apply to the
+    run, and says why.
+
+    Parameters
+    ----------
+    result
+        The run.
+    times
+        Steps that are shown; all if None.
+    """
+
+    def __init__(self, result: Result, times: Collection[pd.Timestamp] | None = None) -> None:
+        self._result = result
+        self._times = None if times is None else pd.DatetimeIndex(list(times))
+        self._tables: dict[str, pd.DataFrame] = {}
+
+    def __repr__(self) -> str:
+        names = [name for name in vars(type(self)) if not name.startswith("_")]
+        return f"Figures of {self._result.dir}: {', '.join(names)}"
+
+    def table(self, name: str) -> pd.DataFrame:
+        """A table of the run with the steps that are shown; read once."""
+        if name not in self._tables:
+            table = self.whole_table(name)
+            if self._times is not None and "time" in table:
+                table = table[table["time"].isin(self._times)]
+            self._tables[name] = table
+        return self._tables[name]
+
+    def whole_table(self, name: str) -> pd.DataFrame:
+        """A table of the run with all steps."""
+        if name not in self._result.tables:
+            why = WITHOUT.get(name, f"the table {name} is not there")
+            raise InputError([f"{self._result.dir}: {why}"])
+        return self._result.table(name)
+
+    @cached_property
+    def grid(self) -> grid.Grid:
+        """Coordinates and limits of the grid."""
+        path = self._result.dir / "grid.json"
+        if not path.exists():
+            raise InputError([f"{path} is missing; the run did not get that far"])
+        return read_grid(path)
+
+    @property
+    def neighbourhoods(self) -> tuple[str, ...]:
+        """Names of the neighbourhoods, in the order of the scenario."""
+        return tuple(self._result.manifest["scenario"]["neighbourhoods"])
+
+    # -- the grid ---------------------------------------------------------------------------
+    def loading_map(self, time: pd.Timestamp | str | None = None) -> go.Figure:
+        """Map of line loadings and voltages at a time (UTC); the worst step if None."""
+        moment = self.worst_time() if time is None else _utc(time)
+        lines, transformers = self.table("lines"), self.table("transformers")
+        if moment not in set(lines["time"]):
+            raise InputError([f"no step begins at {moment}; see result.table('steps')['time']"])
+        buses = self.table("buses")
+        return grid_map.loading_map(self.grid, lines, transformers, buses, self.places(), moment)
+
+    def worst_time(self) -> pd.Timestamp:
+        """Step of the highest loading of a line relative to its own limit."""
+        lines = self.table("lines")
+        relative = grid.relative_loading(self.grid, lines, "lines")
+        return pd.Timestamp(lines["time"].loc[relative.idxmax()])
+
+    def places(self) -> pd.DataFrame:
+        """Connection points with ``name, kind, bus``."""
+        points = self.table("connection_points")
+        return points[["name", "kind", "bus"]].drop_duplicates("name").reset_index(drop=True)
+
+    def loading(self) -> go.Figure:
+        """Heat map of the loadings of lines and transformers."""
+        return heat_map.loading(self.grid, self.table("lines"), self.table("transformers"))
+
+    def element(self, kind: str, index: int) -> go.Figure:
+        """Loading of a ``line`` or ``transformer``, or voltage of a ``bus``, over time."""
+        tables = {"line": "lines", "transformer": "transformers", "bus": "buses"}
+        _check(kind, tables, "kind of element")
+        _check(index, getattr(self.grid, tables[kind]).index, kind)
+        return limits.element(self.grid, self.table(tables[kind]), kind, index)
+
+    def voltages(self) -> go.Figure:
+        """Voltages nearest to their limits, over time."""
+        return limits.voltages(self.grid, self.table("buses"))
+
+    # -- redispatch -------------------------------------------------------------------------
+    def causes(self) -> go.Figure:
+        """Energy that P_set forbids, by overloaded element and asset."""
+        return redispatch.causes(self.whole_table("redispatch"), self.dt_h)
+
+    def asset(self, name: str) -> go.Figure:
+        """Offer, P_set and result of a neighbourhood or a plant."""
+        units = self.table("units")
+        own = units[(units["unit"] == name) & units["neighbourhood"].isna()]
+        points = self.table("connection_points")
+        _check(name, points["name"].unique(), "connection point")
+        return schedules.asset(points, name, own)
+
+    def reaction(self, neighbourhood: str | None = None) -> go.Figure:
+        """Change of plan, by unit, under P_set."""
+        return schedules.reaction(self.table("plans"), self._neighbourhood(neighbourhood))
+
+    # -- neighbourhoods -----------------------------------------------------------------------
+    def schedule(self, neighbourhood: str | None = None) -> go.Figure:
+        """Stacked power of a neighbourhood's units with offer, band, P_set and result."""
+        name = self._neighbourhood(neighbourhood)
+        return schedules.schedule(self.table("units"), self.table("connection_points"), name)
+
+    def stores(self, neighbourhood: str | None = None) -> go.Figure:
+        """Energy in a neighbourhood's stores."""
+        name = self._neighbourhood(neighbourhood)
+        start = self._result.manifest.get("start_energy_kwh")
+        if storage.of_neighbourhood(self.table("units"), name).empty:
+            raise InputError([f"{name} has no store"])
+        return storage.stores(self.table("units"), name, start)
+
+    def ev_stays(self, neighbourhood: str | None = None) -> go.Figure:
+        """Stays of vehicles, and which share of the energy due they got."""
+        name = self._neighbourhood(neighbourhood)
+        sessions = self.table("ev_sessions")
+        own = sessions[sessions["unit"].str.startswith(f"{name}.")]
+        if own.empty:
+            raise InputError([f"no vehicle charged in {name}"])
+        return ev_stays.ev_stays(own)
+
+    # -- negotiation --------------------------------------------------------------------------
+    def objective(self) -> go.Figure:
+        """Objective of the negotiations over simulated time."""
+        return negotiation.objective(self.table("traces"))
+
+    def messages(self) -> go.Figure:
+        """Messages by sender and kind."""
+        return negotiation.messages(self.table("messages"))
+
+    def message_times(self) -> go.Figure:
+        """Messages over simulated time."""
+        return negotiation.message_times(self.table("messages"))
+
+    def front(self, neighbourhood: str | None = None) -> go.Figure:
+        """What a neighbourhood trades off, with the point that was chosen."""
+        name = self._neighbourhood(neighbourhood)
+        fronts = self.table("fronts")
+        _check(name, fronts["neighbourhood"].unique(), "front")
+        return negotiation.front(fronts, name)
+
+    # -- all ------------------------------------------------------------------------------------
+    def costs(self) -> go.Figure:
+        """Costs by KPI."""
+        kpis = self._result.kpi_table
+        name = str(self._result.manifest["coordination"])
+        return costs.costs(kpis[["label"]].assign(**{name: kpis["value"]}))
+
+    @property
+    def dt_h(self) -> float:
+        """Length of a step in hours."""
+        return float(self._result.manifest["scenario"]["horizon"]["step_minutes"]) / 60
+
+    def _neighbourhood(self, name: str | None) -> str:
+        """The neighbourhood that is meant: the only one need not be named."""
+        names = self.neighbourhoods
+        if name is None and len(names) > 1:
+            raise InputError([f"name a neighbourhood: {', '.join(names)}"])
+        return _check(names[0] if name is None else name, names, "neighbourhood")
+
+
+def _utc(time: pd.Timestamp | str) -> pd.Timestamp:
+    moment = pd.Timestamp(time)
+    return moment.tz_localize("UTC") if moment.tz is None else moment.tz_convert("UTC")
+
+
+def _check(name: Name, known: Collection[Any], what: str) -> Name:
+    if name not in known:
+        raise InputError([f"no {what} {name!r}; there are: {', '.join(map(str, known))}"])
+    return name
