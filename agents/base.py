@@ -5,10 +5,12 @@ from __future__ import annotations
 import functools
 import logging
 from collections.abc import Callable
+from functools import partial
 from typing import Any, TypeVar
 
-from mango import Agent, AgentAddress, on_message
+from mango import Agent, on_message
 
+from quartier.agents.agenda import Agenda
 from quartier.agents.messages import Failed
 
 logger = logging.getLogger(__name__)
@@ -57,6 +59,8 @@ class QuartierAgent(Agent):  # type: ignore[misc]  # mango is untyped
         self.title = name
         self.principal = principal
         self.failure: str | None = None
+        self.agenda = Agenda()
+        """What it says and what it will do, carried out by the world it lives in."""
 
     @property
     def now_s(self) -> float:
@@ -65,13 +69,13 @@ class QuartierAgent(Agent):  # type: ignore[misc]  # mango is untyped
 
     def tell(self, receiver: str, content: Any) -> None:
         """Send a message to an agent by its name."""
-        self.schedule_instant_message(content, AgentAddress(self.context.addr, receiver))
+        self.agenda.send(self.title, receiver, content)
 
     def later(self, delay_s: float, work: Callable[[], None]) -> None:
         """Do something after a simulated time, contained like a message."""
-        self.schedule_timestamp_task(self._contained(work), self.now_s + delay_s)
+        self.agenda.enter(self.now_s + delay_s, partial(self._contained, work))
 
-    async def _contained(self, work: Callable[[], None]) -> None:
+    def _contained(self, work: Callable[[], None]) -> None:
         if self.failure is None:
             try:
                 work()

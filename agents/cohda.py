@@ -8,12 +8,14 @@ so that a message carries references, and only the schedules that its receiver m
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from quartier.agents.messages import Candidate, Entry, Gossip, Negotiation, frozen, snapshot
+from quartier.agents.acquaintance import Acquaintance, Recent
+from quartier.agents.configuration import Configuration, Counters, IntArray, add_up, numbers_of
+from quartier.agents.messages import GRID, Candidate, Entry, Gossip, Negotiation, on_grid
 from quartier.problem import ConnectionTerms
 from quartier.quantities import Array
 from quartier.units.schedule import Schedule
@@ -58,6 +60,9 @@ class WorkingMemory:
         Prices and limits that make the value of a candidate.
     choose
         Local choice against the others' sum.
+    participants
+        Everybody who makes a choice. Others that are heard of are taken in as well; to know
+        them before saves work.
     """
 
     def __init__(
@@ -66,37 +71,66 @@ class WorkingMemory:
         negotiation: Negotiation,
         terms: ConnectionTerms,
         choose: Choose | None = None,
+        participants: Sequence[str] = (),
     ) -> None:
         self.name = name
         self.negotiation = negotiation
         self.terms = terms
-        self.omega: dict[str, int] = {}
-        self.gamma: Candidate | None = None
         self._choose = choose
-        self._entries: dict[Reference, Entry] = {}
+        steps = len(terms.p_max_kw)
+        self._names: tuple[str, ...] = ()
+        self._omega = Configuration(steps)
+        self._gamma = Configuration(steps)
+        self._candidate: Candidate | None = None
+        self._told: Counters | None = None
+        """Ω as it was told last, while it is the same."""
         self._own: dict[int, Option] = {}
-        self._known_by: dict[str, set[Reference]] = {}
-        self._gamma_known_by: dict[str, tuple[float, str, int]] = {}
+        self._recent = Recent()
+        self._acquaintances: dict[str, Acquaintance] = {}
         self.wanted: set[Reference] = set()
         """References heard of whose schedules never arrived (after a loss)."""
+        self._meet((*participants, name) if choose and name not in participants else participants)
+        self._me = numbers_of(self._names).get(name, -1)
 
     # -- reading ------------------------------------------------------------------------------
+    @property
+    def omega(self) -> Counters:
+        """Counter of the newest known choice of every agent, read-only."""
+        if self._told is None:
+            self._told = Counters(self._names, self._omega.counters)
+        return self._told
+
+    @property
+    def gamma(self) -> Candidate | None:
+        """The best known candidate."""
+        return self._candidate
+
+    @gamma.setter
+    def gamma(self, candidate: Candidate | None) -> None:
+        counters = self._in_order(candidate.counters if candidate else {})
+        for i in np.flatnonzero(counters != self._gamma.counters):
+            self._replace(self._gamma, int(i), self._find(int(i), int(counters[i])))
+        self._candidate = candidate
+
     def entry(self, agent: str, counter: int) -> Entry:
-        """Return a known choice; raises KeyError if it never arrived."""
-        return self._entries[agent, counter]
+        """Return a choice that Ω or γ refers to; raises KeyError if it is not known here."""
+        number = numbers_of(self._names).get(agent)
+        found = None if number is None else self._find(number, counter)
+        if found is None:
+            raise KeyError((agent, counter))
+        return found
 
     def total(self, counters: Mapping[str, int], without: str = "") -> tuple[Array, Array, float]:
         """Sum of schedules (kW), of what is curtailable (kW), and of own costs (EUR)."""
-        chosen = [self._entries[a, c] for a, c in sorted(counters.items()) if a != without]
-        shape = self.terms.p_max_kw.shape
-        p_kw = np.sum([e.p_kw for e in chosen], axis=0) if chosen else np.zeros(shape)
-        loose = np.sum([e.curtailable_kw for e in chosen], axis=0) if chosen else np.zeros(shape)
-        return p_kw, loose, float(sum(e.cost_eur for e in chosen))
+        chosen = [self.entry(a, c) for a, c in counters.items() if a != without]
+        return add_up(chosen, len(self.terms.p_max_kw))
 
     def value(self, counters: Mapping[str, int]) -> float:
         """Value of a configuration: cost at the connection point plus the agents' own costs."""
-        p_kw, loose, cost = self.total(counters)
-        return float(self.terms.cost_eur(p_kw, loose)) + cost
+        return self._value(*self.total(counters))
+
+    def _value(self, p_kw: Array, loose_kw: Array, cost_eur: float) -> float:
+        return float(self.terms.cost_eur(p_kw, loose_kw)) + cost_eur
 
     def own(self, counter: int) -> Option:
         """Return an own choice by its counter."""
@@ -105,69 +139,136 @@ class WorkingMemory:
     def restart(self, negotiation: Negotiation, terms: ConnectionTerms) -> None:
         """Go on from what is known under new prices and limits, with γ valued anew."""
         self.negotiation, self.terms = negotiation, terms
-        self._gamma_known_by.clear()
-        if self.gamma is None:
+        for acquaintance in self._acquaintances.values():
+            acquaintance.gamma = None
+        if self._candidate is None:
             return
-        known = {a: c for a, c in self.gamma.counters.items() if (a, c) in self._entries}
-        self.omega.update(known)
-        whole = len(known) == len(self.gamma.counters)  # else schedules were lost on the way
-        author = self.gamma.author if whole else self.name
-        self.gamma = Candidate(snapshot(known), self.value(known), author)
+        for i, entry in enumerate(self._gamma.entries):
+            if entry is not None:
+                self._replace(self._omega, i, entry)
+        known = Counters(self._names, self._gamma.counters)
+        whole = len(known) == len(self._candidate.counters)  # else schedules were lost on the way
+        author = self._candidate.author if whole else self.name
+        self._candidate = Candidate(known, self._value(*self._gamma.total()), author)
+
+    # -- names and choices behind them ----------------------------------------------------------
+    def _meet(self, names: Sequence[str]) -> None:
+        """Take in agents that were not known."""
+        known = numbers_of(self._names)
+        if self._names:
+            self._names += tuple(name for name in names if name not in known)
+        else:  # the very tuple that the others have: compared by identity
+            self._names = tuple(names)
+        count = len(self._names)
+        self._omega.grow(count)
+        self._gamma.grow(count)
+        for acquaintance in self._acquaintances.values():
+            acquaintance.grow(count)
+        self._told = None
+
+    def _in_order(self, mapping: Mapping[str, int]) -> IntArray:
+        """Counters in the order of names used here."""
+        counters = Counters.of(mapping)
+        if counters.names is not self._names and counters.names != self._names:
+            self._meet(counters.names)
+            return counters.ordered(self._names)
+        return counters.array
+
+    def _find(self, i: int, counter: int) -> Entry | None:
+        return (
+            self._omega.get(i, counter)
+            or self._gamma.get(i, counter)
+            or self._recent.get(i, counter)
+        )
+
+    def _replace(self, configuration: Configuration, i: int, entry: Entry | None) -> None:
+        old = configuration.put(i, entry)
+        if old is not None:
+            self._recent.add(i, old)
+        if configuration is self._omega:
+            self._told = None
 
     # -- perceive -----------------------------------------------------------------------------
     def perceive(self, sender: str, message: Gossip) -> bool:
         """Merge what another agent knows; return whether anything changed here."""
-        known = self._known_by.setdefault(sender, set())
-        if message.digest:  # says all that the sender knows: forget what was only believed
-            known.clear()
-            self._gamma_known_by.pop(sender, None)
+        omega = self._in_order(message.omega)
+        gamma = None if message.gamma is None else self._in_order(message.gamma.counters)
+        if len(omega) < len(self._names):  # γ names agents that Ω does not
+            omega = Counters.of(message.omega).ordered(self._names)
+        numbers = numbers_of(self._names)
         for entry in message.entries:
-            self._entries[entry.agent, entry.counter] = entry
-            known.add((entry.agent, entry.counter))
-        known.update(message.omega.items())
-        wanted = self._unknown(message.omega.items())
-        changed = self._merge_omega(message.omega)
-        if message.gamma is not None:
-            known.update(message.gamma.counters.items())
-            self._gamma_known_by[sender] = _key(message.gamma)
-            lacking = self._unknown(message.gamma.counters.items())
-            wanted |= lacking
-            if not lacking:
-                changed |= self._merge_gamma(message.gamma)
-        self.wanted = wanted
+            self._recent.add(numbers[entry.agent], entry)
+        self._acquaintance(sender).heard(omega, gamma, message)
+        self.wanted = set()
+        changed = self._merge_omega(omega)
+        if message.gamma is not None and gamma is not None:
+            changed |= self._merge_gamma(message.gamma, gamma)
+        self._recent.forget(len(self._names) // 4)
         return changed
 
-    def _unknown(self, references: Iterable[Reference]) -> set[Reference]:
-        return {reference for reference in references if reference not in self._entries}
+    def _acquaintance(self, name: str) -> Acquaintance:
+        found = self._acquaintances.get(name)
+        if found is None:
+            found = self._acquaintances[name] = Acquaintance(len(self._names))
+        return found
 
-    def _merge_omega(self, omega: Mapping[str, int]) -> bool:
-        changed = False
-        for agent, counter in omega.items():
-            if (
-                agent != self.name
-                and counter > self.omega.get(agent, -1)
-                and (agent, counter) in self._entries
-            ):
-                self.omega[agent] = counter
-                changed = True
-        return changed
+    def _merge_omega(self, omega: IntArray) -> bool:
+        newer = omega > self._omega.counters
+        if self._me >= 0:
+            newer[self._me] = False
+        return bool(self._take(self._omega, omega, np.flatnonzero(newer).tolist()))
 
-    def _merge_gamma(self, other: Candidate) -> bool:
+    def _take(self, target: Configuration, counters: IntArray, places: Sequence[int]) -> int:
+        """Enter choices whose schedules are here, want the others; return how many were entered."""
+        count = 0
+        for i in places:
+            counter = int(counters[i])
+            entry = self._find(i, counter)
+            if entry is None:
+                self.wanted.add((self._names[i], counter))
+            else:
+                self._replace(target, i, entry)
+                count += 1
+        return count
+
+    def _merge_gamma(self, other: Candidate, theirs: IntArray) -> bool:
         """Keep the better candidate: more agents first, then value, then the author's name."""
-        mine = self.gamma
-        if mine is None or other.counters.keys() > mine.counters.keys():
-            self.gamma = other
-            return True
-        if other.counters.keys() == mine.counters.keys():
-            if (other.value, other.author) < (mine.value, mine.author):
-                self.gamma = other
-                return True
+        mine = self._candidate
+        if other is mine:
             return False
-        if other.counters.keys() <= mine.counters.keys():
-            return False
-        counters = {**other.counters, **mine.counters}
-        self.gamma = Candidate(snapshot(counters), self.value(counters), self.name)
-        return True
+        here, there = self._gamma.counters >= 0, theirs >= 0
+        if (there <= here).all():
+            same = len(other.counters) == int(here.sum())
+            if mine is None or not same:
+                return False
+            if (other.value, other.author) >= (mine.value, mine.author):
+                return False
+        elif not (here <= there).all():
+            theirs = np.where(here, self._gamma.counters, theirs)
+            return self._join(theirs)
+        return self._follow(other, theirs)
+
+    def _lacking(self, counters: IntArray) -> tuple[list[int], bool]:
+        """Where γ differs from other counters, and whether a schedule is not known here."""
+        places = np.flatnonzero(counters != self._gamma.counters).tolist()
+        lacking = {i for i in places if counters[i] >= 0 and not self._find(i, int(counters[i]))}
+        self.wanted |= {(self._names[i], int(counters[i])) for i in lacking}
+        return places, bool(lacking)
+
+    def _follow(self, other: Candidate, counters: IntArray) -> bool:
+        places, lacking = self._lacking(counters)
+        if not lacking:
+            self._take(self._gamma, counters, places)
+            self._candidate = other
+        return not lacking
+
+    def _join(self, counters: IntArray) -> bool:
+        places, lacking = self._lacking(counters)
+        if not lacking:
+            self._take(self._gamma, counters, places)
+            joined = Counters(self._names, self._gamma.counters)
+            self._candidate = Candidate(joined, self._value(*self._gamma.total()), self.name)
+        return not lacking
 
     # -- decide -------------------------------------------------------------------------------
     def decide(self) -> bool:
@@ -177,80 +278,95 @@ class WorkingMemory:
         """
         if self._choose is None:
             return False
-        residual, loose, others_cost = self.total(self.omega, without=self.name)
-        option = self._choose(residual, loose)
-        p_kw, all_loose = residual + option.p_kw, loose + option.curtailable_kw
-        value = float(self.terms.cost_eur(p_kw, all_loose)) + others_cost + option.cost_eur
+        p_kw, loose_kw, cost_eur = self._omega.total()
+        mine = self._omega.entries[self._me]
+        if mine is not None:
+            p_kw, loose_kw = p_kw - mine.p_kw, loose_kw - mine.curtailable_kw
+            cost_eur -= mine.cost_eur
+        option = self._choose(p_kw, loose_kw)
+        entry = self._entry(option)
+        value = self._value(
+            p_kw + entry.p_kw, loose_kw + entry.curtailable_kw, cost_eur + entry.cost_eur
+        )
         if self._beats(value):
-            self._adopt(option)
-            self.gamma = Candidate(snapshot(self.omega), value, self.name)
+            self._adopt(option, entry)
+            self._propose(value)
             return True
         return self._return_to_gamma()
 
     def _beats(self, value: float) -> bool:
-        if self.gamma is None:
+        if self._candidate is None:
             return True
-        agents = self.omega.keys() | {self.name}
-        if agents != self.gamma.counters.keys():
-            return agents > self.gamma.counters.keys()
-        return value < self.gamma.value - RELATIVE_GAIN * max(1.0, abs(self.gamma.value))
+        here, there = self._omega.counters >= 0, self._gamma.counters >= 0
+        here[self._me] = True
+        if not (here == there).all():
+            return bool((there <= here).all())
+        best = self._candidate.value
+        return value < best - RELATIVE_GAIN * max(1.0, abs(best))
 
-    def _adopt(self, option: Option) -> None:
-        counter = self.omega.get(self.name, -1) + 1
-        self._entries[self.name, counter] = Entry(
+    def _entry(self, option: Option) -> Entry:
+        """Return an own choice as it is told to the others, with the next counter."""
+        counter = int(self._omega.counters[self._me]) + 1
+        return Entry(
             self.name,
             counter,
-            frozen(option.p_kw),
-            frozen(option.curtailable_kw),
-            float(option.cost_eur),
+            on_grid(option.p_kw),
+            on_grid(option.curtailable_kw),
+            round(option.cost_eur / GRID) * GRID,
         )
-        self._own[counter] = option
-        self.omega[self.name] = counter
+
+    def _adopt(self, option: Option, entry: Entry) -> None:
+        self._own[entry.counter] = option
+        self._replace(self._omega, self._me, entry)
+
+    def _propose(self, value: float) -> None:
+        """Make Ω the new γ."""
+        for i in np.flatnonzero(self._omega.counters != self._gamma.counters).tolist():
+            self._replace(self._gamma, i, self._omega.entries[i])
+        self._candidate = Candidate(self.omega, value, self.name)
 
     def _return_to_gamma(self) -> bool:
-        assert self.gamma is not None  # it is beaten otherwise
-        settled = self._own[self.gamma.counters[self.name]]
-        if self._own[self.omega[self.name]] is settled:
+        settled = self._own[int(self._gamma.counters[self._me])]
+        if self._own[int(self._omega.counters[self._me])] is settled:
             return False
-        self._adopt(settled)
+        self._adopt(settled, self._entry(settled))
         return True
 
     def seed(self, option: Option) -> None:
         """Enter the own first choice, before anything is heard."""
-        self._adopt(option)
-        self.gamma = Candidate(snapshot(self.omega), self.value(self.omega), self.name)
+        self._adopt(option, self._entry(option))
+        self._propose(self._value(*self._omega.total()))
 
     # -- act ----------------------------------------------------------------------------------
     def has_news_for(self, receiver: str) -> bool:
         """Whether the neighbour may lack anything known here."""
-        if self.gamma is not None and self._gamma_known_by.get(receiver) != _key(self.gamma):
-            return True
-        known = self._known_by.get(receiver, set())
-        return any(reference not in known for reference in self.omega.items())
+        return self._acquaintance(receiver).lacks(self._omega.counters, self._candidate)
 
     def news_for(self, receiver: str, digest: bool = False) -> Gossip:
         """What to tell a neighbour: all references, and the schedules it may lack.
 
         A digest carries references only, and believes nothing of what was sent before.
         """
-        known = self._known_by.setdefault(receiver, set())
-        references = set(self.omega.items())
-        if self.gamma is not None:
-            references |= set(self.gamma.counters.items())
-            self._gamma_known_by[receiver] = _key(self.gamma)
-        unheard = references - known if not digest else set()
-        fresh = sorted(reference for reference in unheard if reference in self._entries)
-        known.update(fresh)
-        entries = tuple(self._entries[reference] for reference in fresh)
-        return Gossip(self.negotiation, entries, snapshot(self.omega), self.gamma, digest)
+        acquaintance = self._acquaintance(receiver)
+        entries: list[Entry | None] = []
+        if not digest:
+            of_omega, of_gamma = acquaintance.unheard(self._omega, self._gamma)
+            entries = [self._omega.entries[i] for i in of_omega]
+            entries += [self._gamma.entries[i] for i in of_gamma]
+            acquaintance.told(self._omega.counters, self._gamma.counters)
+        acquaintance.gamma = self._candidate
+        known = tuple(entry for entry in entries if entry is not None)
+        return Gossip(self.negotiation, known, self.omega, self._candidate, digest)
 
     def answer(self, receiver: str, wanted: Iterable[Reference]) -> Gossip:
-        """Send again what a neighbour says it lacks."""
-        known = self._known_by.setdefault(receiver, set())
-        found = [self._entries[r] for r in wanted if r in self._entries]
-        known.update((e.agent, e.counter) for e in found)
-        return Gossip(self.negotiation, tuple(found), snapshot(self.omega), self.gamma)
-
-
-def _key(gamma: Candidate) -> tuple[float, str, int]:
-    return gamma.value, gamma.author, len(gamma.counters)
+        """Send again what a neighbour says it lacks, and whatever else it may lack by now."""
+        news = self.news_for(receiver)
+        sent = {(entry.agent, entry.counter) for entry in news.entries}
+        numbers = numbers_of(self._names)
+        found = [
+            self._find(numbers[agent], counter)
+            for agent, counter in wanted
+            if agent in numbers and (agent, counter) not in sent
+        ]
+        again = tuple(entry for entry in found if entry is not None)
+        return Gossip(self.negotiation, (*news.entries, *again), news.omega, news.gamma)

@@ -8,13 +8,22 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, is_dataclass
-from types import MappingProxyType
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
+from quartier.agents.configuration import Counters
 from quartier.problem import ConnectionTerms
 from quartier.quantities import Array
+
+GRID = 2.0**-20
+"""What is told of a schedule (kW) and its cost (EUR) is a multiple of this, a millionth: sums up to
+2**32 are then exact in floating point, so that they do not depend on the order of adding up."""
+
+OWN_RULE = 0
+"""Counter of the choice to follow the own rules: everybody has it before any other choice, so that
+others can stand in for an agent that is silent, and it can come back with a newer choice."""
 
 
 def frozen(values: Array) -> Array:
@@ -24,9 +33,16 @@ def frozen(values: Array) -> Array:
     return copy
 
 
-def snapshot(mapping: Mapping[str, int]) -> Mapping[str, int]:
-    """Return a read-only copy of a mapping."""
-    return MappingProxyType(dict(mapping))
+def snapshot(mapping: Mapping[str, int]) -> Counters:
+    """Return a read-only copy of counters by agent."""
+    return Counters.of(mapping)
+
+
+def on_grid(values: Array) -> Array:
+    """Return a read-only copy, rounded to multiples of :data:`GRID`."""
+    copy = np.round(np.asarray(values, dtype=float) / GRID) * GRID
+    copy.flags.writeable = False
+    return copy
 
 
 @dataclass(frozen=True)
@@ -43,6 +59,13 @@ class Negotiation:
 @dataclass(frozen=True)
 class CallForOffers:
     """The DSO asks a connection point for its offer."""
+
+
+@dataclass(frozen=True)
+class Heard:
+    """A connection point got the DSO's question; its answer will take a while."""
+
+    asset: str
 
 
 @dataclass(frozen=True)
@@ -84,6 +107,16 @@ class Start:
     negotiation: Negotiation
     terms: ConnectionTerms
     participants: tuple[str, ...]
+    instead: tuple[Entry, ...] = ()
+    """What agents keep to that were not heard any more, in place of what was known of them."""
+
+
+@dataclass(frozen=True)
+class Begun:
+    """An agent got the start, and negotiates."""
+
+    negotiation: Negotiation
+    agent: str
 
 
 @dataclass(frozen=True)
@@ -95,6 +128,17 @@ class Entry:
     p_kw: Array
     curtailable_kw: Array
     cost_eur: float
+
+    @cached_property
+    def is_curtailable(self) -> bool:
+        """Whether anything in it can be curtailed."""
+        return bool(self.curtailable_kw.any())
+
+
+def entry_of(agent: str, counter: int, p_kw: Array, curtailable_kw: Array, cost: float) -> Entry:
+    """Return a choice (kW, kW, EUR) as it is told to the others: read-only, and on the grid."""
+    cost_eur = round(cost / GRID) * GRID
+    return Entry(agent, counter, on_grid(p_kw), on_grid(curtailable_kw), cost_eur)
 
 
 @dataclass(frozen=True)
@@ -171,8 +215,15 @@ def size_bytes(content: Any) -> int:
 
     Numbers take 8 bytes, counters 8 with the agent's number, text its UTF-8 length.
     """
-    if isinstance(content, Entry):  # most of what is sent: not taken apart field by field
-        return len(content.agent) + content.p_kw.nbytes + content.curtailable_kw.nbytes + 16
+    if isinstance(content, Gossip):  # most of what is sent: not taken apart field by field
+        head = len(content.negotiation.neighbourhood.encode()) + 16  # round and digest
+        gamma = 0 if content.gamma is None else size_bytes(content.gamma)
+        return head + gamma + 8 * len(content.omega) + sum(map(size_bytes, content.entries))
+    if isinstance(content, Candidate):
+        return 8 * len(content.counters) + 8 + len(content.author.encode())
+    if isinstance(content, Entry):
+        text = len(content.agent.encode())
+        return text + content.p_kw.nbytes + content.curtailable_kw.nbytes + 16
     if isinstance(content, np.ndarray):
         return int(content.nbytes)
     if isinstance(content, str):

@@ -2,43 +2,46 @@
 
 from __future__ import annotations
 
-import logging
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
 import numpy as np
 
+from quartier.agents.attendance import Attendance, retry_s
 from quartier.agents.base import QuartierAgent, hears
 from quartier.agents.cohda import WorkingMemory
+from quartier.agents.configuration import add_up
+from quartier.agents.fallback import Fallbacks
 from quartier.agents.messages import (
     Accepted,
     Acknowledge,
     AskStart,
+    Begun,
     CallForOffers,
+    Candidate,
     Commit,
+    Entry,
     Failed,
     Gossip,
+    Heard,
     Missing,
     Negotiation,
     OfferMade,
     SetCap,
     Start,
     frozen,
+    snapshot,
 )
 from quartier.planning import share_of, under_cap
 from quartier.problem import ConnectionTerms, NeighbourhoodProblem
 from quartier.quantities import POWER_TOLERANCE_KW, Array
 from quartier.scenario.settings import NegotiationSettings
-from quartier.units.sampling import reference
 from quartier.units.schedule import Schedule
 
-logger = logging.getLogger(__name__)
-
-RETRY_S = 1.0
-"""Simulated time in s after which an unanswered commit is said again."""
-
+WATCH_S = 1.0
+"""Simulated time in s between two looks at a negotiation in which nothing is said any more."""
 
 @dataclass(frozen=True)
 class Outcome:
@@ -61,6 +64,8 @@ class Outcome:
     wall_s: float
     trace: tuple[tuple[float, float], ...]
     """Objective over simulated time: time in s since the start, value in EUR."""
+    missing: tuple[str, ...] = ()
+    """Agents that did not commit: what they keep to else is counted on."""
 
 
 class NeighbourhoodAgent(QuartierAgent):
@@ -86,13 +91,14 @@ class NeighbourhoodAgent(QuartierAgent):
         self.problem = problem
         self.participants = tuple(participants)
         self.outcomes: list[Outcome] = []
-        self.failures: dict[str, str] = {}
         self.terms = problem.terms
         self._settings = settings
         self._q_kvar = q_kvar
         self._dso = dso
+        patience_s = min(settings.patience_s, settings.deadline_s / 2)
+        self.attendance = Attendance(participants, patience_s)
+        self._fallbacks = Fallbacks(problem)
         self._memory: WorkingMemory | None = None
-        self._references: dict[str, Schedule] = {}
         self._round = 0
         self._accepted: Accepted | None = None
         self._acknowledged: dict[str, Acknowledge] = {}
@@ -107,15 +113,19 @@ class NeighbourhoodAgent(QuartierAgent):
         if self._memory is not None:
             if self.outcomes:  # the offer, or the way to it, was lost
                 self._report(self.outcomes[0])
+            else:
+                self.tell(self._dso, Heard(self.title))
             return
+        self.tell(self._dso, Heard(self.title))
         self._begin(Negotiation(self.problem.name, 0), self.problem.terms)
 
     @hears(SetCap)
     def on_cap(self, cap: SetCap, sender: str) -> None:
         """Let the agents negotiate again if what they agreed on does not fit under P_set."""
+        if cap.round < self._round:
+            return  # overtaken by a newer one
         if cap.round == self._round:
-            if self._accepted is not None:  # the answer was lost
-                self.tell(self._dso, self._accepted)
+            self.tell(self._dso, self._accepted or Heard(self.title))  # the answer was lost
             return
         self._round, self._accepted = cap.round, None
         self.terms = under_cap(self.problem.terms, cap.p_max_kw, cap.p_min_kw)
@@ -124,6 +134,7 @@ class NeighbourhoodAgent(QuartierAgent):
             if self.terms.excess_kw(p_kw).max() <= POWER_TOLERANCE_KW:
                 self._accept(cap.round, p_kw)
                 return
+        self.tell(self._dso, Heard(self.title))
         self._begin(Negotiation(self.problem.name, cap.round), self.terms)
 
     def _report(self, outcome: Outcome) -> None:
@@ -145,151 +156,177 @@ class NeighbourhoodAgent(QuartierAgent):
 
     # -- the negotiation ----------------------------------------------------------------------
     def _begin(self, negotiation: Negotiation, terms: ConnectionTerms) -> None:
+        instead: tuple[Entry, ...] = ()
         if self._memory is None:
-            self._memory = WorkingMemory(self.title, negotiation, terms)
+            self._memory = WorkingMemory(
+                self.title, negotiation, terms, participants=self.participants
+            )
         else:
-            self._memory.restart(negotiation, terms)
+            instead = self._instead(self._memory)
+            self._memory.restart(negotiation, terms, instead)
+        self._start = Start(negotiation, terms, self.participants, instead)
         self._commit = None
         self._acknowledged = {}
         self._trace = []
         self._started_s = self._news_s = self.now_s
         self._wall = time.perf_counter()
-        self._call(self.participants)
+        self.attendance.ask(self.now_s)
+        self._call(negotiation)
         self.later(self._settings.quiet_s, partial(self._watch, negotiation))
 
-    def _call(self, agents: Sequence[str]) -> None:
-        assert self._memory is not None
-        start = Start(self._memory.negotiation, self._memory.terms, self.participants)
-        for agent in agents:
-            self.tell(agent, start)
+    def _instead(self, memory: WorkingMemory) -> tuple[Entry, ...]:
+        """What agents keep to whose choice in γ is not the one that they committed to."""
+        counters = memory.gamma.counters if memory.gamma else {}
+        kept = [self._fallbacks.entry(agent) for agent in self.participants]
+        return tuple(entry for entry in kept if counters.get(entry.agent) != entry.counter)
+
+    def _call(self, negotiation: Negotiation, times: int = 1) -> None:
+        """Say the start to whoever did not say that it begins, again and again."""
+        if self._is_over(negotiation) or not self.attendance.unheard:
+            return
+        for agent in sorted(self.attendance.unheard):
+            self.tell(agent, self._start)
+        self.later(retry_s(times), partial(self._call, negotiation, times + 1))
+
+    def _is_over(self, negotiation: Negotiation) -> bool:
+        memory = self._memory
+        return memory is None or memory.negotiation != negotiation or self._commit is not None
+
+    @hears(Begun)
+    def on_begun(self, begun: Begun, sender: str) -> None:
+        """Note who takes part: only then can silence mean that nobody has news."""
+        if not self._is_over(begun.negotiation):
+            if sender in self.attendance.unheard:
+                self._news_s = self.now_s
+            self.attendance.heard(sender, self.now_s)
 
     @hears(AskStart)
     def on_ask_start(self, question: AskStart, sender: str) -> None:
         """Tell an agent that never got the start."""
-        if self._memory is not None and question.negotiation == self._memory.negotiation:
-            self._call([sender])
+        if not self._is_over(question.negotiation):
+            self.tell(sender, self._start)
 
     @hears(Gossip)
     def on_gossip(self, gossip: Gossip, sender: str) -> None:
         """Listen, to know when nothing new is said any more."""
         memory = self._memory
-        if memory is None or gossip.negotiation != memory.negotiation or self._commit:
+        if memory is None or self._is_over(gossip.negotiation):
             return
+        self.attendance.heard(sender, self.now_s)
         before = memory.gamma
         if memory.perceive(sender, gossip):
             self._news_s = self.now_s
         if memory.wanted:
             self.tell(sender, Missing(gossip.negotiation, tuple(sorted(memory.wanted))))
-        if memory.gamma is not None and memory.gamma is not before and self._complete():
+        if memory.gamma is not None and memory.gamma is not before and not self._unchosen():
             self._trace.append((self.now_s - self._started_s, memory.gamma.value))
 
-    def _complete(self) -> bool:
-        """Whether the candidate holds a choice of everybody that lives."""
-        assert self._memory is not None and self._memory.gamma is not None
-        return self._living() <= self._memory.gamma.counters.keys()
-
-    def _living(self) -> set[str]:
-        return set(self.participants) - self.failures.keys()
+    def _unchosen(self) -> set[str]:
+        """Agents without a choice in the candidate."""
+        assert self._memory is not None
+        gamma = self._memory.gamma
+        return set(self.participants) - (gamma.counters.keys() if gamma else set())
 
     @hears(Failed)
     def on_failed(self, failed: Failed, sender: str) -> None:
         """Remember who cannot go on, and why."""
-        self.failures[failed.agent] = failed.reason
+        self.attendance.failed(failed.agent, failed.reason)
 
     def _watch(self, negotiation: Negotiation) -> None:
         """End the negotiation after a quiet period or at its deadline; no message is counted."""
-        memory = self._memory
-        if memory is None or memory.negotiation != negotiation or self._commit:
+        if self._is_over(negotiation):
             return
-        late = self.now_s >= self._started_s + self._settings.deadline_s
-        heard_all = memory.gamma is not None and self._complete()
-        quiet = self.now_s >= self._news_s + self._settings.quiet_s - 1e-9
-        if late or (quiet and heard_all):
+        self.attendance.lose_patience(self.now_s, self.attendance.awaited)
+        end_s = self._started_s + self._settings.deadline_s
+        quiet_s = self._news_s + self._settings.quiet_s
+        quiet = self.now_s >= quiet_s - 1e-9
+        unchosen = self._unchosen()
+        if self.now_s >= end_s or (quiet and not unchosen and not self.attendance.awaited):
             self._publish()
             return
-        if quiet:  # somebody never heard the start, or was not heard
-            known = memory.gamma.counters.keys() if memory.gamma else set()
-            self._call(sorted(self._living() - known))
-        pause = self._settings.quiet_s
-        if not quiet:
-            pause += self._news_s - self.now_s
-        rest = self._started_s + self._settings.deadline_s - self.now_s
-        self.later(min(pause, max(rest, 0.0)), partial(self._watch, negotiation))
+        if quiet and unchosen & self.attendance.lost:
+            self._stand_in(sorted(unchosen & self.attendance.lost))
+        pause_s = WATCH_S if quiet else quiet_s - self.now_s
+        self.later(min(pause_s, end_s - self.now_s), partial(self._watch, negotiation))
+
+    def _stand_in(self, lost: Sequence[str]) -> None:
+        """Make the choice of agents that are not heard known: what they do by themselves."""
+        memory = self._memory
+        assert memory is not None
+        entries = tuple(self._fallbacks.entry(agent) for agent in lost)
+        counters = snapshot({entry.agent: entry.counter for entry in entries})
+        memory.perceive(self.title, Gossip(memory.negotiation, entries, counters, None))
+        candidate = Candidate(counters, memory.value(counters), self.title)
+        gossip = Gossip(memory.negotiation, entries, counters, candidate)
+        for agent in sorted(set(self.participants) - self.attendance.lost):
+            self.tell(agent, gossip)
+        self._news_s = self.now_s
 
     # -- the commitment -----------------------------------------------------------------------
     def _publish(self) -> None:
         memory = self._memory
         assert memory is not None
-        if memory.gamma is None:
-            raise RuntimeError("nobody answered the start of the negotiation by its deadline")
-        p_kw, loose = self._expected(memory.gamma.counters)
+        gamma = memory.gamma or Candidate(snapshot({}), 0.0, self.title)
+        chosen = [memory.entry(agent, counter) for agent, counter in gamma.counters.items()]
+        chosen += [self._fallbacks.entry(agent) for agent in sorted(self._unchosen())]
+        p_kw, loose, _ = add_up(chosen, self.problem.horizon.steps)
         share = share_of(memory.terms.curtailed_kw(p_kw, loose), loose)
-        self._commit = Commit(memory.negotiation, memory.gamma, frozen(share))
-        self._say_commit()
-        self.later(RETRY_S, partial(self._insist, memory.negotiation))
+        self._commit = Commit(memory.negotiation, gamma, frozen(share))
+        self.attendance.ask(self.now_s)
+        self._insist(memory.negotiation)
 
-    def _say_commit(self) -> None:
-        assert self._commit is not None
-        for agent in sorted(self._commit.gamma.counters.keys() - self._acknowledged.keys()):
-            self.tell(agent, self._commit)
-
-    def _insist(self, negotiation: Negotiation) -> None:
-        """Say the commit again until everybody acknowledged it, or the deadline has passed."""
+    def _insist(self, negotiation: Negotiation, times: int = 1) -> None:
+        """Say the commit until all that can answer acknowledged it, or patience is at an end."""
         if self._commit is None or self._commit.negotiation != negotiation or self._settled():
             return
-        if self._answered() or self.now_s >= self._started_s + 2 * self._settings.deadline_s:
+        self.attendance.lose_patience(self.now_s, self._unacknowledged())
+        if not self._unacknowledged() - self.attendance.lost:
             self._conclude()
             return
-        self._say_commit()
-        self.later(RETRY_S, partial(self._insist, negotiation))
+        for agent in sorted(self._unacknowledged()):
+            self.tell(agent, self._commit)
+        self.later(retry_s(times), partial(self._insist, negotiation, times + 1))
+
+    def _unacknowledged(self) -> set[str]:
+        """Agents in the candidate that did not commit to it, and are not known to have failed."""
+        assert self._commit is not None
+        answered = self._acknowledged.keys() | self.attendance.failures.keys()
+        return self._commit.gamma.counters.keys() - answered
 
     @hears(Acknowledge)
     def on_acknowledge(self, answer: Acknowledge, sender: str) -> None:
-        """Count who committed; the last one settles the negotiation."""
+        """Note who committed; the last one settles the negotiation."""
         if self._commit is None or answer.negotiation != self._commit.negotiation:
             return
-        if self._settled():
-            return
-        self._acknowledged[answer.agent] = answer
-        if self._answered():
-            self._conclude()
-
-    def _answered(self) -> bool:
-        """Whether all that can answer have acknowledged the commit."""
-        assert self._commit is not None
-        living = self._commit.gamma.counters.keys() - self.failures.keys()
-        return self._acknowledged.keys() >= living
+        self.attendance.heard(sender, self.now_s)
+        assert self._memory is not None
+        self._fallbacks.acknowledge(self._memory.entry(answer.agent, answer.counter))
+        if not self._settled():
+            self._acknowledged[answer.agent] = answer
+            if not self._unacknowledged() - self.attendance.lost:
+                self._conclude()
 
     def _settled(self) -> bool:
         assert self._commit is not None
         return bool(self.outcomes) and self.outcomes[-1].negotiation == self._commit.negotiation
 
-    def _expected(self, counters: Mapping[str, int]) -> tuple[Array, Array]:
-        """Power and curtailable power: choices in ``counters``, own rules of everybody else."""
-        assert self._memory is not None
-        p_kw, loose, _ = self._memory.total(counters)
-        for agent in sorted(set(self.participants) - counters.keys()):
-            schedule = self.reference(agent)
-            p_kw, loose = p_kw + schedule.p_kw, loose + schedule.curtailable_kw
-        return p_kw, loose
-
     def reference(self, agent: str) -> Schedule:
-        """What the units of an agent do that does not answer: they follow their own rules."""
-        if agent not in self._references:
-            units, penalty = self.problem.agents[agent], self.problem.terms.penalty_eur_per_kwh
-            self._references[agent] = reference(units, penalty)
-        return self._references[agent]
+        """What the units of an agent do that never committed: they follow their own rules."""
+        return self._fallbacks.own_rule(agent)
 
     def _conclude(self) -> None:
         memory, commit = self._memory, self._commit
         assert memory is not None and commit is not None
         answers = list(self._acknowledged.values())
-        p_kw, loose = self._expected({a.agent: a.counter for a in answers})
+        kept = [self._fallbacks.entry(agent) for agent in self.participants]
+        p_kw, loose, cost = add_up(kept, self.problem.horizon.steps)
         curtailed = memory.terms.curtailed_kw(p_kw, loose)
         up, down, shiftable = (
             np.sum([getattr(a, name) for a in answers] or [np.zeros_like(p_kw)], axis=0)
             for name in ("up_kw", "down_kw", "shiftable_kw")
         )
+        missing = tuple(sorted(set(self.participants) - self._acknowledged.keys()))
+        value = float(memory.terms.cost_eur(p_kw, loose)) + cost
         outcome = Outcome(
             commit.negotiation,
             p_kw - curtailed,
@@ -298,13 +335,14 @@ class NeighbourhoodAgent(QuartierAgent):
             up + curtailed,
             down + loose - curtailed,
             shiftable,
-            commit.gamma.value,
+            value if missing else commit.gamma.value,
             len(self.participants),
-            self._acknowledged.keys() >= set(self.participants),
+            not missing,
             self._started_s,
             self.now_s,
             time.perf_counter() - self._wall,
             tuple(self._trace),
+            missing,
         )
         self.outcomes.append(outcome)
         self._report(outcome)

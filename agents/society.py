@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Coroutine, Mapping
+from collections.abc import Coroutine, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, TypeAlias, TypeVar
@@ -12,7 +12,9 @@ from typing import Any, TypeAlias, TypeVar
 import networkx as nx
 import numpy as np
 from mango import create_world
+from mango.simulation.communication import CommunicationSimulation
 
+from quartier.agents.agenda import Agenda
 from quartier.agents.base import QuartierAgent
 from quartier.agents.communication import MeasuredCommunication
 from quartier.agents.der import DerAgent
@@ -21,9 +23,7 @@ from quartier.agents.neighbourhood import NeighbourhoodAgent
 from quartier.agents.unit import UnitAgent
 from quartier.planning import assets_of, reactive_kvar
 from quartier.problem import Problem
-
-DSO = "dso"
-"""Name of the DSO's agent."""
+from quartier.scenario.communication import DSO
 
 RING = 4
 """Neighbours of an agent on the ring, half of them on either side."""
@@ -55,11 +55,20 @@ class Society:
 
     async def live(self, seconds: float) -> None:
         """Let simulated time pass until nothing happens any more, or ``seconds`` are over."""
-        world = create_world(communication_sim=self.medium, record_messages=False)
-        for agent in self.agents:
-            world.register(agent, suggested_aid=agent.title)
-        async with world:
-            await world.step_until(seconds)
+        await live(self.agents, self.medium, seconds)
+
+
+async def live(
+    agents: Sequence[QuartierAgent], medium: CommunicationSimulation, seconds: float
+) -> None:
+    """Let agents live in a simulated world until nothing happens, or ``seconds`` are over."""
+    world = create_world(communication_sim=medium, record_messages=False)
+    agenda = Agenda()
+    for agent in agents:
+        agent.agenda = agenda
+        world.register(agent, suggested_aid=agent.title)
+    async with world:
+        await agenda.carry_out(world, seconds)
 
 
 def build(problem: Problem, rng: np.random.Generator) -> Society:
@@ -82,7 +91,7 @@ def build(problem: Problem, rng: np.random.Generator) -> Society:
         )
     plants = {p.name: DerAgent(p, problem.plant_q_kvar[p.name], DSO) for p in problem.plants}
     medium = MeasuredCommunication(
-        problem.communication, int(rng.integers(2**32)), problem.record_messages
+        problem.communication, rng.spawn(1)[0], problem.gate, problem.record_messages
     )
     dso = DsoAgent(DSO, problem.grid, assets_of(problem), problem.rounds)
     return Society(dso, neighbourhoods, units, plants, medium)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import Sequence
 from functools import partial
 
 import numpy as np
 
+from quartier.agents.agenda import SAME_TIME_S
 from quartier.agents.base import QuartierAgent, hears
 from quartier.agents.choice import Choice, choice_for, is_flexible
 from quartier.agents.cohda import Option, WorkingMemory
@@ -19,8 +21,7 @@ from quartier.units.base import UnitData
 logger = logging.getLogger(__name__)
 
 TICK_S = 0.1
-"""Simulated time in s that decisions are rounded to: mango's cost of a step of the world grows with
-the number of agents, whatever happens in it."""
+"""Simulated time in s between an agent's turns: what comes in meanwhile is passed on together."""
 
 
 class UnitAgent(QuartierAgent):
@@ -63,6 +64,7 @@ class UnitAgent(QuartierAgent):
         self._open = False
         self._undecided = False
         self._thinking = False
+        self._speaking = False
 
     @hears(Start)
     def on_start_message(self, start: Start, sender: str) -> None:
@@ -75,7 +77,7 @@ class UnitAgent(QuartierAgent):
             self._choice.update(start.terms)
         if self._memory is None:
             self._memory = WorkingMemory(
-                self.title, start.negotiation, start.terms, self._choice.best
+                self.title, start.negotiation, start.terms, self._choice.best, start.participants
             )
             nothing = np.zeros_like(start.terms.p_max_kw)
             self._memory.seed(self._choice.best(nothing, nothing))
@@ -98,8 +100,7 @@ class UnitAgent(QuartierAgent):
         self._undecided |= changed
         if self._memory.wanted:
             self.tell(sender, Missing(gossip.negotiation, tuple(sorted(self._memory.wanted))))
-        if self.inbox.empty():
-            self._act()
+        self._act()
 
     @hears(Missing)
     def on_missing(self, missing: Missing, sender: str) -> None:
@@ -132,21 +133,30 @@ class UnitAgent(QuartierAgent):
         )
 
     def _act(self) -> None:
-        """Pass the news on, and think about it if there is something to decide."""
-        self._spread()
+        """Take a turn at the next tick, and think about what is undecided."""
         if self._undecided and not self._thinking and self._open and self._flexible:
             self._thinking = True
-            self.later(self._thinking_s(), self._decide)
+            self.later(self._until_tick_s(self._thinking_s()), self._decide)
+        if not self._speaking:
+            self._speaking = True
+            self.later(self._until_tick_s(), self._speak)
 
     def _thinking_s(self) -> float:
-        """Time until the next decision: random, to a tick that many agents share."""
-        due_s = self.now_s + float(self._rng.uniform(0.0, self._settings.drain_s))
-        return max(round(due_s / TICK_S) * TICK_S - self.now_s, 0.0)
+        return float(self._rng.uniform(0.0, self._settings.drain_s))
+
+    def _until_tick_s(self, least_s: float = 0.0) -> float:
+        """Time until the first tick after ``least_s``."""
+        ticks = math.ceil((self.now_s + least_s) / TICK_S - SAME_TIME_S)
+        return max(ticks * TICK_S - self.now_s, 0.0)
 
     def _decide(self) -> None:
         self._thinking = self._undecided = False
         if self._open and self._memory is not None and self._memory.decide():
-            self._spread()
+            self._act()
+
+    def _speak(self) -> None:
+        self._speaking = False
+        self._spread()
 
     def _spread(self) -> None:
         assert self._memory is not None

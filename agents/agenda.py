@@ -1,0 +1,65 @@
+"""What agents say and what they will do later, in few steps of mango's simulated world.
+
+mango gives every message and every timer a task of its own, and looks at all of them at every step
+of its world: with hundreds of agents, that took most of the time. Here timers wait in one heap,
+and messages that are said at the same time are handed over together.
+"""
+
+from __future__ import annotations
+
+import heapq
+import itertools
+import math
+from collections.abc import Callable
+from typing import Any
+
+from mango import AgentAddress
+from mango.simulation.world import SimulationWorld
+
+SAME_TIME_S = 1e-9
+"""Simulated times in s that are closer than this are the same."""
+
+
+class Agenda:
+    """Timers and outgoing messages of all agents of a world, in order."""
+
+    def __init__(self) -> None:
+        self._timers: list[tuple[float, int, Callable[[], None]]] = []
+        self._number = itertools.count()
+        self._outbox: list[tuple[str, str, Any]] = []
+
+    def enter(self, time_s: float, work: Callable[[], None]) -> None:
+        """Do something at a simulated time."""
+        heapq.heappush(self._timers, (time_s, next(self._number), work))
+
+    def send(self, sender: str, receiver: str, content: Any) -> None:
+        """Hand a message to the medium as soon as all agents have done what they do now."""
+        self._outbox.append((sender, receiver, content))
+
+    async def carry_out(self, world: SimulationWorld, seconds: float) -> None:
+        """Let simulated time pass until nothing happens any more, or ``seconds`` are over."""
+        end_s = world.clock.time + seconds
+        await self._post(world)
+        while True:
+            due_s = min(self._next_s, end_s)
+            rest_s = max(due_s - world.clock.time, 0.0)
+            if await world.step(max_advance_time_s=rest_s) is None:
+                if self._next_s > end_s:
+                    return
+                if rest_s:
+                    await world.step(step_size_s=rest_s)
+                self._work(world.clock.time + SAME_TIME_S)
+            await self._post(world)
+
+    @property
+    def _next_s(self) -> float:
+        return self._timers[0][0] if self._timers else math.inf
+
+    def _work(self, until_s: float) -> None:
+        while self._next_s <= until_s:
+            heapq.heappop(self._timers)[2]()
+
+    async def _post(self, world: SimulationWorld) -> None:
+        outbox, self._outbox = self._outbox, []
+        for sender, receiver, content in outbox:
+            await world.send_message(content, AgentAddress(world.addr, receiver), sender)
