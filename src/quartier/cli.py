@@ -1,4 +1,4 @@
-"""The command line: ``quartier run``, ``compare``, ``validate``, ``list``, ``new``.
+"""The command line: ``quartier run``, ``compare``, ``report``, ``validate``, ``list``, ``new``.
 
 Exit codes: 0 complete, 2 the input is wrong, 3 the run failed, 4 the run finished but degraded,
 130 cancelled. Results go to standard output, progress and errors to standard error.
@@ -112,6 +112,8 @@ def run(
     for warning in result.manifest.get("warnings", ()):  # absent in older folders
         complain(f"Warning: {warning}")
     typer.echo(f"Run folder: {result.dir}")
+    if (result.dir / "report.html").exists():
+        typer.echo(f"Report: {result.dir / 'report.html'}")
     if result.status != "complete":
         complain(f"The run is {result.status}: {result.manifest['error']}")
         raise typer.Exit(DEGRADED if result.status == "degraded" else FAILED)
@@ -163,6 +165,26 @@ def compare(
             complain(f"{name} is {run.status}: {run.error}")
     if comparison.status != "complete":
         raise typer.Exit(DEGRADED if comparison.status == "degraded" else FAILED)
+
+
+@app.command()
+def report(
+    folders: Annotated[
+        list[Path], typer.Argument(metavar="RUN_DIR...", help="Run folder, also of a killed run.")
+    ],
+) -> None:
+    """Write report.html of a run anew: a page that needs neither a server nor a network."""
+    with exit_codes():
+        from quartier.report import write_report
+        from quartier.results import Result
+
+        if len(folders) > 1:
+            raise InputError(["name one run folder"])
+        result = Result.open(folders[0])
+        path = write_report(result)
+    typer.echo(f"Report: {path}")
+    if result.status not in {"complete", "degraded"}:
+        complain(f"The run is {result.status}: the report shows what it wrote, and says so.")
 
 
 @app.command()
