@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 
 import quartier
-from quartier.centralised.fronts import GRID, OBJECTIVES, Objectives
-from quartier.centralised.member import convexified
+from quartier.centralised.fronts import GRID, Objectives
 from quartier.optimisation import NeighbourhoodModel
+from quartier.pareto import OBJECTIVES
 from quartier.problem import NeighbourhoodProblem
+from quartier.units.convex import convexified
 from quartier.units.evaluate import evaluate
 from quartier.units.sampling import sample
 

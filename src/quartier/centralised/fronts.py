@@ -17,16 +17,15 @@ from typing import Any
 import numpy as np
 import pyomo.environ as pyo
 
-from quartier.centralised.bands import add_bands
 from quartier.centralised.form import Form, Indices, Solver
 from quartier.centralised.member import Member
 from quartier.errors import SolveFailed
+from quartier.optimisation.bands import add_bands
+from quartier.pareto import OBJECTIVES
 from quartier.problem import NeighbourhoodProblem, Problem
 from quartier.quantities import Array
 from quartier.units.heat_hub import penalised
 
-OBJECTIVES = {"peak_import_kw": 1.0, "flexibility_kw": -1.0, "co2_kg": 1.0}
-"""L1, L2, L3, and whether less (1) or more (-1) is better. Flexibility is summed over the steps."""
 GRID = 5
 """Values of the grid by constrained objective."""
 WEIGHT = 1e-3
