@@ -18,6 +18,7 @@ PARAMETERS = {
     "pv": {"power_kw": 900.0},
     "wind": {"power_kw": 2300.0},
     "plant": {"power_kw": 350.0, "profile": "BM1"},
+    "conventional": {"power_kw": 350.0, "profile": "BM1"},
     "household": {"energy_kwh_per_year": 2900.0},
     "ev_station": {"power_kw": 22.0},
     "battery": {"energy_kwh": 1000.0, "power_kw": 500.0},
@@ -55,6 +56,7 @@ def profile(kind: str, hours: Array, rng: np.random.Generator) -> dict[str, Arra
         "pv": {"available_kw": 900.0 * sun},
         "wind": {"available_kw": 2300.0 * gusts},
         "plant": {"available_kw": np.full(len(hours), 300.0)},
+        "conventional": {"available_kw": np.full(len(hours), 280.0)},
         "household": {"load_kw": load, "q_kvar": -0.3 * load},
         "heat_demand": {
             "demand_kw": 100.0 + 60.0 * np.cos(day - 1.0) + 10.0 * rng.random(len(hours))

@@ -269,8 +269,7 @@ neighbourhoods:
     )
     assert instance.buses == {"quarter": 2}
     roof, turbine = instance.plants
-    assert (roof.kind, turbine.kind, turbine.name) == ("pv", "plant", "sgen 1")
-    assert not turbine.parameters.renewable
+    assert (roof.kind, turbine.kind, turbine.name) == ("pv", "conventional", "sgen 1")
     assert set(roof.series["available_kw"]) == {1000.0}
     assert set(instance.plant_q_kvar["roof"]) == {100.0}
     assert instance.background_p_mw[:, 2] == pytest.approx([0.0, -0.1, -0.2, -0.3])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import pytest
 
-from quartier.kpi import redispatch
+from quartier.kpi import grid, redispatch
 from tests.unit.kpi_runs import T0, lines, points, stack, units
 
 
@@ -57,6 +57,26 @@ def test_curtailment_degree_by_technology(data):
         "wind": 0.0,
     }
     assert redispatch.curtailed_energy(run) == pytest.approx(0.5 / 1000)
+
+
+def test_conventional_power_lowered_costs_redispatch_and_loses_nothing_renewable(data):
+    run = data(
+        {
+            "units": units(
+                "gas", "conventional", None, p_kw=[4.0, 4.0], available_kw=[6.0, 4.0], co2_kg=[2, 2]
+            ),
+            "connection_points": {
+                **points(p_kw=[4.0, 4.0], p_set_max_kw=[4.0, 9.0]),
+                "name": "gas",
+                "kind": "der",
+            },
+        }
+    )
+    assert redispatch.curtailment_degree(run) is None
+    assert redispatch.curtailment_degree_by(run) == {}
+    assert redispatch.curtailed_energy(run) == 0.0
+    assert redispatch.redispatch_cost(run) == pytest.approx(2.0 * 0.5 * 0.1)
+    assert grid.co2_plants(run) == 4.0
 
 
 def test_redispatch_cost_of_lost_energy_at_each_assets_price(data):

@@ -17,6 +17,9 @@ TOLERANCE_KW = 0.01
 BINDING_KW = 1.0
 """A connection point this close to its P_set is held by it."""
 
+CONVENTIONAL = "conventional"
+"""Kind of units whose reduction loses no renewable energy."""
+
 Groups: TypeAlias = Mapping[str, float | None]
 """A figure by group, e.g. by technology or by neighbourhood."""
 
@@ -72,20 +75,25 @@ def cap_violation_energy(run: RunData) -> float:
 
 # -- curtailment ----------------------------------------------------------------------------
 def lost_kw(units: pd.DataFrame) -> Array:
-    """Renewable power not used, max(0, available - p), by row; 0 where nothing is available."""
+    """Power not used, max(0, available - p), by row; 0 where nothing is available."""
     return positive(units["available_kw"] - units["p_kw"])
+
+
+def renewables(run: RunData) -> pd.DataFrame:
+    """Units whose available power is renewable, inside and outside the neighbourhoods."""
+    units = run.table("units")
+    return units[units["available_kw"].notna() & (units["kind"] != CONVENTIONAL)]
 
 
 def curtailment_degree(run: RunData) -> float | None:
     """Σ max(0, available - p)Δ / Σ availableΔ of all renewable units (seed 001, table 1)."""
-    units = run.table("units")
+    units = renewables(run)
     return ratio(float(lost_kw(units).sum()), float(units["available_kw"].sum()))
 
 
 def curtailment_degree_by(run: RunData) -> Groups:
     """Degree of curtailment by technology (kind of unit)."""
-    units = run.table("units")
-    units = units[units["available_kw"].notna()]
+    units = renewables(run)
     return {
         str(kind): ratio(float(lost_kw(rows).sum()), float(rows["available_kw"].sum()))
         for kind, rows in units.groupby("kind", observed=True)
@@ -94,15 +102,15 @@ def curtailment_degree_by(run: RunData) -> Groups:
 
 def curtailed_energy(run: RunData) -> float:
     """Renewable energy lost in MWh, inside and outside the neighbourhoods ("Ausfallarbeit")."""
-    return float(lost_kw(run.table("units")).sum()) * run.dt_h / KW_PER_MW
+    return float(lost_kw(renewables(run)).sum()) * run.dt_h / KW_PER_MW
 
 
 # -- cost of the upper level ------------------------------------------------------------------
 def redispatch_cost(run: RunData) -> float:
     """U3: what redispatch costs the DSO in EUR (M4; seed 001 eq. 4-5, corrected).
 
-    Renewable energy lost while P_set binds, at the asset's price (what an owner curtails for its
-    own sake, as at negative prices, is no redispatch); reduction of load against the fixed offer
+    Renewable energy lost and conventional power lowered while P_set binds, at the asset's price
+    (what an owner curtails for its own sake, as at negative prices, is no redispatch); reduction of load against the fixed offer
     p_off under a cap on consumption, at its own price. Energy that a cap drives into a store is not
     lost and costs nothing, unlike in the paper, whose (offered - p) charges it.
     """

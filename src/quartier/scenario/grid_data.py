@@ -240,7 +240,7 @@ def _plant_name(row: Any) -> str:
 
 
 def _plant_parameters(row: Any) -> UnitParameters:
-    """Tell a generator's kind by its type: PV, wind, or any other plant."""
+    """Tell a generator's kind by its type: PV, wind, conventional, or any other plant."""
     written = str(getattr(row, "type", "") or "").lower()
     profile = getattr(row, "profile", None)
     common = {
@@ -252,6 +252,5 @@ def _plant_parameters(row: Any) -> UnitParameters:
     if written.startswith(("wind", "wp")):
         return KINDS["wind"].Parameters.model_validate({"kind": "wind", **common})
     fossil = any(word in written for word in _FOSSIL)
-    return KINDS["plant"].Parameters.model_validate(
-        {"kind": "plant", "renewable": not fossil, **common}
-    )
+    kind = "conventional" if fossil else "plant"
+    return KINDS[kind].Parameters.model_validate({"kind": kind, **common})

@@ -5,6 +5,7 @@ from __future__ import annotations
 from quartier.units.battery import Battery
 from quartier.units.boiler import Boiler
 from quartier.units.chp import Chp
+from quartier.units.conventional import Conventional
 from quartier.units.electric_heater import ElectricHeater
 from quartier.units.ev_station import EvStation
 from quartier.units.heat_demand import HeatDemand
@@ -21,6 +22,7 @@ KINDS: Kinds = Kinds(
         "pv": Pv(),
         "wind": Wind(),
         "plant": Plant(),
+        "conventional": Conventional(),
         "household": Household(),
         "ev_station": EvStation(),
         "battery": Battery(),

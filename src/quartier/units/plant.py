@@ -1,4 +1,4 @@
-"""Any other plant that can be redispatched: biomass, hydro, a DER on the grid (M1, M4)."""
+"""Any other renewable plant that can be redispatched: biomass, hydro (M1, M4)."""
 
 from __future__ import annotations
 
@@ -12,15 +12,13 @@ from quartier.units.curtailable import CurtailableKind
 
 
 class PlantParameters(UnitParameters):
-    """A plant whose power follows a profile and can be lowered."""
+    """A renewable plant whose power follows a profile and can be lowered."""
 
     kind: Literal["plant"]
     power_kw: PositiveFloat
     """Rated power in kW."""
     profile: Source
     """Available power as a share of the rated power: a SimBench profile, or a CSV column."""
-    renewable: bool = True
-    """Whether lowering it loses renewable energy (biomass, hydro: yes)."""
 
 
 class Plant(CurtailableKind):

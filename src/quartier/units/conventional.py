@@ -1,0 +1,41 @@
+"""Conventional plant on the grid: it follows a profile, and burns fossil fuel (M1, M4)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+from pydantic import NonNegativeFloat, PositiveFloat
+
+from quartier.units.base import Flow, SeriesRequest, Source, UnitParameters, Values
+from quartier.units.curtailable import CurtailableKind
+
+
+class ConventionalParameters(UnitParameters):
+    """A plant whose power follows a profile; lowering it loses no renewable energy."""
+
+    kind: Literal["conventional"]
+    power_kw: PositiveFloat
+    """Rated power in kW."""
+    profile: Source
+    """Power offered as a share of the rated power: a SimBench profile, or a CSV column."""
+    co2_kg_per_kwh: NonNegativeFloat = 0.5
+    """Emissions in kg per kWh fed in: natural gas (0.201 kg/kWh) at an efficiency of 40 %."""
+
+
+class Conventional(CurtailableKind):
+    """Feeds in what it offers, or less. Its reduction costs redispatch, but is no renewable loss."""
+
+    Parameters = ConventionalParameters
+
+    def requests(self, u: ConventionalParameters) -> Mapping[str, SeriesRequest]:
+        """Power offered."""
+        return {"available_kw": SeriesRequest(u.profile, "kW", factor=u.power_kw)}
+
+    def flow(self, u: ConventionalParameters, x: Values, s: Values, dt_h: float) -> Flow:
+        """Power as controlled, and what it emits."""
+        return Flow(
+            p_kw=x["p_kw"],
+            q_kvar=s.get("q_kvar", 0.0),
+            co2_kg=u.co2_kg_per_kwh * x["p_kw"] * dt_h,
+        )
