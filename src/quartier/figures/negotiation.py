@@ -10,6 +10,7 @@ from quartier.figures import style
 
 MOST_AGENTS = 40
 """Agents with a bar of their own; the others share one."""
+OTHERS = " others together"
 BINS = 120
 """Most intervals of simulated time in which messages are counted."""
 
@@ -62,6 +63,7 @@ def messages(table: pd.DataFrame) -> go.Figure:
     """
     counts = by_agent(table)
     agents = list(counts.groupby("sender")["messages"].sum().sort_values().index)
+    agents.sort(key=lambda name: not name.endswith(OTHERS))
     made = style.figure(
         "Messages by sender and kind", x="messages", y="", unit="messages", dates=False
     )
@@ -89,7 +91,7 @@ def by_agent(table: pd.DataFrame) -> pd.DataFrame:
     """Count messages: ``sender, kind, messages``; small senders beyond the most share a row."""
     total = table["sender"].value_counts()
     few = set(total.index[:MOST_AGENTS])
-    rest = f"{len(total) - MOST_AGENTS} others together"
+    rest = f"{len(total) - MOST_AGENTS}{OTHERS}"
     sender = table["sender"].where(table["sender"].isin(few), rest)
     kind = table["kind"].where(table["delivered"], table["kind"] + " (lost)")
     counts = table.groupby([sender, kind.rename("kind")]).size()

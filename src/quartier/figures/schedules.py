@@ -72,9 +72,9 @@ def add_point(made: go.Figure, point: pd.DataFrame) -> None:
         _add_band(made, times, offer - point["flex_down_kw"], offer + point["flex_up_kw"])
     lines = (
         ("offer", "offer", offer),
+        ("executed", "result at the connection point", point["p_kw"]),
         ("cap", "P_set: at most", point["p_set_max_kw"]),
         ("floor", "P_set: at least", point["p_set_min_kw"]),
-        ("executed", "result at the connection point", point["p_kw"]),
     )
     for key, name, values in lines:
         if values.notna().any():

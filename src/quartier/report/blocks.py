@@ -75,6 +75,12 @@ class Table:
     hints: Mapping[Any, str] = field(default_factory=dict)
     template: str = field(default="table.html.j2", init=False)
 
+    def numeric(self, column: str) -> bool:
+        """Whether a column holds numbers, which stand at the right."""
+        return bool(pd.api.types.is_numeric_dtype(self.frame[column])) and not bool(
+            pd.api.types.is_bool_dtype(self.frame[column])
+        )
+
 
 @dataclass(frozen=True)
 class Note:

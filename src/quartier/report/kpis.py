@@ -23,6 +23,7 @@ TILES = {
         "curtailed_energy",
         "cap_violation_energy",
     ),
+    "Grid": ("min_voltage", "max_voltage", "max_transformer_loading", "losses"),
     "Neighbourhoods": (
         "self_sufficiency",
         "self_consumption",

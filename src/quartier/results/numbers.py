@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 
-NEGLIGIBLE = 1e-9
+NEGLIGIBLE = 1e-6
 """Shown as 0: what is left of a difference of large numbers."""
 UNDEFINED = "–"
 """Shown for a figure that is not defined."""

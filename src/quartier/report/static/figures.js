@@ -23,12 +23,28 @@ Quartier.figures = (() => {
     return layout;
   }
 
+  // On a phone, names on the vertical axis are shortened, as many of them as fit; hovering tells all.
+  function narrow(data, layout) {
+    if (innerWidth >= 640) return { data, layout };
+    const heat = data.some((trace) => trace.type === "heatmap");
+    const colorbar = { orientation: "h", x: 0.5, y: 1.01, yanchor: "bottom", thickness: 10, len: 1 };
+    const slim = heat ? data.map((trace) => (trace.type === "heatmap" ? { ...trace, colorbar: { ...trace.colorbar, ...colorbar } } : trace)) : data;
+    if (layout.yaxis?.type !== "category") return { data: slim, layout };
+    const labels = layout.yaxis.categoryarray || Array.from(new Set(data.flatMap((trace) => Array.from(trace.y))));
+    const every = Math.ceil((labels.length * 15) / layout.height);
+    const tickvals = labels.map((_, i) => i).filter((i) => (labels.length - 1 - i) % every === 0);
+    const short = (label) => (/^(line|transformer) \d/.test(label) ? label.split(" ").slice(0, 2).join(" ") : label.length > 15 ? `…${label.slice(-14)}` : label);
+    const yaxis = { ...layout.yaxis, tickvals, ticktext: tickvals.map((i) => short(String(labels[i]))) };
+    return { data: slim, layout: { ...layout, yaxis, margin: { ...layout.margin, t: heat ? 56 : layout.margin.t } } };
+  }
+
   function draw(figure) {
     if (figure.dataset.drawn) return;
     figure.dataset.drawn = "true";
-    const { data, layout } = spec(figure.dataset.figure);
+    const given = spec(figure.dataset.figure);
+    const { data, layout } = narrow(given.data, layoutOf(given.layout));
     const plot = figure.querySelector(".plot");
-    Plotly.newPlot(plot, data, layoutOf(layout), { displayModeBar: false, responsive: true, doubleClick: "reset", scrollZoom: false });
+    Plotly.newPlot(plot, data, layout, { displayModeBar: false, responsive: true, doubleClick: "reset", scrollZoom: false });
     legend(figure, plot);
     figure.dispatchEvent(new CustomEvent("drawn"));
     if (!performance.getEntriesByName("first-plot").length) requestAnimationFrame(() => performance.mark("first-plot"));
@@ -89,7 +105,7 @@ Quartier.figures = (() => {
     }
     if (/markers/.test(trace.mode || "")) {
       const symbol = Array.isArray(marker.symbol) ? "circle" : marker.symbol || "circle";
-      const colour = safe(typeof marker.color === "string" ? marker.color : "#666");
+      const colour = safe(typeof marker.color === "string" ? marker.color : trace.line?.color || "#666");
       const outlined = marker.line?.width ? ' stroke="#1a1a1a" stroke-width=".7"' : "";
       inner += `<text x="15" y="12" text-anchor="middle" font-size="14" fill="${symbol === "x-thin" ? "#666" : colour}"${outlined}>${SYMBOL[symbol] || "●"}</text>`;
     }

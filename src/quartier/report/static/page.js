@@ -30,7 +30,7 @@ const Quartier = (() => {
 
   function number(value, digits = 5) {
     if (value === null || value === undefined || !Number.isFinite(value)) return "–";
-    if (value === 0 || Math.abs(value) < 1e-9) return "0";
+    if (value === 0 || Math.abs(value) < 1e-6) return "0";
     return Number(value.toPrecision(digits)).toLocaleString("en", { maximumFractionDigits: 10 });
   }
 
