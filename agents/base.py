@@ -31,11 +31,13 @@ def hears(message: type[M]) -> Callable[[Handler[A, M]], Callable[[A, M, dict[st
     def mark(handler: Handler[A, M]) -> Callable[[A, M, dict[str, Any]], None]:
         @functools.wraps(handler)
         def contained(self: A, content: M, meta: dict[str, Any]) -> None:
-            if self.failure is None:
-                try:
-                    handler(self, content, meta["sender_id"])
-                except Exception as error:
-                    self.fail(error)
+            if self.failure is not None:
+                self.repeat(meta["sender_id"])
+                return
+            try:
+                handler(self, content, meta["sender_id"])
+            except Exception as error:
+                self.fail(error)
 
         marked: Callable[[A, M, dict[str, Any]], None] = on_message(message)(contained)
         return marked
@@ -87,4 +89,9 @@ class QuartierAgent(Agent):  # type: ignore[misc]  # mango is untyped
         logger.error("agent %s failed", self.title, exc_info=error)
         self.failure = f"{type(error).__name__}: {error}"
         if self.principal is not None:
-            self.tell(self.principal, Failed(self.title, self.failure))
+            self.repeat(self.principal)
+
+    def repeat(self, sender: str) -> None:
+        """Say again that this agent failed, to a principal that goes on asking."""
+        if sender == self.principal and self.failure is not None:
+            self.tell(sender, Failed(self.title, self.failure))

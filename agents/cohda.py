@@ -15,7 +15,14 @@ import numpy as np
 
 from quartier.agents.acquaintance import Acquaintance, Recent
 from quartier.agents.configuration import Configuration, Counters, IntArray, add_up, numbers_of
-from quartier.agents.messages import GRID, Candidate, Entry, Gossip, Negotiation, on_grid
+from quartier.agents.messages import (
+    OWN_RULE,
+    Candidate,
+    Entry,
+    Gossip,
+    Negotiation,
+    entry_of,
+)
 from quartier.problem import ConnectionTerms
 from quartier.quantities import Array
 from quartier.units.schedule import Schedule
@@ -63,6 +70,8 @@ class WorkingMemory:
     participants
         Everybody who makes a choice. Others that are heard of are taken in as well; to know
         them before saves work.
+    own_rule
+        Choice to follow the own rules, which others count on if they do not hear the agent.
     """
 
     def __init__(
@@ -72,11 +81,13 @@ class WorkingMemory:
         terms: ConnectionTerms,
         choose: Choose | None = None,
         participants: Sequence[str] = (),
+        own_rule: Callable[[], Option] | None = None,
     ) -> None:
         self.name = name
         self.negotiation = negotiation
         self.terms = terms
         self._choose = choose
+        self._own_rule = own_rule
         steps = len(terms.p_max_kw)
         self._names: tuple[str, ...] = ()
         self._omega = Configuration(steps)
@@ -134,20 +145,33 @@ class WorkingMemory:
 
     def own(self, counter: int) -> Option:
         """Return an own choice by its counter."""
+        if counter == OWN_RULE and counter not in self._own and self._own_rule is not None:
+            self._own[counter] = self._own_rule()
         return self._own[counter]
 
-    def restart(self, negotiation: Negotiation, terms: ConnectionTerms) -> None:
-        """Go on from what is known under new prices and limits, with γ valued anew."""
+    def restart(
+        self, negotiation: Negotiation, terms: ConnectionTerms, instead: Sequence[Entry] = ()
+    ) -> None:
+        """Go on from what is known under new prices and limits, with γ valued anew.
+
+        Parameters
+        ----------
+        instead
+            Choices to put in place of those in γ.
+        """
         self.negotiation, self.terms = negotiation, terms
         for acquaintance in self._acquaintances.values():
             acquaintance.gamma = None
         if self._candidate is None:
             return
-        for i, entry in enumerate(self._gamma.entries):
-            if entry is not None:
-                self._replace(self._omega, i, entry)
         known = Counters(self._names, self._gamma.counters)
         whole = len(known) == len(self._candidate.counters)  # else schedules were lost on the way
+        for entry in instead:
+            self._replace(self._gamma, numbers_of(self._names)[entry.agent], entry)
+        for i, kept in enumerate(self._gamma.entries):
+            if kept is not None:
+                self._replace(self._omega, i, kept)
+        known = Counters(self._names, self._gamma.counters)
         author = self._candidate.author if whole else self.name
         self._candidate = Candidate(known, self._value(*self._gamma.total()), author)
 
@@ -214,9 +238,20 @@ class WorkingMemory:
 
     def _merge_omega(self, omega: IntArray) -> bool:
         newer = omega > self._omega.counters
+        corrects = False
         if self._me >= 0:
+            corrects = self._correct(int(omega[self._me]))
             newer[self._me] = False
-        return bool(self._take(self._omega, omega, np.flatnonzero(newer).tolist()))
+        return bool(self._take(self._omega, omega, np.flatnonzero(newer).tolist())) or corrects
+
+    def _correct(self, counter: int) -> bool:
+        """Say the own choice anew if others believe in a later one, given up in a new round."""
+        mine = int(self._omega.counters[self._me])
+        if counter <= mine or mine < 0:
+            return False
+        option = self.own(mine)
+        self._adopt(option, self._entry(option))
+        return True
 
     def _take(self, target: Configuration, counters: IntArray, places: Sequence[int]) -> int:
         """Enter choices whose schedules are here, want the others; return how many were entered."""
@@ -305,15 +340,9 @@ class WorkingMemory:
         return value < best - RELATIVE_GAIN * max(1.0, abs(best))
 
     def _entry(self, option: Option) -> Entry:
-        """Return an own choice as it is told to the others, with the next counter."""
-        counter = int(self._omega.counters[self._me]) + 1
-        return Entry(
-            self.name,
-            counter,
-            on_grid(option.p_kw),
-            on_grid(option.curtailable_kw),
-            round(option.cost_eur / GRID) * GRID,
-        )
+        """Return an own choice as it is told to the others, with a counter never used before."""
+        counter = max(self._own, default=OWN_RULE) + 1
+        return entry_of(self.name, counter, option.p_kw, option.curtailable_kw, option.cost_eur)
 
     def _adopt(self, option: Option, entry: Entry) -> None:
         self._own[entry.counter] = option
@@ -326,8 +355,8 @@ class WorkingMemory:
         self._candidate = Candidate(self.omega, value, self.name)
 
     def _return_to_gamma(self) -> bool:
-        settled = self._own[int(self._gamma.counters[self._me])]
-        if self._own[int(self._omega.counters[self._me])] is settled:
+        settled = self.own(int(self._gamma.counters[self._me]))
+        if self.own(int(self._omega.counters[self._me])) is settled:
             return False
         self._adopt(settled, self._entry(settled))
         return True

@@ -3,21 +3,36 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
+from typing import TypeAlias
 
+from quartier.agents.attendance import Attendance, retry_s
 from quartier.agents.base import QuartierAgent, hears
-from quartier.agents.messages import Accepted, CallForOffers, Failed, OfferMade, SetCap, frozen
+from quartier.agents.messages import (
+    Accepted,
+    CallForOffers,
+    Failed,
+    Heard,
+    OfferMade,
+    SetCap,
+    frozen,
+)
 from quartier.coordination import Cap
 from quartier.planning import Asset
 from quartier.problem import NetworkProblem, Offer
-from quartier.quantities import Array
+from quartier.quantities import KW_PER_MW, Array
 from quartier.redispatch.rounds import Round, Rounds
 
 logger = logging.getLogger(__name__)
 
-RETRY_S = 5.0
-"""Simulated time in s after which an unanswered question is asked again."""
+PATIENCE_S = 120.0
+"""Simulated time in s after which a connection point that says nothing is not waited for."""
+
+Forecast: TypeAlias = Callable[[str], tuple[Array, Array]]
+"""Power (kW) and reactive power (kvar) that the DSO expects of a connection point that makes no
+offer, by its name; shape ``(T,)`` each."""
 
 
 class DsoAgent(QuartierAgent):
@@ -31,10 +46,17 @@ class DsoAgent(QuartierAgent):
         Who may be asked.
     rounds
         Most rounds of redispatch.
+    forecast
+        What to expect of a connection point that makes no offer.
     """
 
     def __init__(
-        self, name: str, problem: NetworkProblem, assets: Sequence[Asset], rounds: int
+        self,
+        name: str,
+        problem: NetworkProblem,
+        assets: Sequence[Asset],
+        rounds: int,
+        forecast: Forecast,
     ) -> None:
         super().__init__(name)
         self.assets: Mapping[str, Asset] = {asset.name: asset for asset in assets}
@@ -42,8 +64,12 @@ class DsoAgent(QuartierAgent):
         self.accepted: dict[str, Array] = {}
         self.rounds = Rounds(problem, rounds)
         self.unkept: tuple[str, ...] = ()
-        self.failures: dict[str, str] = {}
-        self._waiting: set[str] = set()
+        self.attendance = Attendance(self.assets, PATIENCE_S)
+        self.unheard: set[str] = set()
+        """Connection points that did not answer their P_set: it may not have reached them."""
+        self._forecast = forecast
+        self.waiting = set(self.assets)
+        """Connection points that have not answered the last question yet."""
 
     @property
     def caps(self) -> Mapping[str, Cap]:
@@ -59,14 +85,30 @@ class DsoAgent(QuartierAgent):
         """Call for offers as soon as everybody is there."""
         self.later(0.0, partial(self._ask, 0))
 
-    def _ask(self, number: int) -> None:
+    def _ask(self, number: int, times: int = 1) -> None:
         """Ask whoever has not answered in this round, again and again: messages may be lost."""
-        waiting = self._waiting if number else self._silent()
-        if number != len(self.history) or not waiting:
+        if number != len(self.history) or not self.waiting:
             return
-        for name in sorted(waiting):
+        if times == 1:
+            self.attendance.ask(self.now_s)
+        self.attendance.lose_patience(self.now_s, self.waiting)
+        if times > 1 and self._is_settled():
+            self._go_on()
+            return
+        for name in sorted(self.waiting):
             self.tell(name, self._question(number, name))
-        self.later(RETRY_S, partial(self._ask, number))
+        self.later(retry_s(times), partial(self._ask, number, times + 1))
+
+    def _is_settled(self) -> bool:
+        """Whether nobody that can answer still has to."""
+        return self.waiting <= self.attendance.lost
+
+    def _go_on(self) -> None:
+        """Do what comes next when no more answers come in."""
+        if not self.history:
+            self._redispatch()
+        else:
+            self._review()
 
     def _question(self, number: int, name: str) -> CallForOffers | SetCap:
         if not number:
@@ -74,15 +116,17 @@ class DsoAgent(QuartierAgent):
         cap = self.caps[name]
         return SetCap(number, frozen(cap.p_max_kw), frozen(cap.p_min_kw))
 
-    def _silent(self) -> set[str]:
-        """Who has neither made an offer nor failed."""
-        return self.assets.keys() - self.offers.keys() - self.failures.keys()
+    @hears(Heard)
+    def on_heard(self, heard: Heard, sender: str) -> None:
+        """Note that a connection point works on its answer."""
+        self.attendance.heard(heard.asset, self.now_s)
 
     @hears(OfferMade)
     def on_offer(self, made: OfferMade, sender: str) -> None:
         """Collect the offers; the last one starts the redispatch."""
         asset = self.assets[made.asset]
-        if made.asset in self.offers:
+        self.attendance.heard(made.asset, self.now_s)
+        if made.asset in self.offers or self.history:
             return  # the first offer is the one that counts: p_off is fixed (M4)
         self.offers[made.asset] = Offer(
             asset.name,
@@ -96,33 +140,53 @@ class DsoAgent(QuartierAgent):
             asset.raise_price_eur_per_kwh,
             asset.rated_kw,
         )
-        if not self._silent():
+        self.waiting.discard(made.asset)
+        if self._is_settled():
             self._redispatch()
 
     @hears(Failed)
     def on_failed(self, failed: Failed, sender: str) -> None:
         """Go on without a connection point whose agent died."""
-        self.failures[failed.agent] = failed.reason
-        self._waiting.discard(failed.agent)
-        if not self.history and not self._silent():
-            self._redispatch()
+        self.attendance.failed(failed.agent, failed.reason)
+        if failed.agent in self.waiting and self._is_settled():
+            self._go_on()
 
     def _redispatch(self) -> None:
+        if not self.history:
+            self.rounds.problem = self._with_forecasts(self.rounds.problem)
         offers = [self.offers[name] for name in self.assets if name in self.offers]
-        self._waiting = set(self.rounds.decide(offers))
+        self.waiting = set(self.rounds.decide(offers))
         self.later(0.0, partial(self._ask, len(self.history)))
+
+    def _with_forecasts(self, problem: NetworkProblem) -> NetworkProblem:
+        """Count what is expected of those that made no offer as given."""
+        p_mw, q_mvar = problem.background_p_mw.copy(), problem.background_q_mvar.copy()
+        for name in sorted(self.assets.keys() - self.offers.keys()):
+            at = problem.network.position(self.assets[name].bus)
+            p_kw, q_kvar = self._forecast(name)
+            p_mw[:, at] += p_kw / KW_PER_MW
+            q_mvar[:, at] += q_kvar / KW_PER_MW
+        return replace(problem, background_p_mw=p_mw, background_q_mvar=q_mvar)
 
     @hears(Accepted)
     def on_accepted(self, answer: Accepted, sender: str) -> None:
         """Note what will be done; solve again with what is left if a cap cannot be kept."""
         if answer.round != len(self.history):
             return  # about caps that were replaced since
+        self.attendance.heard(answer.asset, self.now_s)
         self.accepted[answer.asset] = answer.p_kw
-        self._waiting.discard(answer.asset)
-        if not self._waiting:
-            self._review()
+        self.unheard.discard(answer.asset)
+        if answer.asset in self.waiting:
+            self.waiting.discard(answer.asset)
+            if self._is_settled():
+                self._review()
 
     def _review(self) -> None:
+        """Solve again with what is left; who is silent is taken at its offer."""
+        for name in self.waiting:
+            self.accepted[name] = self.offers[name].p_kw
+        self.unheard |= self.waiting
+        self.waiting = set()
         self.unkept = self.rounds.unkept(self.accepted)
         if self.unkept and self.rounds.left:
             logger.info("caps not kept by %s: redispatch again", ", ".join(self.unkept))

@@ -43,6 +43,7 @@ from quartier.units.schedule import Schedule
 WATCH_S = 1.0
 """Simulated time in s between two looks at a negotiation in which nothing is said any more."""
 
+
 @dataclass(frozen=True)
 class Outcome:
     """What a negotiation came to; ``p_kw`` and ``curtailed_kw`` have shape ``(T,)``."""

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Coroutine, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeAlias, TypeVar
 
 import networkx as nx
@@ -23,7 +24,9 @@ from quartier.agents.neighbourhood import NeighbourhoodAgent
 from quartier.agents.unit import UnitAgent
 from quartier.planning import assets_of, reactive_kvar
 from quartier.problem import Problem
+from quartier.quantities import Array
 from quartier.scenario.communication import DSO
+from quartier.units.sampling import reference
 
 RING = 4
 """Neighbours of an agent on the ring, half of them on either side."""
@@ -93,8 +96,23 @@ def build(problem: Problem, rng: np.random.Generator) -> Society:
     medium = MeasuredCommunication(
         problem.communication, rng.spawn(1)[0], problem.gate, problem.record_messages
     )
-    dso = DsoAgent(DSO, problem.grid, assets_of(problem), problem.rounds)
+    expected = partial(forecast, problem)
+    dso = DsoAgent(DSO, problem.grid, assets_of(problem), problem.rounds, expected)
     return Society(dso, neighbourhoods, units, plants, medium)
+
+
+def forecast(problem: Problem, name: str) -> tuple[Array, Array]:
+    """Power (kW) and reactive power (kvar) of a connection point that says nothing, ``(T,)`` each.
+
+    What a plant has available, and in a neighbourhood what all units do by their own rules.
+    """
+    for task in problem.neighbourhoods:
+        if task.name == name:
+            penalty = task.terms.penalty_eur_per_kwh
+            schedules = [reference(units, penalty) for units in task.agents.values()]
+            return np.sum([s.p_kw for s in schedules], axis=0), reactive_kvar(task)
+    plant = next(p for p in problem.plants if p.name == name)
+    return plant.series["available_kw"], problem.plant_q_kvar[name]
 
 
 def small_world(names: list[str], shortcuts: float, rng: np.random.Generator) -> Links:

@@ -11,12 +11,23 @@ import numpy as np
 
 from quartier.agents.agenda import SAME_TIME_S
 from quartier.agents.base import QuartierAgent, hears
-from quartier.agents.choice import Choice, choice_for, is_flexible
+from quartier.agents.choice import Choice, choice_for, is_flexible, option_of
 from quartier.agents.cohda import Option, WorkingMemory
-from quartier.agents.messages import Acknowledge, AskStart, Commit, Gossip, Missing, Start, frozen
+from quartier.agents.messages import (
+    Acknowledge,
+    AskStart,
+    Begun,
+    Commit,
+    Gossip,
+    Missing,
+    Start,
+    frozen,
+)
+from quartier.problem import ConnectionTerms
 from quartier.quantities import Array
 from quartier.scenario.settings import NegotiationSettings
 from quartier.units.base import UnitData
+from quartier.units.sampling import reference
 
 logger = logging.getLogger(__name__)
 
@@ -69,24 +80,38 @@ class UnitAgent(QuartierAgent):
     @hears(Start)
     def on_start_message(self, start: Start, sender: str) -> None:
         """Begin, or begin again, from the own choice of the last round."""
+        memory = self._memory
+        if memory is None or start.negotiation.round > memory.negotiation.round:
+            self._begin(start)
         if self._memory is not None and start.negotiation == self._memory.negotiation:
-            return  # told again, the first word got through
+            self.tell(sender, Begun(start.negotiation, self.title))
+
+    def _begin(self, start: Start) -> None:
         if self._choice is None:
             self._choice = choice_for(self.units, start.terms, self._settings, self._rng)
         else:
             self._choice.update(start.terms)
         if self._memory is None:
             self._memory = WorkingMemory(
-                self.title, start.negotiation, start.terms, self._choice.best, start.participants
+                self.title,
+                start.negotiation,
+                start.terms,
+                self._choice.best,
+                start.participants,
+                partial(self._own_rule, start.terms),
             )
             nothing = np.zeros_like(start.terms.p_max_kw)
             self._memory.seed(self._choice.best(nothing, nothing))
         else:
-            self._memory.restart(start.negotiation, start.terms)
+            self._memory.restart(start.negotiation, start.terms, start.instead)
         self._open = True
         self._undecided = True
         self._act()
         self.later(self._settings.rebroadcast_s, partial(self._rebroadcast, start))
+
+    def _own_rule(self, terms: ConnectionTerms) -> Option:
+        """What the units do that nobody plans for."""
+        return option_of(reference(self.units, terms.penalty_eur_per_kwh), terms)
 
     @hears(Gossip)
     def on_gossip(self, gossip: Gossip, sender: str) -> None:

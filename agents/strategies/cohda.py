@@ -95,8 +95,9 @@ def trouble(problem: Problem, agents: Society) -> Iterator[str]:
         if not speaker.outcomes:
             yield f"{name}: no agreement within the lead time; its units follow their own rules"
             continue
-        if not all(outcome.agreed for outcome in speaker.outcomes):
-            yield f"{name}: not all agents committed"
+        missing = sorted({agent for outcome in speaker.outcomes for agent in outcome.missing})
+        if missing:
+            yield f"{name}: not all agents committed: {', '.join(missing)}"
         if _excess_kw(speaker, list(schedules(agents, name).values())) > KEPT_KW:
             yield f"{name}: P_set cannot be kept in every step"
 
@@ -109,8 +110,13 @@ def _excess_kw(speaker: NeighbourhoodAgent, expected: Sequence[Schedule]) -> flo
 
 
 def _unheard(dso: DsoAgent) -> Iterator[str]:
+    silent = sorted(dso.assets.keys() - dso.offers.keys())
     if not dso.history:
-        missing = sorted(dso.assets.keys() - dso.offers.keys())
-        yield f"no redispatch: no offer from {', '.join(missing)} within the lead time"
+        yield f"no redispatch: no offer from {', '.join(silent)} within the lead time"
         return
+    if silent:
+        yield f"no offer from {', '.join(silent)}: the DSO counted on its forecast"
+    unheard = sorted(dso.unheard | dso.waiting)
+    if unheard:
+        yield f"no answer to P_set from {', '.join(unheard)}: it may not be kept"
     yield from dso.rounds.trouble()

@@ -104,7 +104,8 @@ def test_a_silent_agent_does_not_block_the_others() -> None:
     outcomes = agents.neighbourhoods["fliegerhorst"].outcomes
     assert len(outcomes) == 2
     assert all(o.ended_s - o.started_s < 70 for o in outcomes)
-    assert "fliegerhorst: not all agents committed" in list(trouble(problem, agents))
+    expected = f"fliegerhorst: not all agents committed: {BATTERY}"
+    assert expected in list(trouble(problem, agents))
 
 
 def test_too_short_a_lead_time_is_told_and_leaves_the_units_to_their_own_rules() -> None:

@@ -101,6 +101,9 @@ class NegotiationSettings(Frozen):
     """Simulated time in s without news after which a negotiation has ended."""
     deadline_s: PositiveFloat = 300.0
     """Simulated time in s after which a negotiation ends in any case."""
+    patience_s: PositiveFloat = 120.0
+    """Simulated time in s after which an agent that answers nothing is not waited for any more; its
+    units are then expected to follow their own rules. At most half the deadline counts."""
     drain_s: NonNegativeFloat = 2.0
     """An agent decides after a random time up to this (simulated s): it weighs together all that
     came in meanwhile, and agents do not all answer the same news at once."""
