@@ -49,6 +49,8 @@ LINES: dict[str, tuple[Line, ...]] = {
         Line("upper_cost", "Upper cost, EUR"),
         Line("gap_to_bilevel", "Gap to bilevel, %", percent=True),
         Line("gap_to_bound", "Gap to bound, %", percent=True),
+        Line("value_of_anticipation", "Anticipation saves, EUR", None),
+        Line("value_of_anticipation_share", "... of redispatch, %", None, percent=True),
         Line("redispatch_cost", "Redispatch, EUR"),
         Line("losses", "Losses, MWh"),
         Line("curtailed_energy", "Curtailed, MWh"),
@@ -190,6 +192,11 @@ def _notes(comparison: Comparison) -> Iterator[str]:
         yield (
             "Upper cost: losses and redispatch as executed on the AC grid. Gaps: to that of"
             " bilevel, and to a bound that is proven for the linear network, not for AC."
+        )
+    if "value_of_anticipation" in kpis.index and kpis.loc["value_of_anticipation"].notna().any():
+        yield (
+            "Anticipation: what bilevel saves the grid operator against individual, where it does"
+            " not foresee the neighbourhoods' answers."
         )
     reference = comparison.manifest.get("reference_offer")
     if reference:

@@ -22,6 +22,8 @@ BOUNDED_BY = ("bilevel", "central")
 
 Entry = dict[str, Any]
 """Value, unit and label of a KPI."""
+Figures = dict[str, Entry]
+"""KPIs of a mechanism by name."""
 
 
 @dataclass(frozen=True)
@@ -48,8 +50,11 @@ class SideBySide:
         runs = (self.results[name] for name in BOUNDED_BY if name in self.results)
         return next((bound for run in runs if (bound := bound_eur(run)) is not None), None)
 
-    def figures(self) -> dict[str, dict[str, Entry]]:
-        """KPIs by mechanism: those of its run, its costs against p_off, and its gaps."""
+    def figures(self) -> dict[str, Figures]:
+        """KPIs by mechanism: those of its run, its costs against p_off, and its gaps.
+
+        Where there are ``individual`` and ``bilevel``, the latter also has what foresight saves.
+        """
         table = {name: self._counted(run) for name, run in self.results.items()}
         best = table.get("bilevel", {}).get("upper_cost", {}).get("value")
         bound = self.bound_eur
@@ -57,9 +62,11 @@ class SideBySide:
             cost = kpis["upper_cost"]["value"]
             kpis["gap_to_bilevel"] = _gap_entry(cost, best, "Gap to bilevel")
             kpis["gap_to_bound"] = _gap_entry(cost, bound, "Gap to the bound")
+        if {"individual", "bilevel"} <= table.keys():
+            table["bilevel"] |= _anticipation(table["individual"], table["bilevel"])
         return table
 
-    def _counted(self, result: Result) -> dict[str, Entry]:
+    def _counted(self, result: Result) -> Figures:
         """KPIs of a run, with its costs counted from the reference's offer."""
         rows = result.kpi_table.astype(object)
         kpis = {str(name): _entry(row) for name, row in rows.to_dict("index").items()}
@@ -104,6 +111,27 @@ def _first_gate_is_all(result: Result) -> bool:
 def _offers(result: Result) -> bool:
     """Whether anything was offered in a run."""
     return bool(result.table("connection_points")["offer_kw"].notna().any())
+
+
+def _anticipation(individual: Mapping[str, Entry], bilevel: Mapping[str, Entry]) -> Figures:
+    """What the DSO saves by foreseeing the neighbourhoods' answers (M7).
+
+    Upper cost of ``individual`` less that of ``bilevel``, both as executed: in EUR, and as a share
+    of what redispatch costs in ``individual``.
+    """
+    before, after = (kpis["upper_cost"]["value"] for kpis in (individual, bilevel))
+    saved = None if before is None or after is None else before - after
+    paid = individual["redispatch_cost"]["value"]
+    share = saved / paid if saved is not None and paid and paid >= LEAST_EUR else None
+    label = "Value of anticipation"
+    return {
+        "value_of_anticipation": {"value": saved, "unit": "EUR", "label": label},
+        "value_of_anticipation_share": {
+            "value": share,
+            "unit": "1",
+            "label": f"{label} as a share of the redispatch cost without it",
+        },
+    }
 
 
 def _gap_entry(cost: float | None, reference: float | None, label: str) -> Entry:

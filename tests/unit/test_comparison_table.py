@@ -77,6 +77,16 @@ def test_a_gap_to_next_to_nothing_is_in_euros(comparison, printed):
     assert ["Gap to bilevel, %", "3 EUR"] in printed(comparison(figures))
 
 
+def test_what_anticipation_saves_is_told_and_explained(comparison, printed):
+    saved = {"value_of_anticipation": 115.7, "value_of_anticipation_share": 0.0298}
+    figures = {"individual": kpis(**FINE), "bilevel": kpis(**FINE, **saved)}
+    figures["bilevel"]["value_of_anticipation"]["unit"] = "EUR"
+    lines = printed(comparison(figures))
+    assert ["Anticipation saves, EUR", "–", "115.7"] in lines
+    assert ["... of redispatch, %", "–", "2.98"] in lines
+    assert any(line and line[0].startswith("Anticipation: what bilevel saves") for line in lines)
+
+
 def test_a_failed_run_has_a_column_without_figures(comparison, printed, tmp_path):
     failed = ComparedRun(tmp_path / "central", "failed", "no solution")
     reused = ComparedRun(tmp_path / "elsewhere", "complete", reused=True)

@@ -107,6 +107,25 @@ def test_gaps_are_undefined_without_a_reference(run_of):
     assert figures["gap_to_bound"]["value"] is None
 
 
+def test_anticipation_is_worth_what_bilevel_saves_against_individual(run_of):
+    runs = {
+        "individual": run_of("individual", [-8.0, -9.0]),  # 4 kW for half an hour at 0.3
+        "bilevel": run_of("bilevel", [-8.0, -9.0], loss_mw=0.099),
+    }
+    figures = SideBySide(runs).figures()
+    assert figures["bilevel"]["value_of_anticipation"]["value"] == pytest.approx(LOSS_EUR / 100)
+    share = figures["bilevel"]["value_of_anticipation_share"]["value"]
+    assert share == pytest.approx(LOSS_EUR / 100 / 0.6)
+    assert "value_of_anticipation" not in figures["individual"]
+
+
+def test_anticipation_has_no_share_of_nothing(run_of):
+    runs = {name: run_of(name, [-4.0, -9.0]) for name in ("individual", "bilevel")}
+    figures = SideBySide(runs).figures()["bilevel"]
+    assert figures["value_of_anticipation"]["value"] == pytest.approx(0)
+    assert figures["value_of_anticipation_share"]["value"] is None
+
+
 @pytest.mark.parametrize(
     ("rows", "expected"),
     [
