@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from quartier.coordination import Cap, UnitPlan
-from quartier.problem import ConnectionTerms, NeighbourhoodProblem, Problem
+from quartier.problem import ConnectionTerms, NeighbourhoodProblem, Offer, Problem
 from quartier.quantities import Array
 from quartier.redispatch.rounds import Round
 from quartier.units import KINDS
@@ -67,6 +67,57 @@ def reactive_kvar(problem: NeighbourhoodProblem) -> Array:
     """Reactive power of a neighbourhood's households in kvar, shape ``(T,)``."""
     known = [u.series["q_kvar"] for u in problem.units if "q_kvar" in u.series]
     return np.sum(known, axis=0) if known else np.zeros(problem.horizon.steps)
+
+
+# -- offers -----------------------------------------------------------------------------------
+def neighbourhood_offer(
+    asset: Asset, problem: NeighbourhoodProblem, schedules: Sequence[Schedule]
+) -> Offer:
+    """Offer of a neighbourhood: what its agents' schedules come to, and the band around it.
+
+    What its own limits or prices curtail can be raised again, and all other renewable power be
+    lowered.
+    """
+    p_kw, loose_kw, up_kw, down_kw = (
+        np.sum([getattr(schedule, name) for schedule in schedules], axis=0)
+        for name in ("p_kw", "curtailable_kw", "up_kw", "down_kw")
+    )
+    curtailed_kw = problem.terms.curtailed_kw(p_kw, loose_kw)
+    return Offer(
+        asset=asset.name,
+        kind=asset.kind,
+        bus=asset.bus,
+        p_kw=p_kw - curtailed_kw,
+        down_kw=down_kw + loose_kw - curtailed_kw,
+        up_kw=up_kw + curtailed_kw,
+        q_kvar=reactive_kvar(problem),
+        price_eur_per_kwh=asset.price_eur_per_kwh,
+        raise_price_eur_per_kwh=asset.raise_price_eur_per_kwh,
+    )
+
+
+def plant_offers(problem: Problem) -> list[Offer]:
+    """Offers of the plants: the available power, all of which can be curtailed."""
+    plants = {p.name: p for p in problem.plants}
+    offers = []
+    for asset in assets_of(problem):
+        if asset.name in plants:
+            available = plants[asset.name].series["available_kw"]
+            offers.append(
+                Offer(
+                    asset.name,
+                    asset.kind,
+                    asset.bus,
+                    available,
+                    available,
+                    np.zeros_like(available),
+                    problem.plant_q_kvar[asset.name],
+                    asset.price_eur_per_kwh,
+                    asset.raise_price_eur_per_kwh,
+                    asset.rated_kw,
+                )
+            )
+    return offers
 
 
 # -- caps -------------------------------------------------------------------------------------

@@ -12,6 +12,7 @@ import xarray as xr
 from quartier.errors import InputError
 from quartier.quantities import unit_of
 from quartier.results import TABLES, Result, RunWriter, export
+from quartier.results.described import ABOUT, ELSEWHERE, MEANING, meaning
 from quartier.results.export import GRIDS
 from quartier.results.tables import ColumnType
 
@@ -147,6 +148,20 @@ def test_variables_have_the_units_that_their_names_end_with(result):
     assert units["negotiations_wall_s"] == "s"
     assert units["units_co2_kg"] == "kg"
     assert units["redispatch_sensitivity"] is None
+
+
+def test_every_table_and_column_is_described():
+    assert set(ABOUT) == set(TABLES)
+    columns = [(table, column) for table, names in TABLES.items() for column in names]
+    assert [pair for pair in columns if not meaning(*pair)] == []
+    assert set(ELSEWHERE) <= set(columns)
+    assert set(MEANING) <= {column for _, column in columns}
+
+
+def test_variables_say_what_they_mean(result):
+    dataset = result.to_xarray()
+    assert dataset["lines_loading_percent"].attrs["long_name"].startswith("loading in percent")
+    assert dataset["messages_sender"].attrs["long_name"] == "who sent the message"
 
 
 def test_every_column_with_a_unit_in_its_name_is_known():

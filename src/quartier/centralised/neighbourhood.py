@@ -13,6 +13,7 @@ from quartier.planning import (
     Asset,
     assets_of,
     is_kept,
+    plant_offers,
     reactive_kvar,
     room_per_rated,
     share_of,
@@ -108,30 +109,6 @@ def total(by_unit: Mapping[str, Array], problem: NeighbourhoodProblem) -> Array:
 def _sum(solution: Solution, name: str) -> Array:
     found: Array = np.sum([getattr(s, name) for s in solution.schedules.values()], axis=0)
     return found
-
-
-def plant_offers(problem: Problem) -> list[Offer]:
-    """Offers of the plants: the available power, all of which can be curtailed."""
-    plants = {p.name: p for p in problem.plants}
-    offers = []
-    for asset in assets_of(problem):
-        if asset.name in plants:
-            available = plants[asset.name].series["available_kw"]
-            offers.append(
-                Offer(
-                    asset.name,
-                    asset.kind,
-                    asset.bus,
-                    available,
-                    available,
-                    np.zeros_like(available),
-                    problem.plant_q_kvar[asset.name],
-                    asset.price_eur_per_kwh,
-                    asset.raise_price_eur_per_kwh,
-                    asset.rated_kw,
-                )
-            )
-    return offers
 
 
 def reference_offers(problem: Problem, own: Mapping[str, SelfOptimiser]) -> list[Offer]:

@@ -22,7 +22,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from quartier.errors import InputError
-from quartier.quantities import unit_of
+from quartier.results.described import described, meaning
 from quartier.results.files import write_atomically
 from quartier.results.tables import TABLES
 
@@ -122,11 +122,11 @@ def _attributes(result: Result) -> dict[str, Any]:
 
 
 def _described(variable: str) -> dict[str, str]:
-    """Attributes of a variable: its unit, read from its name."""
+    """Attributes of a variable: what it means, and its unit."""
     if variable == "time":
-        return {"long_name": "start of the interval (UTC)"}
-    unit = unit_of(variable)
-    return {"units": unit} if unit else {}
+        return {"long_name": meaning("steps", "time")}
+    text, unit = described(variable.replace("_repeated_", "_"))
+    return {name: value for name, value in (("long_name", text), ("units", unit)) if value}
 
 
 def _all_times(frames: Mapping[str, pd.DataFrame]) -> pd.DatetimeIndex:

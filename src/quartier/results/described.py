@@ -1,0 +1,138 @@
+"""What tables and columns mean, in words: for the reference page and for other tools."""
+
+from __future__ import annotations
+
+from quartier.quantities import unit_of
+from quartier.results.tables import TABLES
+
+ABOUT: dict[str, str] = {
+    "units": "What every unit did: those of the neighbourhoods, and plants outside them.",
+    "connection_points": "Power where neighbourhoods and plants meet the grid; offer, band, P_set.",
+    "heat": "Balance of every heat hub.",
+    "ev_sessions": "Stays of vehicles that left within the run.",
+    "buses": "Voltages and injections of the grid.",
+    "lines": "Lines of the grid.",
+    "transformers": "Transformers of the grid.",
+    "steps": "Whether the power flow of a step found a solution.",
+    "signals": "Prices, emission factors and whatever else KPIs need, by name.",
+    "redispatch": "Every cap that the DSO set, and why.",
+    "plans": "Power that was planned, at every gate and in every round.",
+    "solves": "What solvers said of their problems.",
+    "negotiations": "Every negotiation: a neighbourhood, a gate, a round.",
+    "traces": "How the best objective fell while agents negotiated.",
+    "fronts": "Points of the front of several objectives.",
+    "shares": "Energy shared among neighbourhoods.",
+    "messages": "Every message, with `record.messages: true`.",
+}
+"""A sentence about every table."""
+
+MEANING: dict[str, str] = {
+    "agents": "agents that took part",
+    "agreed": "whether all living agents committed to the same candidate",
+    "arrival": "start of the step in which the vehicle arrives",
+    "asset": "connection point that the cap is for",
+    "available_kw": "power that a renewable unit could feed in",
+    "bound": "proven bound on the objective",
+    "bus": "index of the bus in the grid",
+    "bytes": "size in bytes",
+    "chosen": "whether this point was carried out",
+    "co2_kg": "emissions of fuel burnt in the step",
+    "converged": "whether there is a solution; if not, the step's other values are NaN",
+    "cost_eur": "cost of the reduction if nothing of it is stored",
+    "delay_s": "simulated time from sending to delivery",
+    "delivered": "whether the message arrived",
+    "delivered_kwh": "energy charged during the stay",
+    "demand_kw": "heat demand",
+    "departure": "start of the step in which the vehicle is gone",
+    "due_kwh": "energy due at departure",
+    "energy_kwh": "energy in the store at the end of the step",
+    "flex_down_kw": "power by which the offer could be lowered in this step alone",
+    "flex_up_kw": "power by which the offer could be raised in this step alone",
+    "follower_suboptimality": "relative distance of the followers from their own optimum",
+    "fuel_kw": "fuel burnt (lower heating value)",
+    "gap": "relative gap between objective and bound",
+    "gate": "number of the gate, from 0",
+    "heat_kw": "heat given to the hub (negative: taken)",
+    "hub": "name of the heat hub",
+    "i_ka": "greatest current of the two ends",
+    "index": "index in the grid",
+    "iterations": "iterations of the power flow",
+    "kind": "kind",
+    "loading_percent": "loading in percent of the rated current",
+    "loss_mw": "losses",
+    "lost_to": "what the message was lost to",
+    "mechanism": "coordination mechanism",
+    "messages": "messages sent",
+    "method": "how the front was found",
+    "name": "name",
+    "neighbourhood": "neighbourhood; none for plants outside them",
+    "objective": "objective in EUR, penalties included",
+    "offer_kw": "power offered to the DSO",
+    "offered_kw": "power that the asset had offered",
+    "p_from_mw": "active power that enters the line at its first bus",
+    "p_hv_mw": "active power that enters the transformer on its high-voltage side",
+    "p_kw": "active power, positive into the grid",
+    "p_mw": "net active power fed in",
+    "p_set_kw": "the cap: most feed-in, or with `(consumption)` in the reason the least power",
+    "p_set_max_kw": "P_set: most feed-in; none where there is no cap",
+    "p_set_min_kw": "P_set: least (most negative) power; none where there is no cap",
+    "planned_kw": "power that was planned for the step",
+    "point": "number of the point",
+    "price_eur_per_kwh": "price of the energy shared",
+    "problem": "what was solved",
+    "q_kvar": "reactive power, positive into the grid",
+    "q_mvar": "net reactive power fed in",
+    "reason_element": "element of the grid that the cap protects",
+    "receiver": "who the message is for",
+    "rejected_kw": "heat that nobody took",
+    "round": "round of redispatch, 0 before the first",
+    "sender": "who sent the message",
+    "sensitivity": "change of the element per MW of the asset: % per MW, or pu per MW",
+    "session": "number of the stay at this unit, from 0",
+    "shared_kw": "power got from the other neighbourhoods",
+    "sim_time_s": "simulated time",
+    "status": "what the solver said",
+    "tap_pos": "tap position",
+    "time": "start of the interval (UTC)",
+    "unit": "name of the unit",
+    "unserved_kw": "heat demand that was not served",
+    "va_degree": "angle of the voltage",
+    "value": "value",
+    "vm_pu": "voltage",
+    "wall_s": "wall time, the one figure that differs from run to run",
+}
+"""What a column means, by its name."""
+
+ELSEWHERE: dict[tuple[str, str], str] = {
+    ("connection_points", "kind"): "`neighbourhood` or `der` (a plant)",
+    ("connection_points", "name"): "name of the neighbourhood or plant",
+    ("units", "kind"): "kind of unit",
+    ("signals", "unit"): "unit of measure",
+    ("signals", "name"): "name of the signal",
+    ("redispatch", "kind"): "kind of the asset: `neighbourhood` or `der`",
+    ("messages", "kind"): "type of the message",
+    ("fronts", "objective"): "name of the objective",
+    ("fronts", "value"): "value of the objective",
+    ("lines", "name"): "name of the line",
+    ("transformers", "name"): "name of the transformer",
+    ("solves", "objective"): "objective of the solution",
+    ("shares", "neighbourhood"): "neighbourhood",
+    ("negotiations", "neighbourhood"): "neighbourhood",
+    ("traces", "neighbourhood"): "neighbourhood",
+    ("fronts", "neighbourhood"): "neighbourhood",
+}
+"""Columns that mean something else in a certain table."""
+
+
+def meaning(table: str, column: str) -> str:
+    """What a column of a table means."""
+    return ELSEWHERE.get((table, column), MEANING.get(column, ""))
+
+
+def described(variable: str) -> tuple[str, str | None]:
+    """Meaning and unit of ``<table>_<column>``; no meaning if it is no such variable."""
+    for table, columns in TABLES.items():
+        column = variable.removeprefix(f"{table}_")
+        if column != variable and column in columns:
+            return meaning(table, column).replace("`", ""), unit_of(column)
+    return "", unit_of(variable)

@@ -1,0 +1,216 @@
+"""Every block of code in the README and in the documentation runs as printed.
+
+A page is a story in a folder of its own: blocks with a title are files, Python blocks share their
+names, command lines (``$ ...``) run in a process each and must print what the page shows of it.
+Blocks of YAML without a title must be valid in a scenario. Runs whose horizon the page does not
+state are shortened to a few steps. What cannot run here stands below ``<!-- not run: why -->``.
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import re
+import runpy
+import shlex
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import yaml
+from markdown_it import MarkdownIt
+
+from quartier.scenario.load import validated
+from quartier.scenario.overrides import merged
+
+ROOT = Path(__file__).parents[2]
+DOCS = ROOT / "docs"
+PAGES = [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
+WORKER = Path(__file__).with_name("docs_worker.py")
+NOT_RUN = re.compile(r"<!-- not run: \S.*-->")
+MOST_NOT_RUN = 5
+PRELOADED = (
+    "quartier.agents.strategies.cohda quartier.centralised.individual quartier.cli"
+    " quartier.compare quartier.kpi quartier.report quartier.run mango numba pandapower plotly.graph_objects"
+    " pyarrow.parquet pyomo.environ"
+).split()
+"""What runs import only when they need it, imported once for all commands."""
+SHORT = ("--set", "horizon.steps=4")
+LONG = 24
+"""Most steps of a horizon that is run as it is."""
+FILES = {"python", "yaml", "csv"}
+"""Languages that a block with a title is a file in."""
+
+
+@dataclass(frozen=True)
+class Block:
+    """A fenced block of a page."""
+
+    page: Path
+    line: int
+    language: str
+    title: str | None
+    content: str
+    runs: bool
+
+    @property
+    def name(self) -> str:
+        return str(self.page.relative_to(ROOT))
+
+
+def blocks_of(page: Path) -> Iterator[Block]:
+    text = page.read_text(encoding="utf-8")
+    lines = text.splitlines()
+    for token in MarkdownIt().parse(text):
+        if token.type == "fence":
+            first = token.map[0]
+            language, _, rest = token.info.strip().partition(" ")
+            title = re.search(r'title="([^"]+)"', rest)
+            before = next((line for line in reversed(lines[:first]) if line.strip()), "")
+            yield Block(
+                page,
+                first + 1,
+                language,
+                title[1] if title else None,
+                token.content,
+                not NOT_RUN.fullmatch(before.strip()),
+            )
+
+
+def ids(page: Path) -> str:
+    return str(page.relative_to(ROOT))
+
+
+class Story:
+    """A page that is being followed.
+
+    Parameters
+    ----------
+    folder
+        Where its files are written and its commands run.
+    """
+
+    def __init__(self, folder: Path, start) -> None:
+        self.folder, self._start = folder, start
+        self._python = None
+
+    def follow(self, block: Block) -> None:
+        if block.title is not None and block.language in FILES:
+            path = self.folder / block.title
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_text(block.content, encoding="utf-8")
+        elif block.language in {"python", "pycon"}:
+            self._python = self._python or self._start(self.folder)
+            self._ask(self._python, block.language, block.content, block)
+        elif block.language == "console":
+            self._commands(block)
+        elif block.language == "yaml":
+            assert_valid_in_a_scenario(block)
+        else:
+            assert block.language == "text", f"{block.name}:{block.line}: {block.language}?"
+
+    def _ask(self, connection, task: str, content, block: Block) -> str:
+        import time
+
+        t0 = time.time()
+        connection.send((task, content, block.name, block.line))
+        code, told = connection.recv()
+        print(block.line, task, round(time.time() - t0, 2))
+        assert code == 0, f"{block.name}:{block.line} ends with {code}:\n{content}\n{told}"
+        return told
+
+    def _commands(self, block: Block) -> None:
+        told = ""
+        for line in block.content.splitlines():
+            if line.startswith("$ "):
+                told = "".join(self._command(words, block) for words in commands(line[2:]))
+            else:
+                shown, printed = " ".join(line.split()), " ".join(told.split())
+                assert shown in printed, f"{block.name}:{block.line}: {line!r} not in\n{told}"
+
+    def _command(self, words: list[str], block: Block) -> str:
+        if (
+            words[0] == "quartier"
+            and words[1] in {"run", "compare"}
+            and is_long(words, self.folder)
+        ):
+            words = [*words, *SHORT]
+        connection = self._start(self.folder)
+        try:
+            return self._ask(connection, "command", words, block)
+        finally:
+            connection.send(None)
+
+
+def commands(line: str) -> Iterator[list[str]]:
+    """Commands of a line, without comments."""
+    words = shlex.split(line, comments=True)
+    while words:
+        end = words.index("&&") if "&&" in words else len(words)
+        yield words[:end]
+        words = words[end + 1 :]
+
+
+def is_long(words: list[str], folder: Path) -> bool:
+    """Whether a run would be one of a shipped scenario, or of a new one, in full."""
+    if any("horizon.steps" in word for word in words):
+        return False
+    own = folder / words[2] / "scenario.yaml"
+    return not own.exists() or yaml.safe_load(own.read_text())["horizon"]["steps"] > LONG
+
+
+def assert_valid_in_a_scenario(block: Block) -> None:
+    """A fragment of a scenario: merged into the one that `quartier new` writes, it is valid."""
+    template = ROOT / "src/quartier/scenario/template.yaml"
+    data = {**yaml.safe_load(template.read_text(encoding="utf-8"))}
+    data.pop("default_variant"), data.pop("variants")
+    fragment = yaml.safe_load(block.content)
+    _, wrong = validated(merged(data, fragment))
+    assert wrong == [], f"{block.name}:{block.line}: {wrong}"
+
+
+@pytest.fixture(scope="module")
+def start():
+    """Start processes that have imported what runs need already, where the system can fork."""
+    methods = multiprocessing.get_all_start_methods()
+    context = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
+    if hasattr(context, "set_forkserver_preload") and "forkserver" in methods:
+        context.set_forkserver_preload(PRELOADED)
+    started = []
+
+    def process(folder: Path):
+        here, there = context.Pipe()
+        named = {"connection": there, "folder": str(folder)}
+        one = context.Process(
+            target=runpy.run_path,
+            args=(str(WORKER),),
+            kwargs={"init_globals": named, "run_name": "__docs__"},
+            daemon=True,
+        )
+        one.start()
+        there.close()
+        started.append((one, here))
+        return here
+
+    yield process
+    for one, here in started:
+        if one.is_alive():
+            try:
+                here.send(None)
+            except OSError:
+                pass
+            one.join(timeout=10)
+            one.kill()
+
+
+@pytest.mark.parametrize("page", PAGES, ids=ids)
+def test_every_block_of_a_page_runs(page, start, tmp_path):
+    story = Story(tmp_path, start)
+    for block in blocks_of(page):
+        if block.runs:
+            story.follow(block)
+
+
+def test_few_blocks_are_not_run():
+    left_out = [f"{b.name}:{b.line}" for page in PAGES for b in blocks_of(page) if not b.runs]
+    assert len(left_out) <= MOST_NOT_RUN, left_out
