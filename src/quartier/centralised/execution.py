@@ -3,6 +3,11 @@
 Caps follow from the charges (see :mod:`quartier.centralised.kkt`): P_set is the planned power where
 the charge is positive; elsewhere a neighbourhood gets the headroom that AC limits leave it, as in
 redispatch, so that what it plans anew overloads no other step.
+
+The neighbourhoods answer P_set with their own optimum, vehicles one by one and CHPs on or off,
+which the game knows relaxed only. So a leader that foresees answers looks at the true ones before
+it decides: where they break a cap that the grid does not need, the cap is widened to the headroom;
+where all in all they cost more than the known answers to its own redispatch, those caps stay.
 """
 
 from __future__ import annotations
@@ -15,9 +20,10 @@ import numpy as np
 
 from quartier.centralised.central import limit_of
 from quartier.centralised.game import Game
-from quartier.centralised.individual import records, unkept
+from quartier.centralised.individual import records
 from quartier.centralised.leader import Leader
-from quartier.centralised.network import SOLVED
+from quartier.centralised.network import SOLVED, outcome_mw
+from quartier.centralised.outcome import Outcome, outcome_of
 from quartier.coordination import Cap, Plan, UnitPlan
 from quartier.planning import Row, plant_plan
 from quartier.quantities import KW_PER_MW, Array
@@ -25,11 +31,14 @@ from quartier.redispatch.caps import Room, cap_rows, caps_of
 from quartier.redispatch.cure import Cured
 from quartier.redispatch.grid_model import GridModel
 from quartier.redispatch.headroom import headroom
+from quartier.redispatch.rounds import KEPT_KW
 
 ROUNDS = 5
 """Most rounds of fitting the plants to the answers."""
 ROUND_KW = 1e-3
 """Room left above a planned power, so that rounding does not turn a cap into a violation."""
+CHEAPER_EUR = 0.01
+"""Cost by which the known answers must be cheaper to be preferred."""
 
 
 class Execution:
@@ -45,19 +54,33 @@ class Execution:
         self.game, self.process = game, game.process
         self.grid = game.grid
         self.trouble: list[str] = []
+        self._known = self._known_answers()
+        self._restore = {name: (own.solution, own.terms) for name, own in self.process.own.items()}
         self._cap()
         self._answer()
         self._fit_plants()
+        self._choose()
+
+    def _known_answers(self) -> Outcome:
+        """The answers to the DSO's own redispatch."""
+        process, power = self.process, outcome_mw(self.process)
+        trouble = [*process.rounds.trouble()]
+        if self.grid.worst(self.grid.solve(power)) > SOLVED:
+            trouble.append("redispatch: a limit of the grid is violated in AC")
+        caps = {name: process.rounds.caps[name] for name in process.own}
+        return outcome_of("bilevel, caps of redispatch", process, self.grid, power, caps, trouble)
 
     def _cap(self) -> None:
         """P_set: the plan where a charge makes it bind, else the headroom in AC (M4, rule 3)."""
         game, power = self.game, self.game.power_mw
         self._model, self._cured = self._cured_at(power)
         room = Room(headroom(self._model, self._cured, 1), headroom(self._model, self._cured, -1))
-        self._room, self.caps = room, caps_of(self._model.assets, self._cured, room)
+        self._room = room
+        self._widest = caps_of(self._model.assets, self._cured, room)
+        self.caps = {}
         for k, member in enumerate(game.members):
             name, binding = member.problem.name, game.binding(k)
-            cap = self.caps[name]
+            cap = self._widest[name]
             # A cap on consumption never demands feed-in.
             least = np.minimum(np.maximum(cap.p_min_kw, binding.p_min_kw - ROUND_KW), 0.0)
             most = np.minimum(cap.p_max_kw, binding.p_max_kw + ROUND_KW)
@@ -83,9 +106,17 @@ class Execution:
         return model, Cured(power_mw, state, excess, congested, driving)
 
     def _answer(self) -> None:
+        """The neighbourhoods' answers; caps that they break widen as far as the grid bears it."""
         number = len(self.process.rounds.history) + 1
         for name, own in self.process.own.items():
-            own.answer(number, self.caps[name])
+            p_kw, cap, widest = own.answer(number, self.caps[name]), self.caps[name], self._widest
+            over, under = p_kw > cap.p_max_kw + KEPT_KW, p_kw < cap.p_min_kw - KEPT_KW
+            if over.any() or under.any():
+                self.caps[name] = Cap(
+                    np.where(over, np.maximum(widest[name].p_max_kw, 0.0), cap.p_max_kw),
+                    np.where(under, np.minimum(widest[name].p_min_kw, 0.0), cap.p_min_kw),
+                )
+                own.answer(number, self.caps[name])
 
     def _fit_plants(self) -> None:
         """Set the plants for what the neighbourhoods answered, checked by AC power flow."""
@@ -102,6 +133,22 @@ class Execution:
             self.game.leader = Leader(self.game.joint)
         self.trouble.append("bilevel: a limit of the grid is violated in AC under the answers")
 
+    def _choose(self) -> None:
+        """Keep the caps of redispatch where their known answers are better."""
+        process, name = self.process, "bilevel, caps of the game"
+        mine = outcome_of(name, process, self.grid, self.power_mw, self.caps, self.trouble)
+        self.outcomes = (mine, self._known)
+        self.chosen = min(
+            self.outcomes,
+            key=lambda o: (bool(o.trouble), o.cost_eur + (o is not mine) * CHEAPER_EUR),
+        )
+        if self.chosen is not mine:
+            self.power_mw, self.caps = self._known.power_mw, dict(self._known.caps)
+            number = len(process.rounds.history) + 2
+            for name, own in process.own.items():
+                solution, own.terms = self._restore[name]
+                own.history.append((number, solution))
+
     def plan(self) -> Plan:
         """What everybody shall do."""
         process, assets = self.process, self.grid.assets
@@ -116,7 +163,7 @@ class Execution:
             caps=caps,
             tap_pos=self.grid.tap_pos,
             records=self._records(caps),
-            degraded=(*self.trouble, *unkept(process.own)),
+            degraded=self.chosen.trouble,
         )
 
     def _units(self, caps: Mapping[str, Cap]) -> Iterator[tuple[str, UnitPlan]]:
@@ -127,7 +174,10 @@ class Execution:
 
     def _records(self, caps: Mapping[str, Cap]) -> dict[str, Any]:
         process = self.process
-        tables = records(process.problem, process.rounds, process.own, self.game.rows)
+        solves = [*self.game.rows, *self._outcome_rows()]
+        tables = records(process.problem, process.rounds, process.own, solves)
+        if self.chosen is self._known:
+            return tables  # caps and their reasons are those of redispatch
         rows: Sequence[Row] = [
             {**row, "round": len(process.rounds.history) + 1}
             for row in cap_rows(
@@ -140,3 +190,10 @@ class Execution:
             )
         ]
         return {**tables, "redispatch": rows}
+
+    def _outcome_rows(self) -> Iterator[Row]:
+        """Rows of the table ``solves``: upper cost in AC with the true answers, by caps."""
+        for outcome in self.outcomes:
+            said = "not kept" if outcome.trouble else "dearer"
+            status = "chosen" if outcome is self.chosen else said
+            yield {"problem": outcome.name, "status": status, "objective": outcome.cost_eur}
