@@ -12,7 +12,7 @@ from collections.abc import Iterable
 FIRST_RETRY_S = 1.0
 """Simulated time in s after which an unanswered question is asked again for the first time."""
 
-LAST_RETRY_S = 3.0
+LAST_RETRY_S = 2.0
 """Longest simulated time in s between two questions: less would flood a slow link."""
 
 
