@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import sys
 import traceback
 from collections.abc import Iterable, Iterator
@@ -14,6 +13,7 @@ import typer
 from quartier import progress
 from quartier.cancelling import CancellableProgress, Cancellation
 from quartier.errors import InputError, QuartierError
+from quartier.scoreboard import figure
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -25,8 +25,6 @@ WRONG_INPUT, FAILED, DEGRADED, CANCELLED = 2, 3, 4, 130
 """Exit codes; 0 is a complete run."""
 WIDE = 110
 """Characters from which on a line holds the meaning of a KPI."""
-NOTHING = 1e-9
-"""What is printed as zero: rounding errors of a sum."""
 
 
 def print_rows(title: str, rows: Iterable[tuple[str, str]]) -> None:
@@ -47,15 +45,6 @@ def print_kpis(result: Result) -> None:
         cells = (str(name), figure(float(row["value"])), unit, row["label"])
         table.add_row(*cells[: len(table.columns)])
     console.print(table)
-
-
-def figure(value: float) -> str:
-    """Four significant digits or all whole ones; a dash for what is undefined."""
-    if math.isnan(value):
-        return "–"
-    if abs(value) < NOTHING:
-        return "0"
-    return f"{value:,.0f}" if abs(value) >= 1000 else f"{value:.4g}"
 
 
 def new_table(*headings: str) -> Table:

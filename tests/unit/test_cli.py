@@ -16,7 +16,7 @@ from quartier.errors import InputError, RunFailed
 from quartier.progress import Cancelled
 from quartier.results import ComparedRun, Comparison, Result, RunWriter
 from quartier.results.comparison import write_figures, write_manifest
-from quartier.terminal import figure
+from quartier.scoreboard import figure
 
 
 @pytest.fixture

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import pytest
 
-from quartier.comparison_table import LINES, print_comparison
+from quartier.comparison_table import print_comparison
 from quartier.errors import InputError
 from quartier.results import ComparedRun, Comparison
 from quartier.results.comparison import kpi_table, write_figures, write_manifest
+from quartier.scoreboard import LINES
 
 UNITS = {"upper_cost": "EUR", "losses": "MWh", "overloads": "1", "gap_to_bilevel": "1"}
 FINE = {"overloads": 0.0, "voltage_violations": 0.0, "steps_not_converged": 0.0}
