@@ -30,7 +30,7 @@ Pattern = Annotated[str, Field(min_length=1)]
 
 
 class UniformDelay(Frozen):
-    """Any delay between two bounds is equally likely."""
+    """`kind: uniform`: any delay between two bounds is equally likely."""
 
     kind: Literal["uniform"]
     min_s: NonNegativeFloat = 0.0
@@ -45,7 +45,7 @@ class UniformDelay(Frozen):
 
 
 class NormalDelay(Frozen):
-    """Normal distribution, cut off below `min_s` and above `max_s`."""
+    """`kind: normal`, cut off below `min_s` and above `max_s`."""
 
     kind: Literal["normal"]
     mean_s: NonNegativeFloat
@@ -65,7 +65,7 @@ class NormalDelay(Frozen):
 
 
 class LognormalDelay(Frozen):
-    """Lognormal distribution, as delays in wide-area networks are; cut off above `max_s`."""
+    """`kind: lognormal`, as delays in wide-area networks are; cut off above `max_s`."""
 
     kind: Literal["lognormal"]
     mean_s: PositiveFloat
@@ -82,7 +82,7 @@ class LognormalDelay(Frozen):
 
 
 class ExponentialDelay(Frozen):
-    """A least delay and an exponentially distributed one on top; cut off above `max_s`."""
+    """`kind: exponential`: a least delay and a drawn one on top; cut off above `max_s`."""
 
     kind: Literal["exponential"]
     mean_s: PositiveFloat
