@@ -8,13 +8,16 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 import pandas as pd
 
 from quartier.errors import InputError
 from quartier.results.files import write_atomically, write_json
 from quartier.results.result import Result
+
+if TYPE_CHECKING:
+    from quartier.results.comparison_plot import ComparisonPlot
 
 Figures: TypeAlias = Mapping[str, Mapping[str, Mapping[str, Any]]]
 """Mechanism to KPI to ``value``, ``unit`` and ``label``."""
@@ -68,6 +71,27 @@ class Comparison:
     def __repr__(self) -> str:
         return f"Comparison({str(self.dir)!r})"
 
+    def _repr_html_(self) -> str:
+        from quartier.results.comparison_html import comparison_html
+
+        return comparison_html(self)
+
+    @cached_property
+    def plot(self) -> ComparisonPlot:
+        """Figures of the page: ``comparison.plot.congestion()``, ``comparison.plot.points()``, ...
+
+        Runs that failed are not in them.
+
+        Raises
+        ------
+        InputError
+            If no run came to its end.
+        """
+        from quartier.results.comparison_plot import ComparisonPlot
+
+        bound_eur = self.manifest.get("bound_eur")
+        return ComparisonPlot(self.results, self.kpis, bound_eur)
+
     @cached_property
     def manifest(self) -> dict[str, Any]:
         """How the comparison was asked for, the state of its runs, and what it refers to."""
@@ -94,6 +118,11 @@ class Comparison:
     def result(self, coordination: str) -> Result:
         """Return the run of a mechanism, with its tables."""
         return Result.open(self.runs[coordination].dir)
+
+    @property
+    def results(self) -> dict[str, Result]:
+        """Runs that came to their end, by mechanism, in the order in which they were asked for."""
+        return {n: self.result(n) for n in self.coordinations if self.runs[n].has_figures}
 
     @cached_property
     def figures(self) -> dict[str, dict[str, dict[str, Any]]]:

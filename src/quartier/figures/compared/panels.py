@@ -1,0 +1,104 @@
+"""Panels below each other on shared axes, the look of a run, and times that all runs span."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from itertools import pairwise
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from quartier.figures import style
+
+TITLE_PX, GAP_PX, AROUND_PX = 20, 36, 80
+"""Room for the title of a panel, between panels, and around all of them."""
+LEAST_BREAK = pd.Timedelta(days=1)
+"""Times without a step that are longer are left out of the axis."""
+
+
+def looks(runs: Iterable[str]) -> dict[str, style.Look]:
+    """Look by run, the same in every figure of a page."""
+    return {run: style.look(number) for number, run in enumerate(runs)}
+
+
+def panels(
+    title: str, names: Sequence[str], *, y: str, unit: str, height: int = 130, same_y: bool = True
+) -> go.Figure:
+    """Return an empty figure with a panel a name, below each other, over one axis of time.
+
+    Parameters
+    ----------
+    title
+        Of the whole figure.
+    names
+        Titles of the panels, from top to bottom.
+    y, unit
+        Title of the vertical axes, and unit of the values in the CSV.
+    height
+        Height of a panel in pixels.
+    same_y
+        Whether all vertical axes span the same values.
+    """
+    inner = len(names) * height + (len(names) - 1) * GAP_PX
+    made = style.figure(title, x="time (UTC)", y=y, unit=unit, height=inner + AROUND_PX)
+    axes = [made.layout.xaxis.to_plotly_json(), made.layout.yaxis.to_plotly_json()]
+    made.set_subplots(
+        rows=len(names),
+        cols=1,
+        shared_xaxes=True,
+        shared_yaxes="all" if same_y else False,
+        vertical_spacing=GAP_PX / inner if len(names) > 1 else 0,
+        subplot_titles=list(names),
+    )
+    shared = {key: value for key, value in axes[0].items() if key != "title"}
+    made.update_xaxes({**shared, "automargin": False})
+    made.update_xaxes(title=axes[0]["title"], row=len(names), col=1)
+    made.update_yaxes(axes[1])
+    made.update_layout(meta={"x": "time_utc", "unit": unit}, margin={"t": 48})
+    bold = {"size": 13, "weight": 600}
+    made.update_annotations(x=0, xanchor="left", xref="paper", font=bold)
+    return made
+
+
+def step_line(
+    times: pd.Series[pd.Timestamp] | pd.DatetimeIndex,
+    values: pd.Series[float],
+    name: str,
+    look: style.Look,
+) -> go.Scatter:
+    """A value that holds for the step that begins at its time."""
+    return go.Scatter(
+        x=style.utc(times),
+        y=values.to_numpy(float),
+        name=name,
+        mode="lines",
+        line={**style.line(look), "shape": "hv"},
+    )
+
+
+def breaks(times: Iterable[pd.DatetimeIndex]) -> list[tuple[pd.Timestamp, pd.Timestamp]]:
+    """Spans of more than a day in which no run has a step: first instant without one, next step.
+
+    Parameters
+    ----------
+    times
+        Starts of the steps of every run.
+    """
+    given = [index for index in times if len(index)]
+    if not given:
+        return []
+    every = pd.DatetimeIndex(sorted(set().union(*given)))
+    step = pd.Timedelta(min(style.step_ms(index) for index in given), unit="ms")
+    return [
+        (before + step, after)
+        for before, after in pairwise(every)
+        if after - before > LEAST_BREAK + step
+    ]
+
+
+def skip(made: go.Figure, spans: Iterable[tuple[pd.Timestamp, pd.Timestamp]]) -> go.Figure:
+    """Leave spans of time out of the axes of a figure; return it."""
+    bounds = [{"bounds": style.utc(list(span))} for span in spans]
+    if bounds:
+        made.update_xaxes(rangebreaks=bounds)
+    return made
