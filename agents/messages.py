@@ -215,6 +215,9 @@ def size_bytes(content: Any) -> int:
 
     Numbers take 8 bytes, counters 8 with the agent's number, text its UTF-8 length.
     """
+    own = getattr(content, "size_bytes", None)
+    if own is not None:
+        return int(own)
     if isinstance(content, Gossip):  # most of what is sent: not taken apart field by field
         head = len(content.negotiation.neighbourhood.encode()) + 16  # round and digest
         gamma = 0 if content.gamma is None else size_bytes(content.gamma)

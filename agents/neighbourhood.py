@@ -11,7 +11,7 @@ import numpy as np
 
 from quartier.agents.attendance import Attendance, retry_s
 from quartier.agents.base import QuartierAgent, hears
-from quartier.agents.cohda import WorkingMemory
+from quartier.agents.cohda import Memory, WorkingMemory
 from quartier.agents.configuration import add_up
 from quartier.agents.fallback import Fallbacks
 from quartier.agents.messages import (
@@ -99,7 +99,7 @@ class NeighbourhoodAgent(QuartierAgent):
         patience_s = min(settings.patience_s, settings.deadline_s / 2)
         self.attendance = Attendance(participants, patience_s)
         self._fallbacks = Fallbacks(problem)
-        self._memory: WorkingMemory | None = None
+        self._memory: Memory | None = None
         self._round = 0
         self._accepted: Accepted | None = None
         self._acknowledged: dict[str, Acknowledge] = {}
@@ -159,13 +159,11 @@ class NeighbourhoodAgent(QuartierAgent):
     def _begin(self, negotiation: Negotiation, terms: ConnectionTerms) -> None:
         instead: tuple[Entry, ...] = ()
         if self._memory is None:
-            self._memory = WorkingMemory(
-                self.title, negotiation, terms, participants=self.participants
-            )
+            self._memory = self._listener(negotiation, terms)
         else:
             instead = self._instead(self._memory)
-            self._memory.restart(negotiation, terms, instead)
-        self._start = Start(negotiation, terms, self.participants, instead)
+            self._restart(negotiation, terms, instead)
+        self._start = self._invitation(negotiation, terms, instead)
         self._commit = None
         self._acknowledged = {}
         self._trace = []
@@ -175,7 +173,23 @@ class NeighbourhoodAgent(QuartierAgent):
         self._call(negotiation)
         self.later(self._settings.quiet_s, partial(self._watch, negotiation))
 
-    def _instead(self, memory: WorkingMemory) -> tuple[Entry, ...]:
+    def _listener(self, negotiation: Negotiation, terms: ConnectionTerms) -> Memory:
+        """Return a memory that listens and makes no choice."""
+        return WorkingMemory(self.title, negotiation, terms, participants=self.participants)
+
+    def _restart(
+        self, negotiation: Negotiation, terms: ConnectionTerms, instead: tuple[Entry, ...]
+    ) -> None:
+        assert isinstance(self._memory, WorkingMemory)
+        self._memory.restart(negotiation, terms, instead)
+
+    def _invitation(
+        self, negotiation: Negotiation, terms: ConnectionTerms, instead: tuple[Entry, ...]
+    ) -> Start:
+        """What the agents are told to begin with."""
+        return Start(negotiation, terms, self.participants, instead)
+
+    def _instead(self, memory: Memory) -> tuple[Entry, ...]:
         """What agents keep to whose choice in γ is not the one that they committed to."""
         counters = memory.gamma.counters if memory.gamma else {}
         kept = [self._fallbacks.entry(agent) for agent in self.participants]
@@ -252,16 +266,19 @@ class NeighbourhoodAgent(QuartierAgent):
 
     def _stand_in(self, lost: Sequence[str]) -> None:
         """Make the choice of agents that are not heard known: what they do by themselves."""
-        memory = self._memory
-        assert memory is not None
-        entries = tuple(self._fallbacks.entry(agent) for agent in lost)
-        counters = snapshot({entry.agent: entry.counter for entry in entries})
-        memory.perceive(self.title, Gossip(memory.negotiation, entries, counters, None))
-        candidate = Candidate(counters, memory.value(counters), self.title)
-        gossip = Gossip(memory.negotiation, entries, counters, candidate)
+        gossip = self._said_for(tuple(self._fallbacks.entry(agent) for agent in lost))
         for agent in sorted(set(self.participants) - self.attendance.lost):
             self.tell(agent, gossip)
         self._news_s = self.now_s
+
+    def _said_for(self, entries: tuple[Entry, ...]) -> Gossip:
+        """What agents would say that are not heard; known here as well from now on."""
+        memory = self._memory
+        assert isinstance(memory, WorkingMemory)
+        counters = snapshot({entry.agent: entry.counter for entry in entries})
+        memory.perceive(self.title, Gossip(memory.negotiation, entries, counters, None))
+        candidate = Candidate(counters, memory.value(counters), self.title)
+        return Gossip(memory.negotiation, entries, counters, candidate)
 
     # -- the commitment -----------------------------------------------------------------------
     def _publish(self) -> None:

@@ -74,18 +74,29 @@ async def live(
         await agenda.carry_out(world, seconds)
 
 
-def build(problem: Problem, rng: np.random.Generator) -> Society:
-    """Make the agents that a problem calls for; every random draw comes from ``rng``."""
+def build(
+    problem: Problem,
+    rng: np.random.Generator,
+    unit_agent: type[UnitAgent] = UnitAgent,
+    neighbourhood_agent: type[NeighbourhoodAgent] = NeighbourhoodAgent,
+) -> Society:
+    """Make the agents that a problem calls for; every random draw comes from ``rng``.
+
+    Parameters
+    ----------
+    unit_agent, neighbourhood_agent
+        What the members and the speaker of a neighbourhood are.
+    """
     neighbourhoods, units = {}, {}
     for task in problem.neighbourhoods:
         links = small_world([task.name, *task.agents], problem.negotiation.shortcuts, rng)
         units[task.name] = {
-            name: UnitAgent(name, members, task.name, links[name], problem.negotiation, child)
+            name: unit_agent(name, members, task.name, links[name], problem.negotiation, child)
             for (name, members), child in zip(
                 task.agents.items(), rng.spawn(len(task.agents)), strict=True
             )
         }
-        neighbourhoods[task.name] = NeighbourhoodAgent(
+        neighbourhoods[task.name] = neighbourhood_agent(
             task,
             list(task.agents),
             problem.negotiation,

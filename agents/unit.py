@@ -12,7 +12,7 @@ import numpy as np
 from quartier.agents.agenda import SAME_TIME_S
 from quartier.agents.base import QuartierAgent, hears
 from quartier.agents.choice import Choice, choice_for, is_flexible, option_of
-from quartier.agents.cohda import Option, WorkingMemory
+from quartier.agents.cohda import Memory, Option, WorkingMemory
 from quartier.agents.messages import (
     Acknowledge,
     AskStart,
@@ -70,7 +70,7 @@ class UnitAgent(QuartierAgent):
         self._settings = settings
         self._rng = rng
         self._choice: Choice | None = None
-        self._memory: WorkingMemory | None = None
+        self._memory: Memory | None = None
         self._flexible = is_flexible(units)
         self._open = False
         self._undecided = False
@@ -87,6 +87,14 @@ class UnitAgent(QuartierAgent):
             self.tell(sender, Begun(start.negotiation, self.title))
 
     def _begin(self, start: Start) -> None:
+        self._prepare(start)
+        self._open = True
+        self._undecided = True
+        self._act()
+        self.later(self._settings.rebroadcast_s, partial(self._rebroadcast, start))
+
+    def _prepare(self, start: Start) -> None:
+        """Make memory and choice ready for a negotiation."""
         if self._choice is None:
             self._choice = choice_for(self.units, start.terms, self._settings, self._rng)
         else:
@@ -102,12 +110,8 @@ class UnitAgent(QuartierAgent):
             )
             nothing = np.zeros_like(start.terms.p_max_kw)
             self._memory.seed(self._choice.best(nothing, nothing))
-        else:
+        elif isinstance(self._memory, WorkingMemory):
             self._memory.restart(start.negotiation, start.terms, start.instead)
-        self._open = True
-        self._undecided = True
-        self._act()
-        self.later(self._settings.rebroadcast_s, partial(self._rebroadcast, start))
 
     def _own_rule(self, terms: ConnectionTerms) -> Option:
         """What the units do that nobody plans for."""

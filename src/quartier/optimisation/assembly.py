@@ -62,8 +62,11 @@ class Assembly:
         self.steps = np.arange(steps) if all_steps else np.flatnonzero(acts)
         self._add_objective(parts)
         self._parts = parts
-        self.program = MixedProgram(name, self.model, gap)
+        self.program = self._program(gap)
         self._find_columns()
+
+    def _program(self, gap: float) -> MixedProgram:
+        return MixedProgram(self.name, self.model, gap)
 
     def _flexible(self) -> list[UnitData]:
         """Units that enter with a block of their own: those that choose, and those with heat."""

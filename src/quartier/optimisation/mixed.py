@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any
 
 import numpy as np
 
+from quartier.errors import SolveFailed
 from quartier.optimisation.program import Indices, Outcome, Program, matrix_form
 from quartier.quantities import Array
 
@@ -50,6 +51,16 @@ class MixedProgram:
             self._search.set_bounds(columns, low, high)
             self._fixed.set_bounds(columns, low, high)
 
+    @property
+    def integers(self) -> Indices:
+        """Columns that must be whole numbers."""
+        return self._integers
+
+    def set_cost(self, columns: Indices, values: Array) -> None:
+        """Change what columns cost."""
+        for program in {id(p): p for p in (self._relaxed, self._search, self._fixed)}.values():
+            program.set_cost(columns, values)
+
     def solve(self) -> tuple[Array, Outcome]:
         """Solve to within the gap, and return the values of all columns.
 
@@ -84,6 +95,46 @@ class MixedProgram:
     def _with_pattern(self, pattern: Array) -> tuple[Array, Outcome]:
         self._fixed.set_bounds(self._integers, pattern, pattern)
         return self._fixed.solve()
+
+
+class RoundedProgram(MixedProgram):
+    """A program whose binaries are rounded instead of searched for: quick, and not always best.
+
+    Parameters
+    ----------
+    patterns
+        Makes feasible patterns of the binaries from values of all columns of the relaxation.
+    """
+
+    def __init__(self, name: str, model: Any, patterns: Callable[[Array], Iterable[Array]]) -> None:
+        super().__init__(name, model, gap=0.0)
+        self._patterns = patterns
+        self.pattern: Array | None = None
+        """A pattern that is tried as well; after a solve the one that was best."""
+
+    def solve(self) -> tuple[Array, Outcome]:
+        """Solve the relaxation, then with each pattern; return the best values of all columns.
+
+        Raises
+        ------
+        SolveFailed
+            If there is no solution with any of the patterns.
+        """
+        values, relaxed = self._relaxed.solve()
+        if not len(self._integers):
+            return values, relaxed
+        tried = [*self._patterns(values), *([] if self.pattern is None else [self.pattern])]
+        solved = [(pattern, found) for pattern in tried if (found := self._try(pattern))]
+        if not solved:
+            raise SolveFailed(self._fixed.name, "infeasible", "Check limits of its switched units.")
+        self.pattern, (values, best) = min(solved, key=lambda item: item[1][1].objective)
+        return values, _within(best, relaxed.objective)
+
+    def _try(self, pattern: Array) -> tuple[Array, Outcome] | None:
+        try:
+            return self._with_pattern(pattern)
+        except SolveFailed:
+            return None
 
 
 def _within(outcome: Outcome, bound: float, status: str = "optimal") -> Outcome:

@@ -90,6 +90,10 @@ class Program:
             np.ascontiguousarray(np.broadcast_to(high, shape), dtype=float),
         )
 
+    def set_cost(self, columns: Indices, values: Array) -> None:
+        """Change what columns cost."""
+        self._highs.changeColsCost(len(columns), columns, np.ascontiguousarray(values, dtype=float))
+
     def solve(self) -> tuple[Array, Outcome]:
         """Solve, and return the values of all columns.
 
