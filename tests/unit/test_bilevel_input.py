@@ -85,6 +85,13 @@ def test_follower_infeasible_for_every_decision(model):
     assert model.low.y.value is None
 
 
+def test_infeasible_cap_names_the_follower_and_a_constraint(model):
+    model.x.setub(2)  # the leader's largest cap ...
+    model.low.need = pyo.Constraint(expr=model.low.y >= 3)  # ... is below what must be produced
+    with pytest.raises(InputError, match=r"'low' is infeasible for every.*'low\.(cap|need)'"):
+        solve(model)
+
+
 def test_follower_unbounded_for_every_decision(model):
     model.low.z = pyo.Var(bounds=(0, None))
     model.low.gain.set_value(model.low.y + model.low.z)
