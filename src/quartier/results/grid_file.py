@@ -32,7 +32,7 @@ def read_grid(path: Path) -> Grid:
     places = _coordinates(bus)
     placed = places is not None
     if places is None:
-        places = _drawing(bus.index, pd.concat([lines, transformers]))
+        places = _drawing(bus.index, lines, transformers)
     bands = {"vm_min_pu": bus["min_vm_pu"], "vm_max_pu": bus["max_vm_pu"]}
     buses = pd.DataFrame({"name": bus["name"], **bands}).join(places)
     return Grid(buses, lines, transformers, placed)
@@ -58,10 +58,11 @@ def _coordinates(bus: pd.DataFrame) -> pd.DataFrame | None:
     return pd.DataFrame(points, index=bus.index, columns=["x", "y"]).astype(float)
 
 
-def _drawing(buses: pd.Index[Any], branches: pd.DataFrame) -> pd.DataFrame:
+def _drawing(buses: pd.Index[Any], *branches: pd.DataFrame) -> pd.DataFrame:
     graph: nx.Graph[Any] = nx.Graph()
     graph.add_nodes_from(buses)
-    graph.add_edges_from(zip(branches["from_bus"], branches["to_bus"], strict=True))
+    for table in branches:
+        graph.add_edges_from(zip(table["from_bus"], table["to_bus"], strict=True))
     start = {bus: (np.cos(i), np.sin(i)) for i, bus in enumerate(buses)}
     places = nx.spring_layout(graph, pos=start, iterations=200, seed=0)
     return pd.DataFrame.from_dict(places, orient="index", columns=["x", "y"]).reindex(buses) * 200
