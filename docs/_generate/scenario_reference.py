@@ -105,6 +105,8 @@ def _type(field: Schema, whole: Schema) -> str:
     """Say in words what a value may be."""
     if "$ref" in field:
         name = field["$ref"].rpartition("/")[2]
+        if name.endswith("Override"):
+            return "any of these keys"
         return f"[{_title(name, whole)}](#{_anchor(name)})"
     if "const" in field:
         return f"`{field['const']}`"

@@ -8,6 +8,7 @@ state are shortened to a few steps. What cannot run here stands below ``<!-- not
 
 from __future__ import annotations
 
+import contextlib
 import multiprocessing
 import re
 import runpy
@@ -29,12 +30,6 @@ PAGES = [ROOT / "README.md", *sorted(DOCS.rglob("*.md"))]
 WORKER = Path(__file__).with_name("docs_worker.py")
 NOT_RUN = re.compile(r"<!-- not run: \S.*-->")
 MOST_NOT_RUN = 5
-PRELOADED = (
-    "quartier.agents.strategies.cohda quartier.centralised.individual quartier.cli"
-    " quartier.compare quartier.kpi quartier.report quartier.run mango numba pandapower plotly.graph_objects"
-    " pyarrow.parquet pyomo.environ"
-).split()
-"""What runs import only when they need it, imported once for all commands."""
 SHORT = ("--set", "horizon.steps=4")
 LONG = 24
 """Most steps of a horizon that is run as it is."""
@@ -110,12 +105,8 @@ class Story:
             assert block.language == "text", f"{block.name}:{block.line}: {block.language}?"
 
     def _ask(self, connection, task: str, content, block: Block) -> str:
-        import time
-
-        t0 = time.time()
         connection.send((task, content, block.name, block.line))
         code, told = connection.recv()
-        print(block.line, task, round(time.time() - t0, 2))
         assert code == 0, f"{block.name}:{block.line} ends with {code}:\n{content}\n{told}"
         return told
 
@@ -171,34 +162,30 @@ def assert_valid_in_a_scenario(block: Block) -> None:
 
 @pytest.fixture(scope="module")
 def start():
-    """Start processes that have imported what runs need already, where the system can fork."""
-    methods = multiprocessing.get_all_start_methods()
-    context = multiprocessing.get_context("forkserver" if "forkserver" in methods else "spawn")
-    if hasattr(context, "set_forkserver_preload") and "forkserver" in methods:
-        context.set_forkserver_preload(PRELOADED)
+    """Start processes that have imported and compiled what runs need, where the system can fork."""
+    can_fork = "forkserver" in multiprocessing.get_all_start_methods()
+    context = multiprocessing.get_context("forkserver" if can_fork else "spawn")
+    if can_fork:
+        context.set_forkserver_preload(["docs_warm"])
     started = []
 
     def process(folder: Path):
         here, there = context.Pipe()
         named = {"connection": there, "folder": str(folder)}
-        one = context.Process(
-            target=runpy.run_path,
-            args=(str(WORKER),),
-            kwargs={"init_globals": named, "run_name": "__docs__"},
-            daemon=True,
-        )
+        keywords = {"init_globals": named, "run_name": "__docs__"}
+        one = context.Process(target=runpy.run_path, args=(str(WORKER),), kwargs=keywords)
         one.start()
         there.close()
         started.append((one, here))
         return here
 
-    yield process
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", str(WORKER.parent))  # where the server of forks finds docs_warm
+        yield process
     for one, here in started:
         if one.is_alive():
-            try:
+            with contextlib.suppress(OSError):
                 here.send(None)
-            except OSError:
-                pass
             one.join(timeout=10)
             one.kill()
 

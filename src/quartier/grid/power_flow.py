@@ -2,7 +2,7 @@
 
 With constant power injections ``S`` the bus voltages are the fixed point of
 ``V = w + Z conj(S / V)`` (implicit Z-bus method; it contracts well in distribution grids, see
-Bernstein et al. 2018, IEEE Trans. Smart Grid 9(6) 5823). All steps are columns of one matrix
+Bernstein et al. 2018, IEEE Trans. Power Syst. 33(6) 5832). All steps are columns of one matrix
 product. Its derivative is a fixed point of the same kind, so sensitivities are exact too.
 Steps that do not get there are left to pandapower's Newton-Raphson.
 """
