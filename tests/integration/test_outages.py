@@ -4,14 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from mango.simulation.communication import MessagePackage, PackageResult
 
+import quartier
 from quartier.agents import society
 from quartier.agents.communication import MeasuredCommunication
-from quartier.agents.messages import Commit, Start
+from quartier.agents.messages import Commit, Failed, Start
+from quartier.agents.neighbourhood import NeighbourhoodAgent
 from quartier.agents.society import Society
 from quartier.agents.strategies.cohda import plans, trouble
 from quartier.agents.unit import UnitAgent
@@ -308,6 +311,50 @@ def test_a_way_to_the_dso_that_breaks_for_a_while_delays_only(everybody: set[str
     assert committed(agents, 1) == everybody
     assert agents.neighbourhoods[HERE].outcomes[1].started_s > 90
     assert not list(trouble(problem, agents))
+
+
+def test_a_neighbourhood_agent_that_raises_is_named_and_the_dso_goes_on(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Its word of that is lost at first: it says so again when it is asked again."""
+
+    def raises(self: NeighbourhoodAgent) -> None:
+        raise ZeroDivisionError("no way to publish")
+
+    monkeypatch.setattr(NeighbourhoodAgent, "_publish", raises)
+    problem = asked(SHORT)
+    agents = lived(problem, loses=first(Failed, "dso"))
+    assert agents.medium.lost == 1
+    told = list(trouble(problem, agents))
+    assert f"agent {HERE} failed: ZeroDivisionError: no way to publish" in told
+    assert f"no offer from {HERE}: the DSO counted on its forecast" in told
+    assert len(agents.dso.history) == 1
+
+
+# -- whole runs -----------------------------------------------------------------------------------
+def test_a_run_with_a_dead_agent_is_degraded_names_it_and_keeps_p_set(tmp_path: Path) -> None:
+    result = quartier.run(
+        "fliegerhorst:max-feed-in",
+        overrides=[
+            SHORT,
+            f"communication.outages=[{{agent: {BATTERY}}}]",
+            "communication.delay_s={kind: uniform, min_s: 0.1, max_s: 0.4}",
+            "record.messages=true",
+        ],
+        out=tmp_path / "run",
+    )
+    assert result.status == "degraded"
+    assert f"not all agents committed: {BATTERY}" in result.manifest["error"]
+    assert not result.table("negotiations")["agreed"].any()
+    points = result.table("connection_points")
+    own = points[(points["name"] == HERE) & points["p_set_max_kw"].notna()]
+    assert len(own) > 10
+    assert (own["p_kw"] - own["p_set_max_kw"]).max() <= 0.01
+    messages = result.table("messages")
+    lost = messages[~messages["delivered"]]
+    assert set(lost["lost_to"]) == {"receiver is down"}
+    assert set(lost["receiver"]) == {BATTERY}
+    assert messages.loc[messages["delivered"], "delay_s"].between(0.1, 0.4).all()
 
 
 # -- the medium ---------------------------------------------------------------------------------
