@@ -10,9 +10,9 @@ import pandas as pd
 from quartier.figures.grid import relative_loading
 from quartier.results.plot import Plot
 
-CELLS = 400_000
+CELLS = 300_000
 """Cells of the matrix of lines, transformers and buses by steps that a page may hold."""
-MOST, LEAST = 1500, 200
+MOST, LEAST = 800, 200
 """Steps that are shown at most, and at least where there are so many."""
 
 
