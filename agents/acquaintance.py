@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
+
 import numpy as np
 
-from quartier.agents.configuration import NONE, Configuration, IntArray
+from quartier.agents.configuration import NONE, IntArray
 from quartier.agents.messages import Candidate, Entry, Gossip
 
 RECENT = 64
@@ -21,6 +23,12 @@ class Recent:
     def add(self, i: int, entry: Entry) -> None:
         """Remember a choice of agent ``i``, at the price of the oldest."""
         self._new[i, entry.counter] = entry
+
+    def arrived(self, entries: Iterable[Entry], numbers: Mapping[str, int]) -> None:
+        """Remember choices by the numbers of their agents."""
+        new = self._new
+        for entry in entries:
+            new[numbers[entry.agent], entry.counter] = entry
 
     def forget(self, keep: int) -> None:
         """Drop the older half if there are more than ``keep`` new ones."""
@@ -46,34 +54,47 @@ class Acquaintance:
         more = np.full(count - len(self._omega), NONE, dtype=np.int32)
         self._omega, self._gamma = np.append(self._omega, more), np.append(self._gamma, more)
 
-    def heard(self, omega: IntArray, gamma: IntArray | None, message: Gossip) -> None:
+    def heard(self, omega: IntArray | None, gamma: IntArray | None, message: Gossip) -> None:
         """Note what the neighbour said; a digest says all that it knows."""
-        if message.digest:
-            self._omega, self._gamma = omega.copy(), np.full_like(omega, NONE)
-            self.gamma = None
-        else:
-            np.maximum(self._omega, omega, out=self._omega)
-        if gamma is not None:
-            self._gamma = gamma.copy()
-            self.gamma = message.gamma
+        if omega is not None:
+            if message.digest:
+                self._omega[:], self._gamma, self.gamma = omega, omega, None
+            else:
+                np.maximum(self._omega, omega, out=self._omega)
+        if gamma is not None and message.gamma is not self.gamma:
+            np.maximum(self._omega, gamma, out=self._omega)
+            self._gamma, self.gamma = gamma, message.gamma
 
-    def told(self, omega: IntArray, gamma: IntArray) -> None:
-        """Note what was told to the neighbour."""
+    def told(self, omega: IntArray) -> None:
+        """Note what was told to the neighbour of Ω."""
         np.maximum(self._omega, omega, out=self._omega)
-        self._gamma = gamma.copy()
 
-    def lacks(self, omega: IntArray, gamma: Candidate | None) -> bool:
-        """Whether the neighbour may not know of a choice, or of the candidate."""
-        if gamma is not self.gamma and _key(gamma) != _key(self.gamma):
-            return True
+    def told_candidate(self, gamma: IntArray) -> None:
+        """Note that γ was told."""
+        if gamma is not self._gamma:
+            np.maximum(self._omega, gamma, out=self._omega)
+            self._gamma = gamma
+
+    def lacks_candidate(self, gamma: Candidate | None) -> bool:
+        """Whether the neighbour may not know the candidate."""
+        return gamma is not self.gamma and _key(gamma) != _key(self.gamma)
+
+    def lacks_choices(self, omega: IntArray) -> bool:
+        """Whether the neighbour may not know of a choice in Ω."""
         return bool((omega > self._omega).any())
 
-    def unheard(self, omega: Configuration, gamma: Configuration) -> tuple[list[int], list[int]]:
-        """Agents whose choices in Ω, and those whose choices in γ, the neighbour may lack."""
-        new = (omega.counters > self._omega) & (omega.counters != self._gamma)
-        of_gamma = (gamma.counters != self._omega) & (gamma.counters != self._gamma)
-        of_gamma &= ~(new & (gamma.counters == omega.counters)) & (gamma.counters >= 0)
-        return np.flatnonzero(new).tolist(), np.flatnonzero(of_gamma).tolist()
+    def lacking(self, omega: IntArray) -> list[int]:
+        """Agents whose choice in Ω the neighbour may lack."""
+        places: list[int] = ((omega > self._omega) & (omega != self._gamma)).nonzero()[0].tolist()
+        return places
+
+    def lacking_of(self, gamma: IntArray) -> list[int]:
+        """Agents whose choice in γ the neighbour may lack."""
+        if gamma is self._gamma:
+            return []
+        new = (gamma != self._gamma) & (gamma != self._omega) & (gamma >= 0)
+        places: list[int] = new.nonzero()[0].tolist()
+        return places
 
 
 def _key(gamma: Candidate | None) -> tuple[float, str, int] | None:

@@ -49,19 +49,24 @@ class SampledChoice:
         self._schedules = tuple(schedules)
         self._p_kw = np.array([s.p_kw for s in schedules])
         self._curtailable_kw = np.array([s.curtailable_kw for s in schedules])
+        self._is_curtailable = bool(self._curtailable_kw.any())
         self.update(terms)
 
     def update(self, terms: ConnectionTerms) -> None:
         """Take new prices and limits."""
         self._terms = terms
-        self._options = [option_of(s, terms) for s in self._schedules]
-        self._cost_eur = np.array([o.cost_eur for o in self._options])
+        self._options: dict[int, Option] = {}
+        price = terms.co2_eur_per_kg
+        self._cost_eur = np.array([s.cost_eur + price * s.co2_kg for s in self._schedules])
 
     def best(self, residual_kw: Array, curtailable_kw: Array) -> Option:
         """Value all schedules at once, shape ``(K, T)``, and take the first of the best."""
-        loose = self._curtailable_kw + curtailable_kw
+        loose = self._curtailable_kw + curtailable_kw if self._is_curtailable else curtailable_kw
         value = self._terms.cost_eur(self._p_kw + residual_kw, loose) + self._cost_eur
-        return self._options[int(np.argmin(value))]
+        best = int(np.argmin(value))
+        if best not in self._options:
+            self._options[best] = option_of(self._schedules[best], self._terms)
+        return self._options[best]
 
 
 class ExactChoice:

@@ -35,6 +35,10 @@ RELATIVE_GAIN = 1e-6
 """A candidate is better only if it gains this share of the value: ends endless polishing."""
 
 
+NOTHING = Counters((), np.empty(0, dtype=np.int32))
+"""Ω of a message that says nothing of it."""
+
+
 @dataclass(frozen=True)
 class Option:
     """A schedule that an agent can choose, reduced to what the others need to know."""
@@ -249,11 +253,8 @@ class WorkingMemory:
         return counters.array
 
     def _find(self, i: int, counter: int) -> Entry | None:
-        return (
-            self._omega.get(i, counter)
-            or self._gamma.get(i, counter)
-            or self._recent.get(i, counter)
-        )
+        found = self._recent.get(i, counter)
+        return found or self._omega.get(i, counter) or self._gamma.get(i, counter)
 
     def _replace(self, configuration: Configuration, i: int, entry: Entry | None) -> None:
         old = configuration.put(i, entry)
@@ -265,17 +266,17 @@ class WorkingMemory:
     # -- perceive -----------------------------------------------------------------------------
     def perceive(self, sender: str, message: Gossip) -> bool:
         """Merge what another agent knows; return whether anything changed here."""
-        omega = self._in_order(message.omega)
+        omega = self._in_order(message.omega) if message.omega else None
         gamma = None if message.gamma is None else self._in_order(message.gamma.counters)
-        if len(omega) < len(self._names):  # γ names agents that Ω does not
+        if omega is not None and len(omega) < len(self._names):  # γ names more agents than Ω
             omega = Counters.of(message.omega).ordered(self._names)
-        numbers = numbers_of(self._names)
-        for entry in message.entries:
-            self._recent.add(numbers[entry.agent], entry)
+        if message.entries:
+            self._recent.arrived(message.entries, numbers_of(self._names))
         self._acquaintance(sender).heard(omega, gamma, message)
         self.wanted = set()
-        changed = self._merge_omega(omega)
-        if message.gamma is not None and gamma is not None:
+        changed = omega is not None and self._merge_omega(omega)
+        if message.gamma is not None and gamma is not None and message.gamma is not self.gamma:
+            changed |= self._merge_omega(gamma)
             changed |= self._merge_gamma(message.gamma, gamma)
         self._recent.forget(len(self._names) // 4)
         return changed
@@ -292,7 +293,7 @@ class WorkingMemory:
         if self._me >= 0:
             corrects = self._correct(int(omega[self._me]))
             newer[self._me] = False
-        return bool(self._take(self._omega, omega, np.flatnonzero(newer).tolist())) or corrects
+        return bool(self._take(self._omega, omega, newer.nonzero()[0].tolist())) or corrects
 
     def _correct(self, counter: int) -> bool:
         """Say the own choice anew if others believe in a later one, given up in a new round."""
@@ -306,8 +307,7 @@ class WorkingMemory:
     def _take(self, target: Configuration, counters: IntArray, places: Sequence[int]) -> int:
         """Enter choices whose schedules are here, want the others; return how many were entered."""
         count = 0
-        for i in places:
-            counter = int(counters[i])
+        for i, counter in zip(places, counters[places].tolist(), strict=True):
             entry = self._find(i, counter)
             if entry is None:
                 self.wanted.add((self._names[i], counter))
@@ -321,6 +321,11 @@ class WorkingMemory:
         mine = self._candidate
         if other is mine:
             return False
+        everybody = len(self._names)
+        if mine is not None and len(mine.counters) == len(other.counters) == everybody:
+            if (other.value, other.author) >= (mine.value, mine.author):
+                return False
+            return self._follow(other, theirs)
         here, there = self._gamma.counters >= 0, theirs >= 0
         if (there <= here).all():
             same = len(other.counters) == int(here.sum())
@@ -333,51 +338,88 @@ class WorkingMemory:
             return self._join(theirs)
         return self._follow(other, theirs)
 
-    def _lacking(self, counters: IntArray) -> tuple[list[int], bool]:
-        """Where γ differs from other counters, and whether a schedule is not known here."""
-        places = np.flatnonzero(counters != self._gamma.counters).tolist()
-        lacking = {i for i in places if counters[i] >= 0 and not self._find(i, int(counters[i]))}
-        self.wanted |= {(self._names[i], int(counters[i])) for i in lacking}
-        return places, bool(lacking)
-
     def _follow(self, other: Candidate, counters: IntArray) -> bool:
-        places, lacking = self._lacking(counters)
-        if not lacking:
-            self._take(self._gamma, counters, places)
+        """Take another's candidate if all its schedules are here."""
+        found = self._fetched(counters)
+        if found is not None:
+            self._enter(found)
             self._candidate = other
-        return not lacking
+        return found is not None
 
     def _join(self, counters: IntArray) -> bool:
-        places, lacking = self._lacking(counters)
-        if not lacking:
-            self._take(self._gamma, counters, places)
-            joined = Counters(self._names, self._gamma.counters)
-            self._candidate = Candidate(joined, self._value(*self._gamma.total()), self.name)
-        return not lacking
+        """Make a candidate of choices that were in different ones."""
+        found = self._fetched(counters)
+        if found is not None:
+            self._enter(found)
+            self._nominate(self._value(*self._gamma.total()))
+        return found is not None
+
+    def _fetched(self, counters: IntArray) -> dict[int, Entry] | None:
+        """Choices in which γ differs; None if a schedule is not here, which is then wanted."""
+        places = (counters != self._gamma.counters).nonzero()[0].tolist()
+        found: dict[int, Entry] = {}
+        lacking: list[Reference] = []
+        for i, counter in zip(places, counters[places].tolist(), strict=True):
+            entry = self._find(i, counter)
+            if entry is None:
+                lacking.append((self._names[i], counter))
+            else:
+                found[i] = entry
+        self.wanted.update(lacking)
+        return None if lacking else found
+
+    def _enter(self, found: Mapping[int, Entry]) -> None:
+        for i, entry in found.items():
+            self._replace(self._gamma, i, entry)
+
+    def _nominate(self, value: float) -> None:
+        self._candidate = Candidate(Counters(self._names, self._gamma.counters), value, self.name)
 
     # -- decide -------------------------------------------------------------------------------
     def decide(self) -> bool:
         """Choose the best own option against Ω; return whether Ω or γ changed.
 
-        A choice that does not beat γ is given up: the own choice returns to its entry in γ.
+        A choice that does not beat γ is given up: the own choice returns to γ, to its entry there,
+        or to the option that is better with the others as they are in γ. (In the paper, always
+        to its entry; but others may have changed theirs in vain at the same time, which hides
+        from an agent what it could gain.)
         """
         if self._choose is None:
             return False
-        p_kw, loose_kw, cost_eur = self._omega.total()
-        mine = self._omega.entries[self._me]
+        option, entry, value = self._best(self._omega)
+        if self._beats(value):
+            self._adopt(option, entry)
+            self._propose(value)
+            return True
+        return self._improve_gamma() or self._return_to_gamma()
+
+    def _improve_gamma(self) -> bool:
+        if self._candidate is None or self._gamma.entries[self._me] is None:
+            return False
+        if not (self._omega.counters != self._gamma.counters).any():
+            return False  # just tried
+        option, entry, value = self._best(self._gamma)
+        if not _gains(value, self._candidate.value):
+            return False
+        self._adopt(option, entry)
+        self._replace(self._gamma, self._me, entry)
+        self._nominate(value)
+        return True
+
+    def _best(self, configuration: Configuration) -> tuple[Option, Entry, float]:
+        """Best own choice against the others in a configuration, and the value it then has."""
+        p_kw, loose_kw, cost_eur = configuration.total()
+        mine = configuration.entries[self._me]
         if mine is not None:
             p_kw, loose_kw = p_kw - mine.p_kw, loose_kw - mine.curtailable_kw
             cost_eur -= mine.cost_eur
+        assert self._choose is not None
         option = self._choose(p_kw, loose_kw)
         entry = self._entry(option)
         value = self._value(
             p_kw + entry.p_kw, loose_kw + entry.curtailable_kw, cost_eur + entry.cost_eur
         )
-        if self._beats(value):
-            self._adopt(option, entry)
-            self._propose(value)
-            return True
-        return self._return_to_gamma()
+        return option, entry, value
 
     def _beats(self, value: float) -> bool:
         if self._candidate is None:
@@ -386,8 +428,7 @@ class WorkingMemory:
         here[self._me] = True
         if not (here == there).all():
             return bool((there <= here).all())
-        best = self._candidate.value
-        return value < best - RELATIVE_GAIN * max(1.0, abs(best))
+        return _gains(value, self._candidate.value)
 
     def _entry(self, option: Option) -> Entry:
         """Return an own choice as it is told to the others, with a counter never used before."""
@@ -419,23 +460,44 @@ class WorkingMemory:
     # -- act ----------------------------------------------------------------------------------
     def has_news_for(self, receiver: str) -> bool:
         """Whether the neighbour may lack anything known here."""
-        return self._acquaintance(receiver).lacks(self._omega.counters, self._candidate)
+        acquaintance = self._acquaintance(receiver)
+        return acquaintance.lacks_candidate(self._candidate) or acquaintance.lacks_choices(
+            self._omega.counters
+        )
 
-    def news_for(self, receiver: str, digest: bool = False) -> Gossip:
-        """What to tell a neighbour: all references, and the schedules it may lack.
+    def has_candidate_for(self, receiver: str) -> bool:
+        """Whether the neighbour may lack γ: what cannot wait."""
+        return self._acquaintance(receiver).lacks_candidate(self._candidate)
 
-        A digest carries references only, and believes nothing of what was sent before.
+    def news_for(self, receiver: str, digest: bool = False, urgent: bool = False) -> Gossip:
+        """What to tell a neighbour: references, and the schedules it may lack.
+
+        Parameters
+        ----------
+        digest
+            References only; nothing of what was sent before is believed to have arrived.
+        urgent
+            Only γ; what else is new can wait.
         """
         acquaintance = self._acquaintance(receiver)
+        gamma = self._counters_of_gamma()
         entries: list[Entry | None] = []
         if not digest:
-            of_omega, of_gamma = acquaintance.unheard(self._omega, self._gamma)
-            entries = [self._omega.entries[i] for i in of_omega]
-            entries += [self._gamma.entries[i] for i in of_gamma]
-            acquaintance.told(self._omega.counters, self._gamma.counters)
+            if not urgent:
+                entries += [
+                    self._omega.entries[i] for i in acquaintance.lacking(self._omega.counters)
+                ]
+                acquaintance.told(self._omega.counters)
+            entries += [self._gamma.entries[i] for i in acquaintance.lacking_of(gamma)]
+            acquaintance.told_candidate(gamma)
         acquaintance.gamma = self._candidate
-        known = tuple(entry for entry in entries if entry is not None)
-        return Gossip(self.negotiation, known, self.omega, self._candidate, digest)
+        known = tuple([entry for entry in entries if entry is not None])
+        omega = NOTHING if urgent else self.omega
+        return Gossip(self.negotiation, known, omega, self._candidate, digest)
+
+    def _counters_of_gamma(self) -> IntArray:
+        """Counters of γ in an array that does not change any more."""
+        return self._in_order(self._candidate.counters if self._candidate else NOTHING)
 
     def answer(self, receiver: str, wanted: Iterable[Reference]) -> Gossip:
         """Send again what a neighbour says it lacks, and whatever else it may lack by now."""
@@ -449,3 +511,8 @@ class WorkingMemory:
         ]
         again = tuple(entry for entry in found if entry is not None)
         return Gossip(self.negotiation, (*news.entries, *again), news.omega, news.gamma)
+
+
+def _gains(value: float, best: float) -> bool:
+    """Whether a value is enough better than the best."""
+    return value < best - RELATIVE_GAIN * max(1.0, abs(best))

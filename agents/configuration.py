@@ -89,7 +89,7 @@ class Configuration:
         self.counters: IntArray = np.empty(0, dtype=np.int32)
         self.entries: list[Entry | None] = []
         self._replaced: dict[int, Entry | None] = {}
-        self._p_kw, self._loose_kw, self._cost_eur = np.zeros(steps), np.zeros(steps), 0.0
+        self._sum: tuple[Array, Array, float] = (np.zeros(steps), np.zeros(steps), 0.0)
 
     def grow(self, count: int) -> None:
         """Make room for agents ``0 .. count-1``."""
@@ -113,13 +113,26 @@ class Configuration:
     def total(self) -> tuple[Array, Array, float]:
         """Sum of schedules (kW), of what is curtailable (kW), and of own costs (EUR)."""
         if self._replaced:
-            new = add_up((self.entries[i] for i in self._replaced), len(self._p_kw))
-            old = add_up(self._replaced.values(), len(self._p_kw))
-            self._p_kw = self._p_kw + (new[0] - old[0])
-            self._loose_kw = self._loose_kw + (new[1] - old[1])
-            self._cost_eur += new[2] - old[2]
+            new = {i: self.entries[i] for i in self._replaced}
+            self._sum = self._changed(new, self._replaced.values())
             self._replaced.clear()
-        return self._p_kw, self._loose_kw, self._cost_eur
+        return self._sum
+
+    def total_with(self, new: Mapping[int, Entry]) -> tuple[Array, Array, float]:
+        """Sum if some agents chose otherwise."""
+        self.total()
+        return self._changed(new, [self.entries[i] for i in new])
+
+    def _changed(
+        self, new: Mapping[int, Entry | None], old: Iterable[Entry | None]
+    ) -> tuple[Array, Array, float]:
+        steps = len(self._sum[0])
+        more, less = add_up(new.values(), steps), add_up(old, steps)
+        return (
+            self._sum[0] + (more[0] - less[0]),
+            self._sum[1] + (more[1] - less[1]),
+            self._sum[2] + (more[2] - less[2]),
+        )
 
 
 def add_up(entries: Iterable[Entry | None], steps: int) -> tuple[Array, Array, float]:

@@ -130,6 +130,11 @@ class Entry:
     cost_eur: float
 
     @cached_property
+    def size(self) -> int:
+        """Bytes it takes in a message: numbers as 8 bytes, text as UTF-8."""
+        return len(self.agent.encode()) + self.p_kw.nbytes + self.curtailable_kw.nbytes + 16
+
+    @cached_property
     def is_curtailable(self) -> bool:
         """Whether anything in it can be curtailed."""
         return bool(self.curtailable_kw.any())
@@ -221,12 +226,11 @@ def size_bytes(content: Any) -> int:
     if isinstance(content, Gossip):  # most of what is sent: not taken apart field by field
         head = len(content.negotiation.neighbourhood.encode()) + 16  # round and digest
         gamma = 0 if content.gamma is None else size_bytes(content.gamma)
-        return head + gamma + 8 * len(content.omega) + sum(map(size_bytes, content.entries))
+        return head + gamma + 8 * len(content.omega) + sum([e.size for e in content.entries])
     if isinstance(content, Candidate):
         return 8 * len(content.counters) + 8 + len(content.author.encode())
     if isinstance(content, Entry):
-        text = len(content.agent.encode())
-        return text + content.p_kw.nbytes + content.curtailable_kw.nbytes + 16
+        return content.size
     if isinstance(content, np.ndarray):
         return int(content.nbytes)
     if isinstance(content, str):

@@ -126,13 +126,15 @@ def forecast(problem: Problem, name: str) -> tuple[Array, Array]:
     return plant.series["available_kw"], problem.plant_q_kvar[name]
 
 
-def small_world(names: list[str], shortcuts: float, rng: np.random.Generator) -> Links:
+def small_world(
+    names: list[str], shortcuts: float, rng: np.random.Generator, ring: int = RING
+) -> Links:
     """Connect the names in a ring with shortcuts (Newman, Watts 1999)."""
     seed = int(rng.integers(2**32))
-    if len(names) <= RING:
+    if len(names) <= ring:
         graph = nx.complete_graph(len(names))
     else:
-        graph = nx.newman_watts_strogatz_graph(len(names), RING, shortcuts, seed=seed)
+        graph = nx.newman_watts_strogatz_graph(len(names), ring, shortcuts, seed=seed)
     return {name: [names[j] for j in sorted(graph[i])] for i, name in enumerate(names)}
 
 

@@ -31,8 +31,15 @@ from quartier.units.sampling import reference
 
 logger = logging.getLogger(__name__)
 
-TICK_S = 0.1
+TICK_S = 0.4
 """Simulated time in s between an agent's turns: what comes in meanwhile is passed on together."""
+
+PHASES = 4
+"""Agents take their turns at as many different times in a tick, so that two neighbours seldom
+tell each other the same at the same time."""
+
+PATIENCE_S = 5.0
+"""Simulated time in s that choices wait for a candidate that they can be told with."""
 
 
 class UnitAgent(QuartierAgent):
@@ -50,6 +57,8 @@ class UnitAgent(QuartierAgent):
         Names of the agents that it talks to.
     rng
         Source of its thinking times and sampled schedules.
+    choice
+        How it chooses; left out, as the settings say.
     """
 
     def __init__(
@@ -60,6 +69,7 @@ class UnitAgent(QuartierAgent):
         neighbours: Sequence[str],
         settings: NegotiationSettings,
         rng: np.random.Generator,
+        choice: Choice | None = None,
     ) -> None:
         super().__init__(name, principal=neighbourhood)
         self.units = tuple(units)
@@ -69,13 +79,15 @@ class UnitAgent(QuartierAgent):
         """What it committed to: round, choice, and share of renewable power curtailed."""
         self._settings = settings
         self._rng = rng
-        self._choice: Choice | None = None
+        self._choice = choice
         self._memory: Memory | None = None
-        self._flexible = is_flexible(units)
+        self._flexible = choice is not None or is_flexible(units)
         self._open = False
         self._undecided = False
         self._thinking = False
         self._speaking = False
+        self._waiting = False
+        self._phase_s = TICK_S / PHASES * int(rng.integers(PHASES))
 
     @hears(Start)
     def on_start_message(self, start: Start, sender: str) -> None:
@@ -175,8 +187,8 @@ class UnitAgent(QuartierAgent):
 
     def _until_tick_s(self, least_s: float = 0.0) -> float:
         """Time until the first tick after ``least_s``."""
-        ticks = math.ceil((self.now_s + least_s) / TICK_S - SAME_TIME_S)
-        return max(ticks * TICK_S - self.now_s, 0.0)
+        ticks = math.ceil((self.now_s + least_s - self._phase_s) / TICK_S - SAME_TIME_S)
+        return max(ticks * TICK_S + self._phase_s - self.now_s, 0.0)
 
     def _decide(self) -> None:
         self._thinking = self._undecided = False
@@ -184,10 +196,23 @@ class UnitAgent(QuartierAgent):
             self._act()
 
     def _speak(self) -> None:
+        """Pass a new candidate on at once; single choices can wait for the next one."""
         self._speaking = False
-        self._spread()
+        memory, waits = self._memory, False
+        if not isinstance(memory, WorkingMemory):
+            self._spread()
+            return
+        for neighbour in self.neighbours:
+            if memory.has_candidate_for(neighbour):
+                self.tell(neighbour, memory.news_for(neighbour, urgent=True))
+            waits |= memory.has_news_for(neighbour)
+        if waits and not self._waiting:
+            self._waiting = True
+            self.later(PATIENCE_S, self._spread)
 
     def _spread(self) -> None:
+        """Pass on whatever is left to say."""
+        self._waiting = False
         assert self._memory is not None
         for neighbour in self.neighbours:
             if self._memory.has_news_for(neighbour):

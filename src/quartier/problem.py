@@ -9,6 +9,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -62,8 +64,14 @@ class ConnectionTerms:
 
     def excess_kw(self, p_kw: Array) -> Array:
         """Power beyond the caps, shape of ``p_kw``."""
-        beyond = np.maximum(p_kw - self.p_max_kw, 0.0) + np.maximum(self.p_min_kw - p_kw, 0.0)
+        above, below = p_kw - self.p_max_kw, self.p_min_kw - p_kw
+        beyond = np.maximum(above, 0.0, out=above)
+        beyond += np.maximum(below, 0.0, out=below)
         return np.asarray(beyond, dtype=float)
+
+    @cached_property
+    def _is_capped(self) -> bool:
+        return bool(np.isfinite(self.p_max_kw).any() or np.isfinite(self.p_min_kw).any())
 
     def cost_eur(self, p_kw: Array, curtailable_kw: Array) -> Array:
         """Cost at the connection point of schedules with nothing curtailed yet.
@@ -80,15 +88,19 @@ class ConnectionTerms:
         Array
             Cost in EUR, shape ``(...)``, penalty included.
         """
-        curtailed = self.curtailed_kw(p_kw, curtailable_kw)
-        net = p_kw - curtailed
-        energy = (
-            self.curtailment_eur_per_kwh * curtailed
-            + self.import_eur_per_kwh * np.maximum(-net, 0.0)
-            - self.export_eur_per_kwh * np.maximum(net, 0.0)
-            + self.penalty_eur_per_kwh * self.excess_kw(net)
-        )
-        total = self.dt_h * energy.sum(axis=-1)
+        net = p_kw
+        energy: Any = 0.0
+        if np.any(curtailable_kw):
+            curtailed = self.curtailed_kw(p_kw, curtailable_kw)
+            net = p_kw - curtailed
+            energy = self.curtailment_eur_per_kwh * curtailed.sum(axis=-1)
+        # Import and export in two products, import * -net + (import - export) * max(net, 0):
+        # this is what agents with sampled schedules spend their time on.
+        spread = self.import_eur_per_kwh - self.export_eur_per_kwh
+        energy = energy + np.maximum(net, 0.0) @ spread - net @ self.import_eur_per_kwh
+        if self._is_capped:
+            energy = energy + self.penalty_eur_per_kwh * self.excess_kw(net).sum(axis=-1)
+        total = self.dt_h * energy
         if self.peak_eur_per_kw:
             total = total + self.peak_eur_per_kw * (-net).max(axis=-1)
         return np.asarray(total, dtype=float)
