@@ -1,0 +1,57 @@
+"""A comparison does not take an earlier run whose units are of a kind of the user's own."""
+
+from __future__ import annotations
+
+import sys
+
+import pytest
+import yaml
+
+import quartier
+
+KIND = '''
+from pydantic import PositiveFloat
+
+from quartier.units.base import Flow, UnitKind, UnitParameters
+
+
+class Parameters(UnitParameters):
+    power_kw: PositiveFloat
+
+
+class Pump(UnitKind):
+    """Draws the same power all the time."""
+
+    Parameters = Parameters
+
+    def flow(self, u, x, s, dt_h):
+        return Flow(p_kw=-SHARE * u.power_kw)
+'''
+SCENARIO = {
+    "name": "pumps",
+    "horizon": {"start": "2016-07-25T10:00", "steps": 2},
+    "grid": {"simbench": "1-MV-rural--2-sw"},
+    "signals": {"export_eur_per_kwh": 0.08, "import_eur_per_kwh": 0.3},
+    "neighbourhoods": {
+        "quarter": {"bus": 15, "units": {"pump": {"kind": "pump_of_mine:Pump", "power_kw": 80}}}
+    },
+}
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "path", list(sys.path))
+    (tmp_path / "pump_of_mine.py").write_text(f"SHARE = 0.5\n{KIND}")
+    (tmp_path / "pumps.yaml").write_text(yaml.safe_dump(SCENARIO))
+    return tmp_path
+
+
+def test_own_kind_acts_as_written_and_is_run_anew_in_every_comparison(folder):
+    first = quartier.compare("pumps.yaml", ["uncontrolled"], out="first")
+    units = first.result("uncontrolled").table("units")
+    pump = units[units["unit"] == "quarter.pump"]
+    assert pump["p_kw"].tolist() == [-40.0, -40.0]
+    assert set(pump["kind"]) == {"pump_of_mine:Pump"}
+    again = quartier.compare("pumps.yaml", ["uncontrolled"], out="first")
+    assert not again.runs["uncontrolled"].reused
