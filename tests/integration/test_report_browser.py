@@ -502,4 +502,8 @@ def test_print_shows_every_figure_and_no_buttons(seen):
     assert drawn.evaluate_all("all => all.every((f) => f.querySelector('.main-svg'))")
     seen.page.emulate_media(media="print")
     assert seen.page.locator(".contents, button.csv, .tools").locator("visible=true").count() == 0
+    seen.page.set_viewport_size({"width": 703, "height": 1000})  # A4 less its margins
+    seen.read("dispatchEvent(new Event('beforeprint'))")
+    root = "document.documentElement"
+    assert seen.read(f"{root}.scrollWidth <= {root}.clientWidth")
     assert seen.errors == []

@@ -150,8 +150,9 @@ def front(fronts: pd.DataFrame, neighbourhood: str) -> go.Figure:
     keys = ["gate", "method", "point", "chosen"]
     points = own.pivot_table(index=keys, columns="objective", values="value").reset_index()
     x, y = names[0], names[min(1, len(names) - 1)]
+    larger = f" (larger: more {OBJECTIVES.get(names[2], names[2])})" if len(names) > 2 else ""
     made = style.figure(
-        f"Front of {neighbourhood}",
+        f"Front of {neighbourhood}{larger}",
         x=OBJECTIVES.get(x, x),
         y=OBJECTIVES.get(y, y),
         unit="",

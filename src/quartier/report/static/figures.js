@@ -68,7 +68,6 @@ Quartier.figures = (() => {
       const key = trace.legendgroup || `trace ${index}`;
       groups.set(key, [...(groups.get(key) || []), index]);
     });
-    if (groups.size < 2 && !plot.data.some((trace) => trace.type === "heatmap")) return;
     for (const indices of groups.values()) box.append(entry(plot, indices));
   }
 
