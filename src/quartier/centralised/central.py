@@ -17,7 +17,7 @@ from quartier.centralised.individual import Process, records
 from quartier.centralised.joint import Joint
 from quartier.centralised.linear_grid import LinearGrid
 from quartier.centralised.member import Member
-from quartier.centralised.network import SOLVED, converge, joint_of, linear_grid
+from quartier.centralised.network import SOLVED, converge, joint_of, linear_grid, tighten
 from quartier.coordination import Cap, Plan, UnitPlan
 from quartier.optimisation.repair import netted, wasteful
 from quartier.planning import plant_plan, share_of, unit_plans
@@ -74,7 +74,7 @@ class Operator:
         self._search()
 
     def _bound(self, relaxed: Joint) -> None:
-        answer = Solver("bound", relaxed.form(1.0, 0.0).relaxed()).solve()
+        answer = tighten(relaxed)
         self.rows.append(row_of("bound", answer, relaxed.upper_value(answer.values)))
 
     def _search(self) -> None:

@@ -19,7 +19,7 @@ from quartier.centralised.kkt import Conditions, Point, with_conditions
 from quartier.centralised.leader import Leader
 from quartier.centralised.linear_grid import LinearGrid
 from quartier.centralised.member import Member
-from quartier.centralised.network import SOLVED, converge, joint_of, linear_grid
+from quartier.centralised.network import SOLVED, converge, joint_of, linear_grid, tighten
 from quartier.centralised.search import Found, Search
 from quartier.centralised.windows import improve
 from quartier.coordination import Cap
@@ -75,6 +75,7 @@ class Game:
         """
         began = time.perf_counter()
         converge(self.joint, (1.0, 1.0), "central, relaxed")
+        tighten(self.joint)
         for _ in range(ROUNDS):
             self.leader = Leader(self.joint)
             self.bound = self.leader.refine()

@@ -95,6 +95,12 @@ class LinearGrid:
         self.tangents.append(self._tangents(p_mw, state))
         return self.worst(state)
 
+    def add_tangent(self, p_mw: Array) -> Array:
+        """Add a tangent of the losses at a point; return the losses there, shape ``(T,)``."""
+        state = self.solve(p_mw)
+        self.tangents.append(self._tangents(p_mw, state))
+        return np.nan_to_num(state.loss_mw)
+
     def _rows(self, state: GridState, p_mw: Array, excess: Array) -> Rows:
         columns = np.flatnonzero(self._wanted.any(axis=0))
         steps = np.arange(len(p_mw))

@@ -76,6 +76,27 @@ def converge(joint: Joint, weights: tuple[float, float], name: str) -> Answer:
     )
 
 
+def tighten(joint: Joint) -> Answer:
+    """Add tangents of losses where the leader alone would go, until its cost there is exact.
+
+    Losses that are too small where no tangent was taken make the bound too small; the network's
+    rows stay as they are.
+
+    Returns
+    -------
+    Answer
+        The leader's least cost with everything under its command (``bound``).
+    """
+    for _ in range(ROUNDS):
+        answer = Solver("bound", joint.form(1.0, 0.0).relaxed()).solve()
+        power, layout = joint.power_mw(answer.values), joint.layout
+        price_eur = joint.upper_cost()[0][layout.loss]
+        missing_mw = joint.grid.add_tangent(power) - answer.values[layout.loss] / KW_PER_MW
+        if float(price_eur @ missing_mw) * KW_PER_MW <= STILL_EUR:
+            break
+    return answer
+
+
 def joint_of(process: Process, grid: LinearGrid, members: Sequence[Member]) -> Joint:
     """The leader's program with these neighbourhoods."""
     return Joint(grid, members, import_price(process.problem))

@@ -44,10 +44,11 @@ def improve(
     solver = Solver("a window of the bi-level program", program, options)
     binaries = np.flatnonzero(program.integer)
     best, cost = start, float(program.cost @ start) + program.offset
+    if cost <= enough:
+        return best
     for size_h, apart_h in SIZES:
         size, apart = (max(1, round(hours / dt_h)) for hours in (size_h, apart_h))
-        if cost <= enough:
-            break
+        before = cost
         for first in range(0, int(steps.max(initial=-1)) + 1, apart):
             held = np.round(best[binaries])
             free = (steps >= first) & (steps < first + size)
@@ -60,5 +61,7 @@ def improve(
             if answer.objective < cost:
                 best, cost = answer.values, answer.objective
             if cost <= enough:
-                break
+                return best
+        if cost >= before:
+            break  # where short windows find nothing, longer ones seldom do, and take longer
     return best
