@@ -28,7 +28,8 @@ class Recent:
         """Remember choices by the numbers of their agents."""
         new = self._new
         for entry in entries:
-            new[numbers[entry.agent], entry.counter] = entry
+            if entry.agent in numbers:  # else nothing refers to it
+                new[numbers[entry.agent], entry.counter] = entry
 
     def forget(self, keep: int) -> None:
         """Drop the older half if there are more than ``keep`` new ones."""

@@ -7,7 +7,7 @@ from typing import Protocol
 
 import numpy as np
 
-from quartier.agents.cohda import Option
+from quartier.agents.memory import Option
 from quartier.optimisation import LocalChoice
 from quartier.problem import ConnectionTerms
 from quartier.quantities import Array

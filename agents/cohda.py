@@ -8,109 +8,26 @@ so that a message carries references, and only the schedules that its receiver m
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass
-from typing import Protocol
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
-from quartier.agents.acquaintance import Acquaintance, Recent
-from quartier.agents.configuration import Configuration, Counters, IntArray, add_up, numbers_of
-from quartier.agents.messages import (
-    OWN_RULE,
-    Candidate,
-    Entry,
-    Gossip,
-    Negotiation,
-    entry_of,
-)
+from quartier.agents.configuration import Configuration, Counters, IntArray, numbers_of
+from quartier.agents.ledger import Ledger
+from quartier.agents.memory import Choose, Memory, Option, Reference
+from quartier.agents.messages import OWN_RULE, Candidate, Entry, Gossip, Negotiation, entry_of
 from quartier.problem import ConnectionTerms
-from quartier.quantities import Array
-from quartier.units.schedule import Schedule
 
-Reference = tuple[str, int]
-"""Agent and counter: names one choice for ever."""
+__all__ = ["Choose", "Memory", "Option", "Reference", "WorkingMemory"]
 
 RELATIVE_GAIN = 1e-6
 """A candidate is better only if it gains this share of the value: ends endless polishing."""
-
 
 NOTHING = Counters((), np.empty(0, dtype=np.int32))
 """Ω of a message that says nothing of it."""
 
 
-@dataclass(frozen=True)
-class Option:
-    """A schedule that an agent can choose, reduced to what the others need to know."""
-
-    p_kw: Array
-    curtailable_kw: Array
-    cost_eur: float
-    schedule: Schedule | None = None
-    """What the agent itself needs to carry it out; never sent."""
-
-    @property
-    def carried_out(self) -> Schedule:
-        """The schedule behind an option that the agent chose itself."""
-        if self.schedule is None:
-            raise ValueError("this option was heard of, not chosen: nobody can carry it out")
-        return self.schedule
-
-
-Choose = Callable[[Array, Array], Option]
-"""Best own option, given the others' sum and what is curtailable in it, shape ``(T,)`` each."""
-
-
-class Memory(Protocol):
-    """What an agent needs of its working memory, whatever it negotiates about."""
-
-    negotiation: Negotiation
-    wanted: set[Reference]
-    """References heard of whose schedules never arrived (after a loss)."""
-
-    @property
-    def terms(self) -> ConnectionTerms:
-        """Prices and limits at the connection point."""
-        ...
-
-    @property
-    def gamma(self) -> Candidate | None:
-        """The best known candidate."""
-        ...
-
-    @gamma.setter
-    def gamma(self, candidate: Candidate | None) -> None: ...
-
-    def entry(self, agent: str, counter: int) -> Entry:
-        """Return a known choice; raises KeyError if it is not known here."""
-        ...
-
-    def own(self, counter: int) -> Option:
-        """Return an own choice by its counter."""
-        ...
-
-    def perceive(self, sender: str, message: Gossip) -> bool:
-        """Merge what another agent knows; return whether anything changed here."""
-        ...
-
-    def decide(self) -> bool:
-        """Answer the others; return whether anything changed."""
-        ...
-
-    def has_news_for(self, receiver: str) -> bool:
-        """Whether a neighbour may lack anything known here."""
-        ...
-
-    def news_for(self, receiver: str, digest: bool = False) -> Gossip:
-        """What to tell a neighbour."""
-        ...
-
-    def answer(self, receiver: str, wanted: Iterable[Reference]) -> Gossip:
-        """Send again what a neighbour says it lacks."""
-        ...
-
-
-class WorkingMemory:
+class WorkingMemory(Ledger):
     """Ω and γ of one agent, and the choices they refer to.
 
     Parameters
@@ -137,65 +54,14 @@ class WorkingMemory:
         participants: Sequence[str] = (),
         own_rule: Callable[[], Option] | None = None,
     ) -> None:
+        is_new = choose is not None and name not in participants
+        super().__init__(terms, (*participants, name) if is_new else participants)
         self.name = name
         self.negotiation = negotiation
-        self.terms = terms
         self._choose = choose
         self._own_rule = own_rule
-        steps = len(terms.p_max_kw)
-        self._names: tuple[str, ...] = ()
-        self._omega = Configuration(steps)
-        self._gamma = Configuration(steps)
-        self._candidate: Candidate | None = None
-        self._told: Counters | None = None
-        """Ω as it was told last, while it is the same."""
         self._own: dict[int, Option] = {}
-        self._recent = Recent()
-        self._acquaintances: dict[str, Acquaintance] = {}
-        self.wanted: set[Reference] = set()
-        """References heard of whose schedules never arrived (after a loss)."""
-        self._meet((*participants, name) if choose and name not in participants else participants)
         self._me = numbers_of(self._names).get(name, -1)
-
-    # -- reading ------------------------------------------------------------------------------
-    @property
-    def omega(self) -> Counters:
-        """Counter of the newest known choice of every agent, read-only."""
-        if self._told is None:
-            self._told = Counters(self._names, self._omega.counters)
-        return self._told
-
-    @property
-    def gamma(self) -> Candidate | None:
-        """The best known candidate."""
-        return self._candidate
-
-    @gamma.setter
-    def gamma(self, candidate: Candidate | None) -> None:
-        counters = self._in_order(candidate.counters if candidate else {})
-        for i in np.flatnonzero(counters != self._gamma.counters):
-            self._replace(self._gamma, int(i), self._find(int(i), int(counters[i])))
-        self._candidate = candidate
-
-    def entry(self, agent: str, counter: int) -> Entry:
-        """Return a choice that Ω or γ refers to; raises KeyError if it is not known here."""
-        number = numbers_of(self._names).get(agent)
-        found = None if number is None else self._find(number, counter)
-        if found is None:
-            raise KeyError((agent, counter))
-        return found
-
-    def total(self, counters: Mapping[str, int], without: str = "") -> tuple[Array, Array, float]:
-        """Sum of schedules (kW), of what is curtailable (kW), and of own costs (EUR)."""
-        chosen = [self.entry(a, c) for a, c in counters.items() if a != without]
-        return add_up(chosen, len(self.terms.p_max_kw))
-
-    def value(self, counters: Mapping[str, int]) -> float:
-        """Value of a configuration: cost at the connection point plus the agents' own costs."""
-        return self._value(*self.total(counters))
-
-    def _value(self, p_kw: Array, loose_kw: Array, cost_eur: float) -> float:
-        return float(self.terms.cost_eur(p_kw, loose_kw)) + cost_eur
 
     def own(self, counter: int) -> Option:
         """Return an own choice by its counter."""
@@ -229,40 +95,6 @@ class WorkingMemory:
         author = self._candidate.author if whole else self.name
         self._candidate = Candidate(known, self._value(*self._gamma.total()), author)
 
-    # -- names and choices behind them ----------------------------------------------------------
-    def _meet(self, names: Sequence[str]) -> None:
-        """Take in agents that were not known."""
-        known = numbers_of(self._names)
-        if self._names:
-            self._names += tuple(name for name in names if name not in known)
-        else:  # the very tuple that the others have: compared by identity
-            self._names = tuple(names)
-        count = len(self._names)
-        self._omega.grow(count)
-        self._gamma.grow(count)
-        for acquaintance in self._acquaintances.values():
-            acquaintance.grow(count)
-        self._told = None
-
-    def _in_order(self, mapping: Mapping[str, int]) -> IntArray:
-        """Counters in the order of names used here."""
-        counters = Counters.of(mapping)
-        if counters.names is not self._names and counters.names != self._names:
-            self._meet(counters.names)
-            return counters.ordered(self._names)
-        return counters.array
-
-    def _find(self, i: int, counter: int) -> Entry | None:
-        found = self._recent.get(i, counter)
-        return found or self._omega.get(i, counter) or self._gamma.get(i, counter)
-
-    def _replace(self, configuration: Configuration, i: int, entry: Entry | None) -> None:
-        old = configuration.put(i, entry)
-        if old is not None:
-            self._recent.add(i, old)
-        if configuration is self._omega:
-            self._told = None
-
     # -- perceive -----------------------------------------------------------------------------
     def perceive(self, sender: str, message: Gossip) -> bool:
         """Merge what another agent knows; return whether anything changed here."""
@@ -281,12 +113,6 @@ class WorkingMemory:
         self._recent.forget(len(self._names) // 4)
         return changed
 
-    def _acquaintance(self, name: str) -> Acquaintance:
-        found = self._acquaintances.get(name)
-        if found is None:
-            found = self._acquaintances[name] = Acquaintance(len(self._names))
-        return found
-
     def _merge_omega(self, omega: IntArray) -> bool:
         newer = omega > self._omega.counters
         corrects = False
@@ -303,18 +129,6 @@ class WorkingMemory:
         option = self.own(mine)
         self._adopt(option, self._entry(option))
         return True
-
-    def _take(self, target: Configuration, counters: IntArray, places: Sequence[int]) -> int:
-        """Enter choices whose schedules are here, want the others; return how many were entered."""
-        count = 0
-        for i, counter in zip(places, counters[places].tolist(), strict=True):
-            entry = self._find(i, counter)
-            if entry is None:
-                self.wanted.add((self._names[i], counter))
-            else:
-                self._replace(target, i, entry)
-                count += 1
-        return count
 
     def _merge_gamma(self, other: Candidate, theirs: IntArray) -> bool:
         """Keep the better candidate: more agents first, then value, then the author's name."""
@@ -353,24 +167,6 @@ class WorkingMemory:
             self._enter(found)
             self._nominate(self._value(*self._gamma.total()))
         return found is not None
-
-    def _fetched(self, counters: IntArray) -> dict[int, Entry] | None:
-        """Choices in which γ differs; None if a schedule is not here, which is then wanted."""
-        places = (counters != self._gamma.counters).nonzero()[0].tolist()
-        found: dict[int, Entry] = {}
-        lacking: list[Reference] = []
-        for i, counter in zip(places, counters[places].tolist(), strict=True):
-            entry = self._find(i, counter)
-            if entry is None:
-                lacking.append((self._names[i], counter))
-            else:
-                found[i] = entry
-        self.wanted.update(lacking)
-        return None if lacking else found
-
-    def _enter(self, found: Mapping[int, Entry]) -> None:
-        for i, entry in found.items():
-            self._replace(self._gamma, i, entry)
 
     def _nominate(self, value: float) -> None:
         self._candidate = Candidate(Counters(self._names, self._gamma.counters), value, self.name)

@@ -38,9 +38,6 @@ PHASES = 4
 """Agents take their turns at as many different times in a tick, so that two neighbours seldom
 tell each other the same at the same time."""
 
-PATIENCE_S = 5.0
-"""Simulated time in s that choices wait for a candidate that they can be told with."""
-
 
 class UnitAgent(QuartierAgent):
     """Chooses schedules of its own units; knows nobody else's constraints.
@@ -196,7 +193,10 @@ class UnitAgent(QuartierAgent):
             self._act()
 
     def _speak(self) -> None:
-        """Pass a new candidate on at once; single choices can wait for the next one."""
+        """Pass a new candidate on at once; single choices wait to be told with the next one.
+
+        Most are given up again by then: agents that choose at the same time choose in vain.
+        """
         self._speaking = False
         memory, waits = self._memory, False
         if not isinstance(memory, WorkingMemory):
@@ -208,7 +208,7 @@ class UnitAgent(QuartierAgent):
             waits |= memory.has_news_for(neighbour)
         if waits and not self._waiting:
             self._waiting = True
-            self.later(PATIENCE_S, self._spread)
+            self.later(self._settings.drain_s, self._spread)
 
     def _spread(self) -> None:
         """Pass on whatever is left to say."""

@@ -26,8 +26,8 @@ import pandas as pd
 from quartier.agents import society
 from quartier.agents.base import QuartierAgent, hears
 from quartier.agents.choice import SampledChoice
-from quartier.agents.cohda import Option
 from quartier.agents.communication import MeasuredCommunication
+from quartier.agents.memory import Option
 from quartier.agents.messages import CallForOffers, Heard, OfferMade
 from quartier.agents.neighbourhood import NeighbourhoodAgent
 from quartier.agents.unit import UnitAgent
