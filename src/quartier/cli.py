@@ -160,6 +160,10 @@ def compare(
         )
     print_comparison(comparison)
     typer.echo(f"Comparison folder: {comparison.dir}")
+    if (comparison.dir / "report.html").exists():
+        typer.echo(f"Report: {comparison.dir / 'report.html'}")
+    else:
+        complain(f"There is no report; {comparison.dir / 'log.txt'} says why.")
     for name, run in comparison.runs.items():
         if run.status != "complete":
             complain(f"{name} is {run.status}: {run.error}")
@@ -170,21 +174,32 @@ def compare(
 @app.command()
 def report(
     folders: Annotated[
-        list[Path], typer.Argument(metavar="RUN_DIR...", help="Run folder, also of a killed run.")
+        list[Path],
+        typer.Argument(
+            metavar="RUN_DIR...",
+            help="Run folder, also of a killed run; several finished runs; or a comparison.",
+        ),
     ],
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="PATH",
+            help="Folder or .html file to write (default: report.html in the folder; for several"
+            " runs side-by-side-<time>.html beside the first).",
+        ),
+    ] = None,
 ) -> None:
-    """Write report.html of a run anew: a page that needs neither a server nor a network."""
-    with exit_codes():
-        from quartier.report import write_report
-        from quartier.results import Result
+    """Write the report of a run or a comparison anew, or show several runs side by side.
 
-        if len(folders) > 1:
-            raise InputError(["name one run folder"])
-        result = Result.open(folders[0])
-        path = write_report(result)
+    The page needs neither a server nor a network.
+    """
+    with exit_codes():
+        from quartier.report.anew import report_anew
+
+        path, remark = report_anew(folders, out)
     typer.echo(f"Report: {path}")
-    if result.status not in {"complete", "degraded"}:
-        complain(f"The run is {result.status}: the report shows what it wrote, and says so.")
+    if remark:
+        complain(remark)
 
 
 @app.command()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -17,12 +18,22 @@ from quartier.fingerprint import identity
 from quartier.gaps import SideBySide
 from quartier.instance import Instance, build
 from quartier.progress import Progress, SilentProgress, is_cancellation
-from quartier.results import ComparedRun, Comparison, Result, finished_run, new_run_directory
+from quartier.report import REPORT, write_comparison
+from quartier.results import (
+    ComparedRun,
+    Comparison,
+    Result,
+    finished_run,
+    new_run_directory,
+    run_log,
+)
 from quartier.results.comparison import is_comparison, write_figures, write_manifest
 from quartier.results.folder import RUNS, free_folder
 from quartier.run import Clock, Story, as_asked, earlier_baseline, empty_folder, label
 from quartier.scenario.load import LoadedScenario, load
 from quartier.units.kinds import is_own
+
+logger = logging.getLogger(__name__)
 
 WORST_FIRST = ("failed", "degraded", "complete")
 """States of a comparison."""
@@ -51,6 +62,7 @@ def compare(
     with campaign.recorded():
         campaign.run_missing()
         campaign.conclude()
+        campaign.report()
     progress.done()
     return Comparison.open(campaign.folder)
 
@@ -196,6 +208,20 @@ class Campaign:
             bound_eur=together.bound_eur,
             finished=datetime.now(UTC),
         )
+
+    def report(self) -> None:
+        """Write ``report.html``; a comparison is not lost if that fails."""
+        self.progress.phase("Report")
+        (self.folder / REPORT).unlink(missing_ok=True)  # that of an earlier comparison
+        try:
+            write_comparison(Comparison.open(self.folder))
+        except Exception:
+            with run_log(self.folder):
+                logger.exception(
+                    "no report.html was written; the comparison itself is whole."
+                    " Try: quartier report %s",
+                    self.folder,
+                )
 
     def _status(self) -> str:
         states = {run.status if run.has_figures else "failed" for run in self.runs.values()}

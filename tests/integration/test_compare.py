@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 
 import pytest
 from typer.testing import CliRunner
@@ -120,6 +121,7 @@ def test_nothing_is_run_twice(compared):
         "compare.csv",
         "compare.json",
         "manifest.json",
+        "report.html",
     }
 
 
@@ -160,6 +162,21 @@ def test_a_mechanism_that_fails_leaves_the_others_their_turn(compared):
     assert "one over nothing" in (ended.runs["mine_too:Fails"].error or "")
     assert ended.kpis["mine_too:Fails"].isna().all()
     assert ended.kpis["mine_too:Complains"].notna().any()
+
+
+def test_a_page_that_fails_does_not_lose_the_comparison(compared, tmp_path, monkeypatch, caplog):
+    def fails(comparison):
+        raise ZeroDivisionError("no page")
+
+    there = tmp_path / "there"
+    assert (again("cohda", out=there).dir / "report.html").exists()
+    monkeypatch.setattr(sys.modules["quartier.compare"], "write_comparison", fails)
+    second = again("cohda", out=there)
+    assert second.status == "complete"
+    assert second.kpis["cohda"].equals(compared.kpis["cohda"])
+    assert not (there / "report.html").exists(), "that of the earlier comparison says other things"
+    assert f"quartier report {there}" in caplog.text
+    assert "no page" in (there / "log.txt").read_text()
 
 
 def test_an_interrupted_comparison_says_so(compared, tmp_path):

@@ -25,8 +25,8 @@ def comparison_html(comparison: Comparison) -> str:
             found = cells(line, kpis)
             rows.append(_row(line.label, [marked(found[name]) for name in names]))
     head = (
-        f"<p><strong>{escape(str(manifest['scenario']['name']))}</strong>, seed {manifest['seed']}: "
-        f"<strong>{escape(comparison.status)}</strong><br>"
+        f"<p><strong>{escape(str(manifest['scenario']['name']))}</strong>, "
+        f"seed {manifest['seed']}: <strong>{escape(comparison.status)}</strong><br>"
         f"<code>{escape(str(comparison.dir))}</code></p>"
     )
     heads = "".join(f"<th scope='col'>{escape(name)}</th>" for name in names)

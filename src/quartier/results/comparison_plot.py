@@ -127,19 +127,27 @@ class ComparisonPlot:
     # -- costs ----------------------------------------------------------------------------------
     def upper_cost(self) -> go.Figure:
         """Cost of the upper level by what it is made of, with the bound."""
-        prices = {name: self._prices(name) for name in self._results}
-        parts = costs.upper_parts(self._kpis, prices)
         marks = {} if self._bound_eur is None else {BOUND: self._bound_eur}
+        parts = self.cost_parts()["upper"]
         return costs.split("Upper cost: the grid operator", parts, costs.UPPER, marks=marks)
 
     def lower_cost(self) -> go.Figure:
         """Cost of the neighbourhoods by what it is made of; below zero they earn."""
-        weights = {
-            name: float(self._setting(name, "objectives", "co2_eur_per_kg"))
-            for name in self._results
-        }
-        parts = costs.lower_parts(self._kpis, weights)
+        parts = self.cost_parts()["lower"]
         return costs.split("Lower cost: the neighbourhoods", parts, costs.LOWER)
+
+    def cost_parts(self) -> dict[str, pd.DataFrame]:
+        """Costs in EUR by run (index) and part (columns), of the ``upper`` and the ``lower`` level.
+
+        Parts add up to the KPIs ``upper_cost`` and ``lower_cost``.
+        """
+        names = list(self._results)
+        prices = {name: self._prices(name) for name in names}
+        weights = {n: float(self._setting(n, "objectives", "co2_eur_per_kg")) for n in names}
+        return {
+            "upper": costs.upper_parts(self._kpis, prices),
+            "lower": costs.lower_parts(self._kpis, weights),
+        }
 
     def curtailment(self) -> go.Figure:
         """Energy available and not used, by technology."""

@@ -81,6 +81,6 @@ def traces(groups: list[str], times: pd.DatetimeIndex) -> list[go.Bar | go.Scatt
         look = style.filled(style.look(number))
         width = style.step_ms(times)
         made.append(go.Bar(name=group, marker=look, offset=0, width=width, **common))
-    line = {**style.line(style.SERIES["executed"], 2.5), "shape": "hv"}
+    line = {**style.line(style.SERIES["executed"], 1.5), "shape": "hv"}
     made.append(go.Scatter(name=POINT, mode="lines", line=line, **common))
     return made

@@ -11,6 +11,8 @@ from quartier.figures import style
 
 ROW_PX = 46
 """Height of a run's bar with the room around it."""
+ROOM = 0.3
+"""Room for the sum beside the longest bar, as a share of all bars' span."""
 UPPER = {
     "redispatch": style.Look(style.VERMILION, "/"),
     "losses": style.Look(style.SKY),
@@ -94,14 +96,23 @@ def split(
     meta = {"x": what, "y": "run", "unit": unit}
     made.update_layout(barmode="relative", bargap=0.35, height=120 + ROW_PX * len(parts), meta=meta)
     made.update_yaxes(type="category", autorange="reversed", showgrid=False)
-    made.update_xaxes(zeroline=True)
     runs = [str(run) for run in parts.index]
     for name in (part for part in parts if (parts[part].abs() > 0).any()):
         made.add_trace(_bars(runs, parts[name], str(name), unit, looks[str(name)]))
-    _sums(made, runs, parts.sum(axis=1, min_count=1), unit)
+    sums = parts.sum(axis=1, min_count=1)
+    _sums(made, runs, sums, unit)
+    made.update_xaxes(range=_span(parts, sums, list((marks or {}).values())))
     for number, (name, value) in enumerate((marks or {}).items()):
         _mark(made, runs, name, value, style.DASHES[1 + number])
     return made
+
+
+def _span(parts: pd.DataFrame, sums: pd.Series[float], marks: Sequence[float]) -> list[float]:
+    """Range of the axis: all bars and marks, with room for the sums."""
+    low = min(0.0, *parts.clip(upper=0).sum(axis=1), *marks)
+    high = max(0.0, *parts.clip(lower=0).sum(axis=1), *marks)
+    room = ROOM * (high - low) or 1.0
+    return [low - room if (sums < 0).any() else low, high + room if (sums >= 0).any() else high]
 
 
 def _bars(
@@ -119,8 +130,8 @@ def _bars(
 
 
 def _sums(made: go.Figure, runs: Sequence[str], values: pd.Series[float], unit: str) -> None:
-    texts = [f" <b>{number(value)}</b>" for value in values]
-    outside = ["middle right" if not value < 0 else "middle left" for value in values]
+    texts = [f"  <b>{number(value)}</b>  " for value in values]
+    outside = ["middle left" if value < 0 else "middle right" for value in values]
     made.add_trace(
         go.Scatter(
             x=values.to_numpy(float),

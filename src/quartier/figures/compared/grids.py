@@ -79,6 +79,8 @@ def congestion(frames: Mapping[str, pd.DataFrame]) -> go.Figure:
         )
     )
     _mark(made, aligned)
+    end = times[-1] + pd.Timedelta(style.step_ms(times), unit="ms")
+    made.update_xaxes(range=style.utc([times[0], end]))
     return made
 
 
@@ -117,7 +119,6 @@ def highest_loading(frames: Mapping[str, pd.DataFrame]) -> go.Figure:
     """
     title, y = "Highest loading of the grid", "loading (% of the element's limit)"
     made = style.figure(title, x="time (UTC)", y=y, unit="%")
-    made.update_yaxes(rangemode="tozero")
     for run, look in looks(frames).items():
         frame = frames[run]
         trace = step_line(pd.DatetimeIndex(frame.index), frame["highest_percent"], run, look)
@@ -142,7 +143,6 @@ def element(grid: Grid, tables: Mapping[str, pd.DataFrame], kind: str, index: in
     rated = getattr(grid, f"{kind}s").loc[index]
     name = label(kind, index, rated["name"])
     made = style.figure(f"Loading of {name}", x="time (UTC)", y="loading (%)", unit="%")
-    made.update_yaxes(rangemode="tozero")
     times: list[pd.Timestamp] = []
     for run, look in looks(tables).items():
         rows = tables[run][tables[run]["index"] == index]

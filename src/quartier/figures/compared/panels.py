@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 
 from quartier.figures import style
 
-TITLE_PX, GAP_PX, AROUND_PX = 20, 36, 80
+TITLE_PX, GAP_PX, AROUND_PX = 22, 12, 60
 """Room for the title of a panel, between panels, and around all of them."""
 LEAST_BREAK = pd.Timedelta(days=1)
 """Times without a step that are longer are left out of the axis."""
@@ -39,24 +39,24 @@ def panels(
     same_y
         Whether all vertical axes span the same values.
     """
-    inner = len(names) * height + (len(names) - 1) * GAP_PX
+    inner = len(names) * (TITLE_PX + height + GAP_PX) - GAP_PX
     made = style.figure(title, x="time (UTC)", y=y, unit=unit, height=inner + AROUND_PX)
-    axes = [made.layout.xaxis.to_plotly_json(), made.layout.yaxis.to_plotly_json()]
+    x, vertical = made.layout.xaxis.to_plotly_json(), made.layout.yaxis.to_plotly_json()
     made.set_subplots(
         rows=len(names),
         cols=1,
         shared_xaxes=True,
         shared_yaxes="all" if same_y else False,
-        vertical_spacing=GAP_PX / inner if len(names) > 1 else 0,
         subplot_titles=list(names),
     )
-    shared = {key: value for key, value in axes[0].items() if key != "title"}
-    made.update_xaxes({**shared, "automargin": False})
-    made.update_xaxes(title=axes[0]["title"], row=len(names), col=1)
-    made.update_yaxes(axes[1])
-    made.update_layout(meta={"x": "time_utc", "unit": unit}, margin={"t": 48})
-    bold = {"size": 13, "weight": 600}
-    made.update_annotations(x=0, xanchor="left", xref="paper", font=bold)
+    made.update_xaxes({**x, "title": {"text": ""}})
+    made.update_xaxes(title=x["title"], row=len(names), col=1)
+    made.update_yaxes(vertical)
+    made.update_annotations(x=0, xanchor="left", yanchor="bottom", font={"size": 13, "weight": 600})
+    for row in range(len(names)):
+        top = 1 - (row * (TITLE_PX + height + GAP_PX) + TITLE_PX) / inner
+        made.update_yaxes(domain=[max(0.0, top - height / inner), top], row=row + 1, col=1)
+        made.layout.annotations[row].update(y=top)
     return made
 
 
