@@ -47,6 +47,7 @@ class Negotiated:
     """What became of the negotiations of a run."""
 
     values_eur: tuple[float, ...]
+    """Of the offer and of what is accepted in the end, of each neighbourhood."""
     agreed: bool
     """All agents committed to their choice in the same candidate, in every negotiation."""
     sim_time_s: float
@@ -104,7 +105,11 @@ def run(problem: Problem, found: Round, loss: float, delay_s: float, seed: int) 
     agents = lived(problem, loss, delay_s, seed, found)
     outcomes = [o for n in agents.neighbourhoods.values() for o in n.outcomes]
     return Negotiated(
-        tuple(outcome.objective_eur for outcome in outcomes),
+        tuple(
+            outcome.objective_eur
+            for speaker in agents.neighbourhoods.values()
+            for outcome in (speaker.outcomes[0], speaker.outcomes[-1])
+        ),
         not list(trouble(problem, agents)) and is_common(agents),
         sum(outcome.ended_s - outcome.started_s for outcome in outcomes),
         sum(agents.medium.traffic[outcome.negotiation].messages for outcome in outcomes),
