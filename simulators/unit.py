@@ -7,11 +7,14 @@ JSON; the model ``Fleet`` takes units that Quartier made ready, and talks in arr
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, ClassVar
 
 import numpy as np
 
+from quartier.errors import RunFailed
+from quartier.own_code import told
 from quartier.quantities import Array
 from quartier.simulators.inputs import Inputs, Outputs, only, scalar, total
 from quartier.simulators.places import Places, Positions
@@ -19,6 +22,7 @@ from quartier.simulators.time_based import TimeBased
 from quartier.simulators.unit_maker import UnitMaker
 from quartier.units import KINDS
 from quartier.units.base import HeatParameters, UnitData
+from quartier.units.kinds import is_own
 from quartier.units.step import SIGNALS, Fleet, StepResult
 
 OUTPUTS = (
@@ -128,8 +132,20 @@ class UnitSimulator(TimeBased):
                 set_point = self._single(inputs, set_point, signals)
             planned = only(inputs, "Fleet", "planned_kw")
             self._planned = nothing if planned is None else planned
-            self._result = self._fleet.step(self._number(time), set_point, signals)
+            with self._own_mistakes(self._number(time)):
+                self._result = self._fleet.step(self._number(time), set_point, signals)
         return time + self.step_size
+
+    @contextmanager
+    def _own_mistakes(self, step: int) -> Iterator[None]:
+        """Say in which line a kind of the user's own fails."""
+        try:
+            yield
+        except Exception as error:
+            if not is_own(self.kind):
+                raise
+            what = told(error, KINDS[self.kind])
+            raise RunFailed(f"kind {self.kind!r} failed at step {step}: {what}") from error
 
     def _number(self, time: int) -> int:
         """Number of the step at a time."""

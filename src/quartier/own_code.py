@@ -45,3 +45,9 @@ def _why(error: Exception, module_name: str, here: str) -> str:
         return f"no module {module_name!r} in {here} or installed"
     where = "" if isinstance(error, SyntaxError) else place(error, here)
     return f"cannot import {module_name!r}: {type(error).__name__}: {error}{where}"
+
+
+def told(error: BaseException, owner: object) -> str:
+    """Say what went wrong in an object's own module, and in which line of it."""
+    file = getattr(sys.modules[type(owner).__module__], "__file__", None)
+    return f"{type(error).__name__}: {error}{place(error, file) if file else ''}"

@@ -1,4 +1,4 @@
-"""A comparison does not take an earlier run whose units are of a kind of the user's own."""
+"""Whole runs with a kind of unit of the user's own."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import pytest
 import yaml
 
 import quartier
+from quartier import RunFailed
 
 KIND = '''
 from pydantic import PositiveFloat
@@ -55,3 +56,14 @@ def test_own_kind_acts_as_written_and_is_run_anew_in_every_comparison(folder):
     assert set(pump["kind"]) == {"pump_of_mine:Pump"}
     again = quartier.compare("pumps.yaml", ["uncontrolled"], out="first")
     assert not again.runs["uncontrolled"].reused
+
+
+def test_own_kind_that_fails_in_a_step_is_named_with_its_line(folder):
+    broken = KIND.replace("SHARE * u.power_kw", "SHARE[0] * u.power_kw").replace("Pump", "Leak")
+    (folder / "leak_of_mine.py").write_text(f"SHARE = 0.5\n{broken}")
+    changed = "neighbourhoods.quarter.units.pump.kind=leak_of_mine:Leak"
+    with pytest.raises(RunFailed, match=r"kind 'leak_of_mine:Leak' failed at step 0: TypeError.*"):
+        quartier.run("pumps.yaml", coordination="uncontrolled", overrides=[changed], out="leak")
+    manifest = quartier.Result.open("leak").manifest
+    assert manifest["status"] == "failed"
+    assert "(leak_of_mine.py, line 18)" in manifest["error"]

@@ -159,3 +159,19 @@ def test_keys_of_an_own_kind_are_known(folder):
     path = ("neighbourhoods", "q", "units", "g")
     data = {"neighbourhoods": {"q": {"units": {"g": unit}}}}
     assert set(keys_at(path, data)) == {"kind", "count", "agents", "gadget_kw", "depth"}
+
+
+def test_mistake_in_an_own_kind_is_told_with_its_line_beside_other_problems(folder):
+    text = (folder / "kinds.py").read_text()
+    (folder / "kinds.py").write_text(text.replace("factor=u.gadget_kw", "factor=u.nothing"))
+    path = written(folder, gadget(folder))
+    data = yaml.safe_load(path.read_text())
+    data["neighbourhoods"]["quarter"]["bus"] = "nowhere"
+    path.write_text(yaml.safe_dump(data))
+    with pytest.raises(InputError) as error:
+        build(load(path))
+    bus, kind = error.value.problems
+    assert bus.startswith("neighbourhoods.quarter.bus: there is no bus 'nowhere'")
+    assert kind.startswith("neighbourhoods.quarter.units.gadget: kind ")
+    assert "'nothing'" in kind
+    assert kind.endswith("(kinds.py, line 25)")

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 
+from quartier.errors import InputError
+from quartier.own_code import told
 from quartier.quantities import Array, Horizon
 from quartier.scenario import sessions
 from quartier.scenario.findings import Findings
@@ -18,6 +21,7 @@ from quartier.scenario.series import SeriesReader
 from quartier.units import KINDS
 from quartier.units.base import HeatParameters, Session, UnitData, UnitParameters
 from quartier.units.ev_station import EvStationParameters
+from quartier.units.kinds import is_own
 
 NOISE = 1e-4
 """Share of a series' greatest value below which a negative value is noise."""
@@ -53,16 +57,27 @@ class Members:
             Bus by neighbourhood.
         """
         items = self.scenario.unit_items()
-        requests = [r for u in items.values() for r in KINDS[u.kind].requests(u).values()]
+        shipped = [u for u in items.values() if not is_own(u.kind)]
+        requests = [r for u in shipped for r in KINDS[u.kind].requests(u).values()]
         self.reader.preload([request.source for request in requests])
         units = []
         for (place, name), parameters in items.items():
             path = f"neighbourhoods.{place}.units.{name}"
-            for problem in KINDS[parameters.kind].problems(parameters):
-                self.findings.add(path, problem)
-            with self.findings.at(path):
+            with self.findings.at(path), self._own_mistakes(path, parameters.kind):
+                for problem in KINDS[parameters.kind].problems(parameters):
+                    self.findings.add(path, problem)
                 units += list(self._described(place, name, parameters, buses.get(place)))
         return tuple(units)
+
+    @contextmanager
+    def _own_mistakes(self, path: str, kind: str) -> Iterator[None]:
+        """Note what goes wrong in a kind of the user's own: it is wrong input, too."""
+        try:
+            yield
+        except Exception as error:
+            if isinstance(error, SeriesError | InputError) or not is_own(kind):
+                raise
+            self.findings.add(path, f"kind {kind!r} fails: {told(error, KINDS[kind])}")
 
     def _described(
         self, place: str, name: str, parameters: UnitParameters, bus: int | None
