@@ -360,7 +360,8 @@ def who_reacted(seen, result):
     done = at(result.table("connection_points"), time, name="fliegerhorst")["p_kw"]
     told = float(chain[4].removesuffix(" kW").replace(",", ""))
     assert told == pytest.approx(done, rel=1e-4)
-    change = plan_change(result.table("plans"), "fliegerhorst")["change_kw"]
+    change = plan_change(result.table("plans"), result.table("units"), "fliegerhorst")
+    change = change["change_kw"]
     now = change.xs(pd.Timestamp(time, tz="UTC"), level="time")
     strongest = now.abs().idxmax()
     assert abs(now[strongest]) > 1

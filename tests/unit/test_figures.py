@@ -139,22 +139,25 @@ def plans(rows):
     return frame.assign(time=[TIMES[step] for step in frame["step"]])
 
 
-def test_change_of_plan_is_last_less_first_round_of_the_last_gate():
+def test_change_of_plan_is_what_is_handed_out_less_what_was_offered():
     table = plans(
         [
             (0, 0, 1, "nord.b-1", 99.0),  # an earlier gate: not in force at step 1
             (0, 0, 0, "nord.b-1", 5.0),
-            (0, 1, 0, "nord.b-1", 3.0),
-            (0, 1, 0, "nord.b-2", 1.0),
+            (0, 1, 0, "nord.b-1", 3.0),  # a later round: before curtailment, not what is done
+            (0, 0, 0, "nord.b-2", 1.0),
             (1, 0, 1, "nord.b-1", 7.0),
             (1, 0, 1, "sued.b-1", 4.0),
         ]
     )
-    change = schedules.plan_change(table, "nord")
-    assert change.loc[(TIMES[0], "nord.b")].tolist() == [5.0, 4.0, -1.0]
+    units = pd.DataFrame(
+        {"time": [TIMES[0], TIMES[0], TIMES[1]], "unit": ["nord.b-1", "nord.b-2", "nord.b-1"]}
+    ).assign(neighbourhood="nord", planned_kw=[2.0, 1.0, 7.0])
+    change = schedules.plan_change(table, units, "nord")
+    assert change.loc[(TIMES[0], "nord.b")].tolist() == [6.0, 3.0, -3.0]
     assert change.loc[(TIMES[1], "nord.b")].tolist() == [7.0, 7.0, 0.0]
-    drawn = schedules.reaction(table, "nord").data
-    assert [(t.name, list(t.y)) for t in drawn] == [("b", [-1.0, 0.0])]
+    drawn = schedules.reaction(table, units, "nord").data
+    assert [(t.name, list(t.y)) for t in drawn] == [("b", [-3.0, 0.0])]
 
 
 def test_units_of_a_group_have_one_name():

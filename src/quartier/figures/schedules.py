@@ -6,7 +6,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from quartier.figures import style
-from quartier.figures.frames import group_name, in_force
+from quartier.figures.frames import group_name
 
 POWER = "power (kW), fed in above 0"
 
@@ -143,20 +143,20 @@ def asset(points: pd.DataFrame, name: str, available: pd.DataFrame | None = None
     return made
 
 
-def reaction(plans: pd.DataFrame, neighbourhood: str) -> go.Figure:
-    """Change of a neighbourhood's plan under its P_set, by unit: last plan less first plan.
+def reaction(plans: pd.DataFrame, units: pd.DataFrame, neighbourhood: str) -> go.Figure:
+    """Change of a neighbourhood's plan under its P_set, by unit: plan less what was offered.
 
     Parameters
     ----------
-    plans
-        Table ``plans`` of a run.
+    plans, units
+        Tables of a run.
     neighbourhood
         Name.
     """
-    title = f"Answer of {neighbourhood} to P_set: last plan less first plan"
+    title = f"Answer of {neighbourhood} to P_set: plan less what was offered"
     made = style.figure(title, x="time (UTC)", y="change of power (kW)", unit="kW")
     made.update_layout(barmode="relative", bargap=0, hovermode="x unified")
-    change = plan_change(plans, neighbourhood)["change_kw"].unstack("group")
+    change = plan_change(plans, units, neighbourhood)["change_kw"].unstack("group")
     change = change.loc[:, change.abs().max() > 0.05]
     for number, group in enumerate(change):
         name = str(group).removeprefix(f"{neighbourhood}.")
@@ -164,20 +164,27 @@ def reaction(plans: pd.DataFrame, neighbourhood: str) -> go.Figure:
     return made
 
 
-def plan_change(plans: pd.DataFrame, neighbourhood: str) -> pd.DataFrame:
-    """First and last plan in kW by ``time`` and ``group`` of units, of the gate in force.
+def plan_change(plans: pd.DataFrame, units: pd.DataFrame, neighbourhood: str) -> pd.DataFrame:
+    """Plan when offered and plan in the end, in kW by ``time`` and ``group`` of units.
 
-    Columns ``first_kw, last_kw, change_kw``. The first plan is that which was offered.
+    What was offered is the first round of the gate in force. The plan in the end is
+    ``units.planned_kw``, because curtailment is decided after the last round: ``plans`` holds
+    renewables with all that they have available.
+
+    Returns
+    -------
+    pandas.DataFrame
+        Columns ``first_kw, last_kw, change_kw``.
     """
     own = plans[plans["unit"].str.startswith(f"{neighbourhood}.")]
     own = own[own["gate"] == own.groupby("time")["gate"].transform("max")]
-    first = own[own["round"] == own.groupby("time")["round"].transform("min")]
-    last = in_force(own, ["time", "unit"])
-    both = {name: _by_group(rows) for name, rows in (("first_kw", first), ("last_kw", last))}
-    change = pd.DataFrame(both).fillna(0.0)
+    first = _by_group(own[own["round"] == own.groupby("time")["round"].transform("min")], "p_kw")
+    inside = units[(units["neighbourhood"] == neighbourhood) & units["planned_kw"].notna()]
+    both = pd.DataFrame({"first_kw": first, "last_kw": _by_group(inside, "planned_kw")})
+    change = both[both.index.isin(first.index)].fillna(0.0)
     return change.assign(change_kw=change["last_kw"] - change["first_kw"])
 
 
-def _by_group(rows: pd.DataFrame) -> pd.Series[float]:
+def _by_group(rows: pd.DataFrame, column: str) -> pd.Series[float]:
     groups = rows["unit"].map({unit: group_name(unit) for unit in rows["unit"].unique()})
-    return rows["p_kw"].groupby([rows["time"], groups.rename("group")]).sum()
+    return rows[column].groupby([rows["time"], groups.rename("group")]).sum()

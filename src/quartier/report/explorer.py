@@ -119,8 +119,8 @@ def _reactions(plot: Plot) -> dict[str, Any]:
 
 
 def _reaction(plot: Plot, plans: pd.DataFrame, name: str) -> dict[str, Any]:
-    change = schedules.plan_change(plans, name)
     units = plot.table("units")
+    change = schedules.plan_change(plans, units, name)
     own = units[units["neighbourhood"] == name]
     groups = own["unit"].map({unit: group_name(unit) for unit in own["unit"].unique()})
     done = own["p_kw"].groupby([own["time"], groups.rename("group")]).sum()

@@ -145,7 +145,8 @@ class Plot:
 
     def reaction(self, neighbourhood: str | None = None) -> go.Figure:
         """Change of plan, by unit, under P_set."""
-        return schedules.reaction(self.table("plans"), self._neighbourhood(neighbourhood))
+        name = self._neighbourhood(neighbourhood)
+        return schedules.reaction(self.table("plans"), self.table("units"), name)
 
     # -- neighbourhoods -----------------------------------------------------------------------
     def schedule(self, neighbourhood: str | None = None) -> go.Figure:
