@@ -39,9 +39,9 @@ from quartier.quantities import Array
 
 GAIN = 1e-4
 """A front is better only if its hypervolume gains this share: ends endless polishing."""
-WIDEST, NARROWER = 0.2, 0.65
-"""Width of what is called close to a target, as a share of the range, and how it shrinks from one
-decision to the next: agents first move together, then get exact."""
+WIDEST = 0.12
+"""Width of what is called close to a target, as a share of the range, in the first decision: agents
+first move together, then get exact."""
 AHEAD = 4.0
 """Widths that a target without end lies ahead of what is reached."""
 
@@ -57,11 +57,6 @@ class FrontOption(Option):
 ChooseIn = Callable[[Array, Array, float, Direction, float, Array], FrontOption]
 """Best own option, given the others' sum and what is curtailable in it, shape ``(T,)`` each, the
 others' emissions, direction, width, and the ranges of the objectives, shape ``(3,)``."""
-
-
-def width_of(decision: int) -> float:
-    """Width in an agent's decision by its number, from 0."""
-    return WIDEST * NARROWER**decision
 
 
 class FrontMemory:
@@ -145,6 +140,11 @@ class FrontMemory:
         """Whether all decisions of this negotiation are made."""
         return self._choose is None or self.decided >= self.goal.decisions
 
+    @property
+    def knows_all(self) -> bool:
+        """Whether a choice of everybody is known."""
+        return len(self.tracks) == len(self._number)
+
     def entry(self, agent: str, counter: int) -> FrontEntry:
         """Return a known choice; raises KeyError if it never arrived."""
         return self._entries[agent, counter]
@@ -172,7 +172,8 @@ class FrontMemory:
         instead
             What agents keep to, in place of what is known of them.
         """
-        self.negotiation, self.decided = negotiation, 0
+        again = self.goal.scouting == goal.scouting  # then half the way is done
+        self.negotiation, self.decided = negotiation, goal.decisions // 2 if again else 0
         self.judge = replace(self.judge, terms=terms, goal=goal)
         for acquaintance in self._acquaintances.values():
             acquaintance.forget_candidates()
@@ -259,7 +260,7 @@ class FrontMemory:
         """Answer the others in every direction; return whether Ω or γ changed."""
         if self._choose is None or self.is_finished:
             return False
-        width = width_of(self.decided)
+        width = WIDEST * self.goal.narrower**self.decided
         self.decided += 1
         counters = self._answers(width)
         mine = self.tracks[self.name]

@@ -48,6 +48,8 @@ class Goal:
     """How often an agent decides: each time closer to the targets."""
     choice: Literal["cost", "knee"]
     """Which point is carried out."""
+    narrower: float
+    """How what is called close to a target shrinks from one decision to the next."""
     scouting: bool = False
     """Whether only the best in each objective is looked for, from which the scale follows."""
 

@@ -23,9 +23,11 @@ from quartier.units.schedule import Schedule
 class Cohda:
     """COHDA inside the neighbourhoods, redispatch with P_set above them."""
 
+    name = "cohda"
+
     def plan(self, problem: Problem, state: State, rng: np.random.Generator) -> Plan:
         """Let the agents of the gate live for the lead time; what they agreed on is the plan."""
-        agents = society.build(problem, rng)
+        agents = self.society(problem, rng)
         society.run_apart(agents.live(problem.lead_s))
         units = dict(plans(problem, agents))
         return Plan(
@@ -33,9 +35,17 @@ class Cohda:
             offers=agents.dso.offers,
             caps=agents.dso.caps,
             tap_pos=agents.dso.rounds.tap_pos,
-            records=records.collect(problem, agents),
+            records=self.records(problem, agents),
             degraded=tuple(trouble(problem, agents)),
         )
+
+    def society(self, problem: Problem, rng: np.random.Generator) -> Society:
+        """Make the agents of a gate."""
+        return society.build(problem, rng)
+
+    def records(self, problem: Problem, agents: Society) -> records.Records:
+        """What the agents' process leaves in the tables."""
+        return records.collect(problem, agents, self.name)
 
 
 def plans(problem: Problem, agents: Society) -> Iterator[tuple[str, UnitPlan]]:

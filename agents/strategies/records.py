@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
 from quartier.agents.neighbourhood import Outcome
 from quartier.agents.society import Society
@@ -18,16 +18,19 @@ from quartier.planning import (
 from quartier.problem import Problem
 from quartier.quantities import Array
 
+Records: TypeAlias = dict[str, Sequence[Row] | Mapping[str, Any]]
+"""Rows or columns by table, without the column ``gate``."""
 
-def collect(problem: Problem, agents: Society) -> dict[str, Sequence[Row] | Mapping[str, Any]]:
-    """Rows or columns by table, without the column ``gate``."""
+
+def collect(problem: Problem, agents: Society, mechanism: str) -> Records:
+    """What the agents of a gate leave in the tables, whatever they negotiated about."""
     history = agents.dso.history
     outcomes = [o for n in agents.neighbourhoods.values() for o in n.outcomes]
-    tables: dict[str, Sequence[Row] | Mapping[str, Any]] = {
+    tables: Records = {
         "redispatch": list(redispatch_rows(history)),
         "signals": [*before_rows(problem, history), *_shiftable(problem, agents)],
         "solves": list(solve_rows(history)),
-        "negotiations": [_negotiation(o, agents) for o in outcomes],
+        "negotiations": [_negotiation(o, agents, mechanism) for o in outcomes],
         "traces": [row for o in outcomes for row in _trace(o)],
         "plans": _plans(problem, agents),
     }
@@ -42,12 +45,12 @@ def _shiftable(problem: Problem, agents: Society) -> Iterator[Row]:
             yield from shiftable_rows(problem, name, speaker.outcomes[0].shiftable_kw)
 
 
-def _negotiation(outcome: Outcome, agents: Society) -> Row:
+def _negotiation(outcome: Outcome, agents: Society, mechanism: str) -> Row:
     traffic = agents.medium.traffic[outcome.negotiation]
     return {
         "round": outcome.negotiation.round,
         "neighbourhood": outcome.negotiation.neighbourhood,
-        "mechanism": "cohda",
+        "mechanism": mechanism,
         "agents": outcome.agents,
         "messages": traffic.messages,
         "bytes": traffic.payload_bytes,

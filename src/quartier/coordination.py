@@ -17,6 +17,7 @@ from quartier.quantities import Array
 COORDINATIONS: dict[str, str] = {
     "uncontrolled": "quartier.agents.strategies.uncontrolled:Uncontrolled",
     "cohda": "quartier.agents.strategies.cohda:Cohda",
+    "mo-cohda": "quartier.agents.strategies.mo_cohda:MoCohda",
     "individual": "quartier.centralised.individual:Individual",
     "central": "quartier.centralised.central:Central",
     "bilevel": "quartier.centralised.bilevel:Bilevel",

@@ -145,6 +145,12 @@ KPIS: tuple[Kpi, ...] = (
     ),
     Kpi("negotiation_wall_time", "Wall time of negotiations", "s", process.negotiation_wall_time),
     Kpi("negotiation_agreement", "Agreement", "1", process.negotiation_agreement),
+    Kpi(
+        "negotiation_hypervolume",
+        "Hypervolume of the fronts",
+        "1",
+        process.negotiation_hypervolume,
+    ),
     Kpi("wall_time_planning", "Wall time of planning", "s", process.wall_time_planning),
     Kpi("wall_time_execution", "Wall time of execution", "s", process.wall_time_execution),
 )

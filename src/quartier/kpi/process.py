@@ -42,6 +42,17 @@ def negotiation_agreement(run: RunData) -> float | None:
     return float(agreed.astype(bool).mean()) if len(agreed) else None
 
 
+def negotiation_hypervolume(run: RunData) -> float | None:
+    """Hypervolume of the fronts offered (`mo-cohda`), as the agents measure it (M6).
+
+    A share of the box from the ideal to the reference point (nadir and a tenth of the range), mean
+    over gates and neighbourhoods; ideal and nadir come from the best found in each objective.
+    """
+    signals = run.table("signals")
+    found = signals.loc[signals["name"].str.startswith("hypervolume["), "value"]
+    return float(found.mean()) if len(found) else None
+
+
 def negotiation_agents(run: RunData) -> float | None:
     """Greatest number of agents in a negotiation."""
     agents = run.table("negotiations")["agents"]

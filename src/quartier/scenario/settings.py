@@ -109,6 +109,14 @@ class NegotiationSettings(Frozen):
     came in meanwhile, and agents do not all answer the same news at once."""
     rebroadcast_s: PositiveFloat = 5.0
     """Simulated time in s between two digests that an agent sends against lost messages."""
+    front_points: PositiveInt = 30
+    """`mo-cohda`: most points of the front."""
+    front_decisions: PositiveInt = 10
+    """`mo-cohda`: how often an agent answers the others, each time more exactly."""
+    front_choice: Literal["cost", "knee"] = "cost"
+    """`mo-cohda`: which point of the front is carried out: `cost`, the cheapest at the scenario's
+    prices and objectives, as in the mechanisms with one objective; `knee`, the one whose worst
+    objective, as a share of its range, is best."""
 
 
 class RecordSettings(Frozen):

@@ -1,0 +1,240 @@
+"""The agents of `mo-cohda`: what they do otherwise than those of `cohda` (M5, M6)."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from itertools import product
+from typing import Any
+
+import numpy as np
+
+from quartier.agents.choice import option_of
+from quartier.agents.fallback import Fallbacks
+from quartier.agents.messages import Entry, Gossip, Negotiation, Start, snapshot
+from quartier.agents.mo_cohda import FrontMemory, FrontOption
+from quartier.agents.mo_messages import (
+    Front,
+    FrontEntry,
+    FrontGossip,
+    FrontStart,
+    Goal,
+    Track,
+    front_entry_of,
+)
+from quartier.agents.neighbourhood import NeighbourhoodAgent
+from quartier.agents.unit import UnitAgent
+from quartier.optimisation.directed import NO_LIMIT, DirectedChoice, Direction, flexibility_kw
+from quartier.pareto import Scale, as_costs
+from quartier.problem import ConnectionTerms, NeighbourhoodProblem
+from quartier.quantities import Array
+from quartier.scenario.settings import NegotiationSettings
+from quartier.units.base import UnitData
+from quartier.units.sampling import reference
+from quartier.units.schedule import Schedule
+
+SCOUTING = -1
+"""Number of the round that looks for the best in each objective, before the offer is negotiated:
+the ideal and the nadir of its result are what fronts are measured by from then on."""
+
+SCOUTING_DECISIONS = 12
+SCOUTING_NARROWER, NARROWER = 0.78, 0.68
+"""How what is called close to a target shrinks from one decision to the next, slowly enough for
+twenty agents to move together."""
+LITTLE = 0.05
+"""Weight of what comes second while scouting."""
+GRID = 4
+"""Targets for the peak and for CO2 between ideal and nadir."""
+
+
+def scouting_goal(scale: Scale, settings: NegotiationSettings) -> Goal:
+    """Lead to the best in each objective, the others coming after it."""
+    weights = LITTLE + (1 - LITTLE) * np.eye(3)
+    first, second, third = (Direction(-np.inf, 0.0, tuple(row)) for row in weights.tolist())
+    return Goal(
+        scale,
+        (first, second, third),
+        settings.front_points,
+        SCOUTING_DECISIONS,
+        settings.front_choice,
+        SCOUTING_NARROWER,
+        scouting=True,
+    )
+
+
+def front_goal(scale: Scale, settings: NegotiationSettings) -> Goal:
+    """Lead to targets on a grid between ideal and nadir, as the epsilon-constraint method does.
+
+    One direction more goes on lowering the peak, in case that scouting did not find the least.
+    """
+    shares = np.linspace(0.0, 1.0, GRID)
+    peaks, emissions = (scale.ideal[k] + shares * scale.ranges[k] for k in (0, 2))
+    targets = [Direction(*pair) for pair in product(peaks.tolist(), emissions.tolist())]
+    directions = (*targets, Direction(-np.inf, NO_LIMIT, (1.0, LITTLE, LITTLE)))
+    return Goal(
+        scale,
+        directions,
+        settings.front_points,
+        settings.front_decisions,
+        settings.front_choice,
+        NARROWER,
+    )
+
+
+def under_caps(scale: Scale, terms: ConnectionTerms) -> Scale:
+    """Shift the peak's ideal and nadir to what a cap on feed-in leaves of them."""
+    least_kw = float((-terms.p_max_kw).max())
+    shift = np.array([max(least_kw - scale.ideal[0], 0.0), 0.0, 0.0])
+    return Scale(scale.ideal + shift, scale.nadir + shift)
+
+
+def front_option(
+    units: Sequence[UnitData], schedule: Schedule, terms: ConnectionTerms
+) -> FrontOption:
+    """Reduce a schedule to what the others need to know, L2 and L3 included."""
+    plain = option_of(schedule, terms)
+    return FrontOption(
+        plain.p_kw,
+        plain.curtailable_kw,
+        plain.cost_eur,
+        schedule,
+        flexibility_kw(units, schedule),
+        schedule.co2_kg,
+    )
+
+
+class FrontUnitAgent(UnitAgent):
+    """Chooses schedules of its own units in several directions at once."""
+
+    _directed: DirectedChoice
+
+    def _prepare(self, start: Start) -> None:
+        assert isinstance(start, FrontStart) and start.goal is not None
+        negotiation, terms, goal = start.negotiation, start.terms, start.goal
+        self._begun_s = self.now_s
+        if isinstance(self._memory, FrontMemory):
+            self._memory.restart(negotiation, terms, goal, start.instead)
+            if self._flexible:
+                self._directed.update(terms)
+            return
+        own_rule = front_option(self.units, reference(self.units, terms.penalty_eur_per_kwh), terms)
+        choose = None
+        if self._flexible:
+            self._directed = DirectedChoice(self.units, terms)
+            choose = partial(self._best, terms)
+        self._memory = FrontMemory(
+            self.title, negotiation, terms, goal, start.participants, own_rule, choose
+        )
+
+    def _best(self, terms: ConnectionTerms, *given: Any) -> FrontOption:
+        """The own optimum in a direction; options are told at the prices of the first start."""
+        return front_option(self.units, self._directed.best(*given), terms)
+
+    def _decide(self) -> None:
+        """Decide as soon as everybody is known, and go on until all decisions are made."""
+        memory = self._memory
+        assert isinstance(memory, FrontMemory)
+        waited_s = self.now_s - self._begun_s
+        if memory.knows_all or waited_s > 2 * self._settings.rebroadcast_s:
+            super()._decide()
+        self._thinking = False
+        if not memory.is_finished:
+            self._undecided = True
+            self._act()
+
+
+class FrontFallbacks(Fallbacks):
+    """What agents do that are not heard, with their share of L2 and L3."""
+
+    def entry(self, agent: str) -> FrontEntry:
+        """Return the choice that an agent keeps to if it is not heard any more."""
+        entry = super().entry(agent)
+        if isinstance(entry, FrontEntry):
+            return entry
+        schedule, units = self.own_rule(agent), self._problem.agents[agent]
+        return front_entry_of(entry, flexibility_kw(units, schedule), schedule.co2_kg)
+
+
+class FrontNeighbourhoodAgent(NeighbourhoodAgent):
+    """Calls a round of scouting before the first negotiation, and keeps the fronts agreed on."""
+
+    def __init__(
+        self,
+        problem: NeighbourhoodProblem,
+        participants: Sequence[str],
+        settings: NegotiationSettings,
+        q_kvar: Array,
+        dso: str,
+    ) -> None:
+        super().__init__(problem, participants, settings, q_kvar, dso)
+        self._fallbacks = self._front_fallbacks = FrontFallbacks(problem)
+        self.fronts: list[tuple[int, Front, float]] = []
+        """Round, front and its hypervolume of every negotiation that came to its end."""
+        self.goal = scouting_goal(self._first_scale(), settings)
+
+    def _first_scale(self) -> Scale:
+        """What scouting is measured by, from what everybody would do by own rules."""
+        entries = [self._front_fallbacks.entry(agent) for agent in self.participants]
+        drawn_kw = -np.sum([entry.p_kw for entry in entries], axis=0)
+        flexibility = sum(entry.flexibility_kw for entry in entries)
+        co2_kg = sum(entry.co2_kg for entry in entries)
+        middle = as_costs(np.array([drawn_kw.max(), flexibility, co2_kg]))
+        spread = np.array([drawn_kw.max() - drawn_kw.mean(), 0.02 * flexibility, 0.5 * co2_kg])
+        return Scale(middle - np.maximum(spread, 1.0), middle)
+
+    def _begin(self, negotiation: Negotiation, terms: ConnectionTerms) -> None:
+        """Scout before anything else."""
+        if self._memory is None:
+            negotiation = Negotiation(negotiation.neighbourhood, SCOUTING)
+        elif self.goal.scouting:
+            self._scale = self._scouted()
+        if self._memory is not None:
+            self.goal = front_goal(under_caps(self._scale, terms), self._settings)
+        super()._begin(negotiation, terms)
+
+    def _scouted(self) -> Scale:
+        """Ideal and nadir of the best in each objective, or the first scale if there are none."""
+        memory = self._memory
+        assert isinstance(memory, FrontMemory)
+        return Scale.of(memory.front.values) if memory.front else self.goal.scale
+
+    def _listener(self, negotiation: Negotiation, terms: ConnectionTerms) -> FrontMemory:
+        return FrontMemory(self.title, negotiation, terms, self.goal, self.participants)
+
+    def _restart(
+        self, negotiation: Negotiation, terms: ConnectionTerms, instead: tuple[Entry, ...]
+    ) -> None:
+        assert isinstance(self._memory, FrontMemory)
+        self._memory.restart(negotiation, terms, self.goal, instead)
+
+    def _invitation(
+        self, negotiation: Negotiation, terms: ConnectionTerms, instead: tuple[Entry, ...]
+    ) -> Start:
+        return FrontStart(negotiation, terms, self.participants, instead, self.goal)
+
+    def _instead(self, memory: Any) -> tuple[Entry, ...]:
+        """What agents keep to, where a choice was committed to already."""
+        return super()._instead(memory) if self.outcomes else ()
+
+    def _said_for(self, entries: tuple[Entry, ...]) -> Gossip:
+        memory = self._memory
+        assert isinstance(memory, FrontMemory)
+        tracks = {e.agent: Track(0, (e.counter,) * len(self.goal.directions)) for e in entries}
+        versions = snapshot(dict.fromkeys(tracks, 0))
+        gossip = FrontGossip(memory.negotiation, entries, versions, None, False, tracks)
+        memory.perceive(self.title, gossip)
+        return gossip
+
+    def _publish(self) -> None:
+        """Go on from scouting to the negotiation of the offer; publish only what that came to."""
+        memory = self._memory
+        assert isinstance(memory, FrontMemory)
+        if memory.negotiation.round == SCOUTING:
+            self._scouting_began = self._started_s, self._wall
+            self._begin(Negotiation(self.title, 0), self.problem.terms)
+            return
+        if memory.negotiation.round == 0:
+            self._started_s, self._wall = self._scouting_began
+        if memory.front is not None:
+            self.fronts.append((memory.negotiation.round, memory.front, memory.hypervolume()))
+        super()._publish()
