@@ -30,6 +30,9 @@ logger = logging.getLogger(__name__)
 PATIENCE_S = 120.0
 """Simulated time in s after which a connection point that says nothing is not waited for."""
 
+LATE_S = 10.0
+"""Simulated time in s between two calls for an offer that is late."""
+
 Forecast: TypeAlias = Callable[[str], tuple[Array, Array]]
 """Power (kW) and reactive power (kvar) that the DSO expects of a connection point that makes no
 offer, by its name; shape ``(T,)`` each."""
@@ -68,6 +71,8 @@ class DsoAgent(QuartierAgent):
         self.unheard: set[str] = set()
         """Connection points that did not answer their P_set: it may not have reached them."""
         self._forecast = forecast
+        self._problem = problem
+        self._asked: frozenset[str] = frozenset()
         self.waiting = set(self.assets)
         """Connection points that have not answered the last question yet."""
 
@@ -90,6 +95,8 @@ class DsoAgent(QuartierAgent):
         if number != len(self.history) or not self.waiting:
             return
         if times == 1:
+            self._asked = frozenset(self.waiting)
+        if times == 1 or self._is_cut_off():
             self.attendance.ask(self.now_s)
         self.attendance.lose_patience(self.now_s, self.waiting)
         if times > 1 and self._is_settled():
@@ -98,6 +105,10 @@ class DsoAgent(QuartierAgent):
         for name in sorted(self.waiting):
             self.tell(name, self._question(number, name))
         self.later(retry_s(times), partial(self._ask, number, times + 1))
+
+    def _is_cut_off(self) -> bool:
+        """Whether none of several answers: then it is the own line that is down."""
+        return len(self._asked) > 1 and self._asked <= self.attendance.unheard
 
     def _is_settled(self) -> bool:
         """Whether nobody that can answer still has to."""
@@ -126,7 +137,7 @@ class DsoAgent(QuartierAgent):
         """Collect the offers; the last one starts the redispatch."""
         asset = self.assets[made.asset]
         self.attendance.heard(made.asset, self.now_s)
-        if made.asset in self.offers or self.history:
+        if made.asset in self.offers or (self.history and not self.rounds.left):
             return  # the first offer is the one that counts: p_off is fixed (M4)
         self.offers[made.asset] = Offer(
             asset.name,
@@ -141,7 +152,7 @@ class DsoAgent(QuartierAgent):
             asset.rated_kw,
         )
         self.waiting.discard(made.asset)
-        if self._is_settled():
+        if self.history or self._is_settled():
             self._redispatch()
 
     @hears(Failed)
@@ -152,15 +163,25 @@ class DsoAgent(QuartierAgent):
             self._go_on()
 
     def _redispatch(self) -> None:
-        if not self.history:
-            self.rounds.problem = self._with_forecasts(self.rounds.problem)
+        self.rounds.problem = self._with_forecasts(self.rounds.problem)
         offers = [self.offers[name] for name in self.assets if name in self.offers]
         self.waiting = set(self.rounds.decide(offers))
         self.later(0.0, partial(self._ask, len(self.history)))
+        if len(self.history) == 1:
+            self._call_late()
+
+    def _call_late(self) -> None:
+        """Ask on for offers that are late: there may be a round left for them."""
+        late = self.assets.keys() - self.offers.keys() - self.attendance.failures.keys()
+        if late and self.rounds.left:
+            for name in sorted(late):
+                self.tell(name, CallForOffers())
+            self.later(LATE_S, self._call_late)
 
     def _with_forecasts(self, problem: NetworkProblem) -> NetworkProblem:
         """Count what is expected of those that made no offer as given."""
-        p_mw, q_mvar = problem.background_p_mw.copy(), problem.background_q_mvar.copy()
+        p_mw = self._problem.background_p_mw.copy()
+        q_mvar = self._problem.background_q_mvar.copy()
         for name in sorted(self.assets.keys() - self.offers.keys()):
             at = problem.network.position(self.assets[name].bus)
             p_kw, q_kvar = self._forecast(name)

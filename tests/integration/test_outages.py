@@ -78,16 +78,16 @@ def first(kind: type, receiver: str, count: int = 1) -> Callable[[MessagePackage
     return is_one
 
 
-def committed(agents: Society, round_: int) -> set[str]:
-    """Agents that committed in a round, all to the same candidate: their sum is what was said."""
+def committed(agents: Society, which: int) -> set[str]:
+    """Agents that committed in a negotiation, to one candidate: their sum is what was said."""
+    speaker = agents.neighbourhoods[HERE]
+    outcome = speaker.outcomes[which]
     found = {
         name: option.p_kw
         for name, agent in agents.units[HERE].items()
         for number, option, _ in agent.history
-        if number == round_
+        if number == outcome.negotiation.round
     }
-    outcome = agents.neighbourhoods[HERE].outcomes[round_]
-    speaker = agents.neighbourhoods[HERE]
     rest = [speaker.reference(name).p_kw for name in speaker.participants if name not in found]
     total = np.sum([*found.values(), *rest], axis=0)
     assert total == pytest.approx(outcome.p_kw + outcome.curtailed_kw, abs=1e-3)
@@ -264,22 +264,38 @@ def test_a_dead_neighbourhood_agent_leaves_the_dso_with_its_forecast() -> None:
 
 
 def test_a_dso_that_is_cut_off_leaves_everybody_to_own_rules() -> None:
-    """What it can do without others, it does by its forecast: its taps."""
+    """It takes the silence of all for its own line's, and goes on asking."""
     problem = asked(SHORT, "communication.outages=[{agent: dso}]")
     agents = lived(problem)
     told = list(trouble(problem, agents))
     assert not agents.dso.offers
-    assert any(line.endswith("the DSO counted on its forecast") for line in told)
+    assert any(line.startswith("no redispatch: no offer from") for line in told)
     assert f"{HERE}: no agreement within the lead time; its units follow their own rules" in told
     assert not [name for name in dict(plans(problem, agents)) if name.startswith(f"{HERE}.")]
-    assert agents.dso.rounds.tap_pos is not None
-    assert not agents.dso.caps
+    assert not agents.dso.history
 
 
-def test_a_dso_that_is_cut_off_for_a_while_asks_again(everybody: set[str]) -> None:
-    problem = asked(SHORT, "communication.outages=[{agent: dso, from_s: 1, to_s: 100}]")
+@pytest.mark.parametrize(("from_s", "to_s"), [(0, 300), (1, 100), (16.2, 250)])
+def test_a_dso_that_is_cut_off_for_a_while_asks_again(
+    from_s: float, to_s: float, everybody: set[str]
+) -> None:
+    """Before anybody offered, during the negotiation, and when P_set is on its way."""
+    outage = f"{{agent: dso, from_s: {from_s}, to_s: {to_s}}}"
+    problem = asked(SHORT, f"communication.outages=[{outage}]")
     agents = lived(problem)
     assert committed(agents, 1) == everybody
+    assert not list(trouble(problem, agents))
+    assert len(agents.dso.history) == 1
+
+
+def test_an_offer_that_comes_late_is_redispatched_in_another_round(everybody: set[str]) -> None:
+    """The DSO loses patience with the neighbourhood, then hears it again."""
+    problem = asked(SHORT, f"communication.outages=[{{agent: {HERE}, from_s: 5, to_s: 200}}]")
+    agents = lived(problem)
+    assert agents.dso.history[0].result.caps.keys() == agents.dso.assets.keys() - {HERE}
+    assert HERE in agents.dso.history[1].result.caps
+    assert committed(agents, 1) == everybody
+    assert keeps_its_cap(problem, agents)
     assert not list(trouble(problem, agents))
 
 
