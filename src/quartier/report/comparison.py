@@ -57,7 +57,7 @@ def comparison_page(compared: Compared) -> Page:
     block, model = difference_block(compared, plot)
     return Page(
         title=f"{_title(compared)}: {len(compared.states)} runs side by side",
-        subtitle=", ".join(compared.states),
+        subtitle=" · ".join(compared.states),
         status=_status(compared),
         facts=_facts(compared),
         warnings=[*_warnings(compared, plot), *thinned],
@@ -148,7 +148,7 @@ def _spans(plot: ComparisonPlot) -> Iterator[str]:
         )
     for start, end in plot.breaks:
         yield (
-            f"No run has a step from {start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} UTC: axes leave"
+            f"No run has a step between {start:%Y-%m-%d %H:%M} and {end:%Y-%m-%d %H:%M} UTC: axes leave"
             " that time out."
         )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import pandas as pd
 
@@ -46,22 +46,32 @@ class Row:
 
 def kpi_blocks(compared: Compared) -> list[Block]:
     """Return the table that decides, its notes, and the table of all KPIs."""
-    kpis = compared.kpis
-    groups = {group: [_row(line, kpis) for line in lines] for group, lines in shown_lines(kpis)}
+    kpis, judged = compared.kpis, same_span(compared)
+    groups = {
+        group: [_row(line if judged else replace(line, better=None), kpis) for line in lines]
+        for group, lines in shown_lines(kpis)
+    }
     values = {
         "runs": list(kpis),
         "states": compared.states,
         "groups": groups,
         "notes": list(kpi_notes(compared)),
     }
-    return [Custom("scoreboard.html.j2", values), all_kpis(kpis)]
+    return [Custom("scoreboard.html.j2", values), all_kpis(kpis, judged)]
+
+
+def same_span(compared: Compared) -> bool:
+    """Whether all runs span the same time; otherwise no value is better than another."""
+    manifests = [result.manifest for result in compared.results.values()]
+    return len({(m["start"], m["end"]) for m in manifests}) == 1
 
 
 def verdict(compared: Compared) -> str:
     """What the figures say in a few sentences: who keeps limits, who costs least, what is saved."""
     kpis = compared.kpis[list(compared.results)]
     good = [name for name in map(str, kpis) if name in keeping_limits(kpis)]
-    return " ".join([*_limits_told(kpis, good), *_costs_told(kpis, good)])
+    told = [*_limits_told(kpis, good)]
+    return " ".join([*told, *_costs_told(kpis, good)] if same_span(compared) else told)
 
 
 def _limits_told(kpis: pd.DataFrame, good: list[str]) -> Iterator[str]:
@@ -90,7 +100,7 @@ def _costs_told(kpis: pd.DataFrame, good: list[str]) -> Iterator[str]:
         best = min(costs, key=lambda name: costs[name])
         above = _value(kpis, "gap_to_bound", best)
         share = kpis.attrs["unit"].get("gap_to_bound") == "1" and not math.isnan(above)
-        bound = f", {above:.2%} above the proven bound" if share else ""
+        bound = f", {100 * above:.2f} % above the proven bound" if share else ""
         yield f"Of these, {best} has the least upper cost, {figure(costs[best])} EUR{bound}."
     saved = _value(kpis, "value_of_anticipation", "bilevel")
     if not math.isnan(saved):
@@ -107,10 +117,13 @@ def _value(kpis: pd.DataFrame, kpi: str, run: str) -> float:
 def kpi_notes(compared: Compared) -> Iterator[str]:
     """What readers must know to judge the figures, as the terminal says it."""
     told = notes(compared.kpis, list(compared.results), compared.reference)
-    yield (
-        next(told).replace("* best", "★ best of those that keep the grid's limits")
-        + ". Small figures: how far a value is from the best."
-    )
+    first = next(told).removeprefix("* best").removeprefix("; ")
+    if same_span(compared):
+        yield "★ best of those that keep the grid's limits; small: how far the others are off."
+    else:
+        yield "No value is marked as the best: the runs do not span the same time."
+    if first:
+        yield first + "."
     yield from told
     if not compared.one_problem:
         yield (
@@ -141,7 +154,7 @@ def _gap(line: Line, cell: Cell, value: float, best: float) -> str:
     return f"{sign}{share:#.2g} %" if share < 10 else f"{sign}{share:,.0f} %"
 
 
-def all_kpis(kpis: pd.DataFrame) -> Table:
+def all_kpis(kpis: pd.DataFrame, judged: bool) -> Table:
     """Return the table of all KPIs; its cells are those of ``compare.json``."""
     units, labels = kpis.attrs["unit"], kpis.attrs["label"]
     frame = pd.DataFrame({"label": [labels[k] for k in kpis.index]}, index=kpis.index)
@@ -152,7 +165,7 @@ def all_kpis(kpis: pd.DataFrame) -> Table:
         (line.kpi, name): "best"
         for line in lines
         for name, cell in cells(line, kpis).items()
-        if cell.is_best
+        if judged and cell.is_best
     }
     return Table(
         "kpi-table",

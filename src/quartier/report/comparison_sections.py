@@ -184,9 +184,7 @@ def default_pair(kpis: pd.DataFrame) -> tuple[str, str]:
 
 def _framed(plot: ComparisonPlot, title: str) -> go.Figure:
     """The figure whose series the script makes."""
-    made = changes.empty(title)
-    bounds = [{"bounds": style.utc(list(span))} for span in plot.breaks]
-    return made.update_xaxes(rangebreaks=bounds) if bounds else made
+    return plot.over_time(changes.empty(title))
 
 
 def _powers(plot: ComparisonPlot, place: str) -> dict[str, Any]:

@@ -70,30 +70,37 @@ class ComparisonPlot:
         """Spans of more than a day in which no run has a step; figures leave them out."""
         return panels.breaks(self.times.values())
 
+    @property
+    def step(self) -> pd.Timedelta:
+        """Length of a step, the same in all runs."""
+        return pd.Timedelta(next(iter(self.runs.values())).dt_h, unit="h")
+
     @cached_property
     def times(self) -> dict[str, pd.DatetimeIndex]:
         """Starts of the steps that are shown, by run."""
         tables = {name: plot.table("connection_points") for name, plot in self.runs.items()}
         return {n: pd.DatetimeIndex(table["time"].unique()) for n, table in tables.items()}
 
-    def _over_time(self, made: go.Figure) -> go.Figure:
-        return panels.skip(made, self.breaks)
+    def over_time(self, made: go.Figure) -> go.Figure:
+        """Leave times out of a figure in which no run has a step; return it."""
+        return panels.skip(made, self.breaks, self.times.values())
 
     # -- the grid -------------------------------------------------------------------------------
     def congestion(self) -> go.Figure:
         """Highest loading by run and step, with crosses where something is overloaded."""
-        return self._over_time(grids.congestion(self._worst))
+        blank = [t for start, end in self.breaks for t in (start - self.step, end)]
+        return self.over_time(grids.congestion(self._worst, blank))
 
     def loading(self) -> go.Figure:
         """Highest loading of the grid over time, a line a run."""
-        return self._over_time(grids.highest_loading(self._worst))
+        return self.over_time(grids.highest_loading(self._worst))
 
     def element(self, kind: str, index: int) -> go.Figure:
         """Loading of one ``line`` or ``transformer`` over time, a line a run."""
         if (kind, index) not in self.elements(None):
             raise InputError([f"no {kind} {index} in this grid"])
         tables = {name: plot.table(f"{kind}s") for name, plot in self.runs.items()}
-        return self._over_time(grids.element(self._grid, tables, kind, index))
+        return self.over_time(grids.element(self._grid, tables, kind, index))
 
     def elements(self, count: int | None = 6) -> list[tuple[str, int]]:
         """Lines and transformers by their highest loading in any run, the highest first."""
@@ -104,7 +111,7 @@ class ComparisonPlot:
         """Highest and lowest voltage over time, a line a run."""
         tables = {name: plot.table("buses") for name, plot in self.runs.items()}
         limits = {name: plot.grid for name, plot in self.runs.items()}
-        return self._over_time(grids.voltages(limits, tables))
+        return self.over_time(grids.voltages(limits, tables))
 
     @cached_property
     def _worst(self) -> dict[str, pd.DataFrame]:
@@ -160,7 +167,7 @@ class ComparisonPlot:
         """Offer, P_set and result at a connection point, a panel a run."""
         tables = {n: plot.table("connection_points") for n, plot in self.runs.items()}
         known = dict.fromkeys(p for table in tables.values() for p in table["name"].unique())
-        return self._over_time(points.points(tables, self._one(name, known, "connection point")))
+        return self.over_time(points.points(tables, self._one(name, known, "connection point")))
 
     def difference(self, first: str, second: str, neighbourhood: str | None = None) -> go.Figure:
         """Power of the units in run ``second`` less that in run ``first``."""
@@ -168,7 +175,7 @@ class ComparisonPlot:
         for run in (first, second):
             _known(run, self.runs, "run")
         powers = self.power(first, name), self.power(second, name)
-        return self._over_time(changes.difference(*powers, (first, second), name))
+        return self.over_time(changes.difference(*powers, (first, second), name))
 
     def power(self, run: str, neighbourhood: str) -> pd.DataFrame:
         """Power in kW by time and group of units, and at the connection point."""
@@ -184,7 +191,7 @@ class ComparisonPlot:
         made = stores.stores(tables, name, start)
         if not made.data:
             raise InputError([f"{name} has no store"])
-        return self._over_time(made)
+        return self.over_time(made)
 
     # -- settings ---------------------------------------------------------------------------------
     def _prices(self, run: str) -> dict[str, float]:

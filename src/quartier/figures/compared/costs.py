@@ -8,9 +8,12 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from quartier.figures import style
+from quartier.figures.compared.panels import run_ticks
 
 ROW_PX = 46
 """Height of a run's bar with the room around it."""
+NOTHING_MWH = 1e-6
+"""What is left of a difference of large powers."""
 ROOM = 0.3
 """Room for the sum beside the longest bar, as a share of all bars' span."""
 UPPER = {
@@ -95,24 +98,26 @@ def split(
     made = style.figure(title, x=f"{what} ({unit})", y="", unit=unit, dates=False)
     meta = {"x": what, "y": "run", "unit": unit}
     made.update_layout(barmode="relative", bargap=0.35, height=120 + ROW_PX * len(parts), meta=meta)
-    made.update_yaxes(type="category", autorange="reversed", showgrid=False)
+    ticks = run_ticks(map(str, parts.index))
+    made.update_yaxes(type="category", autorange="reversed", showgrid=False, **ticks)
     runs = [str(run) for run in parts.index]
     for name in (part for part in parts if (parts[part].abs() > 0).any()):
         made.add_trace(_bars(runs, parts[name], str(name), unit, looks[str(name)]))
     sums = parts.sum(axis=1, min_count=1)
     _sums(made, runs, sums, unit)
-    made.update_xaxes(range=_span(parts, sums, list((marks or {}).values())))
+    _numbers(made, runs, sums, parts.clip(lower=0).sum(axis=1))
+    made.update_xaxes(range=_span(parts, list((marks or {}).values())))
     for number, (name, value) in enumerate((marks or {}).items()):
         _mark(made, runs, name, value, style.DASHES[1 + number])
     return made
 
 
-def _span(parts: pd.DataFrame, sums: pd.Series[float], marks: Sequence[float]) -> list[float]:
-    """Range of the axis: all bars and marks, with room for the sums."""
+def _span(parts: pd.DataFrame, marks: Sequence[float]) -> list[float]:
+    """Range of the axis: all bars and marks, with room for the numbers at the right."""
     low = min(0.0, *parts.clip(upper=0).sum(axis=1), *marks)
     high = max(0.0, *parts.clip(lower=0).sum(axis=1), *marks)
-    room = ROOM * (high - low) or 1.0
-    return [low - room if (sums < 0).any() else low, high + room if (sums >= 0).any() else high]
+    span = high - low or 1.0
+    return [low - 0.03 * span if low < 0 else 0.0, high + ROOM * span]
 
 
 def _bars(
@@ -130,20 +135,33 @@ def _bars(
 
 
 def _sums(made: go.Figure, runs: Sequence[str], values: pd.Series[float], unit: str) -> None:
-    texts = [f"  <b>{number(value)}</b>  " for value in values]
-    outside = ["middle left" if value < 0 else "middle right" for value in values]
     made.add_trace(
         go.Scatter(
             x=values.to_numpy(float),
             y=list(runs),
-            mode="markers+text",
+            mode="markers",
             name="sum",
             marker={"symbol": "diamond", "size": 9, "color": style.INK},
-            text=texts,
-            textposition=outside,
-            cliponaxis=False,
             hovertemplate=f"%{{y}}: %{{x:,.4~g}} {unit}<extra></extra>",
             meta={"role": "sum"},
+        )
+    )
+
+
+def _numbers(
+    made: go.Figure, runs: Sequence[str], sums: pd.Series[float], ends: pd.Series[float]
+) -> None:
+    """The sums as text, right of the bars."""
+    made.add_trace(
+        go.Scatter(
+            x=ends.to_numpy(float),
+            y=list(runs),
+            mode="text",
+            text=[f"   <b>{number(value)}</b>" for value in sums],
+            textposition="middle right",
+            cliponaxis=False,
+            hoverinfo="skip",
+            meta={"role": "number", "csv": False},
         )
     )
 
@@ -185,7 +203,8 @@ def curtailment(tables: Mapping[str, pd.DataFrame], dt_h: float) -> pd.DataFrame
         able = units[units["available_kw"].notna()]
         lost = (able["available_kw"] - able["p_kw"]).clip(lower=0.0)
         rows[run] = lost.groupby(able["kind"].astype(str)).sum() * dt_h / 1000
-    return pd.DataFrame(rows).T.reindex(list(tables)).fillna(0.0)
+    table = pd.DataFrame(rows).T.reindex(list(tables)).fillna(0.0)
+    return table.where(table > NOTHING_MWH, 0.0)
 
 
 def curtailment_figure(energy_mwh: pd.DataFrame) -> go.Figure:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from quartier.figures import style
-from quartier.figures.compared.panels import looks, panels, step_line
+from quartier.figures.compared.panels import looks, panels, run_ticks, step_line
 from quartier.figures.frames import label, wide
 from quartier.figures.grid import Grid, loadings
 from quartier.figures.heat_map import SEQUENTIAL
@@ -47,19 +47,21 @@ def worst(
     )
 
 
-def congestion(frames: Mapping[str, pd.DataFrame]) -> go.Figure:
+def congestion(frames: Mapping[str, pd.DataFrame], blank: Sequence[pd.Timestamp] = ()) -> go.Figure:
     """Highest loading of every step as a heat map: runs by time, crosses where overloaded.
 
     Parameters
     ----------
     frames
         What :func:`worst` returns, by run.
+    blank
+        Further times, without a step, where a part of the axis ends or begins.
     """
     made = style.figure("Congestion over time", x="time (UTC)", y="", unit="%")
     height = 150 + ROW_PX * len(frames)
     made.update_layout(height=height, meta={"x": "time_utc", "y": "run", "unit": "%"})
-    made.update_yaxes(type="category", autorange="reversed", showgrid=False)
-    times = pd.DatetimeIndex(sorted(set().union(*(frame.index for frame in frames.values()))))
+    made.update_yaxes(type="category", autorange="reversed", showgrid=False, **run_ticks(frames))
+    times = pd.DatetimeIndex(sorted(set(blank).union(*(frame.index for frame in frames.values()))))
     aligned = {run: frame.reindex(times) for run, frame in frames.items()}
     values = style.single([frame["highest_percent"] for frame in aligned.values()])
     made.add_trace(

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from itertools import pairwise
 
+import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
@@ -14,11 +15,19 @@ TITLE_PX, GAP_PX, AROUND_PX = 22, 12, 60
 """Room for the title of a panel, between panels, and around all of them."""
 LEAST_BREAK = pd.Timedelta(days=1)
 """Times without a step that are longer are left out of the axis."""
+TICKS = 4
+"""Labels of an axis from which times are left out."""
 
 
 def looks(runs: Iterable[str]) -> dict[str, style.Look]:
     """Look by run, the same in every figure of a page."""
     return {run: style.look(number) for number, run in enumerate(runs)}
+
+
+def run_ticks(runs: Iterable[str]) -> dict[str, list[str]]:
+    """Labels of an axis of runs, long names in several lines."""
+    names = list(runs)
+    return {"tickvals": names, "ticktext": [name.replace(", ", ",<br>") for name in names]}
 
 
 def panels(
@@ -77,7 +86,7 @@ def step_line(
 
 
 def breaks(times: Iterable[pd.DatetimeIndex]) -> list[tuple[pd.Timestamp, pd.Timestamp]]:
-    """Spans of more than a day in which no run has a step: first instant without one, next step.
+    """Spans of more than a day in which no run has a step, but for a blank step at both ends.
 
     Parameters
     ----------
@@ -90,15 +99,34 @@ def breaks(times: Iterable[pd.DatetimeIndex]) -> list[tuple[pd.Timestamp, pd.Tim
     every = pd.DatetimeIndex(sorted(set().union(*given)))
     step = pd.Timedelta(min(style.step_ms(index) for index in given), unit="ms")
     return [
-        (before + step, after)
+        (before + 2 * step, after - step)
         for before, after in pairwise(every)
-        if after - before > LEAST_BREAK + step
+        if after - before > LEAST_BREAK + 3 * step
     ]
 
 
-def skip(made: go.Figure, spans: Iterable[tuple[pd.Timestamp, pd.Timestamp]]) -> go.Figure:
-    """Leave spans of time out of the axes of a figure; return it."""
-    bounds = [{"bounds": style.utc(list(span))} for span in spans]
-    if bounds:
-        made.update_xaxes(rangebreaks=bounds)
+def skip(
+    made: go.Figure,
+    spans: Sequence[tuple[pd.Timestamp, pd.Timestamp]],
+    times: Iterable[pd.DatetimeIndex],
+) -> go.Figure:
+    """Leave spans of time out of the axes of a figure, and label what is left; return it.
+
+    Parameters
+    ----------
+    made
+        Figure over time.
+    spans
+        What :func:`breaks` returns.
+    times
+        Starts of the steps of every run.
+    """
+    if spans:
+        every = pd.DatetimeIndex(sorted(set().union(*times)))
+        ticks = every[np.linspace(0, len(every) - 1, TICKS).astype(int)].unique()
+        made.update_xaxes(
+            rangebreaks=[{"bounds": style.utc(list(span))} for span in spans],
+            tickvals=style.utc(ticks),
+            ticktext=[f"{time:%H:%M}<br>{time:%b %d, %Y}" for time in ticks],
+        )
     return made

@@ -34,7 +34,8 @@ Quartier.figures = (() => {
     const every = Math.ceil((labels.length * 15) / layout.height);
     const tickvals = labels.map((_, i) => i).filter((i) => (labels.length - 1 - i) % every === 0);
     const short = (label) => (/^(line|transformer) \d/.test(label) ? label.split(" ").slice(0, 2).join(" ") : label.length > 15 ? `…${label.slice(-14)}` : label);
-    const yaxis = { ...layout.yaxis, tickvals, ticktext: tickvals.map((i) => short(String(labels[i]))) };
+    const shortened = { tickvals, ticktext: tickvals.map((i) => short(String(labels[i]))) };
+    const yaxis = { ...layout.yaxis, ...(layout.yaxis.ticktext ? {} : shortened) };
     return { data: slim, layout: { ...layout, yaxis, margin: { ...layout.margin, t: heat ? 56 : layout.margin.t } } };
   }
 
