@@ -1,18 +1,27 @@
 """`bilevel`: the DSO sets P_set knowing how each neighbourhood will answer (M7).
 
-The leader decides caps and plants at a fixed tap position (:mod:`quartier.centralised.game`). The
+The leader decides caps and plants at a fixed tap position (:mod:`quartier.centralised.game`);
+neighbouring tap positions are looked at (:mod:`quartier.centralised.other_taps`). The
 neighbourhoods then answer the caps with their own optimum, binaries kept, and that is what is
-executed (:mod:`quartier.centralised.execution`).
+executed (:mod:`quartier.centralised.execution`). What the leader would pay if they answered at its
+worst stands beside it (:mod:`quartier.centralised.pessimistic`).
 """
 
 from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import numpy as np
 
 from quartier.centralised.execution import Execution
 from quartier.centralised.game import Game
 from quartier.centralised.individual import Process
+from quartier.centralised.other_taps import best_game
+from quartier.centralised.pessimistic import pessimistic_row
+from quartier.centralised.upper_front import UpperFront
 from quartier.coordination import Plan
+from quartier.planning import Row
 from quartier.problem import Problem, State
 
 
@@ -23,7 +32,24 @@ class Bilevel:
         """Find the caps, let the neighbourhoods answer them, fit the plants to the answers."""
         process = Process(problem)
         process.run()
-        game = Game(process, rng)
-        game.solve()
+        game = best_game(process, rng)
+        fronts = list(upper_rows(game, rng)) if problem.record_fronts else []
+        leader = game.leader
         execution = Execution(game)
-        return execution.plan()
+        game.rows.append(pessimistic_row(leader, execution.decided, game.found.values))
+        return with_rows(execution.plan(), "fronts", fronts)
+
+
+def upper_rows(game: Game, rng: np.random.Generator) -> Iterator[Row]:
+    """Rows of the leader's front, if there is one; what was solved for it goes to the game's."""
+    front = UpperFront(game, rng)
+    game.rows += front.solves
+    yield from front.rows()
+
+
+def with_rows(plan: Plan, table: str, rows: Sequence[Row]) -> Plan:
+    """Return a plan with further rows of a table."""
+    if not rows:
+        return plan
+    known = plan.records.get(table, [])
+    return replace(plan, records={**plan.records, table: [*known, *rows]})

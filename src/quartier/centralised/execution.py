@@ -48,6 +48,11 @@ class Execution:
     ----------
     game
         The game, solved.
+
+    Attributes
+    ----------
+    decided
+        P_set of every neighbourhood as the game has it, before anybody answered.
     """
 
     def __init__(self, game: Game) -> None:
@@ -85,6 +90,7 @@ class Execution:
             least = np.minimum(np.maximum(cap.p_min_kw, binding.p_min_kw - ROUND_KW), 0.0)
             most = np.minimum(cap.p_max_kw, binding.p_max_kw + ROUND_KW)
             self.caps[name] = Cap(np.maximum(most, 0.0), least)
+        self.decided = tuple(self.caps.values())
 
     def _cured_at(self, power_mw: Array) -> tuple[GridModel, Cured]:
         """The plan as redispatch would have it: moved are plants, and who is charged for it."""

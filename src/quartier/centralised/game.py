@@ -45,12 +45,16 @@ class Game:
         What each does on its own: the offers p_off, and the DSO's redispatch.
     rng
         For the directions of the search.
+    tap_pos
+        Tap position; by default that of the DSO's redispatch.
     """
 
-    def __init__(self, process: Process, rng: np.random.Generator) -> None:
+    def __init__(
+        self, process: Process, rng: np.random.Generator, tap_pos: int | None = None
+    ) -> None:
         self.process, self._rng = process, rng
         self.settings = process.problem.optimisation
-        self.grid: LinearGrid = linear_grid(process)
+        self.grid: LinearGrid = linear_grid(process, tap_pos)
         apart = self.settings.single_sessions
         self.members = [
             Member(task, aggregate=not apart, convex=True)

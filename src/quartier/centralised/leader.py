@@ -108,8 +108,8 @@ class Leader:
         return value, slope.reshape(self.count, self.steps).T
 
     def broken(self, answer: Answer) -> float:
-        """Tolerances by which limits are exceeded in a solution, in sum."""
-        return float(answer.values[self._broken].sum())
+        """Tolerances by which the worst limit is exceeded in a solution."""
+        return float(answer.values[self._broken].max(initial=0.0))
 
     def plants_mw(self, answer: Answer) -> Array:
         """Power of the plants in a solution, shape ``(T, P)``."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from copy import copy
 from dataclasses import dataclass
 
 import numpy as np
@@ -100,6 +101,16 @@ class LinearGrid:
         state = self.solve(p_mw)
         self.tangents.append(self._tangents(p_mw, state))
         return np.nan_to_num(state.loss_mw)
+
+    def touch(self, p_mw: Array) -> None:
+        """Add a tangent of the losses at a point; the rows stay as they are."""
+        self.tangents.append(self._tangents(p_mw, self.solve(p_mw)))
+
+    def copy(self) -> LinearGrid:
+        """Return a grid of its own that starts from this one's rows and tangents."""
+        other = copy(self)
+        other.tangents, other._wanted = list(self.tangents), self._wanted.copy()
+        return other
 
     def _rows(self, state: GridState, p_mw: Array, excess: Array) -> Rows:
         columns = np.flatnonzero(self._wanted.any(axis=0))

@@ -23,9 +23,9 @@ ROUNDS = 12
 """Most linearisations."""
 
 
-def linear_grid(process: Process) -> LinearGrid:
-    """The network at the DSO's tap position, linearised at the outcome of its own redispatch."""
-    tap_pos = process.rounds.tap_pos
+def linear_grid(process: Process, tap_pos: int | None = None) -> LinearGrid:
+    """The network, by default at the DSO's tap, linearised at the outcome of its redispatch."""
+    tap_pos = process.rounds.tap_pos if tap_pos is None else tap_pos
     assert tap_pos is not None
     grid = LinearGrid(process.problem.grid, process.offers, tap_pos)
     grid.note(grid.assets.offered_mw)

@@ -12,13 +12,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Protocol
 
 import numpy as np
 from scipy import sparse
 
 from quartier.centralised.form import Form, Solver
 from quartier.centralised.kkt import Conditions, Point
-from quartier.centralised.leader import Leader
 from quartier.errors import SolveFailed
 from quartier.quantities import Array
 
@@ -36,6 +36,20 @@ LESS_EUR = 1e-6
 """Cost by which a better point is better."""
 OPEN = 0.02
 """Gap, as a share of the leader's cost, above which charges are not tried out."""
+
+
+class Upper(Protocol):
+    """The leader's program with all neighbourhoods inside; their columns come first."""
+
+    @property
+    def members(self) -> tuple[slice, ...]:
+        """Columns of the neighbourhoods."""
+
+    def form(self) -> Form:
+        """The high-point relaxation: one operator, the leader's cost."""
+
+    def lower_cost(self) -> Array:
+        """What the neighbourhoods pay by column."""
 
 
 @dataclass(frozen=True)
@@ -56,7 +70,7 @@ class Found:
     values: Array
     duals: tuple[Array, ...]
 
-    def points(self, leader: Leader, parts: Sequence[Conditions]) -> list[Point]:
+    def points(self, leader: Upper, parts: Sequence[Conditions]) -> list[Point]:
         """The point by member."""
         return [
             Point(self.values[where], duals[: part.rows], duals[part.rows :])
@@ -130,17 +144,25 @@ class Search:
     Parameters
     ----------
     leader
-        The leader's cost, its cuts refined.
+        The leader's program, its cuts refined.
     parts
         Optimality conditions by member.
     rng
         Where random directions come from.
+    penalties, tries
+        How much effort is made, see :data:`PENALTIES` and :data:`TRIES`.
     """
 
     def __init__(
-        self, leader: Leader, parts: Sequence[Conditions], rng: np.random.Generator
+        self,
+        leader: Upper,
+        parts: Sequence[Conditions],
+        rng: np.random.Generator,
+        penalties: Sequence[tuple[float, float]] = PENALTIES,
+        tries: int = TRIES,
     ) -> None:
         self.leader, self.parts, self._rng = leader, tuple(parts), rng
+        self._penalties, self._tries = tuple(penalties), tries
         self._form = leader.form()
         self._plan = Solver("the leader's plan", self._form)
         self._duals = [_Duals(part) for part in parts]
@@ -149,7 +171,7 @@ class Search:
 
     def run(self) -> Found | None:
         """Search; None if nothing was found."""
-        for start in PENALTIES:
+        for start in self._penalties:
             for weight in (0.0, 1.0):
                 cost = self._form.cost + weight * self.leader.lower_cost()
                 self._by_turns(self._planned(cost), *start)
@@ -190,7 +212,7 @@ class Search:
             penalty *= growth
 
     def _other_duals(self, noise: float) -> None:
-        for _ in range(TRIES if self.best is not None else 0):
+        for _ in range(self._tries if self.best is not None else 0):
             assert self.best is not None
             duals = []
             for where, part, dual in zip(self.leader.members, self.parts, self._duals, strict=True):
