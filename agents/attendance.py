@@ -2,7 +2,8 @@
 
 Silence has many reasons: a message or its answer was lost, a link is slow, an agent is cut off for
 a while, or dead. So whoever asks goes on asking, and counts an agent as absent only after its
-patience. An absent agent is not waited for; as soon as it is heard again it is there again.
+patience, and only if another one answers. An absent agent is not waited for; as soon as it is heard
+again it is there again.
 """
 
 from __future__ import annotations
@@ -67,10 +68,16 @@ class Attendance:
         return self.unheard - self.absent
 
     def lose_patience(self, now_s: float, waiting: Iterable[str]) -> set[str]:
-        """Count as absent whoever should have been heard by now; return who was not before."""
+        """Count as absent whoever should have been heard by now; return who was not before.
+
+        If none of several has answered, it is the own line that is down: then nobody is absent.
+        """
+        expected = set(waiting) - self.lost
+        if len(expected) > 1 and not self._heard_s:
+            self._asked_s = now_s
         silent = {
             name
-            for name in set(waiting) - self.lost
+            for name in expected
             if now_s >= self._heard_s.get(name, self._asked_s) + self._patience_s - 1e-9
         }
         self.absent |= silent

@@ -72,7 +72,6 @@ class DsoAgent(QuartierAgent):
         """Connection points that did not answer their P_set: it may not have reached them."""
         self._forecast = forecast
         self._problem = problem
-        self._asked: frozenset[str] = frozenset()
         self.waiting = set(self.assets)
         """Connection points that have not answered the last question yet."""
 
@@ -95,8 +94,6 @@ class DsoAgent(QuartierAgent):
         if number != len(self.history) or not self.waiting:
             return
         if times == 1:
-            self._asked = frozenset(self.waiting)
-        if times == 1 or self._is_cut_off():
             self.attendance.ask(self.now_s)
         self.attendance.lose_patience(self.now_s, self.waiting)
         if times > 1 and self._is_settled():
@@ -105,10 +102,6 @@ class DsoAgent(QuartierAgent):
         for name in sorted(self.waiting):
             self.tell(name, self._question(number, name))
         self.later(retry_s(times), partial(self._ask, number, times + 1))
-
-    def _is_cut_off(self) -> bool:
-        """Whether none of several answers: then it is the own line that is down."""
-        return len(self._asked) > 1 and self._asked <= self.attendance.unheard
 
     def _is_settled(self) -> bool:
         """Whether nobody that can answer still has to."""

@@ -298,7 +298,8 @@ class NeighbourhoodAgent(QuartierAgent):
         if self._commit is None or self._commit.negotiation != negotiation or self._settled():
             return
         self.attendance.lose_patience(self.now_s, self._unacknowledged())
-        if not self._unacknowledged() - self.attendance.lost:
+        late = self.now_s >= self._started_s + 2 * self._settings.deadline_s
+        if late or not self._unacknowledged() - self.attendance.lost:
             self._conclude()
             return
         for agent in sorted(self._unacknowledged()):

@@ -58,6 +58,17 @@ def test_an_absent_agent_is_asked_on_but_not_waited_for() -> None:
     assert attendance.awaited == set()
 
 
+def test_nobody_is_absent_if_none_of_several_answers() -> None:
+    """It is the own line that is down; patience begins with the first answer."""
+    attendance = asked()
+    assert attendance.lose_patience(99.0, "abc") == set()
+    attendance.heard("a", 100.0)
+    assert attendance.lose_patience(108.0, "bc") == set()
+    assert attendance.lose_patience(109.0, "bc") == {"b", "c"}
+    alone = asked()
+    assert alone.lose_patience(15.0, "a") == {"a"}
+
+
 def test_an_absent_agent_that_is_heard_is_there_again() -> None:
     attendance = asked()
     attendance.lose_patience(15.0, "b")
