@@ -24,7 +24,7 @@ from quartier.agents.mo_messages import (
 )
 from quartier.agents.neighbourhood import NeighbourhoodAgent
 from quartier.agents.unit import UnitAgent
-from quartier.optimisation.directed import NO_LIMIT, DirectedChoice, Direction, flexibility_kw
+from quartier.optimisation.directed import CO2_SLOPES, DirectedChoice, Direction, flexibility_kw
 from quartier.pareto import Scale, as_costs
 from quartier.problem import ConnectionTerms, NeighbourhoodProblem
 from quartier.quantities import Array
@@ -43,17 +43,21 @@ SCOUTING_NARROWER, NARROWER = 0.78, 0.68
 twenty agents to move together."""
 LITTLE = 0.05
 """Weight of what comes second while scouting."""
+LEAST_PEAK = Direction(-np.inf, 0.0, (1.0, LITTLE, LITTLE / CO2_SLOPES[-1]))
+"""As low a peak as can be; emissions beyond their target of zero have the last of their slopes."""
+SLOWER = 3.0
+"""How much longer agents think than in `cohda`."""
 GRID = 4
 """Targets for the peak and for CO2 between ideal and nadir."""
 
 
 def scouting_goal(scale: Scale, settings: NegotiationSettings) -> Goal:
     """Lead to the best in each objective, the others coming after it."""
-    weights = LITTLE + (1 - LITTLE) * np.eye(3)
-    first, second, third = (Direction(-np.inf, 0.0, tuple(row)) for row in weights.tolist())
+    least_co2 = Direction(-np.inf, 0.0, (LITTLE, LITTLE, 1.0))
+    most_flexible = Direction(-np.inf, 0.0, (LITTLE, 1.0, LITTLE / CO2_SLOPES[-1]))
     return Goal(
         scale,
-        (first, second, third),
+        (LEAST_PEAK, most_flexible, least_co2),
         settings.front_points,
         SCOUTING_DECISIONS,
         settings.front_choice,
@@ -70,7 +74,7 @@ def front_goal(scale: Scale, settings: NegotiationSettings) -> Goal:
     shares = np.linspace(0.0, 1.0, GRID)
     peaks, emissions = (scale.ideal[k] + shares * scale.ranges[k] for k in (0, 2))
     targets = [Direction(*pair) for pair in product(peaks.tolist(), emissions.tolist())]
-    directions = (*targets, Direction(-np.inf, NO_LIMIT, (1.0, LITTLE, LITTLE)))
+    directions = (*targets, LEAST_PEAK)
     return Goal(
         scale,
         directions,
@@ -129,6 +133,10 @@ class FrontUnitAgent(UnitAgent):
     def _best(self, terms: ConnectionTerms, *given: Any) -> FrontOption:
         """The own optimum in a direction; options are told at the prices of the first start."""
         return front_option(self.units, self._directed.best(*given), terms)
+
+    def _thinking_s(self) -> float:
+        """Longer than for one schedule: what others decide meanwhile should be known by then."""
+        return SLOWER * super()._thinking_s()
 
     def _decide(self) -> None:
         """Decide as soon as everybody is known, and go on until all decisions are made."""
