@@ -2,43 +2,36 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 import numpy as np
 
 from quartier.agents.configuration import NONE, IntArray
-from quartier.agents.messages import Candidate, Entry, Gossip
+from quartier.agents.messages import Candidate, Entry, Gossip, Reference
 
 RECENT = 64
 """Least number of choices that are remembered after Ω and γ moved on."""
 
 
 class Recent:
-    """Choices that arrived lately: γ of a slower neighbour may still refer to them."""
+    """Choices that arrived or were replaced lately: a slower neighbour may still refer to them."""
 
     def __init__(self) -> None:
-        self._new: dict[tuple[int, int], Entry] = {}
-        self._old: dict[tuple[int, int], Entry] = {}
+        self._new: dict[Reference, Entry] = {}
+        self._old: dict[Reference, Entry] = {}
 
-    def add(self, i: int, entry: Entry) -> None:
-        """Remember a choice of agent ``i``, at the price of the oldest."""
-        self._new[i, entry.counter] = entry
-
-    def arrived(self, entries: Iterable[Entry], numbers: Mapping[str, int]) -> None:
-        """Remember choices by the numbers of their agents."""
-        new = self._new
-        for entry in entries:
-            if entry.agent in numbers:  # else nothing refers to it
-                new[numbers[entry.agent], entry.counter] = entry
+    def add(self, entries: Iterable[Entry]) -> None:
+        """Remember choices."""
+        self._new.update({entry.reference: entry for entry in entries})
 
     def forget(self, keep: int) -> None:
         """Drop the older half if there are more than ``keep`` new ones."""
         if len(self._new) > max(keep, RECENT):
             self._old, self._new = self._new, {}
 
-    def get(self, i: int, counter: int) -> Entry | None:
+    def get(self, reference: Reference) -> Entry | None:
         """Return a choice that is still remembered."""
-        return self._new.get((i, counter)) or self._old.get((i, counter))
+        return self._new.get(reference) or self._old.get(reference)
 
 
 class Acquaintance:

@@ -103,7 +103,7 @@ class WorkingMemory(Ledger):
         if omega is not None and len(omega) < len(self._names):  # γ names more agents than Ω
             omega = Counters.of(message.omega).ordered(self._names)
         if message.entries:
-            self._recent.arrived(message.entries, numbers_of(self._names))
+            self._recent.add(message.entries)
         self._acquaintance(sender).heard(omega, gamma, message)
         self.wanted = set()
         changed = omega is not None and self._merge_omega(omega)
@@ -156,7 +156,7 @@ class WorkingMemory(Ledger):
         """Take another's candidate if all its schedules are here."""
         found = self._fetched(counters)
         if found is not None:
-            self._enter(found)
+            self._enter(self._gamma, found)
             self._candidate = other
         return found is not None
 
@@ -164,7 +164,7 @@ class WorkingMemory(Ledger):
         """Make a candidate of choices that were in different ones."""
         found = self._fetched(counters)
         if found is not None:
-            self._enter(found)
+            self._enter(self._gamma, found)
             self._nominate(self._value(*self._gamma.total()))
         return found is not None
 
@@ -237,8 +237,9 @@ class WorkingMemory(Ledger):
 
     def _propose(self, value: float) -> None:
         """Make Ω the new γ."""
-        for i in np.flatnonzero(self._omega.counters != self._gamma.counters).tolist():
-            self._replace(self._gamma, i, self._omega.entries[i])
+        places = (self._omega.counters != self._gamma.counters).nonzero()[0].tolist()
+        entries = {i: self._omega.entries[i] for i in places}
+        self._enter(self._gamma, {i: entry for i, entry in entries.items() if entry is not None})
         self._candidate = Candidate(self.omega, value, self.name)
 
     def _return_to_gamma(self) -> bool:

@@ -105,34 +105,32 @@ class Configuration:
         self.counters[i] = NONE if entry is None else entry.counter
         return old
 
-    def get(self, i: int, counter: int) -> Entry | None:
-        """Return the choice of an agent if it is the one with this counter."""
-        entry = self.entries[i]
-        return entry if entry is not None and entry.counter == counter else None
+    def put_all(self, new: Mapping[int, Entry]) -> list[Entry]:
+        """Set the choices of several agents; return what they replace."""
+        entries, replaced, old = self.entries, self._replaced, []
+        for i, entry in new.items():
+            before = entries[i]
+            if i not in replaced:
+                replaced[i] = before
+            if before is not None:
+                old.append(before)
+            entries[i] = entry
+        self.counters[list(new)] = [entry.counter for entry in new.values()]
+        return old
 
     def total(self) -> tuple[Array, Array, float]:
         """Sum of schedules (kW), of what is curtailable (kW), and of own costs (EUR)."""
         if self._replaced:
-            new = {i: self.entries[i] for i in self._replaced}
-            self._sum = self._changed(new, self._replaced.values())
+            steps = len(self._sum[0])
+            new = add_up((self.entries[i] for i in self._replaced), steps)
+            old = add_up(self._replaced.values(), steps)
+            self._sum = (
+                self._sum[0] + (new[0] - old[0]),
+                self._sum[1] + (new[1] - old[1]),
+                self._sum[2] + (new[2] - old[2]),
+            )
             self._replaced.clear()
         return self._sum
-
-    def total_with(self, new: Mapping[int, Entry]) -> tuple[Array, Array, float]:
-        """Sum if some agents chose otherwise."""
-        self.total()
-        return self._changed(new, [self.entries[i] for i in new])
-
-    def _changed(
-        self, new: Mapping[int, Entry | None], old: Iterable[Entry | None]
-    ) -> tuple[Array, Array, float]:
-        steps = len(self._sum[0])
-        more, less = add_up(new.values(), steps), add_up(old, steps)
-        return (
-            self._sum[0] + (more[0] - less[0]),
-            self._sum[1] + (more[1] - less[1]),
-            self._sum[2] + (more[2] - less[2]),
-        )
 
 
 def add_up(entries: Iterable[Entry | None], steps: int) -> tuple[Array, Array, float]:

@@ -8,8 +8,7 @@ import numpy as np
 
 from quartier.agents.acquaintance import Acquaintance, Recent
 from quartier.agents.configuration import Configuration, Counters, IntArray, add_up, numbers_of
-from quartier.agents.memory import Reference
-from quartier.agents.messages import Candidate, Entry
+from quartier.agents.messages import Candidate, Entry, Reference
 from quartier.problem import ConnectionTerms
 from quartier.quantities import Array
 
@@ -105,13 +104,23 @@ class Ledger:
         return counters.array
 
     def _find(self, i: int, counter: int) -> Entry | None:
-        found = self._recent.get(i, counter)
-        return found or self._omega.get(i, counter) or self._gamma.get(i, counter)
+        for configuration in (self._omega, self._gamma):
+            entry = configuration.entries[i]
+            if entry is not None and entry.counter == counter:
+                return entry
+        return self._recent.get((self._names[i], counter))
 
     def _replace(self, configuration: Configuration, i: int, entry: Entry | None) -> None:
         old = configuration.put(i, entry)
         if old is not None:
-            self._recent.add(i, old)
+            self._recent.add([old])
+        if configuration is self._omega:
+            self._told = None
+
+    def _enter(self, configuration: Configuration, found: Mapping[int, Entry]) -> None:
+        """Put choices in a configuration; what they replace is remembered for a while."""
+        if found:
+            self._recent.add(configuration.put_all(found))
         if configuration is self._omega:
             self._told = None
 
@@ -122,16 +131,20 @@ class Ledger:
         return found
 
     def _take(self, target: Configuration, counters: IntArray, places: Sequence[int]) -> int:
-        """Enter choices whose schedules are here, want the others; return how many were entered."""
-        count = 0
+        """Enter choices whose schedules are here; return how many.
+
+        A schedule that is not here is wanted only if nothing is known of its agent. A newer
+        choice comes by itself: its teller hears from the next digest that it is lacking.
+        """
+        found = {}
         for i, counter in zip(places, counters[places].tolist(), strict=True):
             entry = self._find(i, counter)
-            if entry is None:
+            if entry is not None:
+                found[i] = entry
+            elif target.entries[i] is None:
                 self.wanted.add((self._names[i], counter))
-            else:
-                self._replace(target, i, entry)
-                count += 1
-        return count
+        self._enter(target, found)
+        return len(found)
 
     def _fetched(self, counters: IntArray) -> dict[int, Entry] | None:
         """Choices in which γ differs; None if a schedule is not here, which is then wanted."""
@@ -146,7 +159,3 @@ class Ledger:
                 found[i] = entry
         self.wanted.update(lacking)
         return None if lacking else found
-
-    def _enter(self, found: Mapping[int, Entry]) -> None:
-        for i, entry in found.items():
-            self._replace(self._gamma, i, entry)

@@ -6,13 +6,12 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Protocol
 
-from quartier.agents.messages import Candidate, Entry, Gossip, Negotiation
+from quartier.agents.messages import Candidate, Entry, Gossip, Negotiation, Reference
 from quartier.problem import ConnectionTerms
 from quartier.quantities import Array
 from quartier.units.schedule import Schedule
 
-Reference = tuple[str, int]
-"""Agent and counter: names one choice for ever."""
+__all__ = ["Choose", "Memory", "Option", "Reference"]
 
 
 @dataclass(frozen=True)

@@ -21,6 +21,9 @@ GRID = 2.0**-20
 """What is told of a schedule (kW) and its cost (EUR) is a multiple of this, a millionth: sums up to
 2**32 are then exact in floating point, so that they do not depend on the order of adding up."""
 
+Reference = tuple[str, int]
+"""Agent and counter: names one choice for ever."""
+
 OWN_RULE = 0
 """Counter of the choice to follow the own rules: everybody has it before any other choice, so that
 others can stand in for an agent that is silent, and it can come back with a newer choice."""
@@ -128,6 +131,11 @@ class Entry:
     p_kw: Array
     curtailable_kw: Array
     cost_eur: float
+
+    @cached_property
+    def reference(self) -> Reference:
+        """Agent and counter."""
+        return self.agent, self.counter
 
     @cached_property
     def size(self) -> int:

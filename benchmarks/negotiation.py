@@ -146,7 +146,10 @@ def measure(agents: int, options: argparse.Namespace) -> dict[str, Any]:
     central, central_s = descend(planted, rng)
     names, choices = [f"agent-{i:04d}" for i in range(agents)], planted.choices()
     settings = NegotiationSettings(
-        local_choice="sampled", drain_s=options.drain_s, deadline_s=LEAD_S / 2
+        local_choice="sampled",
+        drain_s=options.drain_s,
+        quiet_s=max(15.0, 2 * options.drain_s),
+        deadline_s=LEAD_S / 2,
     )
     links = society.small_world([TOWN, *names], options.shortcuts, rng, options.ring)
     units = [
