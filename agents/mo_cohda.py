@@ -204,7 +204,7 @@ class FrontMemory:
             changed |= self._follow(agent, track)
         if isinstance(message.gamma, Front):
             changed |= self._merge(message.gamma)
-        if changed:
+        if changed and (self._front is None or len(self.tracks) > self._front.agents.sum()):
             self._propose()
         return changed
 
