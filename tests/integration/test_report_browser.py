@@ -307,6 +307,18 @@ def test_kpis_are_filtered_as_one_types(seen, result):
     assert rows.evaluate_all("rows => rows.map((row) => row.dataset.key)") == wanted
 
 
+def test_heat_map_is_filtered_to_the_most_loaded(seen):
+    heat = seen.traces("loading")[0]
+    seen.page.locator("#loading-filter").focus()
+    seen.page.keyboard.press("ArrowDown")
+    count = len(heat["y"])
+    low, high = seen.read("document.querySelector('#loading .plot').layout.yaxis.range")
+    assert (low, high) == (count - 30.5, count - 0.5)
+    ticks = seen.page.locator("#loading .ytick text").all_text_contents()
+    assert set(ticks) <= set(heat["y"][-30:])
+    assert heat["y"][-1] in ticks
+
+
 def test_measures_are_filtered_by_keyboard_and_by_step(seen, result):
     table = result.table("redispatch")
     page = seen.page

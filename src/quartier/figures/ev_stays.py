@@ -26,7 +26,10 @@ def ev_stays(sessions: pd.DataFrame) -> go.Figure:
         Table ``ev_sessions`` of a run.
     """
     made = style.figure("Stays at charging stations", x="time (UTC)", y="", unit="kWh")
-    rows = sessions.sort_values(["arrival", "unit"], ascending=False, kind="stable")
+    places = sessions["unit"].str.split(".", n=1).str[0].unique()
+    prefix = f"{places[0]}." if len(places) == 1 else ""
+    rows = sessions.assign(row=sessions["unit"].str.removeprefix(prefix))
+    rows = rows.sort_values(["arrival", "unit"], ascending=False, kind="stable")
     height = int(np.clip(150 + 16 * rows["unit"].nunique(), 260, 1100))
     made.update_layout(barmode="overlay", height=height, bargap=0.15)
     made.update_yaxes(type="category")
@@ -53,7 +56,7 @@ def _bars(rows: pd.DataFrame, length_ms: Any, name: str, chosen: style.Look) -> 
     return go.Bar(
         base=style.utc(rows["arrival"]),
         x=length_ms.to_numpy(float),
-        y=rows["unit"].tolist(),
+        y=rows["row"].tolist(),
         orientation="h",
         name=name,
         marker={**style.filled(chosen), "line": {"width": 1, "color": style.INK}},

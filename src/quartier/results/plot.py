@@ -62,8 +62,8 @@ class Plot:
         self._tables: dict[str, pd.DataFrame] = {}
 
     def __repr__(self) -> str:
-        names = [name for name in vars(type(self)) if not name.startswith("_")]
-        return f"Figures of {self._result.dir}: {', '.join(names)}"
+        drawn = [name for name, made in vars(type(self)).items() if _returns_figure(made)]
+        return f"Figures of {self._result.dir}: {', '.join(drawn)}"
 
     def table(self, name: str) -> pd.DataFrame:
         """A table of the run with the steps that are shown; read once."""
@@ -209,6 +209,10 @@ class Plot:
         if name is None and len(names) > 1:
             raise InputError([f"name a neighbourhood: {', '.join(names)}"])
         return _check(names[0] if name is None else name, names, "neighbourhood")
+
+
+def _returns_figure(method: Any) -> bool:
+    return getattr(method, "__annotations__", {}).get("return") == "go.Figure"
 
 
 def _utc(time: pd.Timestamp | str) -> pd.Timestamp:

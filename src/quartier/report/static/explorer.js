@@ -313,9 +313,22 @@
       const jump = (point) => { setStep(model.times.indexOf(String(point.x).replace(" ", "T").padEnd(19, ":00"))); choose(point.y); id("explorer").scrollIntoView({ block: "start" }); };
       heat.on("plotly_click", (event) => jump(heatPoint(event.points[0])));
       heat.addEventListener("pick", (event) => jump(event.detail));
+      filterHeat(heat);
       moveCursors();
     });
     id("element").addEventListener("drawn", moveCursors);
+  }
+  // Of many elements, only the most loaded ones can be shown: they are on top.
+  const FEW = 30;
+  function filterHeat(heat) {
+    const all = model.elements.labels.length;
+    if (all <= FEW) return;
+    const select = element("select", { id: "loading-filter" }, element("option", { value: all }, `all ${all}`), element("option", { value: FEW }, `the ${FEW} most loaded`));
+    select.addEventListener("change", () => {
+      Plotly.relayout(heat, { "yaxis.range": [all - Number(select.value) - 0.5, all - 0.5] });
+      announce(`${select.selectedOptions[0].textContent} elements are shown`);
+    });
+    heat.before(element("p", { className: "tools" }, element("label", {}, "Elements ", select)));
   }
   const heatPoint = (point) => (Array.isArray(point.pointNumber) ? { x: model.times[point.pointNumber[1]], y: point.y } : { x: point.x, y: point.y });
 
