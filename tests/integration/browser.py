@@ -125,10 +125,10 @@ LAYOUT_FAULTS = """() => {
     const ticks = Array.from(plot.querySelectorAll(".xtick text, .ytick text"));
     for (const title of titles) for (const tick of ticks) if (cross(box(title), box(tick)))
       faults.push(`${title.textContent} overlaps ${tick.textContent} in ${plot.parentElement.id}`);
-    for (const axis of [".xtick text", ".ytick text"]) {
+    for (const axis of [".xtick text", ".ytick text", ".textpoint text"]) {
       const ticks = Array.from(plot.querySelectorAll(axis)).map(box).filter((b) => b.width);
       ticks.forEach((a, i) => ticks.slice(i + 1).forEach((b) => {
-        if (cross(a, b)) faults.push(`ticks overlap in ${plot.parentElement.id}`);
+        if (cross(a, b)) faults.push(`texts overlap in ${plot.parentElement.id}`);
       }));
     }
   }

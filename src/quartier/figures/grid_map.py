@@ -38,6 +38,10 @@ BANDS = (("below its band", "triangle-down"), ("within", "circle"), ("above", "t
 """Symbol of a bus by where its voltage is."""
 DIVERGING = [[0.0, style.BLUE], [0.5, "#f2f2f2"], [1.0, style.VERMILION]]
 """From the lower to the upper limit of the voltage band."""
+SIDES = ("top center", "bottom center", "middle right", "middle left")
+"""Where names of neighbourhoods stand, one after the other, so that those close by stay apart."""
+MOST_NAMES = 8
+"""Neighbourhoods whose names stand on the map; of more, hovering tells the names."""
 _BUS_SIZE, _HIT_SIZE, _HIT_POINTS = 8, 16, (0.2, 0.35, 0.5, 0.65, 0.8)
 
 
@@ -225,10 +229,10 @@ def _add_places(made: go.Figure, grid: Grid, places: pd.DataFrame) -> None:
             go.Scatter(
                 x=at["x"].to_numpy(float),
                 y=at["y"].to_numpy(float),
-                mode="markers+text" if named else "markers",
+                mode="markers+text" if named and len(rows) <= MOST_NAMES else "markers",
                 name="neighbourhoods" if named else "plants of the grid",
                 text=rows["name"].tolist(),
-                textposition="top center",
+                textposition=[SIDES[i % len(SIDES)] for i in range(len(rows))],
                 marker={
                     "symbol": symbol,
                     "size": size,
