@@ -6,7 +6,7 @@ rows that redispatch leaves in the tables of the run folder.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -71,7 +71,7 @@ def reactive_kvar(problem: NeighbourhoodProblem) -> Array:
 
 # -- offers -----------------------------------------------------------------------------------
 def neighbourhood_offer(
-    asset: Asset, problem: NeighbourhoodProblem, schedules: Sequence[Schedule]
+    asset: Asset, problem: NeighbourhoodProblem, schedules: Collection[Schedule]
 ) -> Offer:
     """Offer of a neighbourhood: what its agents' schedules come to, and the band around it.
 
