@@ -7,6 +7,9 @@ the best of its own against all others until nobody gains, with the same vectori
 where no single agent gains, so what they miss should be alike; what the agents take longer is the
 price of not knowing each other. `kernels` is the time of their decisions alone.
 
+`wall_s` is the time from the call to the last acknowledgement; `cpu_s`, of the process in the whole
+simulated world, says what it would be on a machine with nothing else to do.
+
 Agents, messages, communication and mango's simulated world are those of `cohda`.
 """
 
@@ -161,13 +164,16 @@ def measure(agents: int, options: argparse.Namespace) -> dict[str, Any]:
     town = NeighbourhoodAgent(problem, names, settings, np.zeros(STEPS), CALLER)
     medium = MeasuredCommunication(CommunicationSettings(), rng.spawn(1)[0])
     gc.collect()
+    began_s = time.process_time()
     society.run_apart(society.live([Caller(CALLER), town, *units], medium, LEAD_S))
+    cpu_s = time.process_time() - began_s
     outcome = town.outcomes[0]
     traffic = medium.traffic[outcome.negotiation]
     return {
         "agents": agents,
         "agreed": "yes" if outcome.agreed else "no",
         "wall_s": outcome.wall_s,
+        "cpu_s": cpu_s,
         "sim_s": outcome.ended_s - outcome.started_s,
         "messages": traffic.messages,
         "MB": traffic.payload_bytes / 1e6,
