@@ -220,7 +220,7 @@ class FrontMemory:
         sender_knows.knows(((e.agent, e.counter) for e in message.entries), tracks)
         sender_knows.entries.update(references_of(tracks))
         if isinstance(front, Front):
-            sender_knows.entries.update(self._references(front))
+            sender_knows.entries.update(front.references)
             sender_knows.front = front.key
 
     def _follow(self, agent: str, track: Track) -> bool:
@@ -336,33 +336,19 @@ class FrontMemory:
         for agent, track in self.tracks.items():
             if agent not in self._stacked or self._stacked[agent][0] != track:
                 self._stacked[agent] = (track, self._stack(agent, np.array(track.counters)))
-        return _total([self._stacked[agent][1] for agent in sorted(self.tracks)])
+        return Sums.total([self._stacked[agent][1] for agent in sorted(self.tracks)])
 
     def _sums(self, choices: IntArray) -> Sums:
         """Sums of configurations, shape ``(M, n)``; exact, for schedules are on a grid."""
         known = [(a, i) for a, i in self._number.items() if choices[0, i] != NONE]
-        return _total([self._stack(agent, choices[:, i]) for agent, i in known])
+        return Sums.total([self._stack(agent, choices[:, i]) for agent, i in known])
 
     def _stack(self, agent: str, counters: IntArray) -> Sums:
         """One agent's share in ``M`` configurations."""
-        entries = [self._entries[agent, int(counter)] for counter in counters]
-        own = [(e.flexibility_kw, e.co2_kg, e.cost_eur) for e in entries]
-        return Sums(
-            np.array([entry.p_kw for entry in entries]),
-            np.array([entry.curtailable_kw for entry in entries]),
-            *np.array(own).T,
-        )
-
-    def _references(self, front: Front) -> set[Reference]:
-        """All choices that a front refers to."""
-        found: set[Reference] = set()
-        for agent, i in self._number.items():
-            counters = set(front.choices[:, i].tolist()) - {NONE}
-            found.update((agent, counter) for counter in counters)
-        return found
+        return Sums.of([self._entries[agent, int(counter)] for counter in counters])
 
     def _lacking(self, front: Front) -> set[Reference]:
-        return {r for r in self._references(front) if r not in self._entries}
+        return {r for r in front.references if r not in self._entries}
 
     # -- act ----------------------------------------------------------------------------------
     def has_news_for(self, receiver: str) -> bool:
@@ -384,7 +370,7 @@ class FrontMemory:
             if known.front == front.key and not digest:
                 front = None
             else:
-                references |= self._references(front)
+                references |= front.references
                 known.front = front.key
         fresh = set() if digest else references - known.entries
         known.knows(fresh, newer)
@@ -407,8 +393,3 @@ class FrontMemory:
         versions = snapshot({agent: track.version for agent, track in tracks.items()})
         told = MappingProxyType(dict(tracks))
         return FrontGossip(self.negotiation, entries, versions, front, digest, told)
-
-
-def _total(shares: Sequence[Sums]) -> Sums:
-    names = ("p_kw", "curtailable_kw", "flexibility_kw", "co2_kg", "cost_eur")
-    return Sums(*(np.sum([getattr(share, name) for share in shares], axis=0) for name in names))

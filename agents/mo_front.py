@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
 from quartier.agents.configuration import Counters, IntArray
-from quartier.agents.mo_messages import Front, Goal
+from quartier.agents.mo_messages import Front, FrontEntry, Goal
 from quartier.pareto import Indices, as_costs, hypervolume, knee, select
 from quartier.problem import ConnectionTerms
 from quartier.quantities import POWER_TOLERANCE_KW, Array
@@ -30,6 +31,22 @@ class Sums:
     co2_kg: Array
     cost_eur: Array
     """The agents' own, shape ``(M,)``."""
+
+    @classmethod
+    def of(cls, entries: Sequence[FrontEntry]) -> Sums:
+        """One agent's share in ``M`` configurations, from its choice in each."""
+        own = [(entry.flexibility_kw, entry.co2_kg, entry.cost_eur) for entry in entries]
+        return cls(
+            np.array([entry.p_kw for entry in entries]),
+            np.array([entry.curtailable_kw for entry in entries]),
+            *np.array(own).T,
+        )
+
+    @classmethod
+    def total(cls, shares: Sequence[Sums]) -> Sums:
+        """Add up the agents' shares; exact, for schedules are on a grid."""
+        names = ("p_kw", "curtailable_kw", "flexibility_kw", "co2_kg", "cost_eur")
+        return cls(*(np.sum([getattr(share, name) for share in shares], axis=0) for name in names))
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from typing import Literal
 
 import numpy as np
 
-from quartier.agents.configuration import IntArray
+from quartier.agents.configuration import NONE, Counters, IntArray
 from quartier.agents.messages import GRID, Candidate, Entry, Gossip, Start, entry_of
 from quartier.optimisation.directed import Direction
 from quartier.pareto import Scale
@@ -98,6 +98,16 @@ class Front(Candidate):
     def key(self) -> tuple[float, bytes]:
         """Order of fronts with choices of the same agents; equal only if all is the same."""
         return self.worth, self.choices.tobytes()
+
+    @cached_property
+    def references(self) -> frozenset[tuple[str, int]]:
+        """All choices that its points refer to: agent and counter."""
+        assert isinstance(self.counters, Counters)
+        return frozenset(
+            (agent, counter)
+            for agent, column in zip(self.counters.names, self.choices.T, strict=True)
+            for counter in set(column.tolist()) - {NONE}
+        )
 
     @property
     def size_bytes(self) -> int:

@@ -15,26 +15,16 @@ from quartier.agents.mo_agents import front_goal, scouting_goal
 from quartier.agents.mo_cohda import FrontMemory, FrontOption
 from quartier.agents.mo_front import Judge
 from quartier.pareto import Scale, efficient, hypervolume
-from quartier.problem import ConnectionTerms
 from quartier.scenario.settings import NegotiationSettings
+
+from . import factories
 
 HERE = Negotiation("here", 0)
 STEPS, OPTIONS = 4, 5
 
 
 def terms_for(p_max_kw=np.inf):
-    """Import costs 0.3 EUR/kWh, export earns 0.1, hours of one step each."""
-    return ConnectionTerms(
-        dt_h=1.0,
-        export_eur_per_kwh=np.full(STEPS, 0.1),
-        import_eur_per_kwh=np.full(STEPS, 0.3),
-        curtailment_eur_per_kwh=0.2,
-        co2_eur_per_kg=0.0,
-        peak_eur_per_kw=0.0,
-        penalty_eur_per_kwh=10.0,
-        p_max_kw=np.full(STEPS, p_max_kw),
-        p_min_kw=np.full(STEPS, -np.inf),
-    )
+    return factories.terms(STEPS, 1.0, p_max_kw=p_max_kw)
 
 
 class Enumerated:
