@@ -148,8 +148,8 @@ def _spans(plot: ComparisonPlot) -> Iterator[str]:
         )
     for start, end in plot.breaks:
         yield (
-            f"No run has a step between {start:%Y-%m-%d %H:%M} and {end:%Y-%m-%d %H:%M} UTC: axes leave"
-            " that time out."
+            f"No run has a step between {start:%Y-%m-%d %H:%M} and {end:%Y-%m-%d %H:%M} UTC: axes"
+            " leave that time out."
         )
 
 

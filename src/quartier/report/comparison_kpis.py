@@ -103,7 +103,7 @@ def _costs_told(kpis: pd.DataFrame, good: list[str]) -> Iterator[str]:
         bound = f", {100 * above:.2f} % above the proven bound" if share else ""
         yield f"Of these, {best} has the least upper cost, {figure(costs[best])} EUR{bound}."
     saved = _value(kpis, "value_of_anticipation", "bilevel")
-    if not math.isnan(saved):
+    if not math.isnan(saved) and {"individual", "bilevel"} <= set(good):
         verb = "saves" if saved >= 0 else "loses"
         yield f"Foreseeing the neighbourhoods' answers {verb} {figure(abs(saved))} EUR."
 

@@ -15,7 +15,7 @@ TITLE_PX, GAP_PX, AROUND_PX = 22, 12, 60
 """Room for the title of a panel, between panels, and around all of them."""
 LEAST_BREAK = pd.Timedelta(days=1)
 """Times without a step that are longer are left out of the axis."""
-TICKS = 4
+TICKS = 3
 """Labels of an axis from which times are left out."""
 
 
