@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -190,3 +191,38 @@ def test_messages_are_snapshots() -> None:
     assert dict(message.omega) == counters
     with pytest.raises(ValueError, match="read-only"):
         message.entries[0].p_kw[0] = 1.0
+
+
+def test_an_agent_finds_in_gamma_what_a_vain_choice_of_another_hides() -> None:
+    """The other's newest choice is hopeless; with its choice in γ, there is something to gain."""
+    nothing = np.zeros(1)
+    free = {"export_eur_per_kwh": nothing, "import_eur_per_kwh": nothing, "p_min_kw": nothing}
+    terms = replace(terms_for(1, p_max_kw=0.0), **free)  # 10 EUR for each kWh either way
+    options = [Option(np.array([p]), nothing, 0.0) for p in (2.0, 1.0)]
+
+    def nearest(residual: Array, loose: Array) -> Option:
+        return min(options, key=lambda o: abs(float(residual[0] + o.p_kw[0])))
+
+    memory = WorkingMemory("m", HERE, terms, nearest, participants=("m", "o"))
+    memory.seed(options[0])
+    memory.perceive("o", gossip({"o": 0}, 10.0, "o", entry("o", 0, -1.0)))
+    assert memory.gamma is not None
+    assert memory.gamma.value == pytest.approx(10.0)
+    memory.perceive("o", Gossip(HERE, (entry("o", 1, -9.0),), snapshot({"o": 1}), None))
+    assert memory.omega["o"] == 1
+    assert memory.decide()
+    assert memory.gamma.value == pytest.approx(0.0)
+    assert memory.gamma.counters["o"] == 0
+
+
+def test_an_urgent_message_holds_the_candidate_alone() -> None:
+    first, second = society(2, 4, seed=1)
+    first.perceive(second.name, second.news_for(first.name))
+    first.decide()
+    news = first.news_for(second.name, urgent=True)
+    assert not news.omega
+    assert news.gamma is first.gamma
+    second.perceive(first.name, news)
+    assert not first.has_candidate_for(second.name)
+    assert second.gamma is not None
+    assert second.gamma.counters.keys() == {first.name, second.name}

@@ -1,0 +1,73 @@
+"""Counters and configurations: the choices of many agents by number, summed exactly."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from quartier.agents.configuration import Configuration, Counters
+from quartier.agents.messages import Entry, entry_of
+
+STEPS = 8
+
+
+def entries(count: int, seed: int = 1) -> list[Entry]:
+    """Choices of agents 0, 1, ... with schedules of many digits."""
+    rng = np.random.default_rng(seed)
+    return [
+        entry_of(f"a{i}", 1, rng.normal(0, 1e3, STEPS), rng.random(STEPS), float(rng.normal()))
+        for i in range(count)
+    ]
+
+
+def test_counters_leave_out_agents_without_a_choice() -> None:
+    counters = Counters(("a", "b", "c"), np.array([2, -1, 0], dtype=np.int32))
+    assert dict(counters) == {"a": 2, "c": 0}
+    assert len(counters) == 2
+    with pytest.raises(KeyError):
+        counters["b"]
+
+
+def test_counters_in_another_order_name_the_same_choices() -> None:
+    counters = Counters.of({"b": 4, "a": 1})
+    array = counters.ordered(("x", "b", "a"))
+    assert array.tolist() == [-1, 4, 1]
+    assert Counters(("x", "b", "a"), array) == counters
+
+
+def test_a_sum_does_not_depend_on_the_order_in_which_choices_came() -> None:
+    """Bit for bit: what is told lies on a grid of powers of two."""
+    chosen = entries(60)
+    forth, back = Configuration(STEPS), Configuration(STEPS)
+    for configuration in (forth, back):
+        configuration.grow(60)
+    for i in range(60):
+        forth.put(i, chosen[i])
+        forth.total()
+    for i in reversed(range(60)):
+        back.put(i, chosen[i])
+    for one, other in zip(forth.total(), back.total(), strict=True):
+        assert np.array_equal(one, other)
+
+
+def test_a_sum_is_that_of_the_choices_after_some_were_replaced() -> None:
+    first, then = entries(20), entries(20, seed=2)
+    configuration = Configuration(STEPS)
+    configuration.grow(20)
+    configuration.put_all(dict(enumerate(first)))
+    configuration.total()
+    replaced = configuration.put_all({3: then[3], 7: then[7]})
+    configuration.put(9, None)
+    assert replaced == [first[3], first[7]]
+    kept = [*(first[i] for i in range(20) if i not in (3, 7, 9)), then[3], then[7]]
+    p_kw, loose_kw, cost_eur = configuration.total()
+    assert np.array_equal(p_kw, np.sum([e.p_kw for e in kept], axis=0))
+    assert np.array_equal(loose_kw, np.sum([e.curtailable_kw for e in kept], axis=0))
+    assert cost_eur == sum(e.cost_eur for e in kept)
+
+
+def test_what_is_told_of_a_schedule_is_a_millionth_of_a_kilowatt_off_at_most() -> None:
+    p_kw = np.random.default_rng(1).normal(0, 1e3, STEPS)
+    told = entry_of("a", 1, p_kw, np.zeros(STEPS), 0.1)
+    assert np.abs(told.p_kw - p_kw).max() <= 2.0**-21
+    assert told.cost_eur == pytest.approx(0.1, abs=2.0**-21)
