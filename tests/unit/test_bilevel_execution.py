@@ -26,9 +26,9 @@ def process_of(variant):
     return process
 
 
-def game_at_charges(process, share):
+def game_at_charges(process, share, tap_pos=None):
     """The game at the neighbourhoods' response to charges, a share of the greatest there may be."""
-    game = Game(process, np.random.default_rng(1))
+    game = Game(process, np.random.default_rng(1), tap_pos)
     converge(game.joint, (1.0, 1.0), "central, relaxed")
     game.leader = Leader(game.joint)
     game.leader.refine()
@@ -67,6 +67,16 @@ def test_known_answers_stay_where_those_to_the_games_caps_cost_more(dear, proces
         np.testing.assert_array_equal(own.solution.p_kw, own.history[-3][1].p_kw)
     np.testing.assert_allclose(dear.power_mw, outcome_mw(process))
     assert not plan.degraded
+
+
+def test_known_answers_stay_at_the_tap_position_that_they_belong_to():
+    process = process_of("max-feed-in")
+    own = process.rounds.tap_pos
+    execution = Execution(game_at_charges(process, 1.0, own - 1))
+    game, known = execution.outcomes
+    assert (game.tap_pos, known.tap_pos) == (own - 1, own)
+    assert not execution.trouble
+    assert execution.plan().tap_pos == own
 
 
 def test_a_cap_that_is_broken_widens_where_it_is_broken_and_the_grid_bears_it():

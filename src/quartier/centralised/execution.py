@@ -58,7 +58,6 @@ class Execution:
     def __init__(self, game: Game) -> None:
         self.game, self.process = game, game.process
         self.grid = game.grid
-        self.trouble: list[str] = []
         self._known = self._known_answers()
         self._restore = {name: (own.solution, own.terms) for name, own in self.process.own.items()}
         self._cap()
@@ -69,11 +68,11 @@ class Execution:
     def _known_answers(self) -> Outcome:
         """The answers to the DSO's own redispatch."""
         process, power = self.process, outcome_mw(self.process)
-        trouble = [*process.rounds.trouble()]
-        if self.grid.worst(self.grid.solve(power)) > SOLVED:
-            trouble.append("redispatch: a limit of the grid is violated in AC")
+        tap_pos, trouble = process.rounds.tap_pos, [*process.rounds.trouble()]
+        assert tap_pos is not None
         caps = {name: process.rounds.caps[name] for name in process.own}
-        return outcome_of("bilevel, caps of redispatch", process, self.grid, power, caps, trouble)
+        name = "bilevel, caps of redispatch"
+        return outcome_of(name, process, self.grid, power, tap_pos, caps, trouble)
 
     def _cap(self) -> None:
         """P_set: the plan where a charge makes it bind, else the headroom in AC (M4, rule 3)."""
@@ -137,12 +136,11 @@ class Execution:
                 return
             self.grid.linearise(self.power_mw)
             self.game.leader = Leader(self.game.joint)
-        self.trouble.append("bilevel: a limit of the grid is violated in AC under the answers")
 
     def _choose(self) -> None:
         """Keep the caps of redispatch where their known answers are better."""
         process, name = self.process, "bilevel, caps of the game"
-        mine = outcome_of(name, process, self.grid, self.power_mw, self.caps, self.trouble)
+        mine = outcome_of(name, process, self.grid, self.power_mw, self.grid.tap_pos, self.caps, ())
         self.outcomes = (mine, self._known)
         self.chosen = min(
             self.outcomes,
@@ -154,6 +152,11 @@ class Execution:
             for name, own in process.own.items():
                 solution, own.terms = self._restore[name]
                 own.history.append((number, solution))
+
+    @property
+    def trouble(self) -> tuple[str, ...]:
+        """What is not kept."""
+        return self.chosen.trouble
 
     def plan(self) -> Plan:
         """What everybody shall do."""
@@ -167,9 +170,9 @@ class Execution:
             units=dict(self._units(caps)),
             offers={offer.asset: offer for offer in process.offers},
             caps=caps,
-            tap_pos=self.grid.tap_pos,
+            tap_pos=self.chosen.tap_pos,
             records=self._records(caps),
-            degraded=self.chosen.trouble,
+            degraded=self.trouble,
         )
 
     def _units(self, caps: Mapping[str, Cap]) -> Iterator[tuple[str, UnitPlan]]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from quartier.centralised.individual import Process, unkept
 from quartier.centralised.linear_grid import LinearGrid
-from quartier.centralised.network import import_price
+from quartier.centralised.network import SOLVED, import_price
 from quartier.coordination import Cap
 from quartier.quantities import KW_PER_MW, Array
 from quartier.redispatch.rounds import KEPT_KW
@@ -30,6 +30,8 @@ class Outcome:
         P_set by neighbourhood.
     power_mw
         Power of all assets, shape ``(T, A)``.
+    tap_pos
+        Tap position.
     redispatch_eur
         U3, counted as the KPI ``redispatch_cost`` does (M4, M12).
     rest_eur
@@ -41,6 +43,7 @@ class Outcome:
     name: str
     caps: Mapping[str, Cap]
     power_mw: Array
+    tap_pos: int
     redispatch_eur: float
     rest_eur: float
     trouble: tuple[str, ...]
@@ -56,6 +59,7 @@ def outcome_of(
     process: Process,
     grid: LinearGrid,
     power_mw: Array,
+    tap_pos: int,
     caps: Mapping[str, Cap],
     trouble: Sequence[str],
 ) -> Outcome:
@@ -68,15 +72,18 @@ def outcome_of(
     caps
         P_set by neighbourhood: what it does not cause is not charged to redispatch.
     trouble
-        What is not kept, besides the neighbourhoods' caps.
+        What is not kept, besides the neighbourhoods' caps and the grid's limits.
     """
     price = process.problem.grid.settings.loss_price_eur_per_kwh
-    state, dt_h = grid.solve(power_mw), grid.assets.dt_h
+    state, dt_h = grid.model.solve(power_mw, tap_pos), grid.assets.dt_h
     imported = np.maximum(state.slack_p_mw, 0.0)
     rest = price * state.loss_mw.sum() + imported @ import_price(process.problem)
     redispatch = dt_h * _redispatch_eur_per_h(process, grid, power_mw, caps)
-    said = (*trouble, *unkept(process.own))
-    return Outcome(name, caps, power_mw, redispatch, KW_PER_MW * dt_h * float(rest), said)
+    said = [*trouble, *unkept(process.own)]
+    if grid.worst(state) > SOLVED:
+        said.append(f"{name}: a limit of the grid is violated in AC")
+    rest_eur = KW_PER_MW * dt_h * float(rest)
+    return Outcome(name, caps, power_mw, tap_pos, redispatch, rest_eur, tuple(said))
 
 
 def _redispatch_eur_per_h(
