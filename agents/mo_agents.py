@@ -41,9 +41,11 @@ SCOUTING_DECISIONS = 12
 SCOUTING_NARROWER, NARROWER = 0.78, 0.68
 """How what is called close to a target shrinks from one decision to the next, slowly enough for
 twenty agents to move together."""
+LEAST_SHARE = 0.05
+"""Least range of an objective, as a share of that before scouting."""
 LITTLE = 0.05
 """Weight of what comes second while scouting."""
-LEAST_PEAK = Direction(-np.inf, 0.0, (1.0, LITTLE, LITTLE / CO2_SLOPES[-1]))
+LEAST_PEAK = Direction(-np.inf, 0.0, (1.0, LITTLE, LITTLE**2 / CO2_SLOPES[-1]))
 """As low a peak as can be; emissions beyond their target of zero have the last of their slopes."""
 SLOWER = 3.0
 """How much longer agents think than in `cohda`."""
@@ -187,8 +189,9 @@ class FrontNeighbourhoodAgent(NeighbourhoodAgent):
         flexibility = sum(entry.flexibility_kw for entry in entries)
         co2_kg = sum(entry.co2_kg for entry in entries)
         middle = as_costs(np.array([drawn_kw.max(), flexibility, co2_kg]))
-        spread = np.array([drawn_kw.max() - drawn_kw.mean(), 0.02 * flexibility, 0.5 * co2_kg])
-        return Scale(middle - np.maximum(spread, 1.0), middle)
+        least = [0.05 * flexibility / len(drawn_kw), 1.0, 1.0]  # a level profile has no spread
+        spread = [drawn_kw.max() - drawn_kw.mean(), 0.02 * flexibility, 0.5 * co2_kg]
+        return Scale(middle - np.maximum(spread, least), middle)
 
     def _begin(self, negotiation: Negotiation, terms: ConnectionTerms) -> None:
         """Scout before anything else."""
@@ -201,10 +204,16 @@ class FrontNeighbourhoodAgent(NeighbourhoodAgent):
         super()._begin(negotiation, terms)
 
     def _scouted(self) -> Scale:
-        """Ideal and nadir of the best in each objective, or the first scale if there are none."""
-        memory = self._memory
+        """Ideal and nadir of the best in each objective, or the first scale if there are none.
+
+        Objectives that were found not to be in conflict keep a small share of their first range.
+        """
+        memory, first = self._memory, self.goal.scale
         assert isinstance(memory, FrontMemory)
-        return Scale.of(memory.front.values) if memory.front else self.goal.scale
+        if memory.front is None:
+            return first
+        found = Scale.of(memory.front.values)
+        return Scale(found.ideal, np.maximum(found.nadir, found.ideal + LEAST_SHARE * first.ranges))
 
     def _listener(self, negotiation: Negotiation, terms: ConnectionTerms) -> FrontMemory:
         return FrontMemory(self.title, negotiation, terms, self.goal, self.participants)
