@@ -23,6 +23,8 @@ TEXTS = ("title", "description", "coordination", "seed")
 MADE_BY = ("versions", "code")
 """Fields of the manifest that say with what a run was made."""
 FILES = ("kpis.json", "grid.json")
+TABLES = NEEDED - {"transformers"}
+"""What a run must have; not every grid has a transformer."""
 
 
 @dataclass(frozen=True)
@@ -138,7 +140,7 @@ def _finished(folder: Path) -> Result:
         raise InputError(
             [f"{folder}: the run is {status}; only runs that came to their end can be compared"]
         )
-    missing = [f"tables/{name}" for name in sorted(NEEDED - set(result.tables))]
+    missing = [f"tables/{name}" for name in sorted(TABLES - set(result.tables))]
     missing += [name for name in FILES if not (folder / name).is_file()]
     if missing:
         raise InputError([f"{folder}: {' and '.join(missing)} is missing"])

@@ -167,6 +167,7 @@ def difference_block(compared: Compared, plot: ComparisonPlot) -> tuple[Custom, 
     }
     model = {
         "least_kw": changes.LEAST_KW,
+        "thinned": plot.thinned,
         "dt_h": next(iter(plot.runs.values())).dt_h,
         "places": {name: _powers(plot, name) for name in plot.neighbourhoods},
         "lines": _lines(compared.kpis),

@@ -12,6 +12,7 @@ import plotly.graph_objects as go
 from quartier.errors import InputError
 from quartier.figures.compared import changes, costs, grids, panels, points, stores
 from quartier.figures.grid import Grid
+from quartier.figures.storage import of_neighbourhood
 from quartier.results.plot import Plot
 from quartier.results.result import Result
 
@@ -47,6 +48,8 @@ class ComparisonPlot:
         self._results = dict(results)
         self._kpis = kpis[list(results)]
         self._bound_eur = bound_eur
+        self.thinned = times is not None
+        """Whether some steps are left out."""
         self.runs = {name: Plot(result, times) for name, result in results.items()}
 
     def __repr__(self) -> str:
@@ -99,12 +102,13 @@ class ComparisonPlot:
         """Loading of one ``line`` or ``transformer`` over time, a line a run."""
         if (kind, index) not in self.elements(None):
             raise InputError([f"no {kind} {index} in this grid"])
-        tables = {name: plot.table(f"{kind}s") for name, plot in self.runs.items()}
+        table = self._transformers if kind == "transformer" else self._lines
+        tables = {name: table(name) for name in self.runs}
         return self.over_time(grids.element(self._grid, tables, kind, index))
 
     def elements(self, count: int | None = 6) -> list[tuple[str, int]]:
         """Lines and transformers by their highest loading in any run, the highest first."""
-        tables = {n: (p.table("lines"), p.table("transformers")) for n, p in self.runs.items()}
+        tables = {n: (p.table("lines"), self._transformers(n)) for n, p in self.runs.items()}
         return grids.most_loaded(self._grid, tables, count)
 
     def voltages(self) -> go.Figure:
@@ -119,11 +123,19 @@ class ComparisonPlot:
             name: grids.worst(
                 plot.grid,
                 plot.table("lines"),
-                plot.table("transformers"),
+                self._transformers(name),
                 float(self._setting(name, "redispatch", "loading_tolerance_percent")),
             )
             for name, plot in self.runs.items()
         }
+
+    def _lines(self, run: str) -> pd.DataFrame:
+        return self.runs[run].table("lines")
+
+    def _transformers(self, run: str) -> pd.DataFrame:
+        """The table; an empty one for a grid without transformers."""
+        there = "transformers" in self._results[run].tables
+        return self.runs[run].table("transformers") if there else self._lines(run).iloc[:0]
 
     @property
     def _grid(self) -> Grid:
@@ -188,10 +200,9 @@ class ComparisonPlot:
         name = self._one(neighbourhood, self.neighbourhoods, "neighbourhood")
         tables = {n: plot.table("units") for n, plot in self.runs.items()}
         start = {n: r.manifest.get("start_energy_kwh", {}) for n, r in self._results.items()}
-        made = stores.stores(tables, name, start)
-        if not made.data:
+        if all(of_neighbourhood(units, name).empty for units in tables.values()):
             raise InputError([f"{name} has no store"])
-        return self.over_time(made)
+        return self.over_time(stores.stores(tables, name, start))
 
     # -- settings ---------------------------------------------------------------------------------
     def _prices(self, run: str) -> dict[str, float]:

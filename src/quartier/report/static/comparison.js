@@ -26,7 +26,7 @@
     if (!point.length) return "The two runs have no step in common.";
     const more = point.reduce((sum, value) => sum + Math.max(value, 0), 0) * model.dt_h;
     const less = point.reduce((sum, value) => sum - Math.min(value, 0), 0) * model.dt_h;
-    return `At the connection point ${b} feeds in ${number(more, 4)} kWh more and ${number(less, 4)} kWh less than ${a}, over ${point.length} steps that both have.`;
+    return `At the connection point ${b} feeds in ${number(more, 4)} kWh more and ${number(less, 4)} kWh less than ${a}, over ${point.length} steps ${model.thinned ? "shown here" : "that both have"}.`;
   }
 
   function show() {
