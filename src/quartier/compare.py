@@ -182,6 +182,7 @@ class Campaign:
             with story.recorded(folder, name) as writer:
                 story.execute(resolve(name), writer)
                 story.conclude(writer, self._baseline(name))
+            story.report(writer)
         except QuartierError as error:
             if is_cancellation(error) or not (folder / "manifest.json").exists():
                 raise

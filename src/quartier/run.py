@@ -119,6 +119,7 @@ class Story:
                 logger.exception("the run failed; the traceback is in %s", folder / "log.txt")
                 failure = _failure(error)
                 self._end(writer, "failed", str(failure))
+                self._write_report(writer)
                 if failure is error:
                     raise
                 raise failure from error
@@ -201,14 +202,17 @@ class Story:
         """Write ``report.html``; a run is not lost if that fails."""
         self.progress.phase(f"{self.title}Report")
         with run_log(writer.directory):
-            try:
-                with self.clock.phase("report"):
-                    write_report(Result(writer.directory))
-            except Exception:
-                logger.exception(
-                    "no report.html was written; the run itself is whole. Try: quartier report %s",
-                    writer.directory,
-                )
+            self._write_report(writer)
+
+    def _write_report(self, writer: RunWriter) -> None:
+        try:
+            with self.clock.phase("report"):
+                write_report(Result(writer.directory))
+        except Exception:
+            logger.exception(
+                "no report.html was written; what the run wrote is there. Try: quartier report %s",
+                writer.directory,
+            )
         writer.update(wall_times_s=self.clock.seconds)
 
     def _end(self, writer: RunWriter, status: str, error: str | None) -> None:

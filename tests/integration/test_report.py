@@ -158,3 +158,26 @@ def test_notebook_shows_status_and_kpis(run_of):
     assert "complete" in html
     assert "Redispatch cost" in html
     assert f"{result.kpis['redispatch_cost']:,.1f}" in html
+
+
+DIES = """
+class Dies:
+    def plan(self, problem, state, rng):
+        raise ValueError("no idea what to do")
+"""
+
+
+def test_run_that_fails_leaves_a_report_that_says_why(tmp_path, monkeypatch):
+    (tmp_path / "dies_in_report.py").write_text(DIES)
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(quartier.RunFailed, match="no idea what to do"):
+        quartier.run(
+            "fliegerhorst",
+            coordination="dies_in_report:Dies",
+            overrides=["horizon.steps=4", "baseline=dies_in_report:Dies"],
+            out=tmp_path / "run",
+        )
+    html = (tmp_path / "run" / "report.html").read_text()
+    assert "badge-failed" in html
+    assert "Partial: the run is failed; 0 of 4 steps were written." in html
+    assert "no idea what to do" in html
