@@ -115,7 +115,7 @@ def test_run_writes_the_front_where_asked(tmp_path):
     rows = result.table("fronts")
     upper = rows[rows["method"] == "augmecon-upper"]
     assert set(upper["objective"]) == set(OBJECTIVES)
-    assert set(upper["neighbourhood"]) == {""}
+    assert set(upper["neighbourhood"]) == {"grid"}
     assert upper.groupby("point")["objective"].count().eq(3).all()
     assert upper["value"].notna().all()
     assert upper["chosen"].sum() == 3

@@ -32,6 +32,8 @@ from quartier.errors import SolveFailed
 from quartier.planning import Row
 from quartier.quantities import KW_PER_MW, Array
 
+WHOSE = "grid"
+"""What the column ``neighbourhood`` says of the leader's front."""
 GRID = 3
 """Values between the ends of the grid by constrained objective."""
 WEIGHT = 1e-4
@@ -267,11 +269,11 @@ class UpperFront:
         return Found(value, values[:size], tuple(duals))
 
     def rows(self) -> Iterator[Row]:
-        """Rows of the table ``fronts``, without the column ``gate``; no neighbourhood's: empty."""
+        """Rows of the table ``fronts``, without the column ``gate``."""
         for number, point in enumerate(self.points):
             for name, value in zip(OBJECTIVES, point.values.tolist(), strict=True):
                 yield {
-                    "neighbourhood": "",
+                    "neighbourhood": WHOSE,
                     "method": "augmecon-upper",
                     "point": number,
                     "objective": name,

@@ -127,4 +127,6 @@ class RecordSettings(Frozen):
     fronts: bool = False
     """Whether `individual`, `central` and `bilevel` write the exact front of every neighbourhood's
     objectives (peak import, flexibility offered, CO2) at each gate to the table `fronts`. Takes
-    a second, with hundreds of charging stations half a minute."""
+    a second, with hundreds of charging stations half a minute. `bilevel` adds a front of the grid
+    operator's own objectives (redispatch cost, losses, CO2 of imports), which takes half a minute
+    or more; how good its points are is in the table `solves`."""
