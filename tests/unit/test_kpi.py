@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import pandas as pd
+import pytest
+
 from quartier import kpi
 from quartier.kpi import process
 from tests.unit.kpi_runs import points
@@ -29,6 +32,18 @@ def test_negotiations(data):
     assert process.negotiation_sim_time(run) == 5.0
     assert process.negotiation_wall_time(run) == 1.5
     assert process.negotiation_agreement(run) == 0.5
+
+
+def test_hypervolume_is_the_mean_of_the_fronts_offered(data):
+    names = ["hypervolume[nord]", "hypervolume[nord]", "hypervolume[west]", "co2"]
+    values = [0.6, 0.7, 0.8, 7.0]
+    start = pd.Timestamp("2016-07-25", tz="UTC")
+    run = data({"signals": {"time": start, "name": names, "value": values, "unit": "1"}})
+    assert process.negotiation_hypervolume(run) == pytest.approx(0.7)
+
+
+def test_hypervolume_is_undefined_without_fronts(data):
+    assert process.negotiation_hypervolume(data({})) is None
 
 
 # -- the table ---------------------------------------------------------------------------
