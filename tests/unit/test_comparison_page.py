@@ -175,6 +175,11 @@ def test_nothing_is_best_where_the_runs_span_different_times(run):
     assert "least upper cost" not in verdict(compared)
 
 
+def test_only_names_that_occur_twice_are_told_apart(run):
+    folders = [run("a"), run("b", coordination="bilevel"), run("c", seed=2)]
+    assert list(of_folders(folders).results) == ["cohda, seed 1", "bilevel", "cohda, seed 2"]
+
+
 # -- where the page is written ---------------------------------------------------------------------
 def test_page_of_several_runs_lies_beside_the_first_and_overwrites_nothing(run, tmp_path):
     folders = [run("a"), run("b", coordination="bilevel", seed=2)]

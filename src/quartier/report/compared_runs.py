@@ -166,11 +166,14 @@ def _names(results: Sequence[Result]) -> list[str]:
     """What the runs are called: by mechanism, and by what else tells them apart, if need be."""
     names = [str(result.manifest["coordination"]) for result in results]
     for extra in (_scenario_name, _seed_name, lambda result: result.dir.resolve().name):
-        if len(set(names)) == len(names):
+        same = Counter(names)
+        if max(same.values()) == 1:
             break
         told = [extra(result) for result in results]
-        if len(set(told)) > 1:
-            names = [f"{name}, {text}" for name, text in zip(names, told, strict=True)]
+        several = len(set(told)) > 1
+        for number, text in enumerate(told):
+            if several and (same[names[number]] > 1 or extra is _scenario_name):
+                names[number] = f"{names[number]}, {text}"
     same = Counter(names)
     return [f"{name} ({n})" if same[name] > 1 else name for n, name in enumerate(names, 1)]
 

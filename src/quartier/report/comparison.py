@@ -19,6 +19,8 @@ from quartier.results.comparison_plot import ComparisonPlot
 from quartier.results.plot import Plot
 
 WORST_FIRST = ("failed", "cancelled", "partial", "degraded")
+FEW = 3
+"""So many runs are counted instead of named."""
 MOST_TOLD = 4
 """Differences of the runs that the header names."""
 
@@ -137,13 +139,17 @@ def _differing(compared: Compared) -> Iterator[str]:
 
 
 def _spans(plot: ComparisonPlot) -> Iterator[str]:
-    if len({(index.min(), index.max()) for index in plot.times.values()}) > 1:
-        spans = [
-            f"{n} {i.min():%Y-%m-%d %H:%M} to {i.max():%Y-%m-%d %H:%M}"
-            for n, i in plot.times.items()
+    spans: dict[str, list[str]] = {}
+    for name, times in plot.times.items():
+        span = f"{times.min():%Y-%m-%d %H:%M} to {times.max() + plot.step:%Y-%m-%d %H:%M}"
+        spans.setdefault(span, []).append(name)
+    if len(spans) > 1:
+        told = [
+            f"{', '.join(names) if len(names) < FEW else f'{len(names)} runs'} {span}"
+            for span, names in spans.items()
         ]
         yield (
-            f"The runs do not span the same time ({'; '.join(spans)}): axes span all of it, KPIs"
+            f"The runs do not span the same time ({'; '.join(told)}): axes span all of it, KPIs"
             " and sums count what each run has, differences the steps that both have."
         )
     for start, end in plot.breaks:

@@ -155,7 +155,7 @@ def about_section(result: Result) -> Section:
     for package, version in manifest["versions"].items():
         rows[f"Version of {package}"] = str(version)
     frame = pd.DataFrame({"what": list(rows), "value": list(rows.values())}, index=list(rows))
-    table = Table("about-table", "How this run was made", frame, {"what": "", "value": ""})
+    table = Table("about-table", "How this run was made", frame, {"what": "What", "value": "Value"})
     return Section("about", "About", [table])
 
 

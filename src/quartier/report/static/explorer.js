@@ -37,8 +37,21 @@
   const shownValue = (label, step) => (isBus(label) ? `${valueOf(label, step).toFixed(4)} pu` : `${valueOf(label, step).toFixed(1)} %`);
   const lineLabels = model.lines.labels;
   const worstAt = (step) => model.elements.labels.map((label) => [label, relative(label, step)]).filter(([, r]) => r > 0).sort((a, b) => b[1] - a[1]);
-  function outside(step) {
-    return model.buses.labels.filter((_, b) => { const v = model.voltage[b][step]; return v > model.buses.high[b] + 1e-4 || v < model.buses.low[b] - 1e-4; });
+  const beyond = (b, step) => Math.max(model.voltage[b][step] - model.buses.high[b], model.buses.low[b] - model.voltage[b][step]);
+  function criticalBuses(step) {
+    const near = model.buses.labels.map((label, b) => [label, beyond(b, step)]).filter(([, excess]) => excess > -2e-4);
+    return near.sort((a, b) => b[1] - a[1]).map(([label]) => label);
+  }
+  // Elements nearest to a limit, the most critical first: lines unless none is near its limit.
+  function critical(step) {
+    const lines = worstAt(step).slice(0, 5);
+    const buses = criticalBuses(step).slice(0, 2);
+    const labels = lines.map(([label]) => label);
+    return lines.length && lines[0][1] >= 99 ? [...labels, ...buses] : [...buses, ...labels];
+  }
+  function remark(label, step) {
+    if (!isBus(label)) return shownValue(label, step);
+    return `${shownValue(label, step)} ${beyond(busOf.get(label), step) > 1e-4 ? "out of band" : "at its limit"}`;
   }
 
   // -- map --------------------------------------------------------------------------------------------
@@ -121,9 +134,7 @@
   }
   function showWorst() {
     const focused = document.activeElement?.closest("#worst button") && Array.from(id("worst").querySelectorAll("button")).indexOf(document.activeElement);
-    const top = worstAt(state.step).slice(0, 5).map(([label]) => label);
-    const buses = outside(state.step).slice(0, 2);
-    id("worst").replaceChildren(...[...top, ...buses].map((label) => pick(title(label), shownValue(label, state.step) + (isBus(label) ? " out of band" : ""), () => choose(label), label === state.element)));
+    id("worst").replaceChildren(...critical(state.step).map((label) => pick(title(label), remark(label, state.step), () => choose(label), label === state.element)));
     if (typeof focused === "number" && focused >= 0) id("worst").querySelectorAll("button")[focused]?.focus();
   }
   function choose(label) {
@@ -335,5 +346,5 @@
   connect();
   startMeasures();
   setStep(model.worst);
-  choose(worstAt(model.worst)[0]?.[0] ?? lineLabels[0]);
+  choose(critical(model.worst)[0] ?? lineLabels[0]);
 })();
