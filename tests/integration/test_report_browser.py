@@ -19,6 +19,7 @@ LINE = "line 10 MV1.101 Line 11"
 def results(run_of):
     """Runs by name, with their reports; made before the browser starts."""
     runs = {name: run_of("max-feed-in", name) for name in ("cohda", "uncontrolled")}
+    runs["max-load"] = run_of("max-load", "cohda")
     for result in runs.values():
         if not (result.dir / "report.html").exists():
             write_report(result)  # a run that served as a baseline first
@@ -66,7 +67,7 @@ def shown_time(seen):
 
 # -- the page as such ------------------------------------------------------------------------
 @pytest.mark.parametrize("size", [LAPTOP, PHONE], ids=["laptop", "phone"])
-@pytest.mark.parametrize("name", ["cohda", "uncontrolled"])
+@pytest.mark.parametrize("name", ["cohda", "uncontrolled", "max-load"])
 def test_page_is_drawn_without_errors_requests_overlaps_or_cuts(browser, results, name, size):
     path = results[name].dir / "report.html"
     with opened(browser, path, size) as seen:
@@ -402,6 +403,33 @@ def test_from_the_worst_line_to_the_cause_by_keyboard(seen, result):
             break
     page.keyboard.press("Enter")
     who_reacted(seen, result)
+
+
+def test_undervoltage_leads_to_who_drew_less(browser, results):
+    result = results["max-load"]
+    with opened(browser, result.dir / "report.html") as seen:
+        buses = result.table("buses")
+        bands = result.plot.grid.buses
+        below = buses["bus"].map(bands["vm_min_pu"]) - buses["vm_pu"]
+        above = buses["vm_pu"] - buses["bus"].map(bands["vm_max_pu"])
+        worst = buses.loc[below.where(below > above, above).idxmax()]
+        assert shown_time(seen) == f"{worst['time']:%Y-%m-%dT%H:%M}"
+        first = seen.page.locator("#worst button").first
+        assert first.inner_text().startswith(f"bus {worst['bus']} ")
+        first.click()  # 1: the bus
+        seen.page.locator("#element-caps button").first.click()  # 2: its cap, or the way to it
+        cap = at(
+            result.table("redispatch").query("reason_element.str.endswith('(consumption)')"),
+            shown_time(seen),
+            asset="fliegerhorst",
+        )
+        chain = seen.page.locator("#chain li strong").all_inner_texts()
+        assert chain[0] == cap["reason_element"].removesuffix(" (consumption)")
+        p_set = float(chain[3].removeprefix("at least ").removesuffix(" kW").replace(",", ""))
+        assert p_set == pytest.approx(cap["p_set_kw"], rel=1e-4)
+        changes = seen.page.locator("#reaction tbody tr td:nth-child(4)").all_inner_texts()
+        drawn_less = sum(float(text.replace(",", "")) for text in changes)
+        assert drawn_less == pytest.approx(cap["p_set_kw"] - cap["offered_kw"], abs=0.1)
 
 
 def test_line_that_is_not_capped_now_leads_to_its_strongest_cap(seen, result):

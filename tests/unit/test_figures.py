@@ -19,7 +19,7 @@ from quartier.figures import (
     style,
 )
 from quartier.figures.frames import group_name
-from quartier.figures.grid import Grid, by_highest, loadings
+from quartier.figures.grid import Grid, beyond_band, by_highest, loadings
 
 TIMES = pd.date_range("2016-07-25T00:00Z", periods=2, freq="15min")
 
@@ -96,6 +96,11 @@ def test_voltages_are_those_of_the_buses_nearest_to_a_limit(grid):
     assert list(drawn["lowest against its limit"].y) == [1.0, 0.91]
     assert list(drawn["lowest against its limit"].text) == ["bus 0", "bus 1"]
     assert set(drawn["limit of that bus (lower)"].y) == {0.9}
+
+
+def test_distance_from_the_band_is_counted_on_the_nearer_side(grid):
+    rows = pd.DataFrame({"bus": [0, 1, 2], "vm_pu": [0.88, 1.0, 1.13]})
+    assert beyond_band(grid, rows).tolist() == pytest.approx([0.02, -0.1, 0.03])
 
 
 def test_element_over_time_has_its_own_limit(grid, lines):

@@ -11,6 +11,8 @@ import plotly.graph_objects as go
 from quartier.figures import style
 
 COLUMNS = ("unit", "session", "arrival_utc", "departure_utc", "due_kwh", "delivered_kwh")
+MOST_OUTLINED = 60
+"""Stays with an outline; of more, outlines would hide the bars."""
 _HOVER = (
     "%{customdata[0]}, stay %{customdata[1]}<br>%{customdata[2]} to %{customdata[3]} UTC"
     "<br>due %{customdata[4]:.2f} kWh, delivered %{customdata[5]:.2f} kWh<extra></extra>"
@@ -53,13 +55,14 @@ def _bars(rows: pd.DataFrame, length_ms: Any, name: str, chosen: style.Look) -> 
         rows["delivered_kwh"].tolist(),
         strict=True,
     )
+    outline = 1 if len(rows) <= MOST_OUTLINED else 0
     return go.Bar(
         base=style.utc(rows["arrival"]),
         x=length_ms.to_numpy(float),
         y=rows["row"].tolist(),
         orientation="h",
         name=name,
-        marker={**style.filled(chosen), "line": {"width": 1, "color": style.INK}},
+        marker={**style.filled(chosen), "line": {"width": outline, "color": style.INK}},
         customdata=[list(row) for row in data],
         hovertemplate=_HOVER,
         meta={"columns": list(COLUMNS)},

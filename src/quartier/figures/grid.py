@@ -37,6 +37,13 @@ def relative_loading(grid: Grid, table: pd.DataFrame, kind: str) -> pd.Series[fl
     return table["loading_percent"] / table["index"].map(limits) * 100
 
 
+def beyond_band(grid: Grid, buses: pd.DataFrame) -> pd.Series[float]:
+    """How far voltages are beyond their bus' band in pu (below 0: inside), by row of the table."""
+    high, low = (buses["bus"].map(grid.buses[c]) for c in ("vm_max_pu", "vm_min_pu"))
+    over, under = buses["vm_pu"] - high, low - buses["vm_pu"]
+    return over.where(over > under, under)
+
+
 def ends(grid: Grid, elements: pd.DataFrame) -> tuple[Any, Any]:
     """Coordinates of the ends of elements, shape ``(2, n)`` each."""
     sides = [elements["from_bus"], elements["to_bus"]]

@@ -19,4 +19,6 @@ def text(value: float | None, digits: int = 5) -> str:
     if abs(value) < NEGLIGIBLE:
         return "0"
     decimals = digits - 1 - math.floor(math.log10(abs(value)))
-    return f"{value:,.{max(0, decimals)}f}"
+    shown = f"{value:,.{max(0, decimals)}f}"
+    whole, _, fraction = shown.partition(".")
+    return shown if fraction.strip("0") else whole

@@ -27,6 +27,9 @@ from quartier.results.grid_file import read_grid
 if TYPE_CHECKING:
     from quartier.results.result import Result
 
+NEAR_PERCENT = 99.0
+"""Loading in percent of its limit from which a line counts as near it."""
+
 Name = TypeVar("Name", str, int)
 
 WITHOUT = {
@@ -105,10 +108,18 @@ class Plot:
         return grid_map.loading_map(self.grid, lines, transformers, buses, self.places(), moment)
 
     def worst_time(self) -> pd.Timestamp:
-        """Step of the highest loading of a line relative to its own limit."""
+        """Step of the highest loading of a line relative to its own limit.
+
+        Where no line comes near its limit, the step of the voltage nearest to, or furthest
+        beyond, the limits of its bus.
+        """
         lines = self.table("lines")
         relative = grid.relative_loading(self.grid, lines, "lines")
-        return pd.Timestamp(lines["time"].loc[relative.idxmax()])
+        if relative.max() >= NEAR_PERCENT:
+            return pd.Timestamp(lines["time"].loc[relative.idxmax()])
+        buses = self.table("buses")
+        beyond = grid.beyond_band(self.grid, buses)
+        return pd.Timestamp(buses["time"].loc[beyond.idxmax()])
 
     def places(self) -> pd.DataFrame:
         """Connection points with ``name, kind, bus``."""

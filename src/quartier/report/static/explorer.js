@@ -213,7 +213,7 @@
       link("Because of", m.element, `${m.preventive ? "kept within its limit by a preventive P_set" : "beyond its limit with what was offered"}${executed ? `; ${executed}` : ""}`),
       link("Sensitivity", `${number(m.sensitivity)} ${m.element.startsWith("bus") ? "pu" : "%"} per MW`, "how much 1 MW of this asset moves it"),
       link("Asset", m.asset, `offered ${number(m.offered)} kW`),
-      link("P_set", `${side} ${number(m.p_set)} kW`, m.cut > 0 ? `${number(m.cut)} kW less than offered, ${number(m.cost)} EUR` : "no less than offered"),
+      link("P_set", `${side} ${number(m.p_set)} kW`, m.cut > 0 ? `${number(m.cut)} kW less ${m.consumption ? "drawn" : "fed in"} than offered, ${number(m.cost)} EUR` : "not tighter than the offer"),
       link("Result", `${number(m.result)} kW`, kept),
     );
     id("asset-panel").hidden = false;
