@@ -16,7 +16,7 @@ class Acquaintance:
 
     entries: set[Reference] = field(default_factory=set)
     versions: dict[str, int] = field(default_factory=dict)
-    front: tuple[float, bytes] | None = None
+    front: tuple[float, float, bytes] | None = None
 
     def lacks(self, agent: str, track: Track) -> bool:
         """Whether a track is newer than what the neighbour knows."""

@@ -38,7 +38,8 @@ from quartier.problem import ConnectionTerms
 from quartier.quantities import Array
 
 GAIN = 1e-4
-"""A front is better only if its hypervolume gains this share: ends endless polishing."""
+"""A front is better only if its hypervolume gains this share, or, with no less of it, if what it
+would carry out is cheaper by this share: ends endless polishing."""
 WIDEST = 0.12
 """Width of what is called close to a target, as a share of the range, in the first decision: agents
 first move together, then get exact."""
@@ -253,7 +254,10 @@ class FrontMemory:
     def _joined(self, best: Front, *parts: Points | Front) -> Front:
         """The selection from all points if that gains enough, or else the best front as it is."""
         joined = self.judge.front(Points.of(*parts))
-        return joined if joined.worth < best.worth - GAIN else best
+        better = joined.worth < best.worth - GAIN
+        saved_eur = best.value - joined.value
+        cheaper = joined.worth <= best.worth and saved_eur > GAIN * max(1.0, abs(best.value))
+        return joined if better or cheaper else best
 
     # -- decide -------------------------------------------------------------------------------
     def decide(self) -> bool:

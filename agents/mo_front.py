@@ -115,7 +115,10 @@ class Judge:
         """Keep the best points: those that keep caps first, then as the goal has it."""
         fair = points.excess_kwh <= points.excess_kwh.min() + POWER_TOLERANCE_KW
         points = points.some(np.flatnonzero(fair))
-        kept = points.some(np.sort(self._kept(points.values)))
+        cheap = np.argsort(
+            points.cost_eur, kind="stable"
+        )  # of points that are equal, the first stays
+        kept = points.some(np.sort(cheap[self._kept(points.values[cheap])]))
         worth = CAP_FIRST * float(kept.excess_kwh.min()) + self._worth(kept.values)
         chosen = self._chosen(kept)
         return Front(

@@ -95,9 +95,9 @@ class Front(Candidate):
         return np.asarray(self.choices[0] >= 0)
 
     @cached_property
-    def key(self) -> tuple[float, bytes]:
+    def key(self) -> tuple[float, float, bytes]:
         """Order of fronts with choices of the same agents; equal only if all is the same."""
-        return self.worth, self.choices.tobytes()
+        return self.worth, self.value, self.choices.tobytes()
 
     @cached_property
     def references(self) -> frozenset[tuple[str, int]]:
