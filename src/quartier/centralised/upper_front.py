@@ -132,7 +132,10 @@ class UpperFront:
         free, found = np.full(3, np.inf), [self._known[0].values]
         for k in range(3):
             weights = np.where(np.arange(3) == k, 1.0, WEIGHT)
-            found.append(self._settle(weights, free))
+            try:
+                found.append(self._settle(weights, free))
+            except SolveFailed:
+                self._go_home()  # limits linearised far away left nothing; a range less is known
         ranges = np.ptp(np.array(found), axis=0)
         return np.where(ranges > LEAST_RANGE, ranges, 1.0)
 
@@ -168,6 +171,7 @@ class UpperFront:
             point, found, program = self._kept(weights, limits)
         except SolveFailed as failure:
             row.update(status=failure.status, wall_s=time.perf_counter() - began)
+            self._go_home()
             return None
         bound = Solver(problem, program.form()).solve().objective
         unit = weights[k]
@@ -214,6 +218,11 @@ class UpperFront:
             return
         self._grid.note(power_mw)
         self._grid.touch(power_mw)
+        self._grid.linearise(self._home)
+
+    def _go_home(self) -> None:
+        """Take the limits' rows at the game's solution again, where they are known to hold."""
+        self._home = self._game.power_mw
         self._grid.linearise(self._home)
 
     def _kept(self, weights: Array, limits: Array) -> tuple[UpperPoint, Found, UpperProgram]:
