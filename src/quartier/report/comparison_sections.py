@@ -193,8 +193,7 @@ def _powers(plot: ComparisonPlot, place: str) -> dict[str, Any]:
     tables = {run: plot.power(run, place) for run in plot.runs}
     tables = {run: table for run, table in tables.items() if len(table)}
     times = pd.DatetimeIndex(sorted(set().union(*(table.index for table in tables.values()))))
-    groups = dict.fromkeys(str(group) for table in tables.values() for group in table)
-    order = [*(group for group in groups if group != changes.POINT), changes.POINT]
+    order = changes.differing(list(tables.values()))
     power = {
         run: style.single(table.reindex(columns=order, fill_value=0.0).reindex(times).to_numpy().T)
         for run, table in tables.items()

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from itertools import combinations
+
 import pandas as pd
 import plotly.graph_objects as go
 
@@ -50,11 +53,27 @@ def difference(
     title = f"Power in {neighbourhood}: {names[1]} minus {names[0]}"
     made = empty(title)
     change = less(second, first)
-    for trace in traces([str(group) for group in change], pd.DatetimeIndex(change.index)):
-        values = change[trace.name]
-        if trace.name == POINT or values.abs().max() > LEAST_KW:
-            made.add_trace(trace.update(y=values.to_numpy(float)))
+    for trace in traces(differing([first, second]), pd.DatetimeIndex(change.index)):
+        made.add_trace(trace.update(y=change[trace.name].to_numpy(float)))
     return made
+
+
+def differing(tables: Sequence[pd.DataFrame]) -> list[str]:
+    """Groups of units that do not do the same in all runs, and the connection point, last.
+
+    Parameters
+    ----------
+    tables
+        What :func:`power` returns, of every run.
+    """
+    changes = [less(second, first) for first, second in combinations(tables, 2)]
+    found = dict.fromkeys(
+        str(group)
+        for change in changes
+        for group in change
+        if group != POINT and change[group].abs().max() > LEAST_KW
+    )
+    return [*found, POINT]
 
 
 def less(second: pd.DataFrame, first: pd.DataFrame) -> pd.DataFrame:
