@@ -12,9 +12,11 @@ from quartier.errors import InputError
 from quartier.figures.compared import changes, costs, grids, panels, points
 from quartier.figures.grid import Grid
 from quartier.report.anew import report_anew
+from quartier.report.blocks import figures_of
 from quartier.report.compared_runs import differing, of_comparison, of_folders
-from quartier.report.comparison import write_comparison
+from quartier.report.comparison import comparison_page, write_comparison
 from quartier.report.comparison_kpis import same_span, verdict
+from quartier.report.thinning import MOST
 from quartier.results import ComparedRun, Comparison, Result, RunWriter
 from quartier.results.comparison import write_figures, write_manifest
 
@@ -46,11 +48,12 @@ def run(tmp_path):
     """Return a function that writes a run folder of a few steps."""
 
     def make(name="a", *, coordination="cohda", seed=1, minutes=15, status="complete", **more):
+        steps = more.pop("steps", 4)
         scenario = {
             "name": "x",
             "title": None,
             "neighbourhoods": {"nord": {"redispatch_price_eur_per_kwh": 0.2}},
-            "horizon": {"step_minutes": minutes, "steps": len(TIMES)},
+            "horizon": {"step_minutes": minutes, "steps": steps},
             "redispatch": {
                 "loading_tolerance_percent": 0.1,
                 "loss_price_eur_per_kwh": 0.06,
@@ -62,7 +65,7 @@ def run(tmp_path):
             **more.pop("scenario", {}),
         }
         start = more.get("start", START)
-        times = TIMES + (start - START)
+        times = pd.date_range(start, periods=steps, freq="15min")
         manifest = {
             "scenario": scenario,
             "coordination": coordination,
@@ -71,17 +74,18 @@ def run(tmp_path):
             "end": times[-1] + pd.Timedelta(minutes=minutes),
             "overrides": [],
             "versions": {"quartier": "1"},
-            "steps_expected": len(TIMES),
+            "steps_expected": steps,
             **more,
         }
         folder = tmp_path / name
         writer = RunWriter(folder, manifest)
-        power = np.arange(4.0) * (2 if coordination == "bilevel" else 1)
+        power = np.arange(float(steps)) % 4 * (2 if coordination == "bilevel" else 1)
         unit = {"time": times, "neighbourhood": "nord", "unit": "nord.pv", "kind": "pv"}
         writer.add("units", {**unit, "p_kw": power, "available_kw": power + 1.0})
         point = {"time": times, "name": "nord", "kind": "neighbourhood", "bus": 1}
         writer.add("connection_points", {**point, "p_kw": power})
-        loading = [50.0, 100.2, 80.0, 99.0]
+        loading = np.resize([50.0, 100.2, 80.0, 99.0], steps)
+        loading[-2] += 30.0
         writer.add("lines", {"time": times, "index": 0, "name": "ab", "loading_percent": loading})
         for bus in (0, 1):
             writer.add("buses", {"time": times, "bus": bus, "vm_pu": 1.0 + 0.01 * bus})
@@ -203,6 +207,21 @@ def test_a_place_that_cannot_be_made_is_said(run, tmp_path):
     (tmp_path / "file").write_text("")
     with pytest.raises(InputError, match="name another with --out"):
         report_anew([run("a")], tmp_path / "file" / "below")
+
+
+# -- long runs -----------------------------------------------------------------------------------
+def test_long_runs_show_the_same_steps_and_all_extremes_and_say_so(run):
+    folders = [run("a", steps=4000), run("b", coordination="bilevel", seed=2, steps=4000)]
+    page = comparison_page(of_folders(folders))
+    assert any("figures over time show" in text for text in page.warnings)
+    figures = {f.name: f.figure for section in page.sections for f in figures_of(section.blocks)}
+    heat = figures["congestion"].data[0]
+    assert MOST / 2 < len(heat.x) < 4000 / 2
+    assert np.isfinite(heat.z).all()
+    assert np.nanmax(heat.z, axis=1) == pytest.approx([110.0, 110.0])
+    assert page.model["difference"]["thinned"]
+    lost = next(t for t in figures["curtailment"].data if t.name == "sum")
+    assert list(lost.x) == pytest.approx([1.0, 1.0]), "sums count all steps"
 
 
 # -- warnings ------------------------------------------------------------------------------------

@@ -13,7 +13,7 @@ from quartier.report.comparison_sections import comparison_sections, difference_
 from quartier.report.page import write_page
 from quartier.report.remarks import remarks
 from quartier.report.run_report import REPORT
-from quartier.report.thinning import LEAST, MOST, shown_steps
+from quartier.report.thinning import MOST, shown_steps
 from quartier.results import Comparison, Result
 from quartier.results.comparison_plot import ComparisonPlot
 from quartier.results.plot import Plot
@@ -179,17 +179,18 @@ def _of_run(result: Result) -> list[str]:
 
 # -- long runs --------------------------------------------------------------------------------
 def _shown(compared: Compared) -> tuple[pd.DatetimeIndex | None, list[str]]:
-    """Steps that are shown: the same of all runs, with every run's extremes."""
-    most = max(LEAST, MOST // len(compared.results))
-    plots = {name: Plot(result) for name, result in compared.results.items()}
-    shown = {name: shown_steps(plot) for name, plot in plots.items()}
-    if all(one.times is None for one in shown.values()):
+    """Steps that are shown: the same of all runs, with every run's extremes.
+
+    More than on the page of a run: here nothing is drawn by element and step.
+    """
+    plots = [Plot(result) for result in compared.results.values()]
+    shown = [shown_steps(plot, MOST).times for plot in plots]
+    if all(times is None for times in shown):
         return None, []
     kept = pd.DatetimeIndex([], tz="UTC")
-    for plot in plots.values():
-        one = shown_steps(plot, most)
-        times = pd.DatetimeIndex(plot.table("lines")["time"].unique())
-        kept = kept.union(times if one.times is None else one.times)
+    for plot, times in zip(plots, shown, strict=True):
+        every = pd.DatetimeIndex(plot.table("lines")["time"].unique())
+        kept = kept.union(every if times is None else times)
     return kept, [
         f"The runs are long: figures over time show {len(kept):,} steps, evenly spread and with"
         " every run's highest loadings, voltages and powers. KPIs and sums count all steps."
