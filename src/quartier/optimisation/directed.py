@@ -204,8 +204,9 @@ class DirectedAssembly(Assembly):
         Set points twice as high make units start that would rather rest than run at little power.
         """
         wanted = evaluate(self.units, self._read(values), 0.0).command_kw
-        both = {name: np.array([command, 2 * command]) for name, command in wanted.items()}
-        done = Group(self.units, copies=2).run(both)
+        switched = [u for u in self.units if any(c.binary for c in KINDS[u.kind].controls)]
+        both = {u.name: np.array([wanted[u.name], 2 * wanted[u.name]]) for u in switched}
+        done = Group(switched, copies=2).run(both)
         return [self._pattern(done, k) for k in range(2)]
 
     def _pattern(self, done: Mapping[str, Mapping[str, Array]], k: int) -> Array:
