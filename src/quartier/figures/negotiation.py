@@ -14,6 +14,8 @@ OTHERS = " others together"
 BINS = 120
 """Most intervals of simulated time in which messages are counted."""
 
+CHOSEN = ("hexagram", "star", "star-diamond")
+"""Symbols of the chosen points of several methods."""
 OBJECTIVES = {
     "peak_import_kw": "peak import (kW)",
     "flexibility_kw": "flexibility (kW)",
@@ -150,7 +152,9 @@ def front(fronts: pd.DataFrame, neighbourhood: str) -> go.Figure:
     keys = ["gate", "method", "point", "chosen"]
     points = own.pivot_table(index=keys, columns="objective", values="value").reset_index()
     x, y = names[0], names[min(1, len(names) - 1)]
-    larger = f" (larger: more {OBJECTIVES.get(names[2], names[2])})" if len(names) > 2 else ""
+    larger = (
+        f"; larger markers: more {OBJECTIVES.get(names[2], names[2])}" if len(names) > 2 else ""
+    )
     made = style.figure(
         f"Front of {neighbourhood}{larger}",
         x=OBJECTIVES.get(x, x),
@@ -170,7 +174,7 @@ def front(fronts: pd.DataFrame, neighbourhood: str) -> go.Figure:
                 name=f"{of}, {method}, gate {gate}",
                 marker={
                     "size": (sizes[rows.index] + (8 if chosen else 0)).tolist(),
-                    "symbol": "star" if chosen else "circle-open",
+                    "symbol": CHOSEN[number % len(CHOSEN)] if chosen else "circle-open",
                     "color": style.VERMILION if chosen else style.look(number).colour,
                     "line": {"width": 2},
                 },

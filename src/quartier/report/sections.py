@@ -121,7 +121,9 @@ def negotiation_section(result: Result, plot: Plot) -> Section:
         blocks.append(block("messages", plot.messages))
         if "messages" in result.tables:
             blocks.append(block("message-times", plot.message_times))
-    lead = "Each point is a plan that is best for some weighing of the objectives."
+    lead = (
+        "Each point is a plan that no other one found beats in every objective; stars are chosen."
+    )
     blocks.append(by_neighbourhood(plot, "front", plot.front, lead))
     return Section("negotiation", "Negotiation", blocks)
 
