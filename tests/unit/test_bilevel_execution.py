@@ -9,7 +9,7 @@ from quartier.centralised.execution import Execution
 from quartier.centralised.game import Game
 from quartier.centralised.individual import Process
 from quartier.centralised.leader import Leader
-from quartier.centralised.network import converge, outcome_mw
+from quartier.centralised.network import SOLVED, converge, outcome_mw
 from quartier.centralised.search import Search
 from quartier.coordination import Cap
 from quartier.instance import build
@@ -91,3 +91,19 @@ def test_a_cap_that_is_broken_widens_where_it_is_broken_and_the_grid_bears_it():
     np.testing.assert_array_equal(widened[kept], 0.0)
     assert (widened[~kept] < 0).all()
     assert own.unkept_kw() <= KEPT_KW
+
+
+def test_answers_to_wider_caps_than_those_of_redispatch_are_executed_as_judged():
+    noon = ["horizon.start=2016-07-25T10:00+01:00", "horizon.steps=8"]
+    instance = build(load("fliegerhorst", noon))
+    process = Process(instance.problem(0, 0, instance.initial_state()))
+    process.run()
+    game = Game(process, np.random.default_rng(1))
+    game.solve()
+    done = Execution(game)
+    for k, (_, own) in enumerate(process.own.items()):
+        planned_kw = np.sum([plan.p_kw for _, plan in own.unit_plans()], axis=0)
+        assert planned_kw == pytest.approx(1000 * done.power_mw[:, k])
+    assert game.grid.worst(game.grid.solve(done.power_mw)) <= SOLVED
+    (bound,) = [row["bound"] for row in game.rows if row["problem"] == "bound"]
+    assert done.chosen.cost_eur >= bound

@@ -53,14 +53,24 @@ class SelfOptimiser:
         return self.history[-1][1]
 
     def answer(self, number: int, cap: Cap) -> Array:
-        """Power under a cap of round ``number``; what fits already stays, shape ``(T,)``."""
-        own = self.problem.terms
+        """Power under a cap of round ``number``, shape ``(T,)``; what is still the optimum stays."""
+        own, before = self.problem.terms, self.terms
         self.terms = under_cap(own, cap.p_max_kw, cap.p_min_kw)
-        limits = Cap(self.terms.p_max_kw, self.terms.p_min_kw)
-        if not is_kept(self.solution.p_kw, limits, POWER_TOLERANCE_KW):
+        if not self._stays(before):
             self._model.update(self.terms)
             self.history.append((number, self._model.solve()))
         return self.solution.p_kw
+
+    def _stays(self, before: ConnectionTerms) -> bool:
+        """Whether the solution fits, and no cap that held it before has become wider."""
+        p_kw, now = self.solution.p_kw, self.terms
+        held_up = p_kw >= before.p_max_kw - POWER_TOLERANCE_KW
+        held_down = p_kw <= before.p_min_kw + POWER_TOLERANCE_KW
+        freed = (held_up & (now.p_max_kw > before.p_max_kw + POWER_TOLERANCE_KW)) | (
+            held_down & (now.p_min_kw < before.p_min_kw - POWER_TOLERANCE_KW)
+        )
+        limits = Cap(now.p_max_kw, now.p_min_kw)
+        return is_kept(p_kw, limits, POWER_TOLERANCE_KW) and not freed.any()
 
     def offer(self, asset: Asset) -> Offer:
         """The schedule without caps, and what could be done besides in any single step."""
