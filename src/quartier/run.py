@@ -15,7 +15,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from quartier import kpi
-from quartier.coordination import resolve
+from quartier.coordination import COORDINATIONS, resolve
 from quartier.errors import InputError, QuartierError, RunFailed
 from quartier.fingerprint import identity
 from quartier.grid.recycled import RecycledPowerFlow
@@ -257,6 +257,8 @@ def earlier_baseline(loaded: LoadedScenario) -> Result | None:
         If it is neither, or a run that this one cannot be compared with.
     """
     name = loaded.scenario.baseline
+    if name in COORDINATIONS:  # even if a folder beside it is called so
+        return None
     folder = loaded.folder / name
     if not (folder / "manifest.json").exists():
         folder = Path(name)

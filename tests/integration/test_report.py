@@ -143,6 +143,22 @@ def test_figure_that_does_not_apply_says_why(run_of):
         plot.loading_map("1999-01-01")
 
 
+def test_fronts_of_neighbourhood_and_grid_operator_are_drawn(tmp_path):
+    noon = ("horizon.start=2016-07-25T10:00+01:00", "horizon.steps=8", "record.fronts=true")
+    result = quartier.run(
+        "fliegerhorst", coordination="bilevel", overrides=noon, out=tmp_path / "r"
+    )
+    fronts = result.table("fronts")
+    for whose, first in (("fliegerhorst", "peak_import_kw"), ("grid", "redispatch_cost_eur")):
+        drawn = result.plot.front(whose)
+        own = fronts[(fronts["neighbourhood"] == whose) & (fronts["objective"] == first)]
+        assert sorted(x for trace in drawn.data for x in trace.x) == sorted(own["value"])
+    page = (result.dir / "report.html").read_text(encoding="utf-8")
+    assert "What the grid operator trades off" in page
+    with pytest.raises(InputError, match="no front 'nowhere'; there are: fliegerhorst, grid"):
+        result.plot.front("nowhere")
+
+
 def test_map_at_a_time_of_ones_own(run_of):
     result = run_of("max-feed-in", "uncontrolled")
     figure = result.plot.loading_map("2016-07-25 10:00")

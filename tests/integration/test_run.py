@@ -11,6 +11,8 @@ import pytest
 
 import quartier
 from quartier.results import Result
+from quartier.run import earlier_baseline
+from quartier.scenario.load import load
 
 SHORT = ("horizon.steps=8",)
 """Two hours are enough for all that does not depend on the day."""
@@ -230,6 +232,14 @@ def test_baseline_can_be_an_earlier_run(uncontrolled):
     assert result.manifest["baseline"] == str(uncontrolled.dir.resolve())
     assert not (result.dir / "baseline").exists()
     assert result.kpis.notna()["export_avoidance[fliegerhorst]"]
+
+
+def test_a_folder_called_like_a_mechanism_is_no_baseline(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    quick = ("horizon.steps=1",)
+    quartier.run("fliegerhorst", coordination="uncontrolled", overrides=quick, out="uncontrolled")
+    loaded = load("fliegerhorst")  # its baseline is uncontrolled, over another horizon
+    assert earlier_baseline(loaded) is None
 
 
 def test_a_baseline_of_another_horizon_is_refused(uncontrolled):

@@ -53,7 +53,7 @@ class SelfOptimiser:
         return self.history[-1][1]
 
     def answer(self, number: int, cap: Cap) -> Array:
-        """Power under a cap of round ``number``, shape ``(T,)``; what is still the optimum stays."""
+        """Power under a cap of round ``number``, shape ``(T,)``; what is still optimal stays."""
         own, before = self.problem.terms, self.terms
         self.terms = under_cap(own, cap.p_max_kw, cap.p_min_kw)
         if not self._stays(before):

@@ -20,6 +20,9 @@ OBJECTIVES = {
     "peak_import_kw": "peak import (kW)",
     "flexibility_kw": "flexibility (kW)",
     "co2_kg": "CO2 (kg)",
+    "redispatch_cost_eur": "redispatch cost (EUR)",
+    "losses_kwh": "grid losses (kWh)",
+    "co2_slack_kg": "CO2 of imports (kg)",
 }
 
 

@@ -110,9 +110,10 @@ def redispatch_cost(run: RunData) -> float:
     """U3: what redispatch costs the DSO in EUR (M4; seed 001 eq. 4-5, corrected).
 
     Renewable energy lost and conventional power lowered while P_set binds, at the asset's price
-    (what an owner curtails for its own sake, as at negative prices, is no redispatch); reduction of load against the fixed offer
-    p_off under a cap on consumption, at its own price. Energy that a cap drives into a store is not
-    lost and costs nothing, unlike in the paper, whose (offered - p) charges it.
+    (what an owner curtails for its own sake, as at negative prices, is no redispatch); reduction of
+    load against the fixed offer p_off under a cap on consumption, at its own price. Energy that a
+    cap drives into a store is not lost and costs nothing, unlike in the paper, whose (offered - p)
+    charges it.
     """
     return (_lost_cost(run) + _raised_cost(run)) * run.dt_h
 

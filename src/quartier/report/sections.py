@@ -11,7 +11,7 @@ from quartier.errors import InputError
 from quartier.report.blocks import Block, Choice, Custom, Figure, Note, Section, Table
 from quartier.report.kpis import kpi_blocks
 from quartier.results import Result
-from quartier.results.plot import WITHOUT, Plot
+from quartier.results.plot import OPERATOR, WITHOUT, Plot
 
 
 def run_sections(result: Result, plot: Plot, explorer: Custom | None) -> Iterator[Section]:
@@ -23,7 +23,7 @@ def run_sections(result: Result, plot: Plot, explorer: Custom | None) -> Iterato
     yield stores_section(plot)
     yield ev_section(plot)
     yield negotiation_section(result, plot)
-    yield optimisers_section(result)
+    yield optimisers_section(result, plot)
     yield costs_section(result, plot)
     yield about_section(result)
 
@@ -128,11 +128,15 @@ def negotiation_section(result: Result, plot: Plot) -> Section:
     return Section("negotiation", "Negotiation", blocks)
 
 
-def optimisers_section(result: Result) -> Section:
-    """What solvers said."""
+def optimisers_section(result: Result, plot: Plot) -> Section:
+    """What solvers said, and what the grid operator trades off."""
     if "solves" not in result.tables:
         return Section("solves-part", "Optimisers", [Note(_why(WITHOUT["solves"]))])
-    return Section("solves-part", "Optimisers", [_table(result, "solves", "Problems solved")])
+    blocks: list[Block] = [_table(result, "solves", "Problems solved")]
+    if "fronts" in result.tables and OPERATOR in set(plot.table("fronts")["neighbourhood"]):
+        lead = "What the grid operator trades off; the star is what it chose."
+        blocks.append(block("front-grid", lambda: plot.front(OPERATOR), lead))
+    return Section("solves-part", "Optimisers", blocks)
 
 
 def costs_section(result: Result, plot: Plot) -> Section:

@@ -30,11 +30,14 @@ if TYPE_CHECKING:
 NEAR_PERCENT = 99.0
 """Loading in percent of its limit from which a line counts as near it."""
 
+OPERATOR = "grid"
+"""Whose front that of the DSO is, in the table ``fronts``."""
+
 Name = TypeVar("Name", str, int)
 
 WITHOUT = {
     "messages": "messages were not recorded; run with --set record.messages=true",
-    "fronts": "no front was computed; run individual, central or bilevel"
+    "fronts": "no front was computed; run mo-cohda; or individual, central or bilevel"
     " with --set record.fronts=true",
     "traces": "nobody negotiated in this run",
     "redispatch": "no P_set was set in this run",
@@ -196,11 +199,11 @@ class Plot:
         return negotiation.message_times(self.table("messages"))
 
     def front(self, neighbourhood: str | None = None) -> go.Figure:
-        """What a neighbourhood trades off, with the point that was chosen."""
-        name = self._neighbourhood(neighbourhood)
+        """What a neighbourhood, or the DSO (``"grid"``), trades off, with the point chosen."""
         fronts = self.table("fronts")
-        _check(name, fronts["neighbourhood"].unique(), "front")
-        return negotiation.front(fronts, name)
+        names = list(fronts["neighbourhood"].unique())
+        name = self._neighbourhood(None) if neighbourhood is None else neighbourhood
+        return negotiation.front(fronts, _check(name, names, "front"))
 
     # -- all ------------------------------------------------------------------------------------
     def costs(self) -> go.Figure:

@@ -24,7 +24,7 @@ class ConventionalParameters(UnitParameters):
 
 
 class Conventional(CurtailableKind):
-    """Feeds in what it offers, or less. Its reduction costs redispatch, but is no renewable loss."""
+    """Feeds in what it offers, or less: a reduction costs redispatch, but loses nothing renewable."""
 
     Parameters = ConventionalParameters
 
