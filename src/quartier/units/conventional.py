@@ -24,7 +24,7 @@ class ConventionalParameters(UnitParameters):
 
 
 class Conventional(CurtailableKind):
-    """Feeds in what it offers, or less: a reduction costs redispatch, but loses nothing renewable."""
+    """Feeds in what it offers, or less; its reduction loses no renewable energy, but costs."""
 
     Parameters = ConventionalParameters
 
