@@ -108,6 +108,15 @@ def test_element_over_time_has_its_own_limit(grid, lines):
     assert [list(t.y) for t in drawn.data] == [[49.0, 60.0], [50.0, 50.0]]
 
 
+def test_limits_of_a_voltage_are_told_apart_on_an_axis_that_need_not_reach_zero(grid):
+    drawn = limits.element(grid, table("bus", vm_pu=[[1.0, 1.05], [0.92, 0.91]]), "bus", 0)
+    _, upper, lower = drawn.data
+    assert (upper.name, lower.name) == ("upper limit", "lower limit")
+    assert upper.line.dash != lower.line.dash
+    assert upper.line.color != lower.line.color
+    assert drawn.layout.yaxis.rangemode == "normal"
+
+
 CAPS = pd.DataFrame(
     {
         "time": [TIMES[0], TIMES[0], TIMES[1], TIMES[1]],

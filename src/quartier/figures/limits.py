@@ -38,7 +38,7 @@ def element(grid: Grid, table: pd.DataFrame, kind: str, index: int) -> go.Figure
     values = {name: (rows[column].to_numpy(float), style.SERIES["executed"])}
     for limit in ("vm_max_pu", "vm_min_pu") if is_bus else ("limit_percent",):
         at = np.full(len(times), float(elements.at[index, limit]))
-        values[_LIMITS[limit]] = (at, style.SERIES["cap"])
+        values[_LIMITS[limit]] = (at, LIMIT_LOOKS[_LIMITS[limit]])
     for series, (of_series, chosen) in values.items():
         line = {**style.line(chosen), "shape": "hv"}
         made.add_trace(go.Scatter(x=times, y=of_series, name=series, mode="lines", line=line))
@@ -48,6 +48,12 @@ def element(grid: Grid, table: pd.DataFrame, kind: str, index: int) -> go.Figure
 
 
 _LIMITS = {"vm_max_pu": "upper limit", "vm_min_pu": "lower limit", "limit_percent": "limit"}
+LIMIT_LOOKS = {
+    "limit": style.SERIES["cap"],
+    "upper limit": style.SERIES["cap"],
+    "lower limit": style.SERIES["floor"],
+}
+"""Look by name of a limit."""
 
 
 def voltages(grid: Grid, buses: pd.DataFrame) -> go.Figure:

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from quartier.errors import InputError
-from quartier.figures import grid, redispatch, schedules, style
+from quartier.figures import grid, limits, redispatch, schedules, style
 from quartier.figures.frames import group_name, wide
 from quartier.report.blocks import Custom, Figure
 from quartier.results.plot import Plot
@@ -58,14 +58,15 @@ def _assets(plot: Plot) -> list[str]:
 
 def _model(plot: Plot) -> dict[str, Any]:
     tables = plot.table("lines"), plot.table("transformers")
-    matrix, limits = grid.loadings(plot.grid, *tables)
-    order = grid.by_highest(matrix, limits)
+    matrix, highest = grid.loadings(plot.grid, *tables)
+    order = grid.by_highest(matrix, highest)
     buses = plot.grid.buses
     voltage = wide(plot.table("buses"), "bus", "vm_pu").reindex(columns=buses.index)
     x, y = grid.ends(plot.grid, plot.grid.lines)
     return {
         "times": style.utc(pd.DatetimeIndex(matrix.index)),
-        "elements": {"labels": list(order), "limits": limits[order].tolist()},
+        "elements": {"labels": list(order), "limits": highest[order].tolist()},
+        "limit_lines": {name: style.line(look) for name, look in limits.LIMIT_LOOKS.items()},
         "loading": style.single(matrix[order].to_numpy().T),
         "buses": {
             "labels": [f"bus {bus}" for bus in buses.index],

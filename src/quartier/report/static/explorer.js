@@ -171,10 +171,11 @@
     const spec = figures.spec("element");
     const values = isBus(label) ? model.voltage[busOf.get(label)] : model.loading[elementOf.get(label)];
     const [first, template] = [spec.data[0], spec.data[1]];
-    const series = Object.entries(limits(label)).map(([name, limit]) => ({ ...template, x: model.times, y: model.times.map(() => limit), name }));
+    const series = Object.entries(limits(label)).map(([name, limit]) => ({ ...template, x: model.times, y: model.times.map(() => limit), name, line: { ...template.line, ...model.limit_lines[name] } }));
     spec.data = [{ ...first, x: model.times, y: values, name: title(label) }, ...series];
     spec.layout = { ...spec.layout, meta: { ...spec.layout.meta, unit: unitOf(label) } };
-    spec.layout.yaxis = { ...spec.layout.yaxis, title: { text: isBus(label) ? "voltage (pu)" : "loading (%)" } };
+    const rangemode = isBus(label) ? "normal" : "tozero";
+    spec.layout.yaxis = { ...spec.layout.yaxis, rangemode, zeroline: !isBus(label), title: { text: isBus(label) ? "voltage (pu)" : "loading (%)" } };
     id("element-title").textContent = `${isBus(label) ? "Voltage" : "Loading"} of ${title(label)}`;
     if (figure.dataset.drawn) {
       figures.redraw(figure);
