@@ -23,7 +23,7 @@ def generated() -> str:
 
 
 def _entry(kpi: Kpi) -> str:
-    unit = "a number or a share" if kpi.unit == "1" else f"in {kpi.unit}"
+    unit = {"1": "a share", "count": "a number"}.get(kpi.unit, f"in {kpi.unit}")
     text = markdown(inspect.cleandoc(kpi.definition)).replace("#{", "\\#{")
     name = f"{kpi.name}[...]" if "Groups" in str(kpi.value.__annotations__["return"]) else kpi.name
     return f"### `{name}`\n\n**{kpi.label}**, {unit}.\n\n{text}\n"

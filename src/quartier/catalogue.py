@@ -43,7 +43,7 @@ def kpis() -> Rows:
     from quartier.kpi import KPIS
 
     for name, kpi in {kpi.name: kpi for kpi in KPIS}.items():
-        unit = "" if kpi.unit == "1" else f" in {kpi.unit}"
+        unit = {"1": ", a share", "count": ""}.get(kpi.unit, f" in {kpi.unit}")
         yield name, f"{kpi.label}{unit}"
 
 

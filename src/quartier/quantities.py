@@ -95,3 +95,11 @@ class Horizon:
         """Return the part of ``steps`` intervals that begins with interval ``first``."""
         steps = min(steps, self.steps - first)
         return Horizon(self.start + first * self.step, steps, self.dt_h)
+
+
+def shown_unit(unit: str) -> str:
+    """Unit as readers see it: a share is called so, and a count needs none.
+
+    A lone ``1`` reads like a value, and a bare 1 for "all of it" like a count.
+    """
+    return {"1": "share", "count": ""}.get(unit, unit)

@@ -13,6 +13,7 @@ import typer
 from quartier import progress
 from quartier.cancelling import CancellableProgress, Cancellation
 from quartier.errors import InputError, QuartierError
+from quartier.quantities import shown_unit
 from quartier.scoreboard import figure
 
 if TYPE_CHECKING:
@@ -41,7 +42,7 @@ def print_kpis(result: Result) -> None:
     table = new_table("KPI", "value", "unit", *(["meaning"] if console.width >= WIDE else []))
     table.columns[1].justify = "right"
     for name, row in result.kpi_table.astype(object).iterrows():
-        unit = "" if row["unit"] == "1" else row["unit"]  # a lone 1 reads like a value
+        unit = shown_unit(row["unit"])
         cells = (str(name), figure(float(row["value"])), unit, row["label"])
         table.add_row(*cells[: len(table.columns)])
     console.print(table)

@@ -37,7 +37,11 @@ def ends(monkeypatch, tmp_path):
             if isinstance(status, BaseException):
                 raise status
             writer = RunWriter(tmp_path / "run", {})
-            kpis = {"losses": (12.3456, "MWh"), "redispatch_calls": (float("nan"), "1")}
+            kpis = {
+                "losses": (12.3456, "MWh"),
+                "redispatch_calls": (float("nan"), "count"),
+                "agreement": (1.0, "1"),
+            }
             writer.write_kpis(
                 {n: {"value": v, "unit": u, "label": n.title()} for n, (v, u) in kpis.items()}
             )
@@ -57,6 +61,7 @@ def test_complete_run_prints_kpis_and_the_folder(invoke, ends, tmp_path):
     rows = [line.split() for line in answer.stdout.splitlines()]
     assert ["losses", "12.35", "MWh", "Losses"] in rows
     assert ["redispatch_calls", "–", "Redispatch_Calls"] in rows
+    assert ["agreement", "1", "share", "Agreement"] in rows
     assert f"Run folder: {tmp_path / 'run'}" in answer.stdout
     assert answer.stderr == ""
 

@@ -39,7 +39,7 @@ class Kpi:
 
 KPIS: tuple[Kpi, ...] = (
     # Congestion
-    Kpi("overloads", "Overloads", "1", grid.overloads),
+    Kpi("overloads", "Overloads", "count", grid.overloads),
     Kpi("overload_energy", "Overload energy", "MWh", grid.overload_energy),
     Kpi("congestion_solved", "Overloads solved", "1", grid.congestion_solved),
     Kpi(
@@ -60,7 +60,7 @@ KPIS: tuple[Kpi, ...] = (
         "1",
         grid.congestion_solved_energy_vs_uncontrolled,
     ),
-    Kpi("voltage_violations", "Voltage violations", "1", grid.voltage_violations),
+    Kpi("voltage_violations", "Voltage violations", "count", grid.voltage_violations),
     Kpi("voltage_solved", "Voltage violations solved", "1", grid.voltage_solved),
     Kpi(
         "voltage_solved_vs_uncontrolled",
@@ -74,7 +74,7 @@ KPIS: tuple[Kpi, ...] = (
     ),
     Kpi("min_voltage", "Lowest voltage", "pu", grid.min_voltage),
     Kpi("max_voltage", "Highest voltage", "pu", grid.max_voltage),
-    Kpi("steps_not_converged", "Steps without power flow", "1", grid.steps_not_converged),
+    Kpi("steps_not_converged", "Steps without power flow", "count", grid.steps_not_converged),
     # Redispatch
     Kpi(
         "redispatch_activation_rate",
@@ -82,9 +82,9 @@ KPIS: tuple[Kpi, ...] = (
         "1",
         redispatch.redispatch_activation_rate,
     ),
-    Kpi("redispatch_calls", "Redispatch calls", "1", redispatch.redispatch_calls),
+    Kpi("redispatch_calls", "Redispatch calls", "count", redispatch.redispatch_calls),
     Kpi("redispatch_energy", "Redispatch energy", "MWh", redispatch.redispatch_energy),
-    Kpi("cap_violations", "P_set not kept", "1", redispatch.cap_violations),
+    Kpi("cap_violations", "P_set not kept", "count", redispatch.cap_violations),
     Kpi("cap_violation_energy", "Energy beyond P_set", "kWh", redispatch.cap_violation_energy),
     Kpi("curtailed_energy", "Renewable energy curtailed", "MWh", redispatch.curtailed_energy),
     Kpi("curtailment_degree", "Degree of curtailment", "1", redispatch.curtailment_degree),
@@ -136,9 +136,9 @@ KPIS: tuple[Kpi, ...] = (
     Kpi("peak", "Peak import", "kW", neighbourhood.peak_import),
     Kpi("peak_export", "Peak export", "kW", neighbourhood.peak_export),
     # Process
-    Kpi("negotiations", "Negotiations", "1", process.negotiations),
-    Kpi("negotiation_agents", "Agents in a negotiation", "1", process.negotiation_agents),
-    Kpi("negotiation_messages", "Messages", "1", process.negotiation_messages),
+    Kpi("negotiations", "Negotiations", "count", process.negotiations),
+    Kpi("negotiation_agents", "Agents in a negotiation", "count", process.negotiation_agents),
+    Kpi("negotiation_messages", "Messages", "count", process.negotiation_messages),
     Kpi("negotiation_bytes", "Size of messages", "B", process.negotiation_bytes),
     Kpi(
         "negotiation_sim_time", "Simulated time of negotiations", "s", process.negotiation_sim_time

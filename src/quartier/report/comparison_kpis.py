@@ -8,9 +8,10 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 
+from quartier.quantities import shown_unit
 from quartier.report.blocks import Block, Custom, Table
 from quartier.report.compared_runs import Compared
-from quartier.report.kpis import definition, shown_unit
+from quartier.report.kpis import definition
 from quartier.scoreboard import (
     NOTHING,
     Cell,

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from quartier.kpi import KPIS
+from quartier.quantities import shown_unit
 from quartier.report.blocks import Block, Custom, Note, Table
 from quartier.results import Result
 
@@ -86,11 +87,6 @@ def kpi_table(table: pd.DataFrame) -> Table:
 def definition(name: str) -> str:
     """Definition of a KPI, also of a figure by group: ``import[nord]``."""
     return DEFINITIONS.get(name.split("[", maxsplit=1)[0], "")
-
-
-def shown_unit(unit: str) -> str:
-    """Unit as readers see it: nothing for counts and shares."""
-    return "" if unit == "1" else unit
 
 
 def _tiles(table: pd.DataFrame, names: tuple[str, ...]) -> list[Tile]:

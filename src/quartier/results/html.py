@@ -6,6 +6,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from quartier.errors import InputError
+from quartier.quantities import shown_unit
 from quartier.results.numbers import text
 
 if TYPE_CHECKING:
@@ -48,12 +49,8 @@ def _table(result: Result) -> str:
     rows = [
         f"<tr><th scope='row' style='text-align:left'>{escape(str(row['label']))}</th>"
         f"<td style='text-align:right'>{text(row['value'])}</td>"
-        f"<td style='text-align:left'>{escape(_unit(str(row['unit'])))}</td></tr>"
+        f"<td style='text-align:left'>{escape(shown_unit(str(row['unit'])))}</td></tr>"
         for row in shown.to_dict("records")
     ]
     more = f"<caption>{len(kpis)} KPIs in <code>result.kpis</code></caption>"
     return f"<table>{more}<tbody>{''.join(rows)}</tbody></table>"
-
-
-def _unit(unit: str) -> str:
-    return "" if unit == "1" else unit
