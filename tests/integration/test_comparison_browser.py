@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 import quartier
 from quartier.cli import app
 from quartier.comparison_table import print_comparison
+from quartier.figures import groups
 from quartier.figures.frames import group_name
 from quartier.scoreboard import keeping_limits
 
@@ -265,8 +266,11 @@ def difference_is_right(seen, compared, first, second):
     change = power(compared.result(second)) - power(compared.result(first))
     drawn = {trace["name"]: trace for trace in seen.traces("difference")}
     differing = change.columns[change.abs().max() > 0.05]
-    assert set(drawn) == {*differing, "connection point"}
-    for name, trace in drawn.items():
+    labels = groups.labels(groups.kinds(compared.result(first).table("units"), PLACE))
+    labels["connection point"] = "connection point"
+    assert set(drawn) == {labels[name] for name in {*differing, "connection point"}}
+    for name in {*differing, "connection point"}:
+        trace = drawn[labels[name]]
         np.testing.assert_allclose(numbers(trace["y"]), change[name], atol=1e-3)
         assert trace["x"] == iso(change.index)
     title = seen.page.locator("#difference-title").inner_text()

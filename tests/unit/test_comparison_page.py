@@ -307,12 +307,14 @@ def test_difference_leaves_out_steps_of_one_and_units_without_change():
     second = pd.DataFrame(
         {"pv": [1.5, 3.0], "load": -2.0, "chp": 4.0, changes.POINT: [3.5, 5.0]}, TIMES[1:3]
     )
-    drawn = {t.name: t for t in changes.difference(first, second, ("A", "B"), "nord").data}
-    assert set(drawn) == {"pv", "chp", changes.POINT}
-    assert list(drawn["pv"].y) == [0.5]
-    assert list(drawn["chp"].y) == [4.0]
+    kinds = {"pv": "pv", "load": "household", "chp": "chp"}
+    figure = changes.difference(first, second, ("A", "B"), "nord", kinds)
+    drawn = {t.name: t for t in figure.data}
+    assert set(drawn) == {"PV", "CHP", changes.POINT}
+    assert list(drawn["PV"].y) == [0.5]
+    assert list(drawn["CHP"].y) == [4.0]
     assert list(drawn[changes.POINT].y) == [4.5]
-    assert drawn["pv"].x == ("2016-07-25T00:15:00",)
+    assert drawn["PV"].x == ("2016-07-25T00:15:00",)
 
 
 def test_time_in_which_no_run_has_a_step_is_left_out():

@@ -10,6 +10,7 @@ from quartier.figures import (
     costs,
     ev_stays,
     grid_map,
+    groups,
     heat_map,
     limits,
     negotiation,
@@ -18,8 +19,10 @@ from quartier.figures import (
     storage,
     style,
 )
+from quartier.figures.compared import changes
 from quartier.figures.frames import group_name
 from quartier.figures.grid import Grid, beyond_band, by_highest, loadings
+from quartier.units import KINDS
 
 TIMES = pd.date_range("2016-07-25T00:00Z", periods=2, freq="15min")
 
@@ -166,12 +169,12 @@ def test_change_of_plan_is_what_is_handed_out_less_what_was_offered():
     )
     units = pd.DataFrame(
         {"time": [TIMES[0], TIMES[0], TIMES[1]], "unit": ["nord.b-1", "nord.b-2", "nord.b-1"]}
-    ).assign(neighbourhood="nord", planned_kw=[2.0, 1.0, 7.0])
+    ).assign(neighbourhood="nord", kind="battery", planned_kw=[2.0, 1.0, 7.0])
     change = schedules.plan_change(table, units, "nord")
     assert change.loc[(TIMES[0], "nord.b")].tolist() == [6.0, 3.0, -3.0]
     assert change.loc[(TIMES[1], "nord.b")].tolist() == [7.0, 7.0, 0.0]
     drawn = schedules.reaction(table, units, "nord").data
-    assert [(t.name, list(t.y)) for t in drawn] == [("b", [-3.0, 0.0])]
+    assert [(t.name, list(t.y)) for t in drawn] == [("Battery", [-3.0, 0.0])]
 
 
 def test_units_of_a_group_have_one_name():
@@ -254,6 +257,44 @@ def test_neighbouring_looks_differ_without_their_colour():
         assert one.dash != other.dash
         assert one.symbol != other.symbol
     assert len({(look.colour, look.pattern) for look in looks}) == len(looks)
+
+
+def test_every_kind_that_is_shipped_has_a_look_that_no_other_has():
+    assert set(KINDS) <= set(style.KINDS)
+    looks = [(look.colour, look.pattern) for _, look in style.KINDS.values()]
+    assert len(set(looks)) == len(looks)
+
+
+def test_groups_look_like_their_kind_and_those_of_one_kind_differ():
+    kinds = {"battery": "battery", "ev11": "ev_station", "ev22": "ev_station"}
+    looks = groups.looks(kinds)
+    assert looks["battery"] == style.KINDS["battery"][1]
+    assert looks["ev11"] == style.KINDS["ev_station"][1]
+    assert looks["ev22"].colour == looks["ev11"].colour
+    assert looks["ev22"].pattern != looks["ev11"].pattern
+    names = ["Battery", "Charging stations ev11", "Charging stations ev22"]
+    assert list(groups.labels(kinds).values()) == names
+
+
+def test_a_kind_looks_the_same_in_schedule_answer_difference_and_stores():
+    units = pd.DataFrame(
+        {"time": TIMES, "neighbourhood": "nord", "unit": "nord.b", "kind": "battery"}
+    ).assign(p_kw=1.0, planned_kw=2.0, energy_kwh=3.0, available_kw=np.nan)
+    powers = [pd.DataFrame({"b": [p, p], changes.POINT: p}, TIMES) for p in (0.0, 1.0)]
+    kinds = groups.kinds(units, "nord")
+    columns = ["offer_kw", "p_kw", "flex_up_kw", "flex_down_kw", "p_set_max_kw", "p_set_min_kw"]
+    points = pd.DataFrame({"time": TIMES, "name": "nord", **dict.fromkeys(columns, 0.0)})
+    planned = plans([(0, 0, 0, "nord.b", 5.0), (0, 0, 1, "nord.b", 5.0)])
+    drawn = [
+        schedules.schedule(units, points, "nord"),
+        schedules.reaction(planned, units, "nord"),
+        changes.difference(*powers, ("A", "B"), "nord", kinds),
+    ]
+    assert {figure.data[0].name for figure in drawn} == {"Battery"}
+    markers = [figure.data[0].marker for figure in drawn]
+    assert markers[0] == markers[1] == markers[2]
+    (line,) = storage.stores(units, "nord").data
+    assert line.line.color == markers[0].color
 
 
 def test_kinds_of_ones_own_get_looks_of_their_own():

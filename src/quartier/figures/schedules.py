@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 import plotly.graph_objects as go
 
-from quartier.figures import style
+from quartier.figures import groups, style
 from quartier.figures.frames import group_name
 
 POWER = "power (kW), fed in above 0"
@@ -23,20 +23,19 @@ def schedule(units: pd.DataFrame, points: pd.DataFrame, neighbourhood: str) -> g
     """
     made = style.figure(f"Schedule of {neighbourhood}", x="time (UTC)", y=POWER, unit="kW")
     made.update_layout(barmode="relative", bargap=0, hovermode="x unified", height=460)
-    own = units[(units["neighbourhood"] == neighbourhood)]
-    own = own[own.groupby("kind")["p_kw"].transform(lambda p: p.abs().max()) > 0]
-    add_stack(made, own)
+    add_stack(made, units[units["neighbourhood"] == neighbourhood])
     add_point(made, points[points["name"] == neighbourhood])
     return made
 
 
 def add_stack(made: go.Figure, units: pd.DataFrame) -> None:
     """Add the power of units by kind as stacked bars, each as wide as a step."""
+    looks = style.kind_looks(sorted(units["kind"].astype(str).unique()))
+    units = units[units.groupby("kind")["p_kw"].transform(lambda p: p.abs().max()) > 0]
     by_kind = units.groupby(["kind", "time"], sort=True)["p_kw"].sum()
     counts = units.groupby("kind")["unit"].nunique()
     order = [kind for kind in style.KINDS if kind in counts.index]
     order += [kind for kind in counts.index if kind not in style.KINDS]
-    looks = style.kind_looks(order)
     for kind in order:
         rows = by_kind.loc[kind]
         several = f" ({counts[kind]})" if counts[kind] > 1 else ""
@@ -158,9 +157,11 @@ def reaction(plans: pd.DataFrame, units: pd.DataFrame, neighbourhood: str) -> go
     made.update_layout(barmode="relative", bargap=0, hovermode="x unified")
     change = plan_change(plans, units, neighbourhood)["change_kw"].unstack("group")
     change = change.loc[:, change.abs().max() > 0.05]
-    for number, group in enumerate(change):
+    kind_of = groups.kinds(units, neighbourhood)
+    labels, looks = groups.labels(kind_of), groups.looks(kind_of)
+    for group in change:
         name = str(group).removeprefix(f"{neighbourhood}.")
-        made.add_trace(_bars(change[group], name, style.look(number)))
+        made.add_trace(_bars(change[group], labels[name], looks[name]))
     return made
 
 
@@ -186,5 +187,5 @@ def plan_change(plans: pd.DataFrame, units: pd.DataFrame, neighbourhood: str) ->
 
 
 def _by_group(rows: pd.DataFrame, column: str) -> pd.Series[float]:
-    groups = rows["unit"].map({unit: group_name(unit) for unit in rows["unit"].unique()})
-    return rows[column].groupby([rows["time"], groups.rename("group")]).sum()
+    group = rows["unit"].map({unit: group_name(unit) for unit in rows["unit"].unique()})
+    return rows[column].groupby([rows["time"], group.rename("group")]).sum()

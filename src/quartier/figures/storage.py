@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import pandas as pd
 import plotly.graph_objects as go
 
-from quartier.figures import style
+from quartier.figures import groups, style
 
 
 def stores(
@@ -30,9 +30,12 @@ def stores(
     )
     made.update_layout(hovermode="x unified")
     made.update_yaxes(rangemode="tozero")
-    for number, (unit, rows) in enumerate(of_neighbourhood(units, neighbourhood).groupby("unit")):
+    own = of_neighbourhood(units, neighbourhood)
+    kind_of = {unit: str(rows["kind"].iloc[0]) for unit, rows in own.groupby("unit")}
+    looks = groups.looks(kind_of)
+    for unit, rows in own.groupby("unit"):
         first = (start_kwh or {}).get(str(unit))
-        _add_store(made, str(unit).removeprefix(f"{neighbourhood}."), rows, first, number)
+        _add_store(made, str(unit).removeprefix(f"{neighbourhood}."), rows, first, looks[unit])
     return made
 
 
@@ -43,7 +46,7 @@ def of_neighbourhood(units: pd.DataFrame, neighbourhood: str) -> pd.DataFrame:
 
 
 def _add_store(
-    made: go.Figure, name: str, rows: pd.DataFrame, first: float | None, number: int
+    made: go.Figure, name: str, rows: pd.DataFrame, first: float | None, look: style.Look
 ) -> None:
     """Add a line through the energies at the ends of the steps, where ``energy_kwh`` holds."""
     step = pd.Timedelta(style.step_ms(rows["time"]), unit="ms")
@@ -56,7 +59,7 @@ def _add_store(
             y=energy,
             name=name,
             mode="lines",
-            line=style.line(number, 2.5),
+            line=style.line(look, 2.5),
             hovertemplate="%{y:.1f} kWh",
         )
     )

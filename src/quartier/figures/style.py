@@ -42,6 +42,7 @@ KINDS: dict[str, tuple[str, Look]] = {
     "pv": ("PV", Look(YELLOW, "", "dash", "star")),
     "wind": ("Wind", Look(SKY, "/", "dot", "triangle-up")),
     "plant": ("Plant", Look(BLACK, ".", "dashdot", "square")),
+    "conventional": ("Conventional plant", Look(VERMILION, "|", "longdashdot", "triangle-down")),
     "battery": ("Battery", Look(GREEN, "x", "solid", "diamond")),
     "chp": ("CHP", Look(VERMILION, "\\", "longdash", "cross")),
     "household": ("Households", Look(GREY, "", "solid", "circle")),

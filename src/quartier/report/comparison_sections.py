@@ -193,12 +193,12 @@ def _powers(plot: ComparisonPlot, place: str) -> dict[str, Any]:
     tables = {run: plot.power(run, place) for run in plot.runs}
     tables = {run: table for run, table in tables.items() if len(table)}
     times = pd.DatetimeIndex(sorted(set().union(*(table.index for table in tables.values()))))
-    order = changes.differing(list(tables.values()))
+    order, kind_of = changes.differing(list(tables.values())), plot.kinds(place)
     power = {
         run: style.single(table.reindex(columns=order, fill_value=0.0).reindex(times).to_numpy().T)
         for run, table in tables.items()
     }
-    series = [trace.to_plotly_json() for trace in changes.traces(order, times)]
+    series = [trace.to_plotly_json() for trace in changes.traces(order, times, kind_of)]
     return {"traces": series, "power": power}
 
 

@@ -10,6 +10,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from quartier.errors import InputError
+from quartier.figures import groups
 from quartier.figures.compared import changes, costs, grids, panels, points, stores
 from quartier.figures.grid import Grid
 from quartier.figures.storage import of_neighbourhood
@@ -187,7 +188,13 @@ class ComparisonPlot:
         for run in (first, second):
             _known(run, self.runs, "run")
         powers = self.power(first, name), self.power(second, name)
-        return self.over_time(changes.difference(*powers, (first, second), name))
+        kind_of = self.kinds(name)
+        return self.over_time(changes.difference(*powers, (first, second), name, kind_of))
+
+    def kinds(self, neighbourhood: str) -> dict[str, str]:
+        """Kind by group of units in any of the runs."""
+        tables = [plot.table("units") for plot in self.runs.values()]
+        return {k: v for table in tables for k, v in groups.kinds(table, neighbourhood).items()}
 
     def power(self, run: str, neighbourhood: str) -> pd.DataFrame:
         """Power in kW by time and group of units, and at the connection point."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from itertools import combinations
 
 import pandas as pd
 import plotly.graph_objects as go
 
-from quartier.figures import style
+from quartier.figures import groups, style
 from quartier.figures.frames import group_name
 
 LEAST_KW = 0.05
@@ -30,14 +30,18 @@ def power(units: pd.DataFrame, points: pd.DataFrame, neighbourhood: str) -> pd.D
     names = {
         unit: group_name(unit).removeprefix(f"{neighbourhood}.") for unit in own["unit"].unique()
     }
-    groups = own["unit"].map(names).rename("group")
-    table = own["p_kw"].groupby([own["time"], groups]).sum(min_count=1).unstack("group")
+    group = own["unit"].map(names).rename("group")
+    table = own["p_kw"].groupby([own["time"], group]).sum(min_count=1).unstack("group")
     at_point = points[points["name"] == neighbourhood].set_index("time")["p_kw"]
     return table.assign(**{POINT: at_point.reindex(table.index)})
 
 
 def difference(
-    first: pd.DataFrame, second: pd.DataFrame, names: tuple[str, str], neighbourhood: str
+    first: pd.DataFrame,
+    second: pd.DataFrame,
+    names: tuple[str, str],
+    neighbourhood: str,
+    kind_of: Mapping[str, str],
 ) -> go.Figure:
     """Power of units in a run less that in another, stacked, with that of the connection point.
 
@@ -49,12 +53,16 @@ def difference(
         Names of A and B.
     neighbourhood
         Its name.
+    kind_of
+        Kind by group of units, of both runs.
     """
     title = f"Power in {neighbourhood}: {names[1]} minus {names[0]}"
     made = empty(title)
     change = less(second, first)
-    for trace in traces(differing([first, second]), pd.DatetimeIndex(change.index)):
-        made.add_trace(trace.update(y=change[trace.name].to_numpy(float)))
+    order = differing([first, second])
+    drawn = traces(order, pd.DatetimeIndex(change.index), kind_of)
+    for group, trace in zip(order, drawn, strict=True):
+        made.add_trace(trace.update(y=change[group].to_numpy(float)))
     return made
 
 
@@ -92,14 +100,17 @@ def empty(title: str) -> go.Figure:
     return made
 
 
-def traces(groups: list[str], times: pd.DatetimeIndex) -> list[go.Bar | go.Scatter]:
-    """Series without values: bars a group of units, a line for the connection point."""
+def traces(
+    order: list[str], times: pd.DatetimeIndex, kind_of: Mapping[str, str]
+) -> list[go.Bar | go.Scatter]:
+    """Series without values: bars a group of units, a line for the connection point, the last."""
+    labels, looks = groups.labels(kind_of), groups.looks(kind_of)
     made: list[go.Bar | go.Scatter] = []
     common = {"x": style.utc(times), "hovertemplate": "%{y:.1f} kW"}
-    for number, group in enumerate(name for name in groups if name != POINT):
-        look = style.filled(style.look(number))
-        width = style.step_ms(times)
-        made.append(go.Bar(name=group, marker=look, offset=0, width=width, **common))
+    width = style.step_ms(times)
+    for group in (name for name in order if name != POINT):
+        look = style.filled(looks[group])
+        made.append(go.Bar(name=labels[group], marker=look, offset=0, width=width, **common))
     line = {**style.line(style.SERIES["executed"], 1.5), "shape": "hv"}
     made.append(go.Scatter(name=POINT, mode="lines", line=line, **common))
     return made
