@@ -11,6 +11,7 @@ import numpy as np
 import pandapower as pp
 import pytest
 
+from quartier import cache
 from quartier.errors import InputError
 from quartier.grid import simbench
 from quartier.grid.power_flow import BatchPowerFlow
@@ -319,3 +320,26 @@ def test_weights_that_would_sell_caps_are_refused(override, word):
     cheap = ["signals.export_eur_per_kwh=-0.6", override] if "import" in override else [override]
     with pytest.raises(InputError, match=word):
         build(load("fliegerhorst", cheap), 1)
+
+
+# -- the horizon ----------------------------------------------------------------------------------
+@pytest.mark.parametrize("change", ["horizon.steps=999999", "horizon.start=2019-07-01"])
+def test_a_horizon_beyond_the_profiles_is_told_before_data_are_prepared(
+    change, tmp_path, monkeypatch
+):
+    build(load("fliegerhorst", ["horizon.steps=2"]))  # SimBench's data are there from here on
+    known = list(cache.folder().glob("simbench*"))
+    monkeypatch.setenv("QUARTIER_CACHE_DIR", str(tmp_path))
+    for folder in known:
+        (tmp_path / folder.name).symlink_to(folder)
+    with pytest.raises(InputError) as caught:
+        build(load("fliegerhorst", [change, "neighbourhoods.fliegerhorst.bus=999"]))
+    horizon, bus = caught.value.problems
+    assert horizon.startswith("horizon: a SimBench profile (year 2016) covers")
+    assert bus.startswith("neighbourhoods.fliegerhorst.bus")
+    assert not list(tmp_path.glob("demandlib*"))
+
+
+def test_a_horizon_that_no_calendar_holds_is_told():
+    with pytest.raises(InputError, match="horizon: 1000000000 steps go beyond the year 9999"):
+        load("fliegerhorst", ["horizon.steps=1000000000"])

@@ -14,6 +14,7 @@ from quartier.grid.simbench import NEWEST_SCENARIO
 from quartier.quantities import Array, Horizon
 from quartier.scenario import checks
 from quartier.scenario.communication_checks import check_communication
+from quartier.scenario.coverage import covered, offhand
 from quartier.scenario.findings import Findings
 from quartier.scenario.grid_data import GridData, read_grid, simbench_scenario
 from quartier.scenario.members import Members
@@ -72,12 +73,16 @@ def assemble(
         Data is None if there is any problem.
     """
     findings = Findings()
-    horizon = scenario.horizon.horizon
     reader = _reader(scenario, folder, complete=complete)
+    horizon = covered(scenario, reader, findings)
     grid = read_grid(scenario, folder, horizon, reader, findings)
+    if findings.horizon_is_wrong and not reader.offhand:  # known from the user's own grid only
+        horizon = offhand(horizon, reader)
     buses = _buses(scenario, grid.network, findings) if grid else {}
     units = Members(scenario, folder, horizon, seed, reader, findings).units(buses)
     signals = dict(_signals(scenario, horizon, reader, findings))
+    if horizon.steps < scenario.horizon.steps:
+        signals = {}  # nothing can be said of all steps
     plants = grid.plants if grid else ()
     forecasts = dict(_forecasts(scenario, horizon, reader, findings, (*units, *plants)))
     checks.check(scenario, units, signals, findings, complete=complete)

@@ -15,6 +15,10 @@ class Findings:
 
     def __init__(self) -> None:
         self._problems: dict[str, None] = {}
+        self.horizon_is_wrong = False
+        """Whether a source does not cover the horizon."""
+        self.cover_is_known = False
+        """Whether all sources that do not cover the horizon are noted."""
 
     @property
     def problems(self) -> list[str]:
@@ -31,6 +35,9 @@ class Findings:
         try:
             yield
         except HorizonError as error:
+            self.horizon_is_wrong = True
+            if self.cover_is_known:
+                return
             self.add("horizon" if str(error).startswith(SIMBENCH) else path, str(error))
         except SeriesError as error:
             self.add(path, str(error))

@@ -6,7 +6,7 @@ The docstring under a field is its text in the JSON schema and in the reference 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal, TypeAlias
 from zoneinfo import ZoneInfo
 
@@ -100,6 +100,15 @@ class HorizonSettings(Frozen):
     """Number of intervals; 130 of 15 min are the 32.5 h of Redispatch 2.0 (seed 001)."""
     step_minutes: Literal[5, 10, 15, 30, 60] = 15
     """Length of an interval in minutes."""
+
+    @model_validator(mode="after")
+    def _ends(self) -> HorizonSettings:
+        try:
+            # with some days more, for any offset from UTC
+            self.start + timedelta(minutes=(self.steps + 1440) * self.step_minutes)
+        except OverflowError as error:
+            raise ValueError(f"{self.steps} steps go beyond the year 9999") from error
+        return self
 
     @property
     def horizon(self) -> Horizon:

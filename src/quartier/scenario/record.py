@@ -49,7 +49,7 @@ class Record:
         SeriesError
             If it does not cover the horizon, a value is missing, or the lengths do not fit.
         """
-        _check_cover(self, horizon, what)
+        self.check_cover(horizon, what)
         fine = _common_step(self.step_h, horizon.dt_h, what)
         first = round((horizon.start - self.start) / pd.Timedelta(hours=fine))
         parts = round(self.step_h / fine)
@@ -59,14 +59,20 @@ class Record:
         means = picked.reshape(horizon.steps, -1).mean(axis=1)
         return np.asarray(means, dtype=float)
 
+    def check_cover(self, horizon: Horizon, what: str) -> None:
+        """Check that it covers a horizon.
 
-def _check_cover(record: Record, horizon: Horizon, what: str) -> None:
-    if horizon.start < record.start or horizon.end > record.end:
-        raise HorizonError(
-            f"{what} covers {show_time(record.start)} to {show_time(record.end)}, but the horizon "
-            f"is {show_time(horizon.start)} to {show_time(horizon.end)}; move horizon.start or "
-            "shorten horizon.steps"
-        )
+        Raises
+        ------
+        HorizonError
+            If it does not.
+        """
+        if horizon.start < self.start or horizon.end > self.end:
+            raise HorizonError(
+                f"{what} covers {show_time(self.start)} to {show_time(self.end)}, but the horizon "
+                f"is {show_time(horizon.start)} to {show_time(horizon.end)}; move horizon.start or "
+                "shorten horizon.steps"
+            )
 
 
 def _common_step(ours_h: float, theirs_h: float, what: str) -> float:

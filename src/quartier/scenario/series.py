@@ -73,6 +73,8 @@ class SeriesReader:
         self.folder = folder
         self._scenario = simbench_scenario
         self._temperature = temperature
+        self.offhand = False
+        """Whether constants stand in for heat and weather, which are slow to prepare."""
         self._files: dict[str, CsvFile] = {}
         self._profiles: dict[str, Array] = {}
 
@@ -111,6 +113,22 @@ class SeriesReader:
         """Return a SimBench profile over a horizon, shape ``(T,)``."""
         return self._simbench(name).on(horizon, describe(name))
 
+    def check_cover(self, source: Source, horizon: Horizon) -> None:
+        """Check that a source covers a horizon; heat and weather cover every year.
+
+        Raises
+        ------
+        SeriesError
+            If it does not, or its file cannot be read.
+        """
+        if isinstance(source, CsvColumn):
+            self._csv(source).check_cover(horizon, describe(source))
+        elif ":" not in source:
+            simbench_year = np.empty(simbench.PROFILE_ROWS)
+            Record(simbench.PROFILE_START, simbench.PROFILE_STEP_H, simbench_year).check_cover(
+                horizon, SIMBENCH
+            )
+
     def price(self, price: Price, horizon: Horizon) -> Array:
         """Return a price in EUR/kWh over a horizon, shape ``(T,)``."""
         if isinstance(price, CsvColumn):
@@ -135,11 +153,17 @@ class SeriesReader:
             return self._csv(source), source.unit
         if source.startswith("bdew:"):
             kind, region = _parsed(source)
+            weather.check_heat_profile(kind, region)
+            if self.offhand:
+                return _constant(horizon), "1"
             return _over_years(
                 lambda year: weather.heat_profile(kind, region, year), horizon, LOCAL.key
             ), "1"
         if source.startswith("try:"):
             region = _number(source.partition(":")[2], source)
+            weather.check_region(region)
+            if self.offhand:
+                return _constant(horizon), "degC"
             return _over_years(
                 lambda year: weather.temperature(region, year), horizon, "Etc/GMT-1"
             ), "degC"
@@ -234,6 +258,11 @@ def _over_years(of_year: Callable[[int], Record], horizon: Horizon, zone: str) -
     records = [of_year(year) for year in range(first, last + 1)]
     values = np.concatenate([record.values for record in records])
     return Record(records[0].start, records[0].step_h, values)
+
+
+def _constant(horizon: Horizon) -> Record:
+    """Return what stands for heat and weather that are not needed."""
+    return Record(horizon.start, horizon.dt_h, np.ones(horizon.steps))
 
 
 def _parsed(source: str) -> tuple[str, int]:

@@ -40,7 +40,7 @@ def temperature(region: int, year: int) -> Record:
     SeriesError
         If there is no such region.
     """
-    _check_region(region)
+    check_region(region)
     name = f"{cache.key('demandlib')}/temperature-{region}-{year}.parquet"
     values = _cached_values(name, lambda: _read_temperature(region, year))
     return Record(pd.Timestamp(year, 1, 1, tz=_CET).tz_convert("UTC"), 1.0, values)
@@ -59,11 +59,7 @@ def heat_profile(kind: str, region: int, year: int) -> Record:
     SeriesError
         If there is no such profile or region.
     """
-    if kind not in HEAT_PROFILES:
-        raise SeriesError(
-            f"there is no heat profile bdew:{kind}; known: {', '.join(HEAT_PROFILES)}"
-        )
-    _check_region(region)
+    check_heat_profile(kind, region)
     name = f"{cache.key('demandlib')}/heat-{kind}-{region}-{year}.parquet"
     values = _cached_values(name, lambda: _make_heat_profile(kind, region, year))
     return Record(_new_year(year), 1.0, values)
@@ -73,7 +69,17 @@ def _new_year(year: int) -> pd.Timestamp:
     return pd.Timestamp(year, 1, 1, tz="Europe/Berlin").tz_convert("UTC")
 
 
-def _check_region(region: int) -> None:
+def check_heat_profile(kind: str, region: int) -> None:
+    """Raise SeriesError if there is no such heat profile or region."""
+    if kind not in HEAT_PROFILES:
+        raise SeriesError(
+            f"there is no heat profile bdew:{kind}; known: {', '.join(HEAT_PROFILES)}"
+        )
+    check_region(region)
+
+
+def check_region(region: int) -> None:
+    """Raise SeriesError if there is no test reference year of a region."""
     if region not in REGIONS:
         raise SeriesError(
             f"there is no test reference year of region {region}; regions are 1 to 15"

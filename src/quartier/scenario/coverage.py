@@ -1,0 +1,74 @@
+"""Whether data cover the horizon: asked first, since preparing data for it may take long."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from quartier.grid import simbench
+from quartier.quantities import Horizon
+from quartier.scenario.findings import Findings
+from quartier.scenario.models import Scenario
+from quartier.scenario.record import HorizonError, SeriesError
+from quartier.scenario.series import SeriesReader
+from quartier.units import KINDS
+from quartier.units.base import CsvColumn, Source, UnitParameters
+from quartier.units.kinds import is_own
+
+_ANY_SIMBENCH = "PV3"
+"""Every SimBench grid has profiles, and all of them cover the same year."""
+
+
+def covered(scenario: Scenario, reader: SeriesReader, findings: Findings) -> Horizon:
+    """Return the horizon to read data over.
+
+    If profiles or the user's own data do not cover the scenario's horizon, that is noted, and the
+    rest is checked over a year at most, with stand-ins for what is slow to prepare.
+    """
+    horizon = scenario.horizon.horizon
+    for path, source in _sources(scenario):
+        with findings.at(path):
+            try:
+                reader.check_cover(source, horizon)
+            except HorizonError:
+                raise
+            except SeriesError:
+                pass  # noted where it is read
+    if not findings.horizon_is_wrong:
+        return horizon
+    findings.cover_is_known = True
+    return offhand(horizon, reader)
+
+
+def offhand(horizon: Horizon, reader: SeriesReader) -> Horizon:
+    """Return a horizon over which the rest of a wrong scenario is quickly checked."""
+    reader.offhand = True
+    return replace(horizon, steps=min(horizon.steps, simbench.PROFILE_ROWS))
+
+
+def _sources(scenario: Scenario) -> Iterator[tuple[str, Source]]:
+    """Sources that the scenario names, by their path in the file."""
+    if scenario.grid.simbench is not None:
+        yield "grid", _ANY_SIMBENCH
+    for name, column in scenario.grid.profiles.items():
+        yield f"grid.profiles.{name}", column
+    signals = scenario.signals
+    for name in ("export_eur_per_kwh", "import_eur_per_kwh", "temperature"):
+        if isinstance(source := getattr(signals, name), CsvColumn):
+            yield f"signals.{name}", source
+    for (place, name), parameters in scenario.unit_items().items():
+        for source in _requested(parameters):
+            yield f"neighbourhoods.{place}.units.{name}", source
+    for name, source in scenario.forecasts.items():
+        yield f"forecasts.{name}", source
+
+
+def _requested(parameters: UnitParameters) -> Iterator[Source]:
+    """Sources of a unit's series; an own kind that fails is noted where the unit is made."""
+    try:
+        requests = KINDS[parameters.kind].requests(parameters).values()
+    except Exception:
+        if not is_own(parameters.kind):
+            raise
+        return
+    yield from (request.source for request in requests)
