@@ -94,7 +94,10 @@ class PlainProgress:
     def done(self) -> None:
         """Print how long the phase took."""
         if self._name is not None:
-            self.note(f"{self._name}: done in {time.monotonic() - self._began:.1f} s")
+            ended = "done in"
+            if self._total is not None and self._count < self._total:
+                ended = f"stopped at {self._count} of {self._total} steps after"
+            self.note(f"{self._name}: {ended} {time.monotonic() - self._began:.1f} s")
             self._name = None
 
 

@@ -115,6 +115,8 @@ class Story:
                 self.progress.done()
                 if is_cancellation(error):
                     self._end(writer, "cancelled", "cancelled by the user")
+                    if folder.name != BASELINE:  # it is inside the run that tells
+                        logger.warning("cancelled; 'quartier report %s' shows the rest", folder)
                     raise
                 logger.exception("the run failed; the traceback is in %s", folder / "log.txt")
                 failure = _failure(error)

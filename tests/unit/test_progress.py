@@ -84,3 +84,12 @@ def test_warnings_and_the_filling_of_the_cache_are_notes():
         "reading SimBench for the first time",
         "the negotiation ran out of time",
     ]
+
+
+def test_a_phase_that_is_cut_short_is_not_called_done():
+    stream = io.StringIO()
+    progress = PlainProgress(stream)
+    progress.phase("execution", 3)
+    progress.advance()
+    progress.done()
+    assert stream.getvalue().splitlines()[-1].startswith("execution: stopped at 1 of 3 steps after")
