@@ -184,12 +184,12 @@
   }
 
   // -- measures ---------------------------------------------------------------------------------------------------
-  function chooseMeasure(measure) {
+  function chooseMeasure(measure, block = "nearest") {
     state.measure = measure;
     if (state.element) showElement();
     showMeasure();
     const panel = id("asset-panel");
-    panel.scrollIntoView({ block: "nearest", behavior: figures.still ? "auto" : "smooth" });
+    panel.scrollIntoView({ block, behavior: figures.still ? "auto" : "smooth" });
     announce(`${measure.asset}: P_set ${number(measure.p_set)} kW, result ${number(measure.result)} kW`);
   }
   // The step has changed: the same asset's cap at the new step, if there is one.
@@ -264,7 +264,7 @@
       const show = element("button", { type: "button" }, "Show");
       show.setAttribute("aria-label", `Show the chain of ${m.asset} at ${utc(m.time)}`);
       show.disabled = m.step === undefined;
-      show.addEventListener("click", () => { setStep(m.step); choose(m.element); chooseMeasure(m); });
+      show.addEventListener("click", () => { setStep(m.step); choose(m.element); chooseMeasure(m, "start"); });
       const numbers = [m.offered, m.p_set, m.result, m.cost].map((v) => element("td", { className: "number" }, number(v)));
       return element("tr", {}, element("td", {}, utc(m.time)), element("td", {}, (m.preventive ? "preventive: " : "") + m.element),
         element("td", { className: "number" }, `${number(m.sensitivity, 4)} ${m.element.startsWith("bus") ? "pu" : "%"}/MW`), element("td", {}, m.asset + (m.consumption ? " (consumption)" : "")), ...numbers, element("td", {}, show));
