@@ -11,7 +11,7 @@ The command line, ``quartier --help``, does the same.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -41,7 +41,7 @@ def run(
     *,
     coordination: str | None = None,
     seed: int | None = None,
-    overrides: Sequence[str] = (),
+    overrides: Sequence[str] | Mapping[str, Any] = (),
     out: str | Path | None = None,
     progress: Progress | None = None,
 ) -> Result:
@@ -57,7 +57,8 @@ def run(
     seed
         Seed of every random draw; the scenario's if None.
     overrides
-        Changes to the scenario, ``path.to.key=value`` each.
+        Changes to the scenario: a mapping of paths to values, ``{"horizon.steps": 96}``, or texts
+        ``horizon.steps=96`` as for ``--set``.
     out
         Run folder; ``runs/<scenario>/<coordination>-<UTC time>`` if None.
     progress
@@ -93,7 +94,7 @@ def compare(
     coordinations: str | Iterable[str] | None = None,
     *,
     seed: int | None = None,
-    overrides: Sequence[str] = (),
+    overrides: Sequence[str] | Mapping[str, Any] = (),
     out: str | Path | None = None,
     progress: Progress | None = None,
 ) -> Comparison:
@@ -114,7 +115,8 @@ def compare(
     seed
         Seed of every random draw; the scenario's if None.
     overrides
-        Changes to the scenario, ``path.to.key=value`` each.
+        Changes to the scenario: a mapping of paths to values, ``{"horizon.steps": 96}``, or texts
+        ``horizon.steps=96`` as for ``--set``.
     out
         Folder; ``runs/<scenario>/compare-<UTC time>`` if None. That of an earlier comparison may be
         named again.

@@ -31,6 +31,7 @@ from quartier.results.comparison import is_comparison, write_figures, write_mani
 from quartier.results.folder import RUNS, free_folder
 from quartier.run import Clock, Story, as_asked, earlier_baseline, empty_folder, label
 from quartier.scenario.load import LoadedScenario, load
+from quartier.scenario.overrides import Overrides
 from quartier.units.kinds import is_own
 
 logger = logging.getLogger(__name__)
@@ -45,7 +46,7 @@ def compare(
     coordinations: str | Iterable[str] | None = None,
     *,
     seed: int | None = None,
-    overrides: Sequence[str] = (),
+    overrides: Overrides = (),
     out: str | Path | None = None,
     progress: Progress | None = None,
 ) -> Comparison:

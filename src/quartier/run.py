@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -25,6 +25,7 @@ from quartier.report import write_report
 from quartier.results import Result, RunWriter, new_run_directory, run_log
 from quartier.run_warnings import warnings
 from quartier.scenario.load import LoadedScenario, load
+from quartier.scenario.overrides import Overrides
 from quartier.simulators.execution import Execution
 from quartier.simulators.world import opened, run_world
 
@@ -42,7 +43,7 @@ def run(
     *,
     coordination: str | None = None,
     seed: int | None = None,
-    overrides: Sequence[str] = (),
+    overrides: Overrides = (),
     out: str | Path | None = None,
     progress: Progress | None = None,
 ) -> Result:

@@ -217,7 +217,7 @@ def test_a_missing_table_is_an_error_that_lists_those_there_are(writer):
 def test_opening_names_what_is_missing(tmp_path, writer):
     with pytest.raises(InputError, match="nowhere is not a folder"):
         Result.open(tmp_path / "nowhere")
-    with pytest.raises(InputError, match=r"manifest\.json and tables is missing"):
+    with pytest.raises(InputError, match=r"manifest\.json and tables are missing"):
         Result.open(tmp_path)
     with pytest.raises(InputError, match=r"kpis\.json is missing; the run did not get that far"):
         _ = Result.open(writer.directory).kpis

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import shutil
+from datetime import datetime
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from quartier.errors import InputError
@@ -89,6 +91,30 @@ def test_overrides_change_values_lists_and_units():
     assert (units["pv"].power_kw, units["pv2"].power_kw) == (1000.0, 5.0)
     assert "chp" not in units
     assert scenario.grid.max_loading_percent == {10: 80.0}
+
+
+def test_overrides_as_a_mapping_are_those_as_texts():
+    changes = {
+        "horizon.steps": np.int64(8),
+        "horizon.start": datetime(2016, 7, 26),
+        "grid.max_loading_percent": {3: 80.5, "line": 1e-5},
+        "title": "1e3",
+        "gates": None,
+        "grid.lines_out": (4,),
+    }
+    loaded = load("fliegerhorst", changes)
+    assert loaded.overrides == (
+        "horizon.steps=8",
+        'horizon.start="2016-07-26 00:00:00"',
+        'grid.max_loading_percent={3: 80.5, "line": 1e-05}',
+        'title="1e3"',
+        "gates=null",
+        "grid.lines_out=[4]",
+    )
+    assert loaded.scenario == load("fliegerhorst", loaded.overrides).scenario
+    assert (loaded.scenario.title, loaded.scenario.grid.lines_out) == ("1e3", [4])
+    assert loaded.scenario.grid.max_loading_percent == {3: 80.5, "line": 1e-5}
+    assert load("fliegerhorst", "horizon.steps=8").scenario.horizon.steps == 8
 
 
 def test_all_wrong_overrides_are_listed_at_once():

@@ -46,7 +46,8 @@ class Result:
             raise InputError([f"{folder} is not a folder"])
         missing = [name for name in ("manifest.json", "tables") if not (folder / name).exists()]
         if missing:
-            raise InputError([f"{folder} is no run folder: {' and '.join(missing)} is missing"])
+            lacks = f"{' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} missing"
+            raise InputError([f"{folder} is no run folder: {lacks}"])
         return cls(folder)
 
     def __repr__(self) -> str:

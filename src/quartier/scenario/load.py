@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
 from pathlib import Path
@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from quartier.errors import InputError
 from quartier.scenario import yaml_file
 from quartier.scenario.models import Scenario
-from quartier.scenario.overrides import override, with_variant
+from quartier.scenario.overrides import Overrides, as_texts, override, with_variant
 from quartier.scenario.problems import described, suggestion
 
 FILE_NAME = "scenario.yaml"
@@ -48,7 +48,7 @@ class LoadedScenario:
         return self.scenario.model_dump(mode="json", by_alias=True)
 
 
-def load(source: str | Path, overrides: Sequence[str] = ()) -> LoadedScenario:
+def load(source: str | Path, overrides: Overrides = ()) -> LoadedScenario:
     """Load a scenario.
 
     Parameters
@@ -57,7 +57,7 @@ def load(source: str | Path, overrides: Sequence[str] = ()) -> LoadedScenario:
         Shipped name, folder or YAML file, each with ``:variant`` if wanted. A folder in the
         working directory goes before a shipped scenario of the same name.
     overrides
-        ``PATH=VALUE`` each, e.g. ``horizon.steps=96``; the value is YAML.
+        ``PATH=VALUE`` each, e.g. ``horizon.steps=96``; the value is YAML. Or values by path.
 
     Raises
     ------
@@ -65,14 +65,15 @@ def load(source: str | Path, overrides: Sequence[str] = ()) -> LoadedScenario:
         With all problems found, each with its path in the file.
     """
     path, wanted = find(str(source))
+    texts = as_texts(overrides)
     data = yaml_file.read(path)
     variant, data = with_variant(data, wanted, str(path))
-    problems = [p for p in (override(data, text) for text in overrides) if p is not None]
+    problems = [p for p in (override(data, text) for text in texts) if p is not None]
     scenario, wrong = validated(data)
     if problems or wrong or scenario is None:
         problems += wrong + _further_problems(data, path.parent)
         raise InputError(list(dict.fromkeys(problems)), str(path))
-    return LoadedScenario(scenario, path.parent, variant, path, tuple(overrides))
+    return LoadedScenario(scenario, path.parent, variant, path, texts)
 
 
 def shipped() -> dict[str, tuple[str, tuple[str, ...]]]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import copy
+import json
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, TypeAlias
 
+import numpy as np
 import yaml
 
 from quartier.errors import InputError
@@ -13,6 +15,8 @@ from quartier.scenario import yaml_file
 from quartier.scenario.problems import suggestion
 from quartier.scenario.schema import keys_at
 
+Overrides: TypeAlias = Sequence[str] | Mapping[str, Any]
+"""Changes to a scenario: ``path.to.key=value`` each, or values by their path."""
 _FILE_KEYS = ("variants", "default_variant")
 _NAMED = {"neighbourhoods", "units"}
 """Keys whose mappings are keyed by names that the file chooses."""
@@ -51,6 +55,22 @@ def merged(base: Any, over: Any) -> Any:
         else:
             result[key] = merged(result.get(key), value)
     return result
+
+
+def as_texts(overrides: Overrides) -> tuple[str, ...]:
+    """Return overrides as ``PATH=VALUE`` each, the value in YAML."""
+    if isinstance(overrides, Mapping):
+        return tuple(f"{path}={_flow(value)}" for path, value in overrides.items())
+    return (overrides,) if isinstance(overrides, str) else tuple(overrides)
+
+
+def _flow(value: Any) -> str:
+    """Write a value as YAML in one line."""
+    if isinstance(value, Mapping):
+        return f"{{{', '.join(f'{_flow(k)}: {_flow(v)}' for k, v in value.items())}}}"
+    if isinstance(value, list | tuple):
+        return f"[{', '.join(map(_flow, value))}]"
+    return json.dumps(value.item() if isinstance(value, np.generic) else value, default=str)
 
 
 def override(data: dict[str, Any], text: str) -> str | None:
