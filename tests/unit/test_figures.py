@@ -9,6 +9,7 @@ import pytest
 from quartier.figures import (
     costs,
     ev_stays,
+    fronts,
     grid_map,
     groups,
     heat_map,
@@ -235,10 +236,51 @@ def test_front_shows_every_point_and_the_chosen_one_as_a_star():
         for name, value in zip(["peak_import_kw", "flexibility_kw", "co2_kg"], values, strict=True)
     ]
     table = pd.DataFrame(rows).assign(gate=0, neighbourhood="nord", method="exact")
-    points, chosen = negotiation.front(table, "nord").data
+    points, chosen, scale = fronts.front(table, "nord").data
     assert (list(points.x), list(points.y)) == ([1.0], [9.0])
     assert (list(chosen.x), list(chosen.y)) == ([2.0], [7.0])
     assert chosen.marker.symbol == "star"
+    assert scale.text == ("  5", "  5.5", "  6")
+    assert scale.marker.size == (8.0, 15.0, 22.0)
+
+
+def test_of_two_chosen_points_the_one_under_p_set_is_carried_out():
+    methods = {"mo-cohda": -2.0, "mo-cohda-capped": -1.0}
+    rows = [
+        {"method": method, "objective": name, "value": value}
+        for method, value in methods.items()
+        for name in ("peak_import_kw", "flexibility_kw")
+    ]
+    table = pd.DataFrame(rows).assign(gate=0, neighbourhood="nord", point=0, chosen=True)
+    figure = fronts.front(table, "nord")
+    offered, done = figure.data
+    assert (offered.name, done.name) == (
+        "offered, mo-cohda, gate 0",
+        "carried out, mo-cohda-capped, gate 0",
+    )
+    assert offered.marker.symbol != done.marker.symbol
+    assert offered.marker.color != done.marker.color
+    assert "feed-in" in figure.layout.xaxis.title.text
+    (alone,) = fronts.front(table[table["method"] == "mo-cohda"], "nord").data
+    assert alone.name == "carried out, mo-cohda, gate 0"
+
+
+def test_rounds_of_any_level_are_drawn_by_their_distance_to_the_end():
+    table = pd.DataFrame(
+        {
+            "gate": 0,
+            "round": [0, 0, 1, 1, 1],
+            "neighbourhood": "nord",
+            "sim_time_s": [1.0, 2.0, 1.0, 2.0, 3.0],
+            "objective": [-5550.0, -5551.0, 3000.0, 2999.0, 3000.0],
+        }
+    )
+    first, second = negotiation.objective(table).data
+    assert [row[1] for row in first.customdata] == [-5550.0, -5551.0]
+    assert [row[2] for row in second.customdata] == [0.0, -1.0, 0.0]
+    assert first.y[0] == pytest.approx(2.0, abs=1e-3)  # log10 of 100 cents
+    assert first.y[1] == 0.0
+    assert list(second.y) == pytest.approx([0.0, -first.y[0], 0.0])
 
 
 def test_costs_of_several_runs_stand_side_by_side():

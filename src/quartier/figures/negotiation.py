@@ -1,6 +1,8 @@
-"""How agents came to agree: objective over simulated time, messages, fronts."""
+"""How agents came to agree: objective over simulated time, messages."""
 
 from __future__ import annotations
+
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -11,23 +13,18 @@ from quartier.figures import style
 MOST_AGENTS = 40
 """Agents with a bar of their own; the others share one."""
 OTHERS = " others together"
+CENT = 0.01
+"""Distance in EUR below which the objective is drawn on a linear axis."""
 BINS = 120
 """Most intervals of simulated time in which messages are counted."""
 
-CHOSEN = ("hexagram", "star", "star-diamond")
-"""Symbols of the chosen points of several methods."""
-OBJECTIVES = {
-    "peak_import_kw": "peak import (kW)",
-    "flexibility_kw": "flexibility (kW)",
-    "co2_kg": "CO2 (kg)",
-    "redispatch_cost_eur": "redispatch cost (EUR)",
-    "losses_kwh": "grid losses (kWh)",
-    "co2_slack_kg": "CO2 of imports (kg)",
-}
-
 
 def objective(traces: pd.DataFrame) -> go.Figure:
-    """Best objective known in every negotiation over simulated time: cost and penalties in EUR.
+    """Best objective known in every negotiation over simulated time, above its final value.
+
+    The objective is cost and penalties in EUR. Rounds differ by more than what agents gain in any
+    of them; so it is drawn as the distance to the value in the end, on an axis that is linear about
+    0 and logarithmic beyond a cent (:func:`symlog`). ``customdata``: time, objective, distance.
 
     Parameters
     ----------
@@ -35,27 +32,50 @@ def objective(traces: pd.DataFrame) -> go.Figure:
         Table of a run.
     """
     made = style.figure(
-        "Objective over simulated time (lower is better)",
+        "Objective over simulated time, above its final value (lower is better)",
         x="simulated time in the negotiation (s)",
-        y="objective (EUR)",
+        y="objective less its final value (EUR)",
         unit="EUR",
         dates=False,
     )
     made.update_layout(meta={"x": "sim_time_s", "unit": "EUR"})
+    largest = 0.0
     for number, (key, rows) in enumerate(traces.groupby(["gate", "round", "neighbourhood"])):
         gate, round_, neighbourhood = key
+        values = rows["objective"].to_numpy(float)
+        above = values - values[-1]
+        largest = max(largest, float(np.abs(above).max()))
+        times = rows["sim_time_s"].to_numpy(float)
         made.add_trace(
             go.Scatter(
-                x=rows["sim_time_s"].to_numpy(float),
-                y=rows["objective"].to_numpy(float),
+                x=times,
+                y=symlog(above),
                 name=f"{neighbourhood}, gate {gate}, round {round_}",
                 mode="lines+markers",
                 line={**style.line(number), "shape": "hv"},
                 marker={"symbol": style.look(number).symbol, "size": 8},
-                hovertemplate="%{y:.2f} after %{x:.2f} s",
+                customdata=np.column_stack([times, values, above]).tolist(),
+                hovertemplate="%{customdata[1]:.2f} EUR after %{x:.2f} s"
+                "<br>%{customdata[2]:+.2f} EUR from its final value",
+                meta={"columns": ["sim_time_s", "objective_eur", "above_final_eur"]},
             )
         )
+    ticks = _ticks(largest)
+    made.update_yaxes(tickvals=symlog(np.array(ticks)).tolist(), ticktext=[f"{t:g}" for t in ticks])
     return made
+
+
+def symlog(eur: np.ndarray[Any, np.dtype[np.float64]]) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """Where a value in EUR stands: log10 of its cents beyond a few, linear about 0, odd."""
+    at: np.ndarray[Any, np.dtype[np.float64]] = np.arcsinh(eur / (2 * CENT)) / np.log(10)
+    return at
+
+
+def _ticks(largest: float) -> list[float]:
+    """Powers of ten up to the largest value and 0, on both sides."""
+    most = int(np.ceil(np.log10(max(largest, 10 * CENT))))
+    above = [10.0**power for power in range(-1, most + 1)]
+    return [*(-value for value in reversed(above)), 0.0, *above]
 
 
 def messages(table: pd.DataFrame) -> go.Figure:
@@ -136,68 +156,3 @@ def message_times(table: pd.DataFrame) -> go.Figure:
             )
         )
     return made
-
-
-def front(fronts: pd.DataFrame, neighbourhood: str) -> go.Figure:
-    """Points of a neighbourhood's front, the chosen one as a star.
-
-    The first two objectives are the axes, a third is the size of the markers.
-
-    Parameters
-    ----------
-    fronts
-        Table of a run.
-    neighbourhood
-        Name.
-    """
-    own = fronts[fronts["neighbourhood"] == neighbourhood]
-    names = own["objective"].drop_duplicates().tolist()
-    keys = ["gate", "method", "point", "chosen"]
-    points = own.pivot_table(index=keys, columns="objective", values="value").reset_index()
-    x, y = names[0], names[min(1, len(names) - 1)]
-    larger = (
-        f"; larger markers: more {OBJECTIVES.get(names[2], names[2])}" if len(names) > 2 else ""
-    )
-    made = style.figure(
-        f"Front of {neighbourhood}{larger}",
-        x=OBJECTIVES.get(x, x),
-        y=OBJECTIVES.get(y, y),
-        unit="",
-        dates=False,
-    )
-    sizes = _sizes(points[names[2]]) if len(names) > 2 else pd.Series(10.0, index=points.index)
-    groups = points.groupby(["gate", "method", "chosen"])
-    for number, ((gate, method, chosen), rows) in enumerate(groups):
-        of = "chosen" if chosen else "points"
-        made.add_trace(
-            go.Scatter(
-                x=rows[x].to_numpy(float),
-                y=rows[y].to_numpy(float),
-                mode="markers",
-                name=f"{of}, {method}, gate {gate}",
-                marker={
-                    "size": (sizes[rows.index] + (8 if chosen else 0)).tolist(),
-                    "symbol": CHOSEN[number % len(CHOSEN)] if chosen else "circle-open",
-                    "color": style.VERMILION if chosen else style.look(number).colour,
-                    "line": {"width": 2},
-                },
-                customdata=rows[["point", *names]].to_numpy(float).tolist(),
-                hovertemplate=_front_hover(names),
-                meta={"columns": ["point", *names]},
-            )
-        )
-    return made
-
-
-def _sizes(values: pd.Series[float]) -> pd.Series[float]:
-    """Diameter of markers in pixels, 8 to 22."""
-    span = float(values.max() - values.min())
-    return 8 + 14 * (values - values.min()) / span if span > 0 else values * 0 + 12
-
-
-def _front_hover(names: list[str]) -> str:
-    rows = [
-        f"{OBJECTIVES.get(name, name)}: %{{customdata[{number}]:.2f}}"
-        for number, name in enumerate(names, start=1)
-    ]
-    return "<br>".join(["point %{customdata[0]}", *rows]) + "<extra></extra>"

@@ -31,11 +31,11 @@ def stores(
     made.update_layout(hovermode="x unified")
     made.update_yaxes(rangemode="tozero")
     own = of_neighbourhood(units, neighbourhood)
-    kind_of = {unit: str(rows["kind"].iloc[0]) for unit, rows in own.groupby("unit")}
+    kind_of = {str(unit): str(rows["kind"].iloc[0]) for unit, rows in own.groupby("unit")}
     looks = groups.looks(kind_of)
     for unit, rows in own.groupby("unit"):
         first = (start_kwh or {}).get(str(unit))
-        _add_store(made, str(unit).removeprefix(f"{neighbourhood}."), rows, first, looks[unit])
+        _add_store(made, str(unit).removeprefix(f"{neighbourhood}."), rows, first, looks[str(unit)])
     return made
 
 

@@ -115,14 +115,19 @@ def negotiation_section(result: Result, plot: Plot) -> Section:
     if "negotiations" not in result.tables:
         blocks.append(Note(_why(WITHOUT["traces"])))
     else:
-        lead = "Cost plus penalties of the best plan that any agent knows of."
+        lead = (
+            "Cost plus penalties of the best plan that any agent knows of, as distance to its value"
+            " in the end of the negotiation. The axis is logarithmic beyond a few cents; hovering"
+            " shows the value itself."
+        )
         blocks.append(block("objective", plot.objective, lead))
         blocks.append(_table(result, "negotiations", "Negotiations"))
         blocks.append(block("messages", plot.messages))
         if "messages" in result.tables:
             blocks.append(block("message-times", plot.message_times))
     lead = (
-        "Each point is a plan that no other one found beats in every objective; stars are chosen."
+        "Each point is a plan that no other point beats in every objective. A star is chosen; where"
+        " P_set changed the plan, the diamond was offered and the star carried out."
     )
     blocks.append(by_neighbourhood(plot, "front", plot.front, lead))
     return Section("negotiation", "Negotiation", blocks)

@@ -13,6 +13,7 @@ from quartier.errors import InputError
 from quartier.figures import (
     costs,
     ev_stays,
+    fronts,
     grid,
     grid_map,
     heat_map,
@@ -200,10 +201,10 @@ class Plot:
 
     def front(self, neighbourhood: str | None = None) -> go.Figure:
         """What a neighbourhood, or the DSO (``"grid"``), trades off, with the point chosen."""
-        fronts = self.table("fronts")
-        names = list(fronts["neighbourhood"].unique())
+        table = self.table("fronts")
+        names = list(table["neighbourhood"].unique())
         name = self._neighbourhood(None) if neighbourhood is None else neighbourhood
-        return negotiation.front(fronts, _check(name, names, "front"))
+        return fronts.front(table, _check(name, names, "front"))
 
     # -- all ------------------------------------------------------------------------------------
     def costs(self) -> go.Figure:

@@ -6,7 +6,7 @@ Quartier.figures = (() => {
   const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
   const DASH = { solid: "", dash: "7 4", dot: "2 3", dashdot: "7 3 2 3", longdash: "11 4", longdashdot: "11 3 2 3" };
   const TEXTURE = { "/": "M-1,1 l2,-2 M0,6 l6,-6 M5,7 l2,-2", "\\": "M-1,5 l2,2 M0,0 l6,6 M5,-1 l2,2", x: "M0,0 l6,6 M0,6 l6,-6", "-": "M0,3 h6", "|": "M3,0 v6", "+": "M3,0 v6 M0,3 h6", ".": "M2.4,3 h1.3" };
-  const SYMBOL = { circle: "●", "circle-open": "○", square: "■", diamond: "◆", "diamond-tall": "◆", "triangle-up": "▲", "triangle-down": "▼", cross: "✚", x: "✖", star: "★", hexagram: "✶", "star-diamond": "✦", "hexagon2-open": "⬡", "x-thin": "✕" };
+  const SYMBOL = { circle: "●", "circle-open": "○", square: "■", diamond: "◆", "diamond-open": "◇", "square-open": "□", "triangle-up-open": "△", "diamond-tall": "◆", "triangle-up": "▲", "triangle-down": "▼", cross: "✚", x: "✖", star: "★", hexagram: "✶", "star-diamond": "✦", "hexagon2-open": "⬡", "x-thin": "✕" };
   const specs = new Map();
 
   function spec(name) {
@@ -106,7 +106,7 @@ Quartier.figures = (() => {
     if (/markers/.test(trace.mode || "")) {
       const symbol = Array.isArray(marker.symbol) ? "circle" : marker.symbol || "circle";
       const colour = safe(typeof marker.color === "string" ? marker.color : trace.line?.color || "#666");
-      const outlined = marker.line?.width ? ' stroke="#1a1a1a" stroke-width=".7"' : "";
+      const outlined = marker.line?.width && !symbol.endsWith("-open") ? ' stroke="#1a1a1a" stroke-width=".7"' : "";
       inner += `<text x="15" y="12" text-anchor="middle" font-size="14" fill="${symbol === "x-thin" ? "#666" : colour}"${outlined}>${SYMBOL[symbol] || "●"}</text>`;
     }
     return `<svg width="30" height="15" aria-hidden="true">${inner}</svg>`;
