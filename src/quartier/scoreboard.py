@@ -130,6 +130,12 @@ def cells(line: Line, kpis: pd.DataFrame) -> dict[str, Cell]:
     }
 
 
+def equal_to(run: str, line: Line, kpis: pd.DataFrame) -> list[str]:
+    """Runs whose value is shown as that of ``run``, which is one of them."""
+    shown = cells(line, kpis)
+    return [name for name, cell in shown.items() if cell.text == shown[run].text]
+
+
 def _best(line: Line, values: dict[str, float]) -> str | None:
     known = {name: value for name, value in values.items() if not math.isnan(value)}
     if line.better is None or not known:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -14,7 +16,7 @@ from quartier.figures.grid import Grid
 from quartier.report.anew import report_anew
 from quartier.report.blocks import figures_of
 from quartier.report.compared_runs import differing, of_comparison, of_folders
-from quartier.report.comparison import comparison_page, write_comparison
+from quartier.report.comparison import comparison_page, write_comparison, write_side_by_side
 from quartier.report.comparison_kpis import same_span, verdict
 from quartier.report.thinning import MOST
 from quartier.results import ComparedRun, Comparison, Result, RunWriter
@@ -177,6 +179,33 @@ def test_nothing_is_best_where_the_runs_span_different_times(run):
     compared = of_folders([run("a"), later])
     assert not same_span(compared)
     assert "least upper cost" not in verdict(compared)
+
+
+@pytest.mark.parametrize(
+    ("costs", "told"),
+    [
+        ((4905.1, 4905.2, 4905.3), "Their upper costs are equal, 4,905 EUR."),
+        ((4905.3, 4905.2, 4999.0), "x and y have the least upper cost, an equal 4,905 EUR."),
+        ((4905.3, 4800.0, 4999.0), "Of these, y has the least upper cost, 4,800 EUR."),
+    ],
+)
+def test_upper_costs_shown_as_equal_are_called_equal(run, costs, told):
+    compared = of_folders([run("a"), run("b", seed=2), run("c", seed=3)])
+    kpis = pd.DataFrame(dict.fromkeys("xyz", compared.kpis.iloc[:, 0]))
+    kpis.loc[["overloads", "voltage_violations", "steps_not_converged"]] = 0.0
+    kpis.loc["upper_cost"] = costs
+    kpis.attrs = compared.kpis.attrs
+    results = dict(zip("xyz", compared.results.values(), strict=True))
+    assert told in verdict(replace(compared, kpis=kpis, results=results))
+
+
+def test_a_list_that_differs_is_named_without_its_values(run, tmp_path):
+    prices = {"prices": {"buy_eur_per_kwh": [0.3] * 50}}
+    path = write_side_by_side([run("a"), run("b", scenario=prices, seed=2)], tmp_path / "p.html")
+    said = path.read_text().split("differ in more than the coordination: ")[1].split(". Figures")[0]
+    assert "prices.buy_eur_per_kwh" in said
+    assert "seed (1, 2)" in said
+    assert "[0.3" not in said
 
 
 def test_only_names_that_occur_twice_are_told_apart(run):

@@ -23,6 +23,8 @@ FEW = 3
 """So many runs are counted instead of named."""
 MOST_TOLD = 4
 """Differences of the runs that the header names."""
+LONGEST_TOLD = 60
+"""Characters of the values of a key that a note shows."""
 
 
 def write_comparison(comparison: Comparison, path: Path | None = None) -> Path:
@@ -126,9 +128,7 @@ def _differing(compared: Compared) -> Iterator[str]:
     """What else than the mechanism may be the reason of a difference."""
     told = {k: v for k, v in compared.differing.items() if k.split(".")[0] not in MADE_BY}
     if told:
-        shown = [
-            f"{key} ({_different(list(told[key].values()))})" for key in list(told)[:MOST_TOLD]
-        ]
+        shown = [_key_told(key, list(told[key].values())) for key in list(told)[:MOST_TOLD]]
         more = f" and {len(told) - MOST_TOLD} more" if len(told) > MOST_TOLD else ""
         yield (
             f"The runs differ in more than the coordination: {', '.join(shown)}{more}. Figures show"
@@ -136,6 +136,13 @@ def _differing(compared: Compared) -> Iterator[str]:
         )
     if len(told) < len(compared.differing):
         yield "The runs were made by different versions or code; see About the runs."
+
+
+def _key_told(key: str, values: Sequence[str]) -> str:
+    """A key and its values; lists and long texts are in the table only."""
+    text = _different(values)
+    is_list = any(value.startswith(("[", "{")) for value in values)
+    return key if is_list or len(text) > LONGEST_TOLD else f"{key} ({text})"
 
 
 def _spans(plot: ComparisonPlot) -> Iterator[str]:

@@ -13,16 +13,19 @@ from quartier.report.blocks import Block, Custom, Table
 from quartier.report.compared_runs import Compared
 from quartier.report.kpis import definition
 from quartier.scoreboard import (
+    LINES,
     NOTHING,
     Cell,
     Line,
     cells,
+    equal_to,
     figure,
     keeping_limits,
     notes,
     shown_lines,
 )
 
+UPPER_COST = next(line for lines in LINES.values() for line in lines if line.kpi == "upper_cost")
 LEAST_EUR = 0.01
 """A best value below is nothing to be relative to."""
 
@@ -102,11 +105,22 @@ def _costs_told(kpis: pd.DataFrame, good: list[str]) -> Iterator[str]:
         above = _value(kpis, "gap_to_bound", best)
         share = kpis.attrs["unit"].get("gap_to_bound") == "1" and not math.isnan(above)
         bound = f", {100 * above:.2f} % above the proven bound" if share else ""
-        yield f"Of these, {best} has the least upper cost, {figure(costs[best])} EUR{bound}."
+        yield _least_told(equal_to(best, UPPER_COST, kpis[list(costs)]), len(costs), bound, kpis)
     saved = _value(kpis, "value_of_anticipation", "bilevel")
     if not math.isnan(saved) and {"individual", "bilevel"} <= set(good):
         verb = "saves" if saved >= 0 else "loses"
         yield f"Foreseeing the neighbourhoods' answers {verb} {figure(abs(saved))} EUR."
+
+
+def _least_told(least: list[str], runs: int, bound: str, kpis: pd.DataFrame) -> str:
+    """Who has the least upper cost; equal is what the table shows as equal."""
+    cost = f"{cells(UPPER_COST, kpis)[least[0]].text} EUR{bound}"
+    if len(least) == 1:
+        return f"Of these, {least[0]} has the least upper cost, {cost}."
+    if len(least) == runs:
+        return f"Their upper costs are equal, {cost}."
+    names = f"{', '.join(least[:-1])} and {least[-1]}"
+    return f"Of these, {names} have the least upper cost, an equal {cost}."
 
 
 def _value(kpis: pd.DataFrame, kpi: str, run: str) -> float:
