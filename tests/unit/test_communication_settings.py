@@ -67,6 +67,26 @@ def test_agents_and_links_that_are_not_there_are_told_with_suggestions() -> None
     assert "outages.2: there is no gate 7; the last one is 0" in told[3]
 
 
+def test_an_outage_with_wrong_times_still_names_what_is_not_there() -> None:
+    told = problems(
+        "communication.links={wan: {senders: fliegerhrst, receivers: dso}}",
+        "communication.outages=[{link: wn, from_s: 5, to_s: 1}, {agent: dso, from_s: 9}]",
+    )
+    assert len(told) == 3
+    assert "outages.0: from_s 5 is not before to_s 1" in told[0]
+    assert "links.wan: there is no agent 'fliegerhrst'" in told[1]
+    assert "outages.0: there is no link 'wn'" in told[2]
+
+
+def test_parts_that_are_wrong_themselves_are_not_called_missing() -> None:
+    told = problems(
+        "communication.links={wan: {senders: dso, receiver: fliegerhorst, receivers: []}}",
+        "communication.outages=[{link: wan, from_s: 5}, {agent: fliegerhorst.battery}]",
+        "neighbourhoods.fliegerhorst.units.battery={kind: battery}",
+    )
+    assert "there is no" not in "\n".join(told)
+
+
 def test_links_that_never_come_into_play_are_told() -> None:
     told = problems(
         "communication.links={all: {senders: '*', receivers: '*'},"

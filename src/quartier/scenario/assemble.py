@@ -20,6 +20,7 @@ from quartier.scenario.grid_data import GridData, read_grid, simbench_scenario
 from quartier.scenario.members import Members
 from quartier.scenario.models import Scenario
 from quartier.scenario.problems import suggestion
+from quartier.scenario.repair import Rest
 from quartier.scenario.series import SeriesReader
 from quartier.units.base import SeriesRequest, UnitData
 
@@ -53,7 +54,7 @@ class ScenarioData:
 
 
 def assemble(
-    scenario: Scenario, folder: Path, seed: int, *, complete: bool = True
+    scenario: Scenario, folder: Path, seed: int, rest: Rest | None = None
 ) -> tuple[ScenarioData | None, list[str]]:
     """Read all data of a scenario.
 
@@ -63,8 +64,8 @@ def assemble(
         Folder that paths in the scenario are relative to.
     seed
         Seed of the EV sessions.
-    complete
-        False if wrong parts were taken out of the scenario: what refers to a part that is not
+    rest
+        Given if wrong parts were taken out of the scenario: what refers to a part that is not
         there is then no problem.
 
     Returns
@@ -72,22 +73,23 @@ def assemble(
     data, problems
         Data is None if there is any problem.
     """
-    findings = Findings()
+    findings, rest = Findings(), rest or Rest(scenario, frozenset())
+    complete = not rest.gone
     reader = _reader(scenario, folder, complete=complete)
-    horizon = covered(scenario, reader, findings)
+    horizon = covered(scenario, reader, findings, is_known=not rest.lacks("horizon"))
     grid = read_grid(scenario, folder, horizon, reader, findings)
     if findings.horizon_is_wrong and not reader.offhand:  # known from the user's own grid only
         horizon = offhand(horizon, reader)
     buses = _buses(scenario, grid.network, findings) if grid else {}
     units = Members(scenario, folder, horizon, seed, reader, findings).units(buses)
     signals = dict(_signals(scenario, horizon, reader, findings))
-    if horizon.steps < scenario.horizon.steps:
-        signals = {}  # nothing can be said of all steps
+    if horizon.steps < scenario.horizon.steps or _lacks_prices(rest):
+        signals = {}  # they are not those of all steps
     plants = grid.plants if grid else ()
     forecasts = dict(_forecasts(scenario, horizon, reader, findings, (*units, *plants)))
     checks.check(scenario, units, signals, findings, complete=complete)
-    if complete and grid is not None:
-        check_communication(scenario, units, plants, findings)
+    if grid is not None:
+        check_communication(rest, plants, findings)
     if findings.problems or grid is None:
         return None, findings.problems
     return ScenarioData(horizon, grid, buses, units, signals, forecasts), []
@@ -102,6 +104,10 @@ def _reader(scenario: Scenario, folder: Path, *, complete: bool) -> SeriesReader
     except InputError:  # reported where the grid is read
         profiles = NEWEST_SCENARIO
     return SeriesReader(folder, profiles, temperature)
+
+
+def _lacks_prices(rest: Rest) -> bool:
+    return any(rest.lacks("signals", f"{way}_eur_per_kwh") for way in ("export", "import"))
 
 
 def _buses(scenario: Scenario, network: Network, findings: Findings) -> dict[str, int]:

@@ -17,37 +17,43 @@ from quartier.scenario.communication import (
     is_meant,
 )
 from quartier.scenario.findings import Findings
+from quartier.scenario.members import agent_names
 from quartier.scenario.models import Scenario
 from quartier.scenario.problems import suggestion
+from quartier.scenario.repair import Rest
 from quartier.units.base import UnitData
 
 Flags: TypeAlias = NDArray[np.bool_]
 
 
-def check_communication(
-    scenario: Scenario, units: Sequence[UnitData], plants: Sequence[UnitData], findings: Findings
-) -> None:
+def check_communication(rest: Rest, plants: Sequence[UnitData], findings: Findings) -> None:
     """Note agents and links that are not there, and settings that cannot come into play.
 
     Parameters
     ----------
-    units, plants
-        All units of the neighbourhoods, and the plants that take part in redispatch.
+    rest
+        The scenario; what was taken out of it because it is wrong is not called missing.
+    plants
+        Plants that take part in redispatch.
     """
+    scenario = rest.scenario
     if DSO in scenario.neighbourhoods:
         findings.add(f"neighbourhoods.{DSO}", "is the name of the DSO's agent; rename it")
     settings = scenario.communication
     if not settings.links and not settings.outages:
         return
-    groups = {place: _agents(units, place) for place in scenario.neighbourhoods}
+    groups = {place: _agents(scenario, place) for place in scenario.neighbourhoods}
     names = [DSO, *groups, *(p.name for p in plants)]
     names += [agent for group in groups.values() for agent in group]
-    _check_links(settings, names, _talks(names, groups), findings)
-    _check_outages(scenario, names, findings)
+    agents_known = not any(map(rest.lacks, ("neighbourhoods", "redispatch", "grid")))
+    if agents_known and not rest.lacks("communication", "links"):
+        _check_links(settings, names, _talks(names, groups), findings)
+    _check_outages(rest, names if agents_known else None, findings)
 
 
-def _agents(units: Sequence[UnitData], place: str) -> list[str]:
-    return list(dict.fromkeys(u.agent for u in units if u.neighbourhood == place))
+def _agents(scenario: Scenario, place: str) -> list[str]:
+    units = scenario.neighbourhoods[place].units.items()
+    return list(dict.fromkeys(a for name, u in units for a in agent_names(place, name, u)))
 
 
 def _talks(names: Sequence[str], groups: Mapping[str, Sequence[str]]) -> Flags:
@@ -98,20 +104,24 @@ def _fits(link: LinkSettings, names: Sequence[str]) -> Flags:
     return np.asarray(there | there.T if link.both_ways else there)
 
 
-def _check_outages(scenario: Scenario, names: Sequence[str], findings: Findings) -> None:
-    settings, gates = scenario.communication, _gate_count(scenario)
+def _check_outages(rest: Rest, names: Sequence[str] | None, findings: Findings) -> None:
+    """Check outages; names of agents are None where some are not known."""
+    settings, gates = rest.scenario.communication, _gate_count(rest.scenario)
+    links_known = not rest.lacks("communication", "links")
+    gates_known = not rest.lacks("gates") and not rest.lacks("horizon")
     for k, outage in enumerate(settings.outages):
         path = f"communication.outages.{k}"
-        if outage.agent is not None and outage.agent not in names:
+        if outage.agent is not None and names is not None and outage.agent not in names:
             near = suggestion(outage.agent, names)
             findings.add(path, f"there is no agent {outage.agent!r}{near}")
-        if outage.link is not None and outage.link not in settings.links:
+        if outage.link is not None and links_known and outage.link not in settings.links:
             near = suggestion(outage.link, settings.links)
             findings.add(path, f"there is no link {outage.link!r} in communication.links{near}")
         late = [gate for gate in outage.gates or () if gate >= gates]
-        if late:
+        if late and gates_known:
             findings.add(path, f"there is no gate {late[0]}; the last one is {gates - 1}")
-    _check_overlaps(settings.outages, findings)
+    if not rest.lacks("communication", "outages"):
+        _check_overlaps(settings.outages, findings)
 
 
 def _gate_count(scenario: Scenario) -> int:

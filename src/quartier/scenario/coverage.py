@@ -19,13 +19,21 @@ _ANY_SIMBENCH = "PV3"
 """Every SimBench grid has profiles, and all of them cover the same year."""
 
 
-def covered(scenario: Scenario, reader: SeriesReader, findings: Findings) -> Horizon:
+def covered(
+    scenario: Scenario, reader: SeriesReader, findings: Findings, *, is_known: bool = True
+) -> Horizon:
     """Return the horizon to read data over.
 
     If profiles or the user's own data do not cover the scenario's horizon, that is noted, and the
     rest is checked over a year at most, with stand-ins for what is slow to prepare.
+
+    Parameters
+    ----------
+    is_known
+        False if the scenario's horizon is a stand-in itself, which need not be covered.
     """
     horizon = scenario.horizon.horizon
+    findings.cover_is_known = not is_known
     for path, source in _sources(scenario):
         with findings.at(path):
             try:
@@ -34,7 +42,7 @@ def covered(scenario: Scenario, reader: SeriesReader, findings: Findings) -> Hor
                 raise
             except SeriesError:
                 pass  # noted where it is read
-    if not findings.horizon_is_wrong:
+    if is_known and not findings.horizon_is_wrong:
         return horizon
     findings.cover_is_known = True
     return offhand(horizon, reader)

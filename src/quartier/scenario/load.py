@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -71,7 +71,7 @@ def load(source: str | Path, overrides: Overrides = ()) -> LoadedScenario:
     problems = [p for p in (override(data, text) for text in texts) if p is not None]
     scenario, wrong = validated(data)
     if problems or wrong or scenario is None:
-        problems += wrong + _further_problems(data, path.parent)
+        problems += wrong + _further_problems(data, path.parent, all_set=not problems)
         raise InputError(list(dict.fromkeys(problems)), str(path))
     return LoadedScenario(scenario, path.parent, variant, path, texts)
 
@@ -137,12 +137,14 @@ def validated(data: Mapping[str, Any]) -> tuple[Scenario | None, list[str]]:
         return None, described(error.errors(include_url=False), data)
 
 
-def _further_problems(data: Mapping[str, Any], folder: Path) -> list[str]:
+def _further_problems(data: Mapping[str, Any], folder: Path, *, all_set: bool) -> list[str]:
     """Problems that only show when data are read, found in what is left of a wrong file."""
     from quartier.scenario.assemble import assemble
     from quartier.scenario.repair import repaired
 
-    scenario = repaired(data)
-    if scenario is None:
+    rest = repaired(data)
+    if rest is None:
         return []
-    return assemble(scenario, folder, scenario.seed, complete=False)[1]
+    if not all_set:  # an override that could not be followed might have changed anything
+        rest = replace(rest, gone=rest.gone | {()})
+    return assemble(rest.scenario, folder, rest.scenario.seed, rest)[1]
