@@ -240,7 +240,7 @@ def test_front_shows_every_point_and_the_chosen_one_as_a_star():
     assert (list(points.x), list(points.y)) == ([1.0], [9.0])
     assert (list(chosen.x), list(chosen.y)) == ([2.0], [7.0])
     assert chosen.marker.symbol == "star"
-    assert scale.text == ("  5", "  5.5", "  6")
+    assert scale.text == (" 5", " 5.5", " 6")
     assert scale.marker.size == (8.0, 15.0, 22.0)
 
 

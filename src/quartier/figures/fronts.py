@@ -128,11 +128,15 @@ def _add_scale(
     ]
     hidden = {"visible": False, "fixedrange": True}
     made.update_layout(
-        xaxis2={**hidden, "domain": [0.45, 1], "range": [-0.3, 3], "anchor": "y2"},
+        xaxis2={**hidden, "domain": [0.42, 1], "range": [-0.2, 2.8], "anchor": "y2"},
         yaxis2={**hidden, "domain": [0.92, 1], "range": [-1, 1], "anchor": "x2"},
     )
     made.update_layout(yaxis={"domain": [0, 0.88]})
-    title = {"text": f"Size: {OBJECTIVES.get(name, name)}", "x": 0.44, "xanchor": "right"}
+    title = {
+        "text": f"Size of circles: {OBJECTIVES.get(name, name)}",
+        "x": 0.42,
+        "xanchor": "right",
+    }
     made.add_annotation(
         {
             **title,
@@ -148,7 +152,7 @@ def _add_scale(
             x=np.arange(len(ends), dtype=float),
             y=np.zeros(len(ends)),
             mode="markers+text",
-            text=[f"  {value:,.4g}" if abs(value) < 1000 else f"  {value:,.0f}" for value in ends],
+            text=[f" {value:,.3g}" if abs(value) < 1000 else f" {value:,.0f}" for value in ends],
             textposition="middle right",
             marker={
                 "size": diameters[: len(ends)].tolist(),
