@@ -20,8 +20,9 @@ from quartier.problem import (
 from quartier.quantities import Array, Horizon
 from quartier.scenario.assemble import ScenarioData, assemble
 from quartier.scenario.checks import forecast_series
-from quartier.scenario.load import LoadedScenario
+from quartier.scenario.load import LoadedScenario, shown
 from quartier.scenario.models import Scenario
+from quartier.scenario.overrides import blamed
 from quartier.units import KINDS
 from quartier.units.base import UnitData
 
@@ -200,5 +201,5 @@ def build(loaded: LoadedScenario, seed: int | None = None) -> Instance:
     used = scenario.seed if seed is None else seed
     data, problems = assemble(scenario, loaded.folder, used)
     if data is None:
-        raise InputError(problems, str(loaded.path))
+        raise InputError(blamed(problems, loaded.overrides), shown(loaded.path))
     return Instance(scenario, loaded.folder, data)

@@ -117,6 +117,20 @@ def test_overrides_as_a_mapping_are_those_as_texts():
     assert load("fliegerhorst", "horizon.steps=8").scenario.horizon.steps == 8
 
 
+def test_problems_that_an_override_made_name_it():
+    changes = ["horizon.steps=0", "neighbourhoods.fliegerhorst={bus: -1}", "seed=2"]
+    with pytest.raises(InputError) as caught:
+        load("fliegerhorst", changes)
+    assert str(caught.value).startswith("3 problems in the shipped scenario fliegerhorst:")
+    assert caught.value.problems == (
+        "horizon.steps: should be greater than 0 (got 0) (changed by --set horizon.steps)",
+        "neighbourhoods.fliegerhorst.bus: should be greater than or equal to 0 (got -1) "
+        "(changed by --set neighbourhoods.fliegerhorst)",
+        "neighbourhoods.fliegerhorst.units: is missing "
+        "(changed by --set neighbourhoods.fliegerhorst)",
+    )
+
+
 def test_all_wrong_overrides_are_listed_at_once():
     wrong = {
         "horizon.stps=3": "unknown key 'stps' in horizon; did you mean steps?",

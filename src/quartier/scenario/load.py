@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from quartier.errors import InputError
 from quartier.scenario import yaml_file
 from quartier.scenario.models import Scenario
-from quartier.scenario.overrides import Overrides, as_texts, override, with_variant
+from quartier.scenario.overrides import Overrides, as_texts, blamed, override, with_variant
 from quartier.scenario.problems import described, suggestion
 
 FILE_NAME = "scenario.yaml"
@@ -72,7 +72,7 @@ def load(source: str | Path, overrides: Overrides = ()) -> LoadedScenario:
     scenario, wrong = validated(data)
     if problems or wrong or scenario is None:
         problems += wrong + _further_problems(data, path.parent, all_set=not problems)
-        raise InputError(list(dict.fromkeys(problems)), str(path))
+        raise InputError(blamed(dict.fromkeys(problems), texts), shown(path))
     return LoadedScenario(scenario, path.parent, variant, path, texts)
 
 
@@ -107,6 +107,12 @@ def find(source: str) -> tuple[Path, str | None]:
             f"a shipped one{suggestion(name, _shipped_names())}"
         ]
     )
+
+
+def shown(path: Path) -> str:
+    """Name a scenario's file in a message; a shipped one by its name alone."""
+    shipped_one = path.is_relative_to(_shipped_root())
+    return f"the shipped scenario {path.parent.name}" if shipped_one else str(path)
 
 
 def _file(text: str) -> Path | None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -71,6 +71,18 @@ def _flow(value: Any) -> str:
     if isinstance(value, list | tuple):
         return f"[{', '.join(map(_flow, value))}]"
     return json.dumps(value.item() if isinstance(value, np.generic) else value, default=str)
+
+
+def blamed(problems: Iterable[str], overrides: Iterable[str]) -> list[str]:
+    """Name, in each problem at a path that an override changed, the override."""
+    keys = [text.partition("=")[0] for text in overrides]
+    return [_blamed(problem, keys) for problem in problems]
+
+
+def _blamed(problem: str, keys: Iterable[str]) -> str:
+    path = problem.partition(": ")[0] + "."
+    by = [k for k in keys if path.startswith(f"{k}.") or f"{k}.".startswith(path)]
+    return f"{problem} (changed by --set {', '.join(by)})" if by else problem
 
 
 def override(data: dict[str, Any], text: str) -> str | None:
