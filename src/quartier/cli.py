@@ -251,6 +251,7 @@ def _read_all(loaded: LoadedScenario, coordination: str | None, seed: int | None
     from quartier.coordination import resolve
     from quartier.instance import build
     from quartier.run import earlier_baseline
+    from quartier.scenario.load import shown
 
     problems: list[str] = []
     try:
@@ -267,7 +268,7 @@ def _read_all(loaded: LoadedScenario, coordination: str | None, seed: int | None
         except InputError as error:
             problems += error.problems
     if problems:
-        raise InputError(problems, str(loaded.path))
+        raise InputError(problems, shown(loaded.path))
 
 
 def _write_template(folder: Path) -> Path:

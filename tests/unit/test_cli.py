@@ -239,6 +239,13 @@ def test_validate_names_unknown_scenarios(invoke):
     assert "fliegerhorst" in answer.stderr
 
 
+def test_validate_names_a_shipped_scenario_and_the_override_to_blame(invoke):
+    answer = invoke("validate", "fliegerhorst", "--set", "horizon.steps=999999")
+    assert answer.exit_code == 2
+    assert answer.stderr.startswith("1 problem in the shipped scenario fliegerhorst:")
+    assert "(changed by --set horizon.steps)" in answer.stderr
+
+
 def test_module_is_the_same_program():
     answer = subprocess.run(
         [sys.executable, "-m", "quartier", "--version"], capture_output=True, text=True, check=True

@@ -67,7 +67,7 @@ def load(source: str | Path, overrides: Overrides = ()) -> LoadedScenario:
     path, wanted = find(str(source))
     texts = as_texts(overrides)
     data = yaml_file.read(path)
-    variant, data = with_variant(data, wanted, str(path))
+    variant, data = with_variant(data, wanted, shown(path))
     problems = [p for p in (override(data, text) for text in texts) if p is not None]
     scenario, wrong = validated(data)
     if problems or wrong or scenario is None:
