@@ -11,11 +11,9 @@ from quartier.centralised.individual import Process, unkept
 from quartier.centralised.linear_grid import LinearGrid
 from quartier.centralised.network import SOLVED, import_price
 from quartier.coordination import Cap
+from quartier.kpi.redispatch import BINDING_KW
 from quartier.quantities import KW_PER_MW, Array
 from quartier.redispatch.rounds import KEPT_KW
-
-BINDING_KW = 1.0
-"""What is curtailed this close to P_set is charged to redispatch (as its KPI does)."""
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Literal
 
 from pydantic import NonNegativeFloat, PositiveFloat
@@ -34,8 +35,5 @@ class Conventional(CurtailableKind):
 
     def flow(self, u: ConventionalParameters, x: Values, s: Values, dt_h: float) -> Flow:
         """Power as controlled, and what it emits."""
-        return Flow(
-            p_kw=x["p_kw"],
-            q_kvar=s.get("q_kvar", 0.0),
-            co2_kg=u.co2_kg_per_kwh * x["p_kw"] * dt_h,
-        )
+        emitted_kg = u.co2_kg_per_kwh * x["p_kw"] * dt_h
+        return replace(super().flow(u, x, s, dt_h), co2_kg=emitted_kg)
