@@ -5,8 +5,8 @@ seed: the same calls give the same answers.
 
 A solve that ends neither optimal nor proven infeasible or unbounded (``unknown``, ``failed``, a
 limit that nobody set) is tried again in the other ways of :data:`WAYS`: cold, without presolve,
-by another algorithm, in another scaling. What needed more than one try is noted, and can be read
-by :func:`take_hiccups`; what no way solves has a status that says so, and no values.
+by another algorithm, in another scaling. What needed more than one try is noted in
+:mod:`quartier.hiccups`; what no way solves has a status that says so, and no values.
 """
 
 from __future__ import annotations
@@ -22,6 +22,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from quartier.errors import SolveFailed
+from quartier.hiccups import Hiccup, note
 from quartier.quantities import Array
 
 Indices = NDArray[np.int64] | NDArray[np.int32]
@@ -130,26 +131,6 @@ class Answer:
     def gap(self) -> float:
         """Distance of objective and bound, relative to the objective."""
         return relative_gap(self.objective, self.bound)
-
-
-@dataclass(frozen=True)
-class Hiccup:
-    """A problem that was not solved at the first try."""
-
-    problem: str
-    status: str
-    """How the last try ended."""
-    tries: int
-
-
-_hiccups: list[Hiccup] = []
-
-
-def take_hiccups() -> list[Hiccup]:
-    """What was not solved at the first try since this was asked last, in this process."""
-    found = _hiccups.copy()
-    del _hiccups[: len(found)]
-    return found
 
 
 def relative_gap(objective: float, bound: float) -> float:
@@ -283,7 +264,7 @@ class Highs:
         assert best is not None
         self._start = None
         if tries > 1:
-            _hiccups.append(Hiccup(self.name, best.status, tries))
+            note(Hiccup(self.name, best.status, tries))
         return replace(best, wall_s=perf_counter() - began, tries=tries)
 
     def _ways(self) -> Iterator[Mapping[str, Any]]:
