@@ -21,7 +21,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
-from quartier.errors import SolveFailed
+from quartier.errors import InputError, SolveFailed
 from quartier.hiccups import Hiccup, note
 from quartier.quantities import Array
 
@@ -194,7 +194,8 @@ class Highs:
 
     def _set(self, options: Mapping[str, Any]) -> None:
         for name, value in options.items():
-            self._highs.setOptionValue(name, value)
+            if self._highs.setOptionValue(name, value) != highspy.HighsStatus.kOk:
+                raise InputError([f"it has no option {name} that could be {value!r}"], "HiGHS")
 
     def set_bounds(self, columns: Indices, low: Array | float, high: Array | float) -> None:
         """Change the bounds of columns."""

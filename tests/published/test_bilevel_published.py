@@ -48,8 +48,8 @@ def test_known_optimum(case: Case, how: str):
 
 @pytest.mark.parametrize("case", [c for c in CASES if c.points], ids=lambda c: c.name)
 def test_known_point(case: Case):
-    # A quadratic objective is flat at its optimum: a thousand times less gap, thirty less distance.
-    values = solved(case, **({"gap": 1e-10} if case in QUADRATIC_LEADERS else {})).values
+    # A quadratic objective is flat at its optimum: a small gap may be a long way.
+    values = solved(case, **({"gap": 1e-9} if case in QUADRATIC_LEADERS else {})).values
     assert any(
         all(values[name] == pytest.approx(v, abs=1e-4) for name, v in known.items())
         for known in case.points

@@ -141,10 +141,14 @@ class Solver(Highs):
         SolveFailed
             If there is no solution, or none was found within the limits.
         """
-        answer = super().solve(seconds)
+        answer = self.tried(seconds)
         if not answer.found:
             raise SolveFailed(self.name, answer.status, _hint(answer.status))
         return answer
+
+    def tried(self, seconds: float | None = None) -> Answer:
+        """Solve where a solution can be done without; it may not be found."""
+        return super().solve(seconds)
 
 
 def _hint(status: str) -> str:
