@@ -25,6 +25,7 @@ from quartier.centralised.search import Found, Search
 from quartier.centralised.windows import improve
 from quartier.coordination import Cap
 from quartier.errors import SolveFailed
+from quartier.highs import LIMITS
 from quartier.quantities import KW_PER_MW, Array
 from quartier.redispatch.cure import VIOLATED
 
@@ -159,7 +160,7 @@ class Game:
             options["time_limit"] = self.settings.time_limit_s
         solver = Solver("bilevel", self.program(), options)
         solver.start_from(self.start(self.found))
-        self.answer: Answer = solver.solve()
+        self.answer: Answer = solver.tried()  # the point found does without a proof
         better = self.answer.objective < self.found.value - BETTER_EUR
         if better and self.answer.status != TIMED_OUT:
             self.found = self._taken(self.answer.objective, self.answer.values)
@@ -213,7 +214,7 @@ class Game:
         if self.certificate.suboptimality > CERTIFIED:
             return "uncertified"
         if self.gap > self.settings.gap:
-            return self.answer.status if self.answer.status != "optimal" else "feasible"
+            return self.answer.status if self.answer.status in LIMITS else "feasible"
         return "optimal-for-M" if self.unproven else "optimal"
 
     def _note(self, wall_s: float) -> None:

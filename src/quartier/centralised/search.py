@@ -238,7 +238,10 @@ class Search:
         ):
             cost = part.member.form.cost + part.charged @ own[part.rows :]
             self._alone[k].set_cost(cost)
-            most = self._alone[k].solve().objective + CLOSED_EUR / 10
+            alone = self._alone[k].tried()
+            if not alone.found:
+                return  # other charges may do
+            most = alone.objective + CLOSED_EUR / 10
             priced = np.concatenate([part.member.exported, part.member.imported])
             row = self._form.row_lower.size + k
             self._best.set_row(row, where.start + priced, cost[priced], most)
