@@ -20,6 +20,7 @@ from quartier.problem import (
 from quartier.quantities import Array, Horizon
 from quartier.scenario.assemble import ScenarioData, assemble
 from quartier.scenario.checks import forecast_series
+from quartier.scenario.findings import Note
 from quartier.scenario.load import LoadedScenario, shown
 from quartier.scenario.models import Scenario
 from quartier.scenario.overrides import blamed
@@ -82,6 +83,11 @@ class Instance:
     def signals(self) -> Mapping[str, tuple[Array, str]]:
         """Values, shape ``(T,)``, and unit of every signal by name."""
         return self.data.signals
+
+    @property
+    def notes(self) -> tuple[Note, ...]:
+        """What of the user's data is not simulated, or taken differently."""
+        return self.data.notes
 
     @property
     def buses(self) -> Mapping[str, int]:

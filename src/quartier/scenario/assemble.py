@@ -15,7 +15,7 @@ from quartier.quantities import Array, Horizon
 from quartier.scenario import checks
 from quartier.scenario.communication_checks import check_communication
 from quartier.scenario.coverage import covered, offhand
-from quartier.scenario.findings import Findings
+from quartier.scenario.findings import Findings, Note
 from quartier.scenario.grid_data import GridData, read_grid, simbench_scenario
 from quartier.scenario.members import Members
 from quartier.scenario.models import Scenario
@@ -43,6 +43,8 @@ class ScenarioData:
         ``co2_kg_per_kwh``, and ``temperature_degc`` if the scenario has one.
     forecasts
         By unit: what planning takes for its series, shape ``(T,)``.
+    notes
+        What of the data is not simulated, or taken differently.
     """
 
     horizon: Horizon
@@ -51,6 +53,7 @@ class ScenarioData:
     units: tuple[UnitData, ...]
     signals: Mapping[str, tuple[Array, str]]
     forecasts: Mapping[str, Array]
+    notes: tuple[Note, ...] = ()
 
 
 def assemble(
@@ -92,7 +95,7 @@ def assemble(
         check_communication(rest, plants, findings)
     if findings.problems or grid is None:
         return None, findings.problems
-    return ScenarioData(horizon, grid, buses, units, signals, forecasts), []
+    return ScenarioData(horizon, grid, buses, units, signals, forecasts, findings.notes), []
 
 
 def _reader(scenario: Scenario, folder: Path, *, complete: bool) -> SeriesReader:
