@@ -10,6 +10,8 @@ import pytest
 
 from quartier.errors import InputError
 from quartier.instance import build
+from quartier.problem import Offer
+from quartier.redispatch import redispatch
 from quartier.scenario.load import load
 from tests.unit.grid_cases import (
     CASES,
@@ -21,6 +23,9 @@ from tests.unit.grid_cases import (
     village,
     written,
 )
+
+# pandapower's own, of the older files that it ships
+pytestmark = pytest.mark.filterwarnings("ignore:tap_dependency_table is missing:DeprecationWarning")
 
 NAMES = sorted(folder.name for folder in CASES.iterdir())
 WRONG = [name for name in NAMES if "problems" in case(name)]
@@ -78,6 +83,29 @@ def test_what_a_gen_feeds_in_follows_its_profile(tmp_path):
     at = (instance.horizon.start - simbench.PROFILE_START) // np.timedelta64(15, "m")
     assert 0 < share[at] < 1
     assert instance.background_p_mw[0, 3] == pytest.approx(2.0 * share[at])
+
+
+@pytest.mark.parametrize("name", [name for name in RIGHT if "violations" in case(name)])
+def test_what_caps_cannot_cure_stays_as_it_is(name, tmp_path):
+    """No lever is made of noise, and no tap is moved that leaves more excess."""
+    instance = build(load(written(name, tmp_path)))
+    asked = instance.problem(0, 0, instance.initial_state()).grid
+    offers = [
+        Offer(who, kind, bus, up, up, none, none, 0.1, 0.3)
+        for who, kind, bus, up, none in _offers(instance)
+    ]
+    found = redispatch(asked, offers)
+    assert found.before_violations.voltages.tolist() == [case(name)["violations"]]
+    assert found.after_violations.voltages.tolist() == [case(name)["violations"]]
+    assert found.cost_eur == 0
+    assert all(np.isinf(cap.p_max_kw).all() for cap in found.caps.values())
+
+
+def _offers(instance):
+    none = np.zeros(1)
+    yield "farm", "neighbourhood", instance.buses["farm"], np.array([500.0]), none
+    for plant in instance.plants:
+        yield plant.name, "der", plant.bus, plant.series["available_kw"], none
 
 
 # -- grids that nobody sent ---------------------------------------------------------------------

@@ -12,6 +12,7 @@ A case changes the village, a grid of four buses, or takes a network that pandap
     not_simulated: {storage: 1.0}                             # MW by table
     taps: [-3]                                                # positions of all transformers
     plants: [...]                                             # names
+    violations: 1                                             # buses outside their bands
 """
 
 from __future__ import annotations
