@@ -109,6 +109,11 @@ class SeriesReader:
         if wanted:
             self._profiles.update(simbench.profiles(self._scenario, wanted))
 
+    @property
+    def simbench_names(self) -> tuple[str, ...]:
+        """SimBench profiles that were read."""
+        return tuple(self._profiles)
+
     def profile(self, name: str, horizon: Horizon) -> Array:
         """Return a SimBench profile over a horizon, shape ``(T,)``."""
         return self._simbench(name).on(horizon, describe(name))
