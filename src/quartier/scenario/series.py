@@ -16,6 +16,7 @@ Where the horizon's steps are longer than the source's, means are taken.
 from __future__ import annotations
 
 import difflib
+import math
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -48,7 +49,6 @@ _ZERO_CELSIUS_K = 273.15
 _MOST_SHARE = 1.2
 """A share above this is taken for a power whose unit was forgotten."""
 _YEAR_H = 8760.0
-_LEAST_YEAR_H = 364 * 24.0
 
 
 class SeriesReader:
@@ -195,21 +195,20 @@ def describe(source: Source) -> str:
 
 
 def time_of_use(entries: Sequence[TimeOfUse], horizon: Horizon) -> Array:
-    """Return a price by local time of day, mean over each interval, shape ``(T,)``.
+    """Return a price by local time of day, exact mean over each interval, shape ``(T,)``.
 
     Before the first entry of the day, the last one holds.
     """
-    fine_h = min(horizon.dt_h, 0.25)
-    parts = round(horizon.dt_h / fine_h)
-    times = pd.date_range(
-        horizon.start, periods=horizon.steps * parts, freq=pd.Timedelta(hours=fine_h)
-    ).tz_convert(LOCAL)
     ordered = sorted(entries, key=lambda entry: entry.start)
     starts = [int(e.start[:2]) * 60 + int(e.start[3:]) for e in ordered]
-    minutes = times.hour.to_numpy() * 60 + times.minute.to_numpy()
+    # Intervals within which no price changes; clocks change by whole hours.
+    fine = pd.Timedelta(minutes=math.gcd(60, round(horizon.dt_h * 60), *starts))
+    times = pd.date_range(horizon.start.floor(fine), horizon.end.ceil(fine), freq=fine)[:-1]
+    local = times.tz_convert(LOCAL)
+    minutes = local.hour.to_numpy() * 60 + local.minute.to_numpy()
     which = np.searchsorted(starts, minutes, side="right") - 1
     prices = np.array([e.eur_per_kwh for e in ordered])[which]
-    return np.asarray(prices.reshape(horizon.steps, parts).mean(axis=1), dtype=float)
+    return Record(times[0], fine / pd.Timedelta(hours=1), prices).on(horizon, "the tariff")
 
 
 def _converted(values: Array, unit: str, request: SeriesRequest, what: str) -> Array:
@@ -243,12 +242,13 @@ def _celsius(values: Array, unit: str) -> Array:
 
 
 def _annual_factor(record: Record, annual_kwh: float, what: str) -> float:
-    """Factor that makes the source's mean power over a year that of the annual energy."""
-    mean = float(np.nanmean(record.values))
+    """Factor that makes the source's mean power over its years that of the annual energy."""
+    values, years = record.of_years()
+    mean = float(np.nanmean(values))
     if mean <= 0:
         raise SeriesError(f"{what} is zero all year and cannot be scaled to {annual_kwh:g} kWh/a")
-    hours = len(record.values) * record.step_h
-    return annual_kwh / (hours if hours >= _LEAST_YEAR_H else _YEAR_H) / mean
+    hours = len(values) * record.step_h / years if years else _YEAR_H
+    return annual_kwh / hours / mean
 
 
 def _over_years(of_year: Callable[[int], Record], horizon: Horizon, zone: str) -> Record:
