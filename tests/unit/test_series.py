@@ -206,7 +206,7 @@ def test_simbenchs_own_local_times_read_as_csv(tmp_path):
     from simbench.networks.extract_simbench_grids_from_csv import complete_data_path
 
     file = CsvFile(Path(complete_data_path(2)) / "RESProfile.csv")
-    record = file.record("PV1", "Europe/Berlin")
+    record = file.record(CsvColumn(csv="RESProfile.csv", column="PV1"))
     assert record.start == simbench.PROFILE_START
     assert record.step_h == 0.25
     assert np.array_equal(record.values, simbench.profiles(2, ["PV1"])["PV1"])

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -22,7 +22,8 @@ from quartier.scenario.models import Scenario
 from quartier.scenario.problems import suggestion
 from quartier.scenario.repair import Rest
 from quartier.scenario.series import SeriesReader
-from quartier.units.base import SeriesRequest, UnitData
+from quartier.units import KINDS
+from quartier.units.base import CsvColumn, SeriesRequest, UnitData
 
 _ANY_TEMPERATURE = 10.0
 """Stands for an outdoor temperature that was taken out of a wrong scenario."""
@@ -78,7 +79,7 @@ def assemble(
     """
     findings, rest = Findings(), rest or Rest(scenario, frozenset())
     complete = not rest.gone
-    reader = _reader(scenario, folder, complete=complete)
+    reader = _reader(scenario, folder, findings, complete=complete)
     horizon = covered(scenario, reader, findings, is_known=not rest.lacks("horizon"))
     grid = read_grid(scenario, folder, horizon, reader, findings)
     if findings.horizon_is_wrong and not reader.offhand:  # known from the user's own grid only
@@ -98,7 +99,9 @@ def assemble(
     return ScenarioData(horizon, grid, buses, units, signals, forecasts, findings.notes), []
 
 
-def _reader(scenario: Scenario, folder: Path, *, complete: bool) -> SeriesReader:
+def _reader(
+    scenario: Scenario, folder: Path, findings: Findings, *, complete: bool
+) -> SeriesReader:
     temperature = scenario.signals.temperature
     if temperature is None and not complete:
         temperature = _ANY_TEMPERATURE
@@ -106,7 +109,7 @@ def _reader(scenario: Scenario, folder: Path, *, complete: bool) -> SeriesReader
         profiles = simbench_scenario(scenario.grid)
     except InputError:  # reported where the grid is read
         profiles = NEWEST_SCENARIO
-    return SeriesReader(folder, profiles, temperature)
+    return SeriesReader(folder, profiles, temperature, findings.note)
 
 
 def _lacks_prices(rest: Rest) -> bool:
@@ -156,9 +159,19 @@ def _forecasts(
     known = {unit.name: unit for unit in units}
     for name, source in scenario.forecasts.items():
         path = f"forecasts.{name}"
-        if name not in known or checks.forecast_series(known[name]) is None:
+        series = checks.forecast_series(known[name]) if name in known else None
+        if series is None:
             findings.add(path, checks.no_forecast(name, known))
             continue
-        rated = getattr(known[name].parameters, "power_kw", 1.0)
         with findings.at(path):
-            yield name, reader.read(SeriesRequest(source, "kW", factor=rated), horizon)
+            yield (
+                name,
+                reader.series(series, _forecast_request(known[name], series, source), horizon),
+            )
+
+
+def _forecast_request(unit: UnitData, series: str, source: CsvColumn) -> SeriesRequest:
+    """Ask for a forecast as for the series itself: a share of it is scaled as the series is."""
+    request = KINDS[unit.kind].requests(unit.parameters)[series]
+    scaled = request.annual_source or request.source
+    return replace(request, source=source, annual_source=scaled)

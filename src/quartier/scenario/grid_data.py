@@ -170,17 +170,29 @@ class _Injections:
         if key not in self._read:
             self._read[key] = self._ones
             with self._findings.at(f"grid.profiles.{name}" if own else "grid"):
-                self._read[key] = (
-                    self._reader.read(SeriesRequest(own, "1"), self._horizon)
-                    if own
-                    else self._reader.profile(key, self._horizon)
-                )
+                if own:
+                    self._read[key] = self._reader.read(SeriesRequest(own, "1"), self._horizon)
+                elif self._reader.has_profile(key):
+                    self._read[key] = self._reader.profile(key, self._horizon)
+                else:
+                    self._findings.add(f"grid.profiles.{name}", self._no_profile(row, ending))
         return self._read[key]
+
+    def _no_profile(self, row: Any, ending: str) -> str:
+        """Name the element that names a profile which is neither SimBench's nor the user's."""
+        table = "load" if ending else "sgen"
+        inside = "; what the grid's file has in `profiles` is not read" * bool(
+            self._net.get("profiles")
+        )
+        return (
+            f"missing, though {table} {row.Index} ({row.name}) names this profile, which is none "
+            'of SimBench\'s; give a column, e.g. {csv: series.csv, column: a, unit: "1"}' + inside
+        )
 
     def _plant(self, row: Any) -> UnitData:
         parameters = _plant_parameters(row)
         name = _plant_name(row)
-        available_kw = _rated_kw(row) * self._share(row, "")
+        available_kw = _rated_kw(row) * self._share(row, "").clip(min=0.0)
         unit = UnitData(
             name=name,
             parameters=parameters,
@@ -188,8 +200,7 @@ class _Injections:
             agent=name,
             horizon=self._horizon,
             bus=int(row.bus),
-            # SimBench's wind profiles have noise below zero, down to -1e-5.
-            series={"available_kw": np.maximum(available_kw, 0.0)},
+            series={"available_kw": available_kw},
         )
         return KINDS[parameters.kind].bounded(unit)
 

@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from quartier.quantities import Array, Horizon
 
-
 _LEAST_YEAR_H = 364 * 24.0
 
 
