@@ -102,7 +102,7 @@ class Instance:
     def initial_state(self) -> State:
         """State at the start of the run."""
         units = {unit.name: dict(unit.state) for unit in (*self.units, *self.plants)}
-        return State(units, self.scenario.grid.tap_pos)
+        return State(units, self.network.tap_pos)
 
     def problem(self, gate: int, first: int, state: State, tap_is_fixed: bool = False) -> Problem:
         """Return what is asked at a gate.

@@ -15,7 +15,8 @@ from quartier.quantities import Horizon
 from quartier.scenario.csv_series import CsvFile
 from quartier.scenario.models import TimeOfUse
 from quartier.scenario.record import HorizonError, Record, SeriesError
-from quartier.scenario.series import SeriesReader, time_of_use
+from quartier.scenario.series import SeriesReader
+from quartier.scenario.tariff import time_of_use
 from quartier.units.base import CsvColumn, SeriesRequest
 
 START = pd.Timestamp("2016-07-24T23:00Z")

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from quartier.quantities import Array, Horizon
 
-_LEAST_YEAR_H = 364 * 24.0
+_YEAR_H, _LEAST_YEAR_H = 8760.0, 364 * 24.0
 
 
 class SeriesError(ValueError):
@@ -93,6 +93,22 @@ class Record:
                 f"is {show_time(horizon.start)} to {show_time(horizon.end)}; move horizon.start or "
                 "shorten horizon.steps"
             )
+
+
+def annual_factor(record: Record, annual_kwh: float, what: str) -> tuple[float, int]:
+    """Factor that makes a source's mean power over its years that of the annual energy.
+
+    Returns
+    -------
+    factor, years
+        How many whole years the source has; with none, its mean is taken for that of a year.
+    """
+    values, years = record.of_years()
+    mean = float(np.nanmean(values)) if np.isfinite(values).any() else 0.0
+    if mean <= 0:
+        raise SeriesError(f"{what} is zero all year and cannot be scaled to {annual_kwh:g} kWh/a")
+    hours = len(values) * record.step_h / years if years else _YEAR_H
+    return annual_kwh / hours / mean, years
 
 
 def _nanoseconds(hours: float) -> int:

@@ -16,7 +16,6 @@ Where the horizon's steps are longer than the source's, means are taken.
 from __future__ import annotations
 
 import difflib
-import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -29,14 +28,14 @@ from quartier.grid import simbench
 from quartier.quantities import Array, Horizon
 from quartier.scenario import checked, weather
 from quartier.scenario.csv_series import CsvFile
-from quartier.scenario.models import LOCAL, Price, TimeOfUse
-from quartier.scenario.record import Record, SeriesError
+from quartier.scenario.models import LOCAL, Price
+from quartier.scenario.record import Record, SeriesError, annual_factor
+from quartier.scenario.tariff import time_of_use
 from quartier.units.base import CsvColumn, SeriesRequest, Source
 
 SIMBENCH = "a SimBench profile (year 2016)"
 """How SimBench profiles are named in messages: what is wrong with one is wrong with all."""
 _TEMPERATURE = "signal:temperature"
-_YEAR_H = 8760.0
 
 
 class SeriesReader:
@@ -156,9 +155,31 @@ class SeriesReader:
         if wanted:
             self._profiles.update(simbench.profiles(self._scenario, wanted))
 
-    def has_profile(self, name: str) -> bool:
-        """Whether SimBench has a profile of this name."""
-        return self._profile_name(name) is not None
+    @property
+    def simbench_names(self) -> tuple[str, ...]:
+        """SimBench profiles that were read."""
+        return tuple(self._profiles)
+
+    def share(self, source: CsvColumn, horizon: Horizon, *, of_load: bool) -> Array:
+        """Return a share of the rated power of the grid's loads or generators, shape ``(T,)``.
+
+        A load may feed in by a negative share, which is said; a generator must not draw.
+
+        Raises
+        ------
+        SeriesError
+            As :meth:`read`, and if a generator's is negative.
+        """
+        values, what = self.read(SeriesRequest(source, "1"), horizon), describe(source)
+        if not of_load:
+            values, doubt = checked.not_negative(what, values, 1.0)
+        elif values.min() < 0:
+            doubt = f"{what} goes down to {values.min():g}: the load feeds in"
+        else:
+            doubt = None
+        if doubt:
+            self._say(source, doubt)
+        return values
 
     def profile(self, name: str, horizon: Horizon) -> Array:
         """Return a SimBench profile over a horizon, shape ``(T,)``."""
@@ -254,39 +275,6 @@ def describe(source: Source) -> str:
     if isinstance(source, CsvColumn):
         return f"column {source.column!r} of {source.csv}"
     return f"profile {source!r}" if ":" in source else SIMBENCH
-
-
-def time_of_use(entries: Sequence[TimeOfUse], horizon: Horizon) -> Array:
-    """Return a price by local time of day, exact mean over each interval, shape ``(T,)``.
-
-    Before the first entry of the day, the last one holds.
-    """
-    ordered = sorted(entries, key=lambda entry: entry.start)
-    starts = [int(e.start[:2]) * 60 + int(e.start[3:]) for e in ordered]
-    # Intervals within which no price changes; clocks change by whole hours.
-    fine = pd.Timedelta(minutes=math.gcd(60, round(horizon.dt_h * 60), *starts))
-    times = pd.date_range(horizon.start.floor(fine), horizon.end.ceil(fine), freq=fine)[:-1]
-    local = times.tz_convert(LOCAL)
-    minutes = local.hour.to_numpy() * 60 + local.minute.to_numpy()
-    which = np.searchsorted(starts, minutes, side="right") - 1
-    prices = np.array([e.eur_per_kwh for e in ordered])[which]
-    return Record(times[0], fine / pd.Timedelta(hours=1), prices).on(horizon, "the tariff")
-
-
-def annual_factor(record: Record, annual_kwh: float, what: str) -> tuple[float, int]:
-    """Factor that makes a source's mean power over its years that of the annual energy.
-
-    Returns
-    -------
-    factor, years
-        How many whole years the source has; with none, its mean is taken for that of a year.
-    """
-    values, years = record.of_years()
-    mean = float(np.nanmean(values)) if np.isfinite(values).any() else 0.0
-    if mean <= 0:
-        raise SeriesError(f"{what} is zero all year and cannot be scaled to {annual_kwh:g} kWh/a")
-    hours = len(values) * record.step_h / years if years else _YEAR_H
-    return annual_kwh / hours / mean, years
 
 
 def _over_years(of_year: Callable[[int], Record], horizon: Horizon, zone: str) -> Record:
