@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -23,7 +23,8 @@ from quartier.scenario.names import check_names
 from quartier.scenario.problems import suggestion
 from quartier.scenario.repair import Rest
 from quartier.scenario.series import SeriesReader
-from quartier.units.base import SeriesRequest, UnitData
+from quartier.units import KINDS
+from quartier.units.base import CsvColumn, SeriesRequest, UnitData
 
 _ANY_TEMPERATURE = 10.0
 """Stands for an outdoor temperature that was taken out of a wrong scenario."""
@@ -79,7 +80,7 @@ def assemble(
     """
     findings, rest = Findings(), rest or Rest(scenario, frozenset())
     complete = not rest.gone
-    reader = _reader(scenario, folder, complete=complete)
+    reader = _reader(scenario, folder, findings, complete=complete)
     horizon = covered(scenario, reader, findings, is_known=not rest.lacks("horizon"))
     grid = read_grid(scenario, folder, horizon, reader, findings)
     if findings.horizon_is_wrong and not reader.offhand:  # known from the user's own grid only
@@ -103,11 +104,13 @@ def assemble(
     return ScenarioData(horizon, grid, buses, units, signals, forecasts, findings.notes), []
 
 
-def _reader(scenario: Scenario, folder: Path, *, complete: bool) -> SeriesReader:
+def _reader(
+    scenario: Scenario, folder: Path, findings: Findings, *, complete: bool
+) -> SeriesReader:
     temperature = scenario.signals.temperature
     if temperature is None and not complete:
         temperature = _ANY_TEMPERATURE
-    return SeriesReader(folder, profiles_of(scenario.grid), temperature)
+    return SeriesReader(folder, profiles_of(scenario.grid), temperature, findings.note)
 
 
 def _lacks_prices(rest: Rest) -> bool:
@@ -172,9 +175,19 @@ def _forecasts(
         if name in idle:
             continue
         path = f"forecasts.{name}"
-        if name not in known or checks.forecast_series(known[name]) is None:
+        series = checks.forecast_series(known[name]) if name in known else None
+        if series is None:
             findings.add(path, checks.no_forecast(name, known))
             continue
-        rated = getattr(known[name].parameters, "power_kw", 1.0)
         with findings.at(path):
-            yield name, reader.read(SeriesRequest(source, "kW", factor=rated), horizon)
+            request = _forecast_request(known[name], series, source)
+            yield name, reader.series(series, request, horizon)
+
+
+def _forecast_request(unit: UnitData, series: str, source: CsvColumn) -> SeriesRequest:
+    """Ask for a forecast as for the series itself: a share of it is scaled as the series is."""
+    request = KINDS[unit.kind].requests(unit.parameters).get(series)
+    if request is None:  # an own kind that makes its series itself
+        return SeriesRequest(source, "kW")
+    scaled = request.annual_source or request.source
+    return replace(request, source=source, annual_source=scaled)

@@ -27,7 +27,7 @@ from quartier.scenario.left_out import cut_off, note_left_out
 from quartier.scenario.models import GridSettings, RedispatchSettings, Scenario
 from quartier.scenario.series import SeriesReader
 from quartier.units import KINDS
-from quartier.units.base import SeriesRequest, UnitData, UnitParameters
+from quartier.units.base import UnitData, UnitParameters
 
 AGGREGATE = "lv_RES"
 """Type of SimBench's generators that stand for all small plants of a low-voltage grid."""
@@ -207,7 +207,7 @@ class _Injections:
         if not isinstance(name, str) or not name:
             return self._ones
         own = self._own_profiles.get(name)
-        key = name if own else f"{name}{ending}"
+        key = f"{kind} {name}" if own else f"{name}{ending}"
         if key not in self._read:
             self._read[key] = self._ones
             if not own and key not in self._simbench_names:
@@ -215,7 +215,7 @@ class _Injections:
                 return self._ones
             with self._findings.at(f"grid.profiles.{name}" if own else "grid"):
                 self._read[key] = (
-                    self._reader.read(SeriesRequest(own, "1"), self._horizon)
+                    self._reader.share(own, self._horizon, of_load=kind == "load")
                     if own
                     else self._reader.profile(key, self._horizon)
                 )
