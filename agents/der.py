@@ -26,7 +26,7 @@ class DerAgent(QuartierAgent):
         """Offer what is available; all of it can be curtailed."""
         p_kw = frozen(self.available_kw)
         zero = frozen(np.zeros_like(self.available_kw))
-        self.tell(self._dso, OfferMade(self.title, p_kw, p_kw, zero, frozen(self._q_kvar)))
+        self.tell(self._dso, OfferMade(self.title, p_kw, p_kw, zero, frozen(self._q_kvar), zero))
 
     @hears(SetCap)
     def on_cap(self, cap: SetCap, sender: str) -> None:

@@ -143,6 +143,7 @@ class DsoAgent(QuartierAgent):
             asset.price_eur_per_kwh,
             asset.raise_price_eur_per_kwh,
             asset.rated_kw,
+            made.curtailed_kw,
         )
         self.waiting.discard(made.asset)
         if self.history or self._is_settled():

@@ -80,6 +80,8 @@ class OfferMade:
     down_kw: Array
     up_kw: Array
     q_kvar: Array
+    curtailed_kw: Array
+    """Renewable power that the schedule itself curtails."""
 
 
 @dataclass(frozen=True)

@@ -146,6 +146,7 @@ class NeighbourhoodAgent(QuartierAgent):
                 frozen(outcome.down_kw),
                 frozen(outcome.up_kw),
                 frozen(self._q_kvar),
+                frozen(outcome.curtailed_kw),
             )
             self.tell(self._dso, offer)
         else:

@@ -35,7 +35,14 @@ MODELS = {
     },
 }
 
-OFFER_COLUMNS = ("offer_kw", "flex_up_kw", "flex_down_kw", "p_set_min_kw", "p_set_max_kw")
+OFFER_COLUMNS = (
+    "offer_kw",
+    "offer_curtailed_kw",
+    "flex_up_kw",
+    "flex_down_kw",
+    "p_set_min_kw",
+    "p_set_max_kw",
+)
 
 
 class Planner(TimeBased):
@@ -181,9 +188,10 @@ def _offers(points: Sequence[str], plan: Plan, steps: int) -> Array:
     for k, name in enumerate(points):
         offer, cap = plan.offers.get(name), plan.caps.get(name)
         if offer is not None:
-            table[:, :3, k] = np.transpose([offer.p_kw, offer.up_kw, offer.down_kw])
+            table[:, 0, k], table[:, 1, k] = offer.p_kw, offer.curtailed_kw
+            table[:, 2, k], table[:, 3, k] = offer.up_kw, offer.down_kw
         if cap is not None:
-            table[:, 3:, k] = np.transpose([cap.p_min_kw, cap.p_max_kw])
+            table[:, 4, k], table[:, 5, k] = cap.p_min_kw, cap.p_max_kw
     table[np.isinf(table)] = np.nan
     return table
 

@@ -93,6 +93,7 @@ def neighbourhood_offer(
         q_kvar=reactive_kvar(problem),
         price_eur_per_kwh=asset.price_eur_per_kwh,
         raise_price_eur_per_kwh=asset.raise_price_eur_per_kwh,
+        curtailed_kw=curtailed_kw,
     )
 
 

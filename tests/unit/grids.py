@@ -124,15 +124,22 @@ def injections(asked: NetworkProblem, offers: list[Offer], p_kw: dict[str, Array
     return p_mw
 
 
-def at_caps(offers: list[Offer], caps, sign: int) -> dict[str, Array]:
-    """Every neighbourhood at the upper (``sign`` 1) or lower (-1) end that its caps allow."""
+def at_caps(offers: list[Offer], found: Redispatch, sign: int) -> dict[str, Array]:
+    """Every neighbourhood at the upper (``sign`` 1) or lower (-1) end that its caps allow.
+
+    Those that were not reduced in any step have no reason to leave what they offered.
+    """
     power = {}
     for offer in offers:
-        cap = caps[offer.asset]
+        cap = found.caps[offer.asset]
         free = offer.p_kw
-        if offer.kind == "neighbourhood":
+        if offer.kind == "neighbourhood" and (found.p_kw[offer.asset] != offer.p_kw).any():
             free = offer.p_kw + (offer.up_kw if sign > 0 else -offer.down_kw)
-        power[offer.asset] = np.clip(free, cap.p_min_kw, cap.p_max_kw)
+        end = np.clip(free, cap.p_min_kw, cap.p_max_kw)
+        # No limit can demand that one who draws power goes on to do so.
+        limit = cap.p_max_kw if sign > 0 else cap.p_min_kw
+        beyond = (limit == 0) & (sign * found.p_kw[offer.asset] < 0)
+        power[offer.asset] = np.where(beyond, found.p_kw[offer.asset], end)
     return power
 
 

@@ -95,10 +95,31 @@ def test_redispatch_cost_of_lost_energy_at_each_assets_price(data):
     assert redispatch.redispatch_cost(run) == pytest.approx(expected)
 
 
-def test_energy_curtailed_for_its_owners_own_sake_is_no_redispatch(data):
+@pytest.mark.parametrize(("own", "lost"), [(20.0, 0.0), (16.0, 4.0)])
+def test_energy_curtailed_for_its_owners_own_sake_is_no_redispatch(data, own, lost):
     table = units("nord.pv", "pv", p_kw=[0.0, 0.0], available_kw=[20.0, 20.0])
-    free = points(p_kw=[0.0, 0.0], p_set_max_kw=[None, 50.0])
-    assert redispatch.redispatch_cost(data({"units": table, "connection_points": free})) == 0
+    free = points(p_kw=[0.0, 0.0], p_set_max_kw=[None, 50.0], offer_kw=[0.0, 0.0])
+    run = data({"units": table, "connection_points": {**free, "offer_curtailed_kw": own}})
+    assert redispatch.redispatch_cost(run) == pytest.approx(2 * lost * 0.2 * 0.5)
+
+
+def test_a_forecast_that_is_a_little_low_leaves_the_cost_as_it_is(data):
+    """Nothing hangs on whether P_set binds to the watt."""
+    table = units("nord.pv", "pv", p_kw=[5.0, 5.0], available_kw=[20.0, 20.0])
+    held = points(p_kw=[0.0, -5.0], p_set_max_kw=[0.0, 0.0], offer_kw=[15.0, 15.0])
+    run = data({"units": table, "connection_points": held})
+    assert redispatch.redispatch_cost(run) == pytest.approx(30.0 * 0.2 * 0.5)
+
+
+@pytest.mark.parametrize(
+    ("p_kw", "p_set_kw", "ordered_kw"),
+    [(-4.0, -4.0, 6.0), (3.0, -4.0, 6.0), (3.0, 0.0, 10.0), (-4.0, None, 0.0), (-4.0, -20.0, 0.0)],
+)
+def test_load_reduced_counts_as_far_as_it_was_ordered(data, p_kw, p_set_kw, ordered_kw):
+    """10 kW were offered; what is reduced beyond the order is the owner's own choice."""
+    held = points(p_kw=[p_kw] * 2, p_set_min_kw=[p_set_kw] * 2, offer_kw=[-10.0, -10.0])
+    run = data({"connection_points": held})
+    assert redispatch.redispatch_cost(run) == pytest.approx(2 * ordered_kw * 0.3 * 0.5)
 
 
 def test_redispatch_cost_of_reduced_load_only_under_a_cap(data):

@@ -87,7 +87,8 @@ def test_assets_that_act_alike_share_pro_rata(feed_in):
     lowered = reduced(offers, found)
     acting = [k for k, o in enumerate(offers) if o.bus in (14, 15)]
     assert len(acting) == 3
-    room = np.column_stack([offers[k].down_kw for k in acting])
+    # Feed-in is taken down to nothing, never into consumption.
+    room = np.column_stack([np.minimum(offers[k].down_kw, offers[k].p_kw) for k in acting])
     steps = (lowered > 0.01).any(axis=1)
     share = lowered[steps][:, acting] / room[steps]
     np.testing.assert_allclose(share - share[:, :1], 0.0, atol=1e-6)
@@ -99,14 +100,14 @@ def test_no_rebound_with_everybody_at_the_upper_or_the_lower_cap(feed_in):
     """M4 rule 3: in all steps, also the uncongested ones."""
     asked, offers, found = feed_in
     for sign in (1, -1):
-        power = at_caps(offers, found.caps, sign)
+        power = at_caps(offers, found, sign)
         assert_clean(network(), solve(network(), offers, power, asked, found.tap_pos))
 
 
 def test_headroom_is_used_up(feed_in):
     """Where the neighbourhood is capped without being lowered, its cap brings a limit near."""
     asked, offers, found = feed_in
-    power = at_caps(offers, found.caps, 1)
+    power = at_caps(offers, found, 1)
     state = solve(network(), offers, power, asked, found.tap_pos)
     limited = found.caps["place"].p_max_kw < offers[0].p_kw + offers[0].up_kw - 0.01
     loading = (state.line_loading_percent / network().line_limit_percent).max(axis=1)
@@ -224,9 +225,9 @@ def test_caps_on_consumption_are_tight_and_prevent_the_rebound(evening):
     asked, offers, found = evening
     grid = asked.network
     for sign in (1, -1):
-        power = at_caps(offers, found.caps, sign)
+        power = at_caps(offers, found, sign)
         assert_clean(grid, solve(grid, offers, power, asked, found.tap_pos))
-    lowest = solve(grid, offers, at_caps(offers, found.caps, -1), asked, found.tap_pos)
+    lowest = solve(grid, offers, at_caps(offers, found, -1), asked, found.tap_pos)
     spare = (lowest.vm_pu - grid.vm_min_pu).min(axis=1)
     limited = found.caps["place"].p_min_kw > offers[0].p_kw - offers[0].down_kw + 0.01
     assert limited.sum() > 40
@@ -250,7 +251,7 @@ def test_three_neighbourhoods_are_safe_together(three):
     asked, offers, found = three
     assert not found.unsolved.any()
     for sign in (1, -1):
-        power = at_caps(offers, found.caps, sign)
+        power = at_caps(offers, found, sign)
         assert_clean(network(), solve(network(), offers, power, asked, found.tap_pos))
 
 

@@ -78,5 +78,5 @@ def test_solved_is_clean_tight_and_without_rebound(seed, grid, row, tap_pos, rul
         assert (after[moved & ~found.unsolved] >= -1.0).all()
     # With everybody at the end of the headroom no step gets worse than its tolerance.
     for sign in (1, -1):
-        ends = worst(at_caps(offers, found.caps, sign))
+        ends = worst(at_caps(offers, found, sign))
         assert (ends <= np.maximum(VIOLATED, after + SPARE + 0.1)).all()

@@ -87,6 +87,7 @@ class SelfOptimiser:
             q_kvar=reactive_kvar(self.problem),
             price_eur_per_kwh=asset.price_eur_per_kwh,
             raise_price_eur_per_kwh=asset.raise_price_eur_per_kwh,
+            curtailed_kw=curtailed,
         )
 
     def unit_plans(self) -> Iterator[tuple[str, UnitPlan]]:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import numpy as np
 import pandas as pd
 
-from quartier.kpi.redispatch import Groups, lost_kw
+from quartier.kpi.redispatch import Groups, unused_kw
 from quartier.kpi.run_data import RunData, positive, ratio
 from quartier.quantities import Array
 
@@ -183,7 +183,7 @@ def lower_cost(run: RunData) -> float:
     Their cost, plus curtailment, emissions and peak import at the scenario's weights.
     """
     weights: dict[str, float] = run.setting("objectives")
-    curtailed_kwh = _sum(lost_kw(run.units)) * run.dt_h
+    curtailed_kwh = _sum(unused_kw(run.units)) * run.dt_h
     peak_kw = sum(value or 0.0 for value in peak_import(run).values())
     return (
         sum(value or 0.0 for value in cost(run).values())

@@ -10,12 +10,11 @@ import pandas as pd
 
 from quartier.kpi.grid import co2_slack, losses
 from quartier.kpi.run_data import RunData, positive, ratio
+from quartier.problem.upper_cost import grid_eur, lost_kw, redispatch_eur, reduced_kw
 from quartier.quantities import KW_PER_MW, Array
 
 TOLERANCE_KW = 0.01
 """Powers closer than this count as equal: what the solvers leave is below, a cap is above."""
-BINDING_KW = 1.0
-"""A connection point this close to its P_set is held by it."""
 
 CONVENTIONAL = "conventional"
 """Kind of units whose reduction loses no renewable energy."""
@@ -74,7 +73,7 @@ def cap_violation_energy(run: RunData) -> float:
 
 
 # -- curtailment ----------------------------------------------------------------------------
-def lost_kw(units: pd.DataFrame) -> Array:
+def unused_kw(units: pd.DataFrame) -> Array:
     """Power not used, max(0, available - p), by row; 0 where nothing is available."""
     return positive(units["available_kw"] - units["p_kw"])
 
@@ -88,59 +87,60 @@ def renewables(run: RunData) -> pd.DataFrame:
 def curtailment_degree(run: RunData) -> float | None:
     """Σ max(0, available - p)Δ / Σ availableΔ of all renewable units (seed 001, table 1)."""
     units = renewables(run)
-    return ratio(float(lost_kw(units).sum()), float(units["available_kw"].sum()))
+    return ratio(float(unused_kw(units).sum()), float(units["available_kw"].sum()))
 
 
 def curtailment_degree_by(run: RunData) -> Groups:
     """Degree of curtailment by technology (kind of unit)."""
     units = renewables(run)
     return {
-        str(kind): ratio(float(lost_kw(rows).sum()), float(rows["available_kw"].sum()))
+        str(kind): ratio(float(unused_kw(rows).sum()), float(rows["available_kw"].sum()))
         for kind, rows in units.groupby("kind", observed=True)
     }
 
 
 def curtailed_energy(run: RunData) -> float:
     """Renewable energy lost in MWh, inside and outside the neighbourhoods ("Ausfallarbeit")."""
-    return float(lost_kw(renewables(run)).sum()) * run.dt_h / KW_PER_MW
+    return float(unused_kw(renewables(run)).sum()) * run.dt_h / KW_PER_MW
 
 
 # -- cost of the upper level ------------------------------------------------------------------
 def redispatch_cost(run: RunData) -> float:
     """U3: what redispatch costs the DSO in EUR (M4; seed 001 eq. 4-5, corrected).
 
-    Renewable energy lost and conventional power lowered while P_set binds, at the asset's price
-    (what an owner curtails for its own sake, as at negative prices, is no redispatch); reduction of
-    load against the fixed offer p_off under a cap on consumption, at its own price. Energy that a
-    cap drives into a store is not lost and costs nothing, unlike in the paper, whose (offered - p)
-    charges it.
+    By :mod:`quartier.problem.upper_cost`: renewable energy lost beyond what the fixed offer p_off
+    itself curtails, and conventional power lowered, at the connection point's price; load that
+    P_set takes off p_off at its own price. Energy that a cap drives into a store is not lost and
+    costs nothing, unlike in the paper, whose (offered - p) charges it.
     """
-    return (_lost_cost(run) + _raised_cost(run)) * run.dt_h
-
-
-def _lost_cost(run: RunData) -> float:
-    """Power lost under a binding P_set times the price of its asset, Σ in EUR/h."""
-    units = run.table("units")
-    asset = units["neighbourhood"].where(units["neighbourhood"].notna(), units["unit"])
-    price = asset.map(_prices(run)).astype(float).fillna(_price(run, "price_eur_per_kwh"))
-    places = pd.MultiIndex.from_arrays([units["time"], asset])
-    caused = places.isin(_binding(run))
-    return float((lost_kw(units) * price)[caused].sum())
-
-
-def _binding(run: RunData) -> pd.MultiIndex:
-    """Times and names of the connection points whose P_set on feed-in binds."""
     points = run.table("connection_points")
-    at_cap = points["p_kw"] >= points["p_set_max_kw"] - BINDING_KW
-    return pd.MultiIndex.from_frame(points.loc[at_cap, ["time", "name"]])
+    offers = run.fixed_offers()
+    available, used = _available_kw(run, points)
+    # Who neither offered anything nor was told a limit was asked for nothing.
+    asked = offers["offer_kw"].notna() | points["p_set_max_kw"].notna()
+    own = np.where(asked, offers["offer_curtailed_kw"].fillna(0.0), np.inf)
+    p_min = points["p_set_min_kw"].fillna(-np.inf)
+    powers = (points["p_kw"], offers["offer_kw"], p_min)
+    reduced = reduced_kw(*(power.to_numpy(dtype=float) for power in powers))
+    price = points["name"].map(_prices(run)).astype(float)
+    return redispatch_eur(
+        lost_kw(available, used, own),
+        price.fillna(_price(run, "price_eur_per_kwh")).to_numpy(),
+        np.nan_to_num(reduced),
+        _price(run, "raise_price_eur_per_kwh"),
+        run.dt_h,
+    )
 
 
-def _raised_cost(run: RunData) -> float:
-    """Load reduced against p_off where consumption is capped, at its price, Σ in EUR/h."""
-    points, offer_kw = run.table("connection_points"), run.fixed_offer_kw()
-    capped = points["p_set_min_kw"] > offer_kw + TOLERANCE_KW
-    raised = np.where(capped, positive(points["p_kw"] - offer_kw), 0.0)
-    return float(raised.sum()) * _price(run, "raise_price_eur_per_kwh")
+def _available_kw(run: RunData, points: pd.DataFrame) -> tuple[Array, Array]:
+    """Power that the plants behind every connection point could feed in, and do, by row."""
+    units = run.table("units")
+    units = units[units["available_kw"].notna() & units["p_kw"].notna()]
+    name = units["neighbourhood"].astype(object)
+    name = name.where(name.notna(), units["unit"].astype(object))
+    sums = units.groupby([units["time"], name.rename("name")])[["available_kw", "p_kw"]].sum()
+    found = sums.reindex(pd.MultiIndex.from_frame(points[["time", "name"]])).fillna(0.0)
+    return found["available_kw"].to_numpy(), found["p_kw"].to_numpy()
 
 
 def _prices(run: RunData) -> dict[str, float]:
@@ -159,6 +159,8 @@ def upper_cost(run: RunData) -> float:
 
     The leader's objective (M4, M7); U2 has no price unless the scenario gives it one.
     """
-    lost_eur = losses(run) * KW_PER_MW * _price(run, "loss_price_eur_per_kwh")
     co2_price = run.setting("redispatch").get("import_co2_eur_per_kg", 0.0)
-    return lost_eur + (co2_slack(run) * co2_price if co2_price else 0.0) + redispatch_cost(run)
+    co2_kg = co2_slack(run) if co2_price else 0.0
+    loss_kwh = losses(run) * KW_PER_MW
+    grid = grid_eur(loss_kwh, _price(run, "loss_price_eur_per_kwh"), co2_kg, co2_price)
+    return grid + redispatch_cost(run)

@@ -78,14 +78,17 @@ class RunData:
         points = self.table("connection_points")
         return points[points["kind"] == "neighbourhood"]
 
-    def fixed_offer_kw(self) -> pd.Series[float]:
-        """p_off by row of the table ``connection_points``, NaN where nothing was offered."""
-        points = self.table("connection_points")
+    def fixed_offers(self) -> pd.DataFrame:
+        """p_off and what it curtails itself, by row of the table ``connection_points``.
+
+        Columns ``offer_kw`` and ``offer_curtailed_kw``, NaN where nothing was offered.
+        """
+        points, columns = self.table("connection_points"), ["offer_kw", "offer_curtailed_kw"]
         if self.reference is None:
-            return points["offer_kw"]
-        there = self.reference.table("connection_points").set_index(["time", "name"])["offer_kw"]
+            return points[columns]
+        there = self.reference.table("connection_points").set_index(["time", "name"])[columns]
         offers = there.reindex(pd.MultiIndex.from_frame(points[["time", "name"]]))
-        return pd.Series(offers.to_numpy(dtype=float), index=points.index)
+        return offers.set_index(points.index)
 
     def signal(self, name: str) -> pd.Series[float]:
         """A signal by time; where several gates gave it, the first stands."""

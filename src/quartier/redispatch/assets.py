@@ -34,7 +34,10 @@ class Assets:
     offered_mw
         Power offered, clipped to what the asset reported it can do.
     low_mw, high_mw
-        Least and greatest power it can be set to: the offered band, narrowed by the reports.
+        Least and greatest power it can go to: the offered band, narrowed by the reports.
+    least_mw, most_mw
+        Least and greatest power that P_set can demand: a limit takes feed-in, or load, down to
+        nothing, but forces neither.
     lower_price, raise_price
         EUR/MWh of lowering and of raising the power, shape ``(A,)``.
     other_p_mw, other_q_mvar
@@ -50,6 +53,8 @@ class Assets:
     offered_mw: Array
     low_mw: Array
     high_mw: Array
+    least_mw: Array
+    most_mw: Array
     lower_price: Array
     raise_price: Array
     other_p_mw: Array
@@ -110,6 +115,7 @@ def read_assets(
     )
     low = np.fmin(np.fmax(asked - down, floor), ceiling)
     high = np.fmax(np.fmin(asked + up, ceiling), low)
+    offered = np.clip(asked, low, high)
     columns = [problem.network.position(offer.bus) for offer in offers]
     other_q = problem.background_q_mvar.copy()
     for column, offer in zip(columns, offers, strict=True):
@@ -119,9 +125,11 @@ def read_assets(
         buses=tuple(offer.bus for offer in offers),
         columns=np.array(columns, dtype=np.int64),
         flexible=np.array([offer.kind == "neighbourhood" for offer in offers], dtype=bool),
-        offered_mw=np.clip(asked, low, high),
+        offered_mw=offered,
         low_mw=low,
         high_mw=high,
+        least_mw=np.maximum(low, np.minimum(offered, 0.0)),
+        most_mw=np.minimum(high, np.maximum(offered, 0.0)),
         lower_price=_prices([offer.price_eur_per_kwh for offer in offers]),
         raise_price=_prices([offer.raise_price_eur_per_kwh for offer in offers]),
         other_p_mw=problem.background_p_mw,

@@ -34,11 +34,12 @@ def moved(assets: Assets, cured: Cured, sign: int) -> NDArray[np.bool_]:
 def caps_of(assets: Assets, cured: Cured, room: Room) -> dict[str, Cap]:
     """Caps by asset, in kW.
 
-    A reduced asset is capped at its reduced power; a flexible one is also kept within its
-    headroom, unless it may go as far as it ever offers.
+    A reduced asset is capped at its reduced power, and in all other steps kept within its headroom,
+    unless it may go as far as it ever offers. Others are kept from adding to what binds. P_set is a
+    limit: it demands neither consumption nor feed-in.
     """
-    most = _limits(assets, cured, room.up, 1)
-    least = _limits(assets, cured, room.down, -1)
+    most = np.maximum(_limits(assets, cured, room.up, 1), 0.0)
+    least = np.minimum(_limits(assets, cured, room.down, -1), 0.0)
     return {
         name: Cap(p_max_kw=most[:, k].copy(), p_min_kw=least[:, k].copy())
         for k, name in enumerate(assets.names)

@@ -144,7 +144,7 @@ def _group(
     slope = np.take_along_axis(part.slopes, driving[:, None, :], axis=1)[:, 0]
     cured.driving[chosen] = np.where(slope != 0, columns[driving], -1)
     tolerance = model.settings.share_tolerance
-    low, high = assets.low_mw[chosen], assets.high_mw[chosen]
+    low, high = assets.least_mw[chosen], assets.most_mw[chosen]
     for k, step in enumerate(chosen):
         # Lowering relieves where a rising power adds to the excess, raising where it takes off.
         room = np.abs(np.where(slope[k] > 0, low[k], high[k]) - part.offered_mw[k])

@@ -1,11 +1,12 @@
 """Preventive caps: how far assets may leave their power, all at once, without a violation.
 
 An asset whose schedule is planned anew in answer to a cap shifts energy into other steps and
-would overload those (rebound). So in every step each flexible asset gets a share of the
-headroom: from its power towards the end of its band, the same share λ for all, as large as the
-AC limits allow with all of them there at once. Assets that act on the limit that is reached
-stay there; the others, say in another feeder, go on. In a congested step there is no headroom
-for assets that act on what binds.
+would overload those (rebound). So in every step each flexible asset that is reduced in some step of
+the window gets a share of the headroom (the others keep to what they offered, and need a cap only
+where they act on what binds): from its power towards the end of its band, the same share λ for
+all, as large as the AC limits allow with all of them there at once. Assets that act on the limit
+that is reached stay there; the others, say in another feeder, go on. In a congested step there is
+no headroom for assets that act on what binds.
 
 A band says what a single step could do; a schedule planned anew may do more. So headroom is
 looked for beyond the band as well, up to what the asset offers in any step of the window; only
@@ -41,7 +42,7 @@ class Headroom:
     p_mw
         Power that the assets may go to.
     free
-        Whether an asset may go as far as it ever offers: then it needs no cap.
+        Whether an asset needs no cap: it may go as far as it ever offers, or plans nothing anew.
     element
         Number of the element that limits it; -1 where none does.
     """
@@ -54,15 +55,21 @@ class Headroom:
 def headroom(model: GridModel, cured: Cured, sign: int) -> Headroom:
     """Find the headroom upwards (``sign`` 1) or downwards (-1) of the cured state."""
     filling = _Filling(model, cured, sign)
-    for _ in range(int(model.assets.flexible.sum())):
+    for _ in range(int(planning_anew(model, cured).sum())):
         if not filling.open.any():
             break
         filling.raise_shares()
     return Headroom(
         p_mw=filling.power(filling.share),
-        free=model.assets.flexible & (filling.share >= WIDEST),
+        free=np.where(planning_anew(model, cured), filling.share >= WIDEST, ~filling.held),
         element=filling.element,
     )
+
+
+def planning_anew(model: GridModel, cured: Cured) -> NDArray[np.bool_]:
+    """Whether a flexible asset is reduced in some step, and so plans anew, shape ``(A,)``."""
+    reduced = np.abs(cured.p_mw - model.assets.offered_mw) > 0
+    return model.assets.flexible & reduced.any(axis=0)
 
 
 class _Filling:
@@ -71,12 +78,12 @@ class _Filling:
     def __init__(self, model: GridModel, cured: Cured, sign: int) -> None:
         self._model, self._cured, self._sign = model, cured, sign
         self._band, self._beyond = _reach(model, cured, sign)
-        flexible = np.broadcast_to(model.assets.flexible, cured.p_mw.shape)
+        flexible = np.broadcast_to(planning_anew(model, cured), cured.p_mw.shape)
         self.share = np.zeros(cured.p_mw.shape)
         self.element = np.full(cured.p_mw.shape, -1)
-        stopped = self._congested()
-        self.open = flexible & ~stopped & cured.state.converged[:, None]
-        tight = np.asarray(stopped.any(axis=1) | cured.congested)
+        self.held = self._congested() | ~cured.state.converged[:, None]
+        self.open = flexible & ~self.held
+        tight = np.asarray(self.held.any(axis=1) | cured.congested)
         spare = np.where(tight, SPARE, 0.0)[:, None]
         present = np.nan_to_num(cured.excess, nan=np.inf, neginf=0.0)
         self._allowed = np.maximum(present, spare)

@@ -1,6 +1,6 @@
 """Levers: what the optimisation may pull, each moving one asset or several pro rata.
 
-Pulled fully, a lever moves its assets from their offers to the end of their bands. Assets that
+Pulled fully, a lever moves its assets from their offers as far as P_set can demand. Assets that
 share pro rata hang on one lever. Discrete steps make several levers of one, of which at most
 one may be pulled.
 """
@@ -62,7 +62,7 @@ def make_levers(
     rated_mw
         Rated power by asset; without it the greatest power offered over the window.
     """
-    offered, low, high = (x[steps] for x in (assets.offered_mw, assets.low_mw, assets.high_mw))
+    offered, low, high = (x[steps] for x in (assets.offered_mw, assets.least_mw, assets.most_mw))
     raised, raise_cost = _gather(assets, groups, high - offered)
     if shares is None:
         targets = [low]

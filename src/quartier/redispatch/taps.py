@@ -127,8 +127,8 @@ def _bound(model: GridModel, state: GridState, slopes: _Slopes, present: int) ->
 def _measures(model: GridModel, step: NDArray[np.int64], slopes: Array) -> tuple[Array, Array]:
     """Greatest relief of limits by every asset and its cost, both ``(limits, A)``."""
     assets = model.assets
-    lower = (assets.offered_mw - assets.low_mw)[step]
-    upper = (assets.high_mw - assets.offered_mw)[step]
+    lower = (assets.offered_mw - assets.least_mw)[step]
+    upper = (assets.most_mw - assets.offered_mw)[step]
     down = slopes > 0
     gain = np.where(down, slopes * lower, -slopes * upper)
     cost = np.where(down, lower * assets.lower_price, upper * assets.raise_price) * assets.dt_h

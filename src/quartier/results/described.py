@@ -68,6 +68,7 @@ MEANING: dict[str, str] = {
     "neighbourhood": "neighbourhood; none for plants outside them",
     "objective": "objective in EUR, penalties included",
     "offer_kw": "power offered to the DSO",
+    "offer_curtailed_kw": "renewable power that the offer itself curtails",
     "offered_kw": "power that the asset had offered",
     "p_from_mw": "active power that enters the line at its first bus",
     "p_hv_mw": "active power that enters the transformer on its high-voltage side",

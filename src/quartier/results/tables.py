@@ -85,7 +85,8 @@ TABLES: dict[str, dict[str, ColumnType]] = {
         " fuel_kw co2_kg"
     ),
     "connection_points": _columns(
-        "time name kind bus p_kw q_kvar offer_kw flex_up_kw flex_down_kw p_set_min_kw p_set_max_kw"
+        "time name kind bus p_kw q_kvar offer_kw offer_curtailed_kw flex_up_kw flex_down_kw"
+        " p_set_min_kw p_set_max_kw"
     ),
     "heat": _columns("time hub demand_kw unserved_kw rejected_kw"),
     "ev_sessions": _columns("unit session arrival departure due_kwh delivered_kwh"),

@@ -148,6 +148,8 @@ class Offer:
     """Redispatch price of raising its power: load reduced."""
     rated_kw: float | None = None
     """Rated power, which discrete steps are shares of; None: the greatest power offered."""
+    curtailed_kw: Array | float = 0.0
+    """Renewable power that the schedule itself curtails: nobody is paid for that."""
 
 
 @dataclass(frozen=True)
