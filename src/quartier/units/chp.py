@@ -23,7 +23,7 @@ from quartier.units.base import (
     UnitKind,
     Values,
 )
-from quartier.units.switching import History, can_toggle, steps_of
+from quartier.units.switching import History, can_toggle, steps_before, steps_left, steps_of
 
 START_BELOW = 0.2
 STOP_ABOVE = 0.8
@@ -103,7 +103,7 @@ class Chp(UnitKind):
     ) -> Iterable[tuple[str, Quantity]]:
         """Power only while it runs, starts, minimum up and down times, ramps."""
         dt_h = unit.horizon.dt_h
-        past = History(x, unit.state, dt_h)
+        past = History(x, unit.state, steps_before(unit.state, u, dt_h))
         on, start, p_kw = x["on"][t], x["start"][t], x["p_kw"][t]
         was_on = past.on(t - 1)
         yield "least", u.p_min_kw * on - p_kw
@@ -127,7 +127,7 @@ class Chp(UnitKind):
         """Run if that is nearer to the set point than to rest, unless it must run or rest."""
         was_on = state["on"] > 0.5
         ramp_kw = np.where(np.isnan(u.ramp_kw_per_h), np.inf, u.ramp_kw_per_h) * dt_h
-        served = state["hours"] > np.where(was_on, u.min_up_h, u.min_down_h) - 1e-6
+        served = steps_left(state["hours"], np.where(was_on, u.min_up_h, u.min_down_h), dt_h) == 0
         can_stop = served & (state["p_kw"] <= ramp_kw + u.p_min_kw + POWER_TOLERANCE_KW)
         wanted = (set_point_kw > 0) & (set_point_kw >= u.p_min_kw / 2)
         on = np.where(was_on, wanted | ~can_stop, wanted & served) & (u.available > 0)
