@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from quartier.quantities import Array
 from quartier.units.base import UnitData
-from quartier.units.heat_hub import heat_capacity_kwh, stores_heat
+from quartier.units.heat_hub import dead_energy_kwh, heat_capacity_kwh, stores_heat
 
 Positions = NDArray[np.int64]
 
@@ -28,7 +28,7 @@ class Places:
     hubs
         Position by heat hub.
     capacity_kwh, start_kwh
-        Heat that each hub can store, and that is stored at the start, shape ``(hubs + 1,)``.
+        Heat that each hub can store, and that is usable at the start, shape ``(hubs + 1,)``.
     """
 
     points: Mapping[str, int] = field(default_factory=dict)
@@ -44,7 +44,7 @@ class Places:
         for unit in units:
             if unit.hub is not None and stores_heat(unit):
                 capacity_kwh[hubs.index(unit.hub)] += heat_capacity_kwh(unit)
-                start_kwh[hubs.index(unit.hub)] += unit.state["energy_kwh"]
+                start_kwh[hubs.index(unit.hub)] += unit.state["energy_kwh"] - dead_energy_kwh(unit)
         return cls(_positions(points), _positions(hubs), capacity_kwh, start_kwh)
 
     def point_of(self, units: Sequence[UnitData]) -> Positions:

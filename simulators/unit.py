@@ -22,6 +22,7 @@ from quartier.simulators.time_based import TimeBased
 from quartier.simulators.unit_maker import UnitMaker
 from quartier.units import KINDS
 from quartier.units.base import HeatParameters, UnitData
+from quartier.units.heat_hub import dead_energy_kwh, stores_heat
 from quartier.units.kinds import is_own
 from quartier.units.step import SIGNALS, Fleet, StepResult
 
@@ -116,6 +117,7 @@ class UnitSimulator(TimeBased):
         self._n_points, self._n_hubs = len(self._places.points) + 1, len(self._places.hubs) + 1
         self._names = np.array([u.name for u in units], dtype=object)
         self._neighbourhoods = np.array([u.neighbourhood for u in units], dtype=object)
+        self._dead_kwh = np.array([dead_energy_kwh(u) for u in units])
         self._capacity_kwh = self._places.capacity_kwh[self._hubs]
         kind = KINDS[self.kind]
         self._looks_at_heat = kind.order > 0 and issubclass(kind.Parameters, HeatParameters)
@@ -166,12 +168,20 @@ class UnitSimulator(TimeBased):
             heat_kw = total(inputs, "Fleet", "heat_of_others", shape)
             signals["heat_missing_kw"] = -heat_kw[self._hubs]
             stored_kwh = total(inputs, "Fleet", "stored_heat", shape)
-            signals["hub_energy_kwh"] = stored_kwh[self._hubs]
+            signals["hub_energy_kwh"] = (stored_kwh + self._own_energy_kwh())[self._hubs]
             signals["hub_capacity_kwh"] = self._capacity_kwh.copy()
         if self._looks_at_power:
             power = total(inputs, "Fleet", "power_of_others", (2, self._n_points))
             signals["p_others_kw"] = power[0, self._points]
         return signals
+
+    def _own_energy_kwh(self) -> Array:
+        """Usable energy by hub in the stores of heat of this kind, which nobody tells it."""
+        assert self._fleet is not None
+        if not stores_heat(self._units[0]):
+            return np.zeros(self._n_hubs)
+        usable_kwh = self._fleet.state["energy_kwh"] - self._dead_kwh
+        return _by_place(self._hubs, usable_kwh, self._n_hubs)
 
     def _single(self, inputs: Inputs, set_point: Array, signals: dict[str, Array]) -> Array:
         """Take what single units are told over what the fleet is told."""
@@ -211,8 +221,8 @@ class UnitSimulator(TimeBased):
         return _by_place(self._hubs, result.heat_kw, self._n_hubs)
 
     def _out_hub_energy(self, result: StepResult) -> Array:
-        """Energy in stores of heat by hub."""
-        return _by_place(self._hubs, result.energy_kwh, self._n_hubs)
+        """Usable energy in stores of heat by hub."""
+        return _by_place(self._hubs, result.energy_kwh - self._dead_kwh, self._n_hubs)
 
     def _out_unit_cost(self, result: StepResult) -> Array:
         """Cost of the step by connection point in EUR."""

@@ -56,16 +56,18 @@ class UnitMaker:
         sessions = tuple(Session(**s) for s in parameters.get("sessions") or ())
         names = [f"{type(kind).__name__}-{k}" for k in range(first, first + count)]
         return [
-            UnitData(
-                name=name,
-                parameters=model,
-                neighbourhood=name,  # its own, so that it shares nothing with its like
-                agent=name,
-                horizon=horizon,
-                series=series,
-                state=state,
-                sessions=sessions,
-                start_energy_kwh=state.get("energy_kwh", 0.0),
+            kind.bounded(
+                UnitData(
+                    name=name,
+                    parameters=model,
+                    neighbourhood=name,  # its own, so that it shares nothing with its like
+                    agent=name,
+                    horizon=horizon,
+                    series=series,
+                    state=state,
+                    sessions=sessions,
+                    start_energy_kwh=state.get("energy_kwh", 0.0),
+                )
             )
             for name in names
         ]

@@ -55,7 +55,7 @@ def _heat(kinds: Sequence[str]) -> Iterator[Wire]:
         for lower in _lower(kind, heat):
             yield Wire(f"{lower}.Fleet.heat", f"{kind}.Fleet.heat_of_others")
         for store in stores:
-            if 0 < KINDS[kind].order < KINDS[store].order:
+            if KINDS[kind].order > 0 and kind != store:
                 yield Wire(f"{store}.Fleet.hub_energy", f"{kind}.Fleet.stored_heat", shifted=True)
         way = "heat_in" if KINDS[kind].controls else "heat_out"
         yield Wire(f"{kind}.Fleet.heat", f"heat_hubs.HeatHubs.{way}")

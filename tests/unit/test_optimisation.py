@@ -102,24 +102,25 @@ def test_updated_model_equals_one_built_anew(changes):
 
 prices = st.floats(-0.3, 0.6)
 powers = st.lists(st.floats(-900, 900), min_size=6, max_size=6).map(np.array)
+feeding = st.lists(st.floats(100, 900), min_size=6, max_size=6).map(np.array)
 
 
 @settings(max_examples=60, deadline=None)
 @given(
+    st.one_of(powers, feeding),
     powers,
-    powers,
-    st.tuples(prices, prices),
+    st.tuples(st.lists(prices, min_size=6, max_size=6).map(np.array), prices),
     st.floats(-300, 700),
     st.sampled_from([-np.inf, -400.0]),
-    st.sampled_from([0.0, 2.0]),
+    st.sampled_from([0.0, 0.02, 0.2, 2.0]),
 )
 def test_connection_block_is_the_cost_function(p_kw, loose_kw, pair, p_max, p_min, peak):
-    export, dear = min(pair), max(pair)
-    # Importing so as to curtail has to cost: else the cost function is no minimum (see below).
+    export, dear = np.minimum(*pair), np.maximum(*pair)
+    # Importing so as to curtail has to cost: else the cost function is no minimum.
     terms = factories.terms(
         6,
         export_eur_per_kwh=export,
-        import_eur_per_kwh=max(dear, -0.1),
+        import_eur_per_kwh=np.maximum(dear, -0.1),
         p_max_kw=p_max,
         p_min_kw=p_min,
         peak_eur_per_kw=peak,
@@ -131,6 +132,21 @@ def test_connection_block_is_the_cost_function(p_kw, loose_kw, pair, p_max, p_mi
     model.cost = pyo.Objective(expr=model.connection.cost_eur)
     _, outcome = Program("connection", matrix_form(model)).solve()
     assert outcome.objective == pytest.approx(float(terms.cost_eur(p_kw, loose)), abs=1e-5)
+
+
+def test_power_fed_in_at_a_loss_lowers_a_peak_that_is_worth_it():
+    """Four hours at -0.50 EUR/kWh; curtailing costs 0.10, a kW of the peak 1.00 EUR.
+
+    To lift the least power from 0 to 30 costs 0.40 EUR/kW in one step, from 30 to 50 in two; all
+    three would cost more than the peak is worth.
+    """
+    terms = factories.terms(4, 1.0, export_eur_per_kwh=-0.5, peak_eur_per_kw=1.0)
+    p_kw = np.array([100.0, 130.0, 150.0, 500.0])
+    loose = np.array([100.0, 100.0, 100.0, 0.0])
+    np.testing.assert_allclose(terms.curtailed_kw(p_kw, loose), [50.0, 80.0, 100.0, 0.0])
+    others = np.array([p_kw, [-1.0, 130.0, 150.0, 500.0]])
+    curtailed = terms.curtailed_kw(others, np.minimum(loose, np.maximum(others, 0.0)))
+    np.testing.assert_allclose(curtailed[1], [0.0, 100.0, 100.0, 0.0])  # it imports: nothing gained
 
 
 def test_agents_best_reply_is_as_good_as_the_optimum_leaves_room_for():

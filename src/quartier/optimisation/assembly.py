@@ -9,7 +9,7 @@ import pyomo.environ as pyo
 from numpy.typing import NDArray
 
 from quartier.optimisation.block import UnitTerms, add_hubs, add_units, own_cost
-from quartier.optimisation.connection import add_connection
+from quartier.optimisation.connection import add_connection, hangs_together
 from quartier.optimisation.mixed import MixedProgram
 from quartier.optimisation.program import Indices, Outcome
 from quartier.optimisation.repair import Controls, wasteful
@@ -59,7 +59,8 @@ class Assembly:
         parts = add_units(self.model, self._flexible(), relax_binaries)
         self.fixed_kw, self.curtailable_kw = self._given(steps)
         acts = np.any([part.acts for part in parts], axis=0) if parts else np.zeros(steps, bool)
-        self.steps = np.arange(steps) if all_steps else np.flatnonzero(acts)
+        every = all_steps or hangs_together(terms)
+        self.steps = np.arange(steps) if every else np.flatnonzero(acts)
         self._add_objective(parts)
         self._parts = parts
         self.program = self._program(gap)

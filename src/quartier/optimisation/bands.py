@@ -116,7 +116,7 @@ def _spare(model: Any, part: UnitTerms) -> Iterator[Limits]:
     if stores_heat(unit):
         for up, _ in _limits(model, part):
             yield up
-    elif part.controls and kind.command is None:
+    elif kind.balances:
         for t, flow in enumerate(part.flows):
             series = {name: float(values[t]) for name, values in unit.series.items()}
             limits = kind.bounds(unit.parameters, series)

@@ -26,10 +26,9 @@ from quartier.quantities import Array, Horizon
 from quartier.units import KINDS
 from quartier.units.base import HeatParameters, UnitData, UnitKind, UnitParameters
 from quartier.units.evaluate import evaluate
-from quartier.units.heat_hub import heat_capacity_kwh, stores_heat
+from quartier.units.group import Group
 from quartier.units.sampling import sample
 from quartier.units.schedule import Schedule
-from quartier.units.step import Fleet
 
 PENALTY_EUR_PER_KWH = 10.0
 """Price of heat not served."""
@@ -107,12 +106,24 @@ def check(units: Sequence[UnitData], seed: int = 1) -> None:
 def _check_replay(units: Sequence[UnitData], price_eur_per_kwh: Array) -> None:
     planned = netted(units, optimal_controls(units, price_eur_per_kwh))
     done, energy = replay(units, planned)
-    for unit, controls in planned.items():
-        for name, values in controls.items():
-            _compare(f"{unit}.{name}", values, done[unit][name], CONTROL_TOLERANCE_KW)
+    for unit in units:
+        wanted, found = (_told(unit, x[unit.name]) for x in (planned, done))
+        for name, values in wanted.items():
+            _compare(f"{unit.name}.{name}", values, found[name], CONTROL_TOLERANCE_KW)
     expected = evaluate(units, planned, PENALTY_EUR_PER_KWH).energy_kwh
     for unit, energy_kwh in energy.items():
         _compare(f"{unit}.energy_kwh", expected[unit], energy_kwh, ENERGY_TOLERANCE_KWH)
+
+
+def _told(unit: UnitData, x: Mapping[str, Array]) -> Mapping[str, Array]:
+    """What a plan says of a unit: its controls, or what they do where on and off can be a tie."""
+    kind = KINDS[unit.kind]
+    if not any(control.binary for control in kind.controls):
+        return x
+    flow = kind.flow(unit.parameters, x, unit.series, unit.horizon.dt_h)
+    shape = unit.horizon.steps
+    names = ("p_kw", "heat_kw", "fuel_kw")
+    return {name: np.broadcast_to(getattr(flow, name), shape) for name in names}
 
 
 def _compare(what: str, planned: Array, done: Array, tolerance: float) -> None:
@@ -174,44 +185,21 @@ def commands_of(units: Sequence[UnitData], controls: Controls) -> dict[str, Arra
 def replay(
     units: Sequence[UnitData], controls: Controls
 ) -> tuple[dict[str, dict[str, Array]], dict[str, Array]]:
-    """Step the units on the set points of controls, as the simulator does.
+    """Step the units on the set points of controls, by the simulator's own step.
 
     Returns
     -------
     controls, energy_kwh
         By unit and name, shape ``(T,)``; by store, at the boundaries, shape ``(T+1,)``.
     """
-    commands = commands_of(units, controls)
-    units = sorted(units, key=lambda unit: KINDS[unit.kind].order)
-    fleets = [Fleet(unit.kind, [unit]) for unit in units]
-    capacity_kwh = sum(heat_capacity_kwh(unit) for unit in units)
-    done: dict[str, dict[str, list[float]]] = {unit.name: {} for unit in units}
-    energy = {u.name: [u.state["energy_kwh"]] for u in units if KINDS[u.kind].stores}
-    for t in range(units[0].horizon.steps):
-        heat_kw, stored_kwh = 0.0, _stored_kwh(units, fleets)
-        for fleet, unit in zip(fleets, units, strict=True):
-            signals = {
-                "heat_missing_kw": np.array([-heat_kw]),
-                "hub_energy_kwh": np.array([stored_kwh]),
-                "hub_capacity_kwh": np.array([capacity_kwh]),
-                "p_others_kw": np.zeros(1),
-            }
-            wanted = commands.get(unit.name, np.full(unit.horizon.steps, np.nan))[t : t + 1]
-            result = fleet.step(t, wanted, signals)
-            heat_kw += float(result.heat_kw[0])
-            for name, values in result.controls.items():
-                done[unit.name].setdefault(name, []).append(float(values[0]))
-            if unit.name in energy:
-                energy[unit.name].append(float(result.energy_kwh[0]))
-    return (
-        {unit: {n: np.array(v) for n, v in x.items()} for unit, x in done.items()},
-        {unit: np.array(values) for unit, values in energy.items()},
-    )
-
-
-def _stored_kwh(units: Sequence[UnitData], fleets: Sequence[Fleet]) -> float:
-    pairs = zip(fleets, units, strict=True)
-    return sum(float(f.state["energy_kwh"][0]) for f, unit in pairs if stores_heat(unit))
+    group = Group(units)
+    done = group.run(commands_of(units, controls))
+    energy = {}
+    for unit in units:
+        if KINDS[unit.kind].stores:
+            start = [unit.state["energy_kwh"]]
+            energy[unit.name] = np.concatenate([start, group.energy_kwh[unit.name][0]])
+    return {unit: {n: v[0] for n, v in x.items()} for unit, x in done.items()}, energy
 
 
 # -- (b) what is sampled is feasible for the optimiser ---------------------------------------------

@@ -1,8 +1,10 @@
 """The connection point as a linear program: exactly `problem.ConnectionTerms.cost_eur` (M3).
 
 The cheapest choice of what is curtailed, exported and imported is what ``ConnectionTerms``
-computes, as long as import is not cheaper than export, nobody is paid more for importing than
-curtailment costs (``-import <= curtailment``), and the penalty is above all else.
+computes, also with a price on the peak, as long as import is not cheaper than export, nobody is
+paid more for importing than curtailment costs (``-import <= curtailment``), and the penalty is
+above all else. Where it is not, the block is cheaper: a peak price above penalty times length of
+the steps in which a cap binds buys the cap off, if power is fed in throughout.
 """
 
 from __future__ import annotations
@@ -80,6 +82,12 @@ def _add_peak(block: Any, terms: ConnectionTerms, steps: Sequence[int]) -> Quant
     for t in steps:
         block.peak[t] = block.imported_kw[t] - block.exported_kw[t] - block.peak_kw <= 0
     return terms.peak_eur_per_kw * block.peak_kw
+
+
+def hangs_together(terms: ConnectionTerms) -> bool:
+    """Whether what is best curtailed in a step depends on other steps, as a peak may make it."""
+    dear = -terms.export_eur_per_kwh > terms.curtailment_eur_per_kwh
+    return bool(terms.peak_eur_per_kw and dear.any())
 
 
 def same_prices(one: ConnectionTerms, other: ConnectionTerms) -> bool:

@@ -49,6 +49,8 @@ class ConnectionTerms:
     def curtailed_kw(self, p_kw: Array, curtailable_kw: Array) -> Array:
         """Renewable power to curtail: what a cap demands, or what export would cost to feed in.
 
+        With a price on the peak the steps hang together, see :meth:`_spared_kw`.
+
         Parameters
         ----------
         p_kw
@@ -60,7 +62,26 @@ class ConnectionTerms:
         dear = -self.export_eur_per_kwh > self.curtailment_eur_per_kwh
         unwanted = np.where(dear, np.maximum(p_kw, 0.0), 0.0)
         curtailed = np.minimum(np.maximum(forbidden, unwanted), curtailable_kw)
+        if self.peak_eur_per_kw and np.any(dear):
+            spared = self._spared_kw(p_kw, curtailed, np.minimum(forbidden, curtailable_kw))
+            curtailed = curtailed - spared
         return np.asarray(curtailed, dtype=float)
+
+    def _spared_kw(self, p_kw: Array, curtailed_kw: Array, forced_kw: Array) -> Array:
+        """Power fed in at a loss all the same, for it lowers the peak, which is not clipped at 0.
+
+        It matters where power is fed in throughout: the least of it is the peak, and all steps
+        below a level have to be raised to it. The level rises as long as the peak is worth it.
+        """
+        net = p_kw - curtailed_kw
+        loss = self.dt_h * (-self.export_eur_per_kwh - self.curtailment_eur_per_kwh)
+        order = np.argsort(net, axis=-1, kind="stable")
+        rate = np.cumsum(np.take(loss, order), axis=-1)
+        levels = np.take_along_axis(net, order, axis=-1)
+        above = np.where(rate >= self.peak_eur_per_kw, levels, np.inf).min(axis=-1, keepdims=True)
+        can = curtailed_kw - forced_kw
+        level = np.minimum(above, (net + can).min(axis=-1, keepdims=True))
+        return np.asarray(np.clip(level - net, 0.0, can), dtype=float)
 
     def excess_kw(self, p_kw: Array) -> Array:
         """Power beyond the caps, shape of ``p_kw``."""

@@ -190,6 +190,8 @@ class UnitData:
     state: Mapping[str, float] = field(default_factory=dict)
     sessions: tuple[Session, ...] = ()
     start_energy_kwh: float = 0.0
+    simulated: UnitData | None = None
+    """In a planning window, the unit with the bounds that its execution keeps."""
 
     @property
     def kind(self) -> str:
@@ -200,7 +202,7 @@ class UnitData:
         """Return the unit as a planner sees it at step ``first``, in ``state``, for ``steps``.
 
         The bounds of a store are taken anew, so that the end-of-horizon rule holds at the end
-        of the window.
+        of the window; :attr:`simulated` keeps those of the run.
         """
         from quartier.units import KINDS
 
@@ -213,8 +215,9 @@ class UnitData:
             replace(s, arrival=s.arrival - first, departure=s.departure - first)
             for s in self.sessions
         )
-        part = replace(self, horizon=horizon, series=cut, state=dict(state), sessions=sessions)
-        return KINDS[self.kind].bounded(part)
+        changes = {"horizon": horizon, "series": cut, "state": dict(state), "sessions": sessions}
+        part = replace(self, **changes, simulated=None)
+        return replace(KINDS[self.kind].bounded(part), simulated=part)
 
 
 class UnitKind(ABC):
@@ -233,6 +236,9 @@ class UnitKind(ABC):
     """What a set point means: electric power, heat, or (None) that the unit takes none."""
     shiftable: ClassVar[bool] = False
     """Whether it is a load that can be moved in time: what demand flexibility counts (M12)."""
+    balances: ClassVar[bool] = False
+    """Whether it makes up what its hub lacks in the end: it follows its set point but for its
+    part in what deviates from the plan (:func:`quartier.units.heat_hub.made_up`)."""
     curtailable: ClassVar[bool] = False
     """Whether ``available_kw - p_kw`` is renewable energy lost."""
     order: ClassVar[int] = 0
@@ -297,8 +303,10 @@ class UnitKind(ABC):
 
         ``s`` also holds ``heat_missing_kw`` (demand of its hub less the heat of lower places in
         the step, the unit's share of it), ``hub_energy_kwh``, ``hub_capacity_kwh`` (its hub's
-        stores at the step's start) and ``p_others_kw`` (power of all lower places in the
-        neighbourhood, the unit's share of it). Asked of units with controls only.
+        stores at the step's start: what is usable of their energy, above the least state of
+        charge, and how much can be) and ``p_others_kw`` (power of all lower places in the
+        neighbourhood, the unit's share of it). Of kinds that balance, the rule says what all of
+        them in a hub make together. Asked of units with controls only.
         """
         raise NotImplementedError
 

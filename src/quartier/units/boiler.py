@@ -27,16 +27,17 @@ class BoilerParameters(HeatParameters):
 
 
 class Boiler(UnitKind):
-    """Balances its hub: always gives what is lacking, so it takes no set point.
+    """Balances its hub: gives the heat planned, and its part in what the hub lacks besides.
 
-    A planner chooses its heat; executed, it equals what the hub lacks, which is the same as long
-    as forecasts hold, and serves the demand where they do not.
+    What is planned is what the hub lacks, as long as forecasts hold; where they do not, it serves
+    the demand all the same.
     """
 
     Parameters = BoilerParameters
     controls = (Control("heat_kw"),)
+    command = "heat_kw"
+    balances = True
     order = 7
-    shared_by = "heat_max_kw"
 
     def flow(self, u: BoilerParameters, x: Values, s: Values, dt_h: float) -> Flow:
         """Heat, and the fuel burnt for it."""

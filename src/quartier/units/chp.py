@@ -23,11 +23,12 @@ from quartier.units.base import (
     UnitKind,
     Values,
 )
-from quartier.units.switching import History, can_toggle, steps_of
+from quartier.units.switching import History, can_toggle, steps_before, steps_left, steps_of
 
 START_BELOW = 0.2
 STOP_ABOVE = 0.8
-"""Heat-led: starts when the hub's stores are emptier, stops when they are fuller (shares)."""
+"""Heat-led: starts when the hub's stores are emptier, stops when they are fuller (shares of what
+is usable of them, between the least and the greatest state of charge)."""
 
 
 class ChpParameters(HeatParameters):
@@ -101,9 +102,12 @@ class Chp(UnitKind):
     def rows(
         self, u: ChpParameters, x: Mapping[str, Any], t: int, unit: UnitData
     ) -> Iterable[tuple[str, Quantity]]:
-        """Power only while it runs, starts, minimum up and down times, ramps."""
+        """Power only while it runs, starts, minimum up and down times, ramps.
+
+        A unit without a least power idles for nothing where it would otherwise stop, as executed.
+        """
         dt_h = unit.horizon.dt_h
-        past = History(x, unit.state, dt_h)
+        past = History(x, unit.state, steps_before(unit.state, u, dt_h))
         on, start, p_kw = x["on"][t], x["start"][t], x["p_kw"][t]
         was_on = past.on(t - 1)
         yield "least", u.p_min_kw * on - p_kw
@@ -115,6 +119,8 @@ class Chp(UnitKind):
         if down > 1:
             recent = sum(past.start(k) for k in range(t - down + 1, t + 1))
             yield "down", recent - (1 - past.on(t - down))
+        if not u.p_min_kw and u.available and (u.start_eur or up > 1 or down > 1):
+            yield "idle", was_on - on
         if u.ramp_kw_per_h is not None:
             most_kw = u.ramp_kw_per_h * dt_h
             rise = p_kw - past.p_kw(t - 1)
@@ -124,11 +130,16 @@ class Chp(UnitKind):
     def execute(
         self, u: Any, state: Values, s: Values, set_point_kw: Array, dt_h: float
     ) -> dict[str, Array]:
-        """Run if that is nearer to the set point than to rest, unless it must run or rest."""
+        """Run if that is nearer to the set point than to rest, unless it must run or rest.
+
+        Without a least power it idles rather than stops.
+        """
         was_on = state["on"] > 0.5
         ramp_kw = np.where(np.isnan(u.ramp_kw_per_h), np.inf, u.ramp_kw_per_h) * dt_h
-        served = state["hours"] > np.where(was_on, u.min_up_h, u.min_down_h) - 1e-6
-        can_stop = served & (state["p_kw"] <= ramp_kw + u.p_min_kw + POWER_TOLERANCE_KW)
+        served = steps_left(state["hours"], np.where(was_on, u.min_up_h, u.min_down_h), dt_h) == 0
+        can_stop = (
+            served & (u.p_min_kw > 0) & (state["p_kw"] <= ramp_kw + u.p_min_kw + POWER_TOLERANCE_KW)
+        )
         wanted = (set_point_kw > 0) & (set_point_kw >= u.p_min_kw / 2)
         on = np.where(was_on, wanted | ~can_stop, wanted & served) & (u.available > 0)
         low_kw = np.maximum(u.p_min_kw, np.where(was_on, state["p_kw"] - ramp_kw, 0.0))
@@ -139,7 +150,7 @@ class Chp(UnitKind):
     def rule(self, u: Any, state: Values, s: Values, dt_h: float) -> Array:
         """Heat-led: fill the hub's stores between two marks, or follow the demand without any."""
         filled, room_kwh = s["hub_energy_kwh"], s["hub_capacity_kwh"] - s["hub_energy_kwh"]
-        mark = np.where(state["on"] > 0.5, STOP_ABOVE, START_BELOW) * s["hub_capacity_kwh"]
+        mark = np.where(state["p_kw"] > 0, STOP_ABOVE, START_BELOW) * s["hub_capacity_kwh"]
         heat_kw = np.maximum(s["heat_missing_kw"] + np.maximum(room_kwh, 0.0) / dt_h, 0.0)
         p_kw = np.minimum(heat_kw * u.electric_efficiency / u.thermal_efficiency, u.p_max_kw)
         due = (filled < mark) | (s["hub_capacity_kwh"] <= 0)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from quartier.quantities import Array
 from quartier.units import KINDS
@@ -44,6 +45,37 @@ def balance(heat_kw: Array) -> Balance:
     return Balance(np.maximum(heat_kw, 0.0), np.maximum(-heat_kw, 0.0))
 
 
+def made_up(
+    heat_kw: Array, planned_kw: Array, low_kw: Array, high_kw: Array, hub: NDArray[np.int64]
+) -> Array:
+    """Heat of the units that balance their hubs: what is planned, and a part of the deviation.
+
+    What a hub lacks beyond the plan is shared in proportion to what each unit could give besides,
+    what it lacks less in proportion to what each could give less. So a plan that holds is carried
+    out unit by unit, all that can be served is served, and units without a plan share by size.
+
+    Parameters
+    ----------
+    heat_kw
+        What the units of a hub make together, the same for all of them, shape ``(N,)``.
+    planned_kw, low_kw, high_kw
+        Planned, least and greatest heat of each unit, shape ``(N,)``.
+    hub
+        Number of each unit's hub, shape ``(N,)``.
+    """
+    deviation_kw = heat_kw - _sums(planned_kw, hub)
+    room_kw = np.where(deviation_kw > 0, high_kw - planned_kw, planned_kw - low_kw)
+    most_kw = _sums(room_kw, hub)
+    part = np.divide(room_kw, most_kw, out=np.zeros_like(room_kw), where=most_kw > 0)
+    made_kw: Array = planned_kw + part * np.clip(deviation_kw, -most_kw, most_kw)
+    return made_kw
+
+
+def _sums(values: Array, hub: NDArray[np.int64]) -> Array:
+    """Sum over the units of each one's hub, shape ``(N,)``."""
+    return np.asarray(np.bincount(hub, values)[hub], dtype=float)
+
+
 def stores_heat(unit: UnitData) -> bool:
     """Whether a unit is a store of its hub."""
     kind = KINDS[unit.kind]
@@ -53,7 +85,16 @@ def stores_heat(unit: UnitData) -> bool:
 def heat_capacity_kwh(unit: UnitData) -> float:
     """Heat that a unit can store for its hub (the signal ``hub_capacity_kwh`` is their sum)."""
     u: Any = unit.parameters
-    return float(u.max_soc * u.energy_kwh) if stores_heat(unit) else 0.0
+    return float((u.max_soc - u.min_soc) * u.energy_kwh) if stores_heat(unit) else 0.0
+
+
+def dead_energy_kwh(unit: UnitData) -> float:
+    """Energy in a store of heat that its hub cannot use, below the least state of charge.
+
+    The signal ``hub_energy_kwh`` is the sum of what is above it.
+    """
+    u: Any = unit.parameters
+    return float(u.min_soc * u.energy_kwh) if stores_heat(unit) else 0.0
 
 
 def hubs(units: Sequence[UnitData]) -> dict[tuple[str | None, str], list[UnitData]]:
@@ -81,7 +122,7 @@ def spare_heat_kw(
         kind, u = KINDS[unit.kind], unit.parameters
         if stores_heat(unit):
             spare = spare + power_band(unit, controls[unit.name], energy_kwh[unit.name])[0]
-        elif kind.controls and kind.command is None:
+        elif kind.balances:
             high = {name: top for name, (_, top) in kind.bounds(u, unit.series).items()}
             full_kw = kind.flow(u, high, unit.series, 1.0).heat_kw
             now_kw = kind.flow(u, controls[unit.name], unit.series, 1.0).heat_kw

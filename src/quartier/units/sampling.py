@@ -31,7 +31,7 @@ def sample(
 
     The others follow random set points, carried out by the units' own step, which keeps every
     limit: blocks, one level throughout, one window, single steps, and the extremes (as early and
-    as late as can be). In a heat hub the boiler keeps the balance.
+    as late as can be). In a heat hub boilers keep the balance.
 
     Parameters
     ----------
@@ -44,7 +44,7 @@ def sample(
     p_others_kw
         Power of the rest of the neighbourhood, which own rules may look at, shape ``(T,)``.
     """
-    led = [u for u in units if KINDS[u.kind].command and not KINDS[u.kind].curtailable]
+    led = [unit for unit in units if _is_led(unit, units)]
     copies = count if led else 1
     steps = units[0].horizon.steps
     set_points = {unit.name: _set_points(unit, copies, steps, rng) for unit in led}
@@ -54,6 +54,15 @@ def sample(
         keep = _distinct(np.concatenate(rows, axis=-1))
         controls = {u: {n: v[keep] for n, v in x.items()} for u, x in controls.items()}
     return evaluate_many(units, controls, penalty_eur_per_kwh)
+
+
+def _is_led(unit: UnitData, units: Sequence[UnitData]) -> bool:
+    """Whether set points make a difference: who balances a hub alone does what it must."""
+    kind = KINDS[unit.kind]
+    if kind.balances:
+        alike = [u for u in units if KINDS[u.kind].balances and u.hub == unit.hub]
+        return len(alike) > 1
+    return kind.command is not None and not kind.curtailable
 
 
 def reference(units: Sequence[UnitData], penalty_eur_per_kwh: float) -> Schedule:

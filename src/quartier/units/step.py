@@ -6,10 +6,12 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from quartier.quantities import Array
 from quartier.units import KINDS
 from quartier.units.base import Stack, UnitData
+from quartier.units.heat_hub import made_up
 
 SIGNALS = ("heat_missing_kw", "hub_energy_kwh", "hub_capacity_kwh", "p_others_kw")
 """What own rules look at beyond the unit itself."""
@@ -40,7 +42,7 @@ class Fleet:
     kind
         Key of :data:`quartier.units.KINDS`.
     units
-        All of that kind, over the same horizon.
+        All of that kind, over the same horizon, with the series of :meth:`UnitKind.bounded`.
     copies
         Number of independent copies of them all; unit ``i``'s copy ``k`` has the index
         ``i * copies + k``.
@@ -48,17 +50,17 @@ class Fleet:
 
     def __init__(self, kind: str, units: Sequence[UnitData], copies: int = 1) -> None:
         self.kind = KINDS[kind]
-        bounded = [self.kind.bounded(unit) for unit in units]
         self.names = tuple(unit.name for unit in units)
         self.size = len(units) * copies
-        self._u = Stack([u.parameters for u in bounded for _ in range(copies)])
+        self._u = Stack([u.parameters for u in units for _ in range(copies)])
         self._dt_h = units[0].horizon.dt_h
-        self._inner, self._boundary = _series(bounded, copies)
+        self._inner, self._boundary = _series(units, copies)
         names = (("energy_kwh",) if self.kind.stores else ()) + self.kind.memory
         self._state = {
             name: np.repeat([float(unit.state[name]) for unit in units], copies) for name in names
         }
-        self._share = _share(self.kind.shared_by, bounded, copies)
+        self._share = _share(self.kind.shared_by, units, copies)
+        self._hub = _hubs(units, copies) if self.kind.balances else None
         self._zero, self._nan = np.zeros(self.size), np.full(self.size, np.nan)
         self._zero.flags.writeable = self._nan.flags.writeable = False
 
@@ -111,12 +113,31 @@ class Fleet:
         self, s: dict[str, Array], set_point_kw: Array, signals: Mapping[str, Array]
     ) -> dict[str, Array]:
         kind, u, dt_h = self.kind, self._u, self._dt_h
+        if kind.balances:
+            set_point_kw = self._made_up(s, set_point_kw, signals)
         free = np.isnan(set_point_kw) if kind.command else True
         if kind.command is None or np.any(free):
             shared = {k: v if self._share is None else v * self._share for k, v in signals.items()}
             rule_kw = kind.rule(u, self._state, s | shared, dt_h)
             set_point_kw = np.where(free, rule_kw, set_point_kw)
         return kind.execute(u, self._state, s, set_point_kw, dt_h)
+
+    def _made_up(
+        self, s: dict[str, Array], set_point_kw: Array, signals: Mapping[str, Array]
+    ) -> Array:
+        """What units make that balance their hubs, their set points being the plan."""
+        kind, u, dt_h = self.kind, self._u, self._dt_h
+        total_kw = kind.rule(u, self._state, {**s, **signals}, dt_h)
+        if self._hub is None:
+            return total_kw
+
+        def reached(wanted_kw: Array) -> Array:
+            x = kind.execute(u, self._state, s, wanted_kw, dt_h)
+            return self._filled(kind.flow(u, x, s, dt_h).heat_kw)
+
+        planned_kw = reached(np.nan_to_num(set_point_kw))
+        limits = (reached(np.full(self.size, end)) for end in (-np.inf, np.inf))
+        return made_up(total_kw, planned_kw, *limits, self._hub)
 
     def _filled(self, value: Array | float) -> Array:
         if isinstance(value, np.ndarray) and value.shape == (self.size,):
@@ -138,6 +159,16 @@ def _series(units: Sequence[UnitData], copies: int) -> tuple[dict[str, Array], d
         stacked = np.repeat(np.stack(columns, axis=1), copies, axis=1)
         (inner if length == steps else boundary)[name] = np.ascontiguousarray(stacked)
     return inner, boundary
+
+
+def _hubs(units: Sequence[UnitData], copies: int) -> NDArray[np.int64] | None:
+    """Number of each unit's hub, another for each copy; None if all are alone in theirs."""
+    places = [(unit.neighbourhood, unit.hub) for unit in units]
+    known = list(dict.fromkeys(places))
+    if len(known) == len(places):
+        return None
+    first = np.array([known.index(place) for place in places], dtype=np.int64) * copies
+    return np.asarray((first[:, None] + np.arange(copies)).ravel())
 
 
 def _share(parameter: str | None, units: Sequence[UnitData], copies: int) -> Array | None:

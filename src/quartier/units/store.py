@@ -137,7 +137,8 @@ def bounded_store(
     least = np.minimum(least, reach)
     most = np.maximum(high_kwh, fall) if now_kwh > high_kwh else np.full(steps + 1, high_kwh)
     remaining_h = dt_h * np.arange(steps, -1, -1.0)
-    floor = np.maximum(least, least[-1] * (1 - remaining_h / REFILL_H))
+    refill = low_kwh + (least[-1] - low_kwh) * (1 - remaining_h / REFILL_H)
+    floor = np.maximum(least, refill)
     least[0] = most[0] = now_kwh
     bounds = {"energy_min_kwh": least, "energy_max_kwh": most, "energy_rule_kwh": floor}
     return replace(unit, series={**unit.series, **bounds})

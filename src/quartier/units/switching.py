@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -16,9 +15,38 @@ from quartier.units.base import Quantity
 Flags = NDArray[np.bool_]
 
 
-def steps_of(hours: float, dt_h: float) -> int:
+ROUNDING = 1e-6
+"""Share of a step by which hours may miss a whole number of steps."""
+
+
+def steps_left(hours: Quantity, least_h: Quantity, dt_h: float) -> Array:
+    """Whole steps that a state still has to last, 0 once it has lasted its minimum time.
+
+    The one place where minimum times meet the grid of steps.
+
+    Parameters
+    ----------
+    hours
+        For how long the state has lasted, any shape.
+    least_h
+        How long it has to last.
+    """
+    return np.maximum(np.ceil((least_h - np.asarray(hours)) / dt_h - ROUNDING), 0.0)
+
+
+def steps_of(least_h: float, dt_h: float) -> int:
     """Steps that a minimum time lasts, at least one."""
-    return max(1, math.ceil(hours / dt_h - 1e-9))
+    return max(1, int(steps_left(0.0, least_h, dt_h)))
+
+
+def steps_before(state: Mapping[str, float], u: Any, dt_h: float) -> int:
+    """Steps for which a unit has been on or off already, as far as its minimum time asks.
+
+    Hours off the grid of steps (a unit that has just rested 1.1 h, in steps of 15 min) count as
+    the steps that leave as much to come.
+    """
+    least_h = u.min_up_h if state["on"] > 0.5 else u.min_down_h
+    return max(1, steps_of(least_h, dt_h) - int(steps_left(state["hours"], least_h, dt_h)))
 
 
 @dataclass(frozen=True)
@@ -31,16 +59,18 @@ class History:
         Controls ``on``, ``start`` and ``p_kw`` by step.
     state
         ``on``, ``p_kw`` and ``hours`` in that state before step 0.
+    before
+        Steps for which it has been in that state, see :func:`steps_before`.
     """
 
     x: Mapping[str, Any]
     state: Mapping[str, float]
-    dt_h: float
+    before: int
 
     @property
     def _since(self) -> int:
         """Step at which the state before the horizon began (negative)."""
-        return -max(1, round(self.state["hours"] / self.dt_h))
+        return -self.before
 
     def on(self, t: int) -> Quantity:
         """Whether it runs in step ``t``; before the horizon, a number."""
@@ -94,7 +124,7 @@ def can_toggle(on: Flags, state: Mapping[str, float], u: Any, dt_h: float) -> Fl
     run of its own; what is left of its present run on either side must last long enough.
     """
     up, down = steps_of(u.min_up_h, dt_h), steps_of(u.min_down_h, dt_h)
-    was_on, before = state["on"] > 0.5, max(1, round(state["hours"] / dt_h))
+    was_on, before = state["on"] > 0.5, steps_before(state, u, dt_h)
     past, future = run_lengths(on, before, was_on)
     least_now, least_then = np.where(on, up, down), np.where(on, down, up)
     ends = np.ones((*on.shape[:-1], 1))
