@@ -232,6 +232,31 @@ class Highs:
         """Tell HiGHS a point to start from."""
         self._start = np.array(values, dtype=float)
 
+    def now(self) -> Arrays:
+        """The program as it stands after all changes in place."""
+        lp = self._highs.getLp()
+        body, shape = lp.a_matrix_, (lp.num_row_, lp.num_col_)
+        entries = (np.array(body.value_), np.array(body.index_), np.array(body.start_))
+        by_column = body.format_ == highspy.MatrixFormat.kColwise
+        return Arrays(
+            cost=np.array(lp.col_cost_),
+            lower=np.array(lp.col_lower_),
+            upper=np.array(lp.col_upper_),
+            integer=self.arrays.integer,
+            matrix=sparse.csr_array(
+                sparse.csc_array(entries, shape) if by_column else sparse.csr_array(entries, shape)
+            ),
+            row_lower=np.array(lp.row_lower_),
+            row_upper=np.array(lp.row_upper_),
+            offset=lp.offset_,
+        )
+
+    def one_way(self, charge: Indices, discharge: Indices) -> Answer:
+        """Solve with a binary for each pair of columns, of which at most one may be positive."""
+        arrays = _one_way(self.now(), charge, discharge)
+        found = Highs(self.name, arrays, self._options).solve()
+        return replace(found, values=found.values[: self.arrays.size])
+
     # -- solving --------------------------------------------------------------------------------
     def needed(self, hint: str = "") -> Answer:
         """Solve; a point is needed.
@@ -373,4 +398,27 @@ def _pass_hessian(highs: Any, size: int, quadratic: Mapping[tuple[int, int], flo
         starts,
         np.array([entry[1] for entry in entries], dtype=np.int32),
         np.array([entry[2] for entry in entries], dtype=float),
+    )
+
+
+def _one_way(arrays: Arrays, charge: Indices, discharge: Indices) -> Arrays:
+    """Add ``charge <= most (1 - z)``, ``discharge <= most z``, z binary, pair by pair."""
+    pairs, size = charge.size, arrays.size
+    rows, binary = np.arange(pairs), size + np.arange(pairs)
+    blocks = []
+    for columns, sign in ((charge, 1.0), (discharge, -1.0)):
+        data = np.concatenate([np.ones(pairs), sign * arrays.upper[columns]])
+        places = (np.tile(rows, 2), np.concatenate([columns, binary]))
+        blocks.append(sparse.csr_array((data, places), shape=(pairs, size + pairs)))
+    wide = sparse.csr_array((arrays.matrix.shape[0], pairs))
+    most = np.concatenate([arrays.upper[charge], np.zeros(pairs)])
+    return Arrays(
+        np.concatenate([arrays.cost, np.zeros(pairs)]),
+        np.concatenate([arrays.lower, np.zeros(pairs)]),
+        np.concatenate([arrays.upper, np.ones(pairs)]),
+        np.concatenate([arrays.integer, np.ones(pairs, dtype=bool)]),
+        sparse.csr_array(sparse.vstack([sparse.hstack([arrays.matrix, wide]), *blocks])),
+        np.concatenate([arrays.row_lower, np.full(2 * pairs, -np.inf)]),
+        np.concatenate([arrays.row_upper, most]),
+        arrays.offset,
     )

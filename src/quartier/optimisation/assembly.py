@@ -63,6 +63,7 @@ class Assembly:
         self.steps = np.arange(steps) if every else np.flatnonzero(acts)
         self._add_objective(parts)
         self._parts = parts
+        self._gap = gap
         self.program = self._program(gap)
         self._find_columns()
 
@@ -130,7 +131,8 @@ class Assembly:
         """Solve for what was given.
 
         Where a store charges and discharges at once, it is solved again with the direction of its
-        net power fixed in those steps.
+        net power fixed in those steps; where that costs more than the gap, with a binary for the
+        direction in every step.
 
         Returns
         -------
@@ -155,7 +157,23 @@ class Assembly:
             controls = self._read(values)
         for columns, high in closed:
             self.program.set_bounds(columns, 0.0, high)
-        return controls, _against(outcome, first), repairs
+        outcome = _against(outcome, first, self._gap)
+        if closed and outcome.gap > self._gap:
+            exact = self.program.one_way(*self._both_ways())
+            if exact is not None and exact[1].objective < outcome.objective:
+                controls = self._read(exact[0])
+                outcome = _against(exact[1], exact[1], self._gap)
+        return controls, outcome, repairs
+
+    def _both_ways(self) -> tuple[Indices, Indices]:
+        """Columns of charging and discharging of all stores, pair by pair."""
+        stores = [r for r in self._reads if isinstance(KINDS[r.unit.kind], StoreKind)]
+        every = np.ones(len(self.fixed_kw), dtype=bool)
+        charge, discharge = (
+            np.concatenate([reading.columns(name, every)[0] for reading in stores])
+            for name in ("charge_kw", "discharge_kw")
+        )
+        return charge, discharge
 
     def _read(self, values: Array) -> dict[str, dict[str, Array]]:
         return {reading.unit.name: reading.controls(values) for reading in self._reads}
@@ -200,10 +218,11 @@ class _Reading:
         return columns[steps[free]], high[steps[free]]
 
 
-def _against(outcome: Outcome, first: Outcome) -> Outcome:
+def _against(outcome: Outcome, first: Outcome, enough: float) -> Outcome:
     """Compare the last solve with the bound of the first, which had more freedom."""
-    gap = (outcome.objective - first.bound) / max(abs(outcome.objective), 1e-9)
-    return Outcome(outcome.status, outcome.objective, first.bound, max(gap, 0.0))
+    gap = max((outcome.objective - first.bound) / max(abs(outcome.objective), 1e-9), 0.0)
+    status = "feasible" if outcome.status == "optimal" and gap > enough else outcome.status
+    return Outcome(status, outcome.objective, first.bound, gap)
 
 
 def _chooses(unit: UnitData) -> bool:

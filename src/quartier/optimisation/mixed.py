@@ -61,6 +61,10 @@ class MixedProgram:
         for program in {id(p): p for p in (self._relaxed, self._search, self._fixed)}.values():
             program.set_cost(columns, values)
 
+    def one_way(self, charge: Indices, discharge: Indices) -> tuple[Array, Outcome] | None:
+        """Search with at most one of each pair of columns positive; None if nothing is found."""
+        return self._search.one_way(charge, discharge)
+
     def solve(self) -> tuple[Array, Outcome]:
         """Solve to within the gap, and return the values of all columns.
 

@@ -95,6 +95,12 @@ class Program:
         """Change what columns cost."""
         self._highs.set_cost(values, columns)
 
+    def one_way(self, charge: Indices, discharge: Indices) -> tuple[Array, Outcome] | None:
+        """Solve with at most one of each pair of columns positive; None if nothing is found."""
+        found = self._highs.one_way(charge, discharge)
+        outcome = Outcome(found.status, found.objective, found.bound, found.gap)
+        return (found.values, outcome) if found.found else None
+
     def solve(self) -> tuple[Array, Outcome]:
         """Solve, and return the values of all columns.
 
