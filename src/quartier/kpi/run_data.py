@@ -81,14 +81,18 @@ class RunData:
     def fixed_offers(self) -> pd.DataFrame:
         """p_off and what it curtails itself, by row of the table ``connection_points``.
 
-        Columns ``offer_kw`` and ``offer_curtailed_kw``, NaN where nothing was offered.
+        Columns ``offer_kw`` and ``offer_curtailed_kw``, NaN where nothing was offered. An owner
+        that is indifferent may curtail in another step than in the reference: what it offered to
+        curtail counts as well.
         """
         points, columns = self.table("connection_points"), ["offer_kw", "offer_curtailed_kw"]
         if self.reference is None:
             return points[columns]
         there = self.reference.table("connection_points").set_index(["time", "name"])[columns]
         offers = there.reindex(pd.MultiIndex.from_frame(points[["time", "name"]]))
-        return offers.set_index(points.index)
+        offers = offers.set_index(points.index)
+        own = points["offer_curtailed_kw"].fillna(0.0)
+        return offers.assign(offer_curtailed_kw=offers["offer_curtailed_kw"].fillna(0.0).clip(own))
 
     def signal(self, name: str) -> pd.Series[float]:
         """A signal by time; where several gates gave it, the first stands."""
