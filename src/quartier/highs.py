@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
+from functools import cache
 from time import perf_counter
 from typing import Any
 
@@ -363,6 +364,7 @@ class Highs:
         )
 
 
+@cache
 def _default(option: str) -> Any:
     _, value = highspy.Highs().getOptionValue(option)  # type: ignore[no-untyped-call]
     return value

@@ -1,0 +1,52 @@
+"""Runs in which the solver fails now and then, and for good."""
+
+from __future__ import annotations
+
+from itertools import count
+
+import highspy
+import pytest
+
+import quartier
+from quartier import highs
+
+UNKNOWN = highspy.HighsModelStatus.kUnknown
+SHORT = ["horizon.start=2016-07-25T10:00+01:00", "horizon.steps=4"]
+
+
+@pytest.fixture
+def run(tmp_path, monkeypatch):
+    real = highs.run
+
+    def made(coordination, fails):
+        calls = count()
+
+        def sometimes(solver):
+            if fails(next(calls)):
+                solver.clearSolver()
+                return UNKNOWN
+            return real(solver)
+
+        monkeypatch.setattr(highs, "run", sometimes)
+        return quartier.run(
+            "fliegerhorst", coordination=coordination, out=tmp_path / "run", overrides=SHORT
+        )
+
+    return made
+
+
+@pytest.mark.parametrize("coordination", ["cohda", "individual"])
+def test_a_hiccup_now_and_then_is_made_up_for_and_on_record(run, coordination):
+    result = run(coordination, lambda call: call % 5 == 0)
+    assert result.status == "complete"
+    tries = result.table("solves")["tries"].dropna()
+    assert (tries >= 2).all() and len(tries)
+
+
+@pytest.mark.parametrize("coordination", ["cohda", "mo-cohda"])
+def test_agents_outlive_a_solver_that_gives_up(run, coordination):
+    result = run(coordination, lambda call: call > 8)
+    assert result.status == "degraded"
+    assert "its agent keeps its last choice" in result.manifest["error"]
+    assert "failed:" not in result.manifest["error"]
+    assert result.table("negotiations")["agreed"].all()
