@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,12 +24,29 @@ class Grid:
         By index: ``name, from_bus, to_bus, limit_percent``.
     placed
         Whether ``x`` and ``y`` are coordinates of the data, not a drawing computed for them.
+    others
+        Coordinates of the ends of lines that are drawn without figures, shape ``(2, n)`` each;
+        None where all lines have figures.
     """
 
     buses: pd.DataFrame
     lines: pd.DataFrame
     transformers: pd.DataFrame
     placed: bool = True
+    others: tuple[Any, Any] | None = None
+
+    def part(self, elements: Mapping[str, Collection[int]]) -> Grid:
+        """Return the grid with some of its elements, and the other lines without figures."""
+        kept = {
+            kind: table[table.index.isin(list(elements[kind]))] if kind in elements else table
+            for kind, table in (
+                ("buses", self.buses),
+                ("lines", self.lines),
+                ("transformers", self.transformers),
+            )
+        }
+        rest = self.lines[~self.lines.index.isin(kept["lines"].index)]
+        return Grid(**kept, placed=self.placed, others=ends(self, rest))
 
 
 def relative_loading(grid: Grid, table: pd.DataFrame, kind: str) -> pd.Series[float]:
