@@ -11,6 +11,9 @@ import pandas as pd
 
 from quartier.figures.frames import label, wide
 
+MOST_OTHERS = 4000
+"""Lines that are drawn without figures on a map, the longest ones."""
+
 
 @dataclass(frozen=True)
 class Grid:
@@ -45,8 +48,9 @@ class Grid:
                 ("transformers", self.transformers),
             )
         }
-        rest = self.lines[~self.lines.index.isin(kept["lines"].index)]
-        return Grid(**kept, placed=self.placed, others=ends(self, rest))
+        x, y = ends(self, self.lines[~self.lines.index.isin(kept["lines"].index)])
+        longest = np.argsort(-np.hypot(*(x[1] - x[0], y[1] - y[0])), kind="stable")[:MOST_OTHERS]
+        return Grid(**kept, placed=self.placed, others=(x[:, longest], y[:, longest]))
 
 
 def relative_loading(grid: Grid, table: pd.DataFrame, kind: str) -> pd.Series[float]:

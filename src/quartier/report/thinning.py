@@ -96,7 +96,7 @@ def shown_elements(plot: Plot) -> Part:
         f"The grid has {len(grid.buses):,} buses and {len(grid.lines):,} lines. Figures show the"
         f" {len(lines)} lines, {len(transformers)} transformers and {NEAREST['buses']} buses that"
         " come nearest to their limits or are furthest beyond, with the buses at their ends and all"
-        " connection points; the map draws the other lines without figures. KPIs and sums count"
+        " connection points; the map draws the longest others without figures. KPIs and sums count"
         " everything; all is in the tables of the run folder."
     )
     return Part({"lines": lines, "transformers": transformers, "buses": frozenset(buses)}, note)
