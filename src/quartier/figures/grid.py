@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +10,9 @@ import numpy as np
 import pandas as pd
 
 from quartier.figures.frames import label, wide
+
+MOST_OTHERS = 4000
+"""Lines that are drawn without figures on a map, the longest ones."""
 
 
 @dataclass(frozen=True)
@@ -23,12 +27,30 @@ class Grid:
         By index: ``name, from_bus, to_bus, limit_percent``.
     placed
         Whether ``x`` and ``y`` are coordinates of the data, not a drawing computed for them.
+    others
+        Coordinates of the ends of lines that are drawn without figures, shape ``(2, n)`` each;
+        None where all lines have figures.
     """
 
     buses: pd.DataFrame
     lines: pd.DataFrame
     transformers: pd.DataFrame
     placed: bool = True
+    others: tuple[Any, Any] | None = None
+
+    def part(self, elements: Mapping[str, Collection[int]]) -> Grid:
+        """Return the grid with some of its elements, and the other lines without figures."""
+        kept = {
+            kind: table[table.index.isin(list(elements[kind]))] if kind in elements else table
+            for kind, table in (
+                ("buses", self.buses),
+                ("lines", self.lines),
+                ("transformers", self.transformers),
+            )
+        }
+        x, y = ends(self, self.lines[~self.lines.index.isin(kept["lines"].index)])
+        longest = np.argsort(-np.hypot(*(x[1] - x[0], y[1] - y[0])), kind="stable")[:MOST_OTHERS]
+        return Grid(**kept, placed=self.placed, others=(x[:, longest], y[:, longest]))
 
 
 def relative_loading(grid: Grid, table: pd.DataFrame, kind: str) -> pd.Series[float]:

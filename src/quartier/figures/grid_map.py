@@ -109,6 +109,8 @@ def _chosen() -> go.Scatter:
 def _add_lines(made: go.Figure, grid: Grid, now: pd.DataFrame) -> None:
     of_rows = relative_loading(grid, now, "lines").set_axis(now["index"])
     relative = of_rows.reindex(grid.lines.index).fillna(0.0).to_numpy()
+    if grid.others is not None:
+        _add_others(made, *grid.others)
     x, y = ends(grid, grid.lines)
     for of_class, members in zip(CLASSES, classes_of(relative), strict=True):
         made.add_trace(
@@ -123,6 +125,21 @@ def _add_lines(made: go.Figure, grid: Grid, now: pd.DataFrame) -> None:
             )
         )
     _add_hits(made, grid, x, y, now)
+
+
+def _add_others(made: go.Figure, x: Any, y: Any) -> None:
+    """Lines without figures, so that one sees where the others lie."""
+    made.add_trace(
+        go.Scatter(
+            x=_segments(x),
+            y=_segments(y),
+            name="other lines",
+            mode="lines",
+            line={"color": "#dddddd", "width": 1},
+            hoverinfo="skip",
+            meta={"role": "others"},
+        )
+    )
 
 
 def classes_of(relative_percent: Any) -> list[Any]:

@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from quartier.grid.tables import Net, column, label
+from quartier.grid.tables import Indices, Net, column, label
 from quartier.quantities import Array
 
 DEFAULT_BAND_PU = (0.9, 1.1)
@@ -131,10 +131,11 @@ def tidy(net: Net) -> None:
         for name in YES_OR_NO.get(kind, ()):
             table[name] = table[name].astype(bool)
         for name in BUSES.get(kind, ()):
-            table[name] = table[name].astype(np.int64)
+            table[name] = _indices(table[name])
         for name in RULES.get(kind, {}):
             if name in table and table[name].dtype == object:
-                table[name] = pd.to_numeric(table[name], errors="coerce").astype(float)
+                table[name] = numbers(table[name])
+    net.switch["element"] = _indices(net.switch["element"])
 
 
 def _of_table(net: Net, kind: str) -> Iterator[str]:
@@ -177,8 +178,16 @@ def _column(
 
 
 def numbers(values: pd.Series[Any]) -> Array:
-    """Return a column as floats; NaN where there is no number."""
+    """Return a column as floats; NaN where there is no number (true and false are none)."""
+    if values.dtype == object:
+        flags = np.array([isinstance(value, bool | np.bool_) for value in values], dtype=bool)
+        values = values.mask(flags, np.nan)
     return pd.to_numeric(values, errors="coerce").to_numpy(dtype=float, na_value=np.nan)
+
+
+def _indices(values: pd.Series[Any]) -> Indices:
+    """Return a column, known to be right, as indices."""
+    return numbers(values).astype(np.int64)
 
 
 def _found(
@@ -224,24 +233,28 @@ def _transformers(net: Net) -> Iterator[str]:
 
 def _levels(net: Net) -> Iterator[str]:
     """Branches whose ends are at buses of another nominal voltage."""
-    kv = net.bus["vn_kv"].astype(float)
+    kv = pd.Series(numbers(net.bus["vn_kv"]), index=net.bus.index)
 
     def far(first: Array, second: Array) -> NDArray[np.bool_]:
         return np.asarray(np.maximum(first / second, second / first) > MOST_RATIO)
 
     line, trafo = net.line, net.trafo
-    start, end = (kv.loc[line[f"{side}_bus"]].to_numpy() for side in ("from", "to"))
+    start, end = (_at(kv, line[f"{side}_bus"]) for side in ("from", "to"))
     used = line["in_service"].to_numpy(dtype=bool)
     remedy = "a line connects buses of one vn_kv; put a transformer between them"
     yield from _found("line", line, "to_bus", used & far(start, end), remedy)
-    loop = used & (line["from_bus"] == line["to_bus"]).to_numpy(dtype=bool)
+    loop = used & (numbers(line["from_bus"]) == numbers(line["to_bus"]))
     yield from _found("line", line, "to_bus", loop, "it is from_bus, too; name another bus")
     used = trafo["in_service"].to_numpy(dtype=bool)
     for side in ("hv", "lv"):
-        rated = trafo[f"vn_{side}_kv"].to_numpy(dtype=float)
-        wrong = used & far(rated, kv.loc[trafo[f"{side}_bus"]].to_numpy())
+        rated = numbers(trafo[f"vn_{side}_kv"])
+        wrong = used & far(rated, _at(kv, trafo[f"{side}_bus"]))
         remedy = f"the {side}_bus has another vn_kv; are hv_bus and lv_bus swapped?"
         yield from _found("trafo", trafo, f"vn_{side}_kv", wrong, remedy)
+
+
+def _at(kv: pd.Series[float], buses: pd.Series[Any]) -> Array:
+    return np.asarray(kv.reindex(_indices(buses)), dtype=float)
 
 
 def _switches(net: Net) -> Iterator[str]:
@@ -253,14 +266,14 @@ def _switches(net: Net) -> Iterator[str]:
     )
     for et, kind in SWITCHED.items():
         own = (switch["et"] == et).to_numpy(dtype=bool)
-        there = switch["element"].isin(net[kind].index).to_numpy(dtype=bool)
+        there = np.isin(numbers(switch["element"]), net[kind].index.to_numpy(dtype=float))
         yield from _found("switch", switch, "element", own & ~there, f"name an index of {kind}")
         if et == "b":
             continue
         rows = switch[own & there]
-        ends = net[kind].loc[rows["element"], list(BUSES[kind])].to_numpy()
+        ends = net[kind].loc[_indices(rows["element"]), list(BUSES[kind])].to_numpy(dtype=float)
         apart = np.zeros(len(switch), dtype=bool)
-        apart[own & there] = (ends != rows["bus"].to_numpy()[:, None]).all(axis=1)
+        apart[own & there] = (ends != numbers(rows["bus"])[:, None]).all(axis=1)
         yield from _found("switch", switch, "bus", apart, f"name a bus at an end of its {kind}")
 
 
@@ -271,7 +284,7 @@ def _bands(net: Net) -> Iterator[str]:
         column(bus, name, default)
         for name, default in zip(("min_vm_pu", "max_vm_pu"), DEFAULT_BAND_PU, strict=True)
     )
-    held = bus.index.isin([*net.ext_grid["bus"], *net.gen["bus"]])
+    held = bus.index.isin([*_indices(net.ext_grid["bus"]), *_indices(net.gen["bus"])])
     rows = np.flatnonzero((low > high) | ((low == high) & ~held))
     if rows.size:
         k = int(rows[0])

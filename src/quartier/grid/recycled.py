@@ -12,6 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
+from quartier.errors import InputError
 from quartier.grid.network import Net, Network
 from quartier.quantities import Array
 
@@ -131,13 +132,21 @@ def injection_net(network: Network) -> Net:
 
 
 def run(net: Net, recycle: dict[str, bool] | None = None) -> bool:
-    """Run pandapower's Newton-Raphson; return whether it converged."""
+    """Run pandapower's Newton-Raphson; return whether it converged.
+
+    Raises
+    ------
+    InputError
+        If pandapower refuses the network.
+    """
     import pandapower as pp
 
     try:
         pp.runpp(net, recycle=recycle)
-    except pp.LoadflowNotConverged:
+    except (pp.LoadflowNotConverged, FloatingPointError):
         return False
+    except UserWarning as error:  # what pandapower raises where data contradict each other
+        raise InputError([f"pandapower cannot compute the grid: {error}"]) from error
     return bool(net.converged)
 
 

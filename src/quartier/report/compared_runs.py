@@ -23,8 +23,8 @@ TEXTS = ("title", "description", "coordination", "seed")
 MADE_BY = ("versions", "code")
 """Fields of the manifest that say with what a run was made."""
 FILES = ("kpis.json", "grid.json")
-TABLES = NEEDED - {"transformers"}
-"""What a run must have; not every grid has a transformer."""
+TABLES = NEEDED
+"""What a run must have."""
 
 
 @dataclass(frozen=True)

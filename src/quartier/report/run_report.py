@@ -2,22 +2,26 @@
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
-from quartier.report.blocks import Page
+from quartier.report.blocks import Custom, Page
 from quartier.report.explorer import explorer
 from quartier.report.page import write_page
 from quartier.report.remarks import remarks
 from quartier.report.sections import run_sections
-from quartier.report.thinning import Shown, shown_steps
+from quartier.report.thinning import Part, Shown, shown_elements, shown_steps
 from quartier.results import Result
 from quartier.results.plot import Plot
 
 REPORT = "report.html"
-NEEDED = {"lines", "transformers", "buses", "connection_points", "units"}
-"""Tables without which there is no map."""
+NEEDED = {"lines", "buses", "connection_points", "units"}
+"""Tables without which there is no map; not every grid has a transformer."""
+
+logger = logging.getLogger(__name__)
 
 
 def write_report(result: Result) -> Path:
@@ -41,9 +45,19 @@ def run_page(result: Result) -> Page:
     has_grid = (
         result.tables and set(result.tables) >= NEEDED and (result.dir / "grid.json").exists()
     )
-    shown = shown_steps(Plot(result)) if has_grid else Shown(None)
-    plot = Plot(result, shown.times)
-    block, model = explorer(plot) if has_grid else (None, {})
+    part, shown, failed = Part(None), Shown(None), []
+    block: Custom | None = None
+    model: dict[str, Any] = {}
+    plot = Plot(result)
+    try:
+        if has_grid:
+            part = shown_elements(plot)
+            shown = shown_steps(Plot(result, elements=part.elements))
+            plot = Plot(result, shown.times, part.elements)
+            block, model = explorer(plot)
+    except Exception as error:
+        logger.exception("the map cannot be drawn")
+        failed = [f"The map cannot be drawn: {type(error).__name__}: {error}; see log.txt."]
     manifest = result.manifest
     scenario = manifest["scenario"]
     return Page(
@@ -51,7 +65,7 @@ def run_page(result: Result) -> Page:
         subtitle=" ".join(str(scenario.get("description") or "").split()),
         status=result.status if result.status != "running" else "partial",
         facts=_facts(result),
-        warnings=[*remarks(result), *([shown.note] if shown.note else [])],
+        warnings=[*remarks(result), *failed, *filter(None, [part.note, shown.note])],
         sections=list(run_sections(result, plot, block)),
         model=model,
         scripts=["explorer.js"] if block else [],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 
 import pandas as pd
@@ -13,19 +14,34 @@ from quartier.report.kpis import kpi_blocks
 from quartier.results import Result
 from quartier.results.plot import OPERATOR, WITHOUT, Plot
 
+logger = logging.getLogger(__name__)
+
 
 def run_sections(result: Result, plot: Plot, explorer: Custom | None) -> Iterator[Section]:
-    """Yield the sections in the order of the page."""
-    yield Section("kpis", "KPIs", kpi_blocks(result))
-    yield grid_section(plot, explorer)
-    yield redispatch_section(result, plot, explorer)
-    yield schedules_section(plot)
-    yield stores_section(plot)
-    yield ev_section(plot)
-    yield negotiation_section(result, plot)
-    yield optimisers_section(result, plot)
-    yield costs_section(result, plot)
-    yield about_section(result)
+    """Yield the sections in the order of the page; one that fails says so."""
+    makers: tuple[tuple[str, Callable[[], Section]], ...] = (
+        ("kpis", lambda: Section("kpis", "KPIs", kpi_blocks(result))),
+        ("grid", lambda: grid_section(plot, explorer)),
+        ("redispatch", lambda: redispatch_section(result, plot, explorer)),
+        ("schedules", lambda: schedules_section(plot)),
+        ("stores-part", lambda: stores_section(plot)),
+        ("ev", lambda: ev_section(plot)),
+        ("negotiation", lambda: negotiation_section(result, plot)),
+        ("solves-part", lambda: optimisers_section(result, plot)),
+        ("costs-part", lambda: costs_section(result, plot)),
+        ("about", lambda: about_section(result)),
+    )
+    for name, make in makers:
+        try:
+            yield make()
+        except Exception as error:
+            yield Section(name, name.removesuffix("-part").capitalize(), [_failed(name, error)])
+
+
+def _failed(name: str, error: Exception) -> Note:
+    """What stands in place of something that cannot be shown: a run must not lose its report."""
+    logger.exception("%s cannot be shown", name)
+    return Note(f"This cannot be shown: {type(error).__name__}: {error}; see log.txt.")
 
 
 def block(name: str, draw: Callable[[], go.Figure], lead: str = "") -> Block:
@@ -34,6 +50,8 @@ def block(name: str, draw: Callable[[], go.Figure], lead: str = "") -> Block:
         return Figure(name, draw(), lead)
     except InputError as error:
         return Note(_sentence(error))
+    except Exception as error:
+        return _failed(name, error)
 
 
 def by_neighbourhood(plot: Plot, name: str, draw: Callable[[str], go.Figure], lead: str) -> Block:

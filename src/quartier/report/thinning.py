@@ -1,13 +1,14 @@
-"""Which steps of a long run a page shows: every n-th, and all extremes in between."""
+"""Which steps of a long run and which elements of a large grid a page shows."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 import pandas as pd
 
-from quartier.figures.grid import relative_loading
+from quartier.figures.grid import beyond_band, relative_loading
 from quartier.results.plot import Plot
 
 CELLS = 300_000
@@ -54,6 +55,57 @@ def shown_steps(plot: Plot, most: int | None = None) -> Shown:
         " all steps; all are in the tables of the run folder."
     )
     return Shown(kept, note)
+
+
+NEAREST = {"lines": 800, "transformers": 100, "buses": 400}
+"""How many elements nearest to their limits are shown of a large grid."""
+LARGE = 6000
+"""Buses from which on a grid is large: a browser needs seconds to draw more."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """Elements of a grid that are shown by kind, None if all are, and what the reader is told."""
+
+    elements: Mapping[str, frozenset[int]] | None
+    note: str = ""
+
+
+def shown_elements(plot: Plot) -> Part:
+    """Return the elements of a large grid that a page shows.
+
+    Those nearest to, or furthest beyond, their own limit in any step, the buses at their ends,
+    and all connection points.
+    """
+    grid = plot.grid
+    if len(grid.buses) <= LARGE:
+        return Part(None)
+    lines, transformers = (
+        _nearest(
+            relative_loading(grid, plot.table(kind), kind), plot.table(kind)["index"], NEAREST[kind]
+        )
+        for kind in ("lines", "transformers")
+    )
+    voltages = plot.table("buses")
+    buses = _nearest(beyond_band(grid, voltages), voltages["bus"], NEAREST["buses"])
+    for table, kept in ((grid.lines, lines), (grid.transformers, transformers)):
+        rows = table[table.index.isin(list(kept))]
+        buses |= {*rows["from_bus"], *rows["to_bus"]}
+    buses |= {*plot.places()["bus"]}
+    note = (
+        f"The grid has {len(grid.buses):,} buses and {len(grid.lines):,} lines. Figures show the"
+        f" {len(lines)} lines, {len(transformers)} transformers and {NEAREST['buses']} buses that"
+        " come nearest to their limits or are furthest beyond, with the buses at their ends and all"
+        " connection points; the map draws the longest others without figures. KPIs and sums count"
+        " everything; all is in the tables of the run folder."
+    )
+    return Part({"lines": lines, "transformers": transformers, "buses": frozenset(buses)}, note)
+
+
+def _nearest(values: pd.Series[float], elements: pd.Series[int], most: int) -> frozenset[int]:
+    """Elements with the greatest values in any step; those without a value come last."""
+    highest = values.groupby(elements).max().fillna(-np.inf)
+    return frozenset(int(index) for index in highest.nlargest(most).index)
 
 
 def _highest(

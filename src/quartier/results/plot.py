@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -24,6 +24,7 @@ from quartier.figures import (
     storage,
 )
 from quartier.results.grid_file import read_grid
+from quartier.results.tables import schema
 
 if TYPE_CHECKING:
     from quartier.results.result import Result
@@ -61,10 +62,18 @@ class Plot:
         The run.
     times
         Steps that are shown; all if None.
+    elements
+        Indices of the ``lines``, ``transformers`` and ``buses`` that are shown; all if None.
     """
 
-    def __init__(self, result: Result, times: Collection[pd.Timestamp] | None = None) -> None:
+    def __init__(
+        self,
+        result: Result,
+        times: Collection[pd.Timestamp] | None = None,
+        elements: Mapping[str, Collection[int]] | None = None,
+    ) -> None:
         self._result = result
+        self._elements = elements or {}
         self._times = None if times is None else pd.DatetimeIndex(list(times))
         self._tables: dict[str, pd.DataFrame] = {}
 
@@ -78,11 +87,18 @@ class Plot:
             table = self.whole_table(name)
             if self._times is not None and "time" in table:
                 table = table[table["time"].isin(self._times)]
+            if name in self._elements:
+                of_rows = table["bus" if name == "buses" else "index"]
+                table = table[of_rows.isin(list(self._elements[name]))]
             self._tables[name] = table
         return self._tables[name]
 
     def whole_table(self, name: str) -> pd.DataFrame:
         """A table of the run with all steps."""
+        tables = self._result.tables
+        if name == "transformers" and name not in tables and "lines" in tables:
+            empty: pd.DataFrame = schema(name).empty_table().to_pandas()  # a grid without any
+            return empty
         if name not in self._result.tables:
             why = WITHOUT.get(name, f"the table {name} is not there")
             raise InputError([f"{self._result.dir}: {why}"])
@@ -94,7 +110,8 @@ class Plot:
         path = self._result.dir / "grid.json"
         if not path.exists():
             raise InputError([f"{path} is missing; the run did not get that far"])
-        return read_grid(path)
+        whole = read_grid(path)
+        return whole.part(self._elements) if self._elements else whole
 
     @property
     def neighbourhoods(self) -> tuple[str, ...]:
@@ -123,6 +140,8 @@ class Plot:
             return pd.Timestamp(lines["time"].loc[relative.idxmax()])
         buses = self.table("buses")
         beyond = grid.beyond_band(self.grid, buses)
+        if not beyond.notna().any():  # no step has a power flow
+            return pd.Timestamp(buses["time"].min())
         return pd.Timestamp(buses["time"].loc[beyond.idxmax()])
 
     def places(self) -> pd.DataFrame:
