@@ -97,14 +97,21 @@ class CsvFile:
         if self._at_end(source, step, said):
             first -= step
         self._check_ends(stamps, step)
-        if "UTC" in self._table.before and "timezone" not in source.model_fields_set:
+        if self._speaks_of_utc and not {"timezone"} & source.model_fields_set:
             said.append(
-                f"the lines before the header speak of UTC, but times are taken for local "
-                f"({source.timezone}); if they are UTC, say timezone: UTC"
+                f"its head speaks of UTC, but times are taken for local ({source.timezone}); if "
+                "they are UTC, say timezone: UTC"
             )
         if said:
             note(f"column {source.column!r}: {'; '.join(said)}")
         return Record(first, step / pd.Timedelta(hours=1), values)
+
+    @property
+    def _speaks_of_utc(self) -> bool:
+        """Whether the lines above the table say UTC, and its times do not."""
+        head = " ".join([self._table.before, *self._of_time])
+        bare = np.isnan(read_stamps(self._cells(self._of_time)[:1], "", "dmy").offset_h)
+        return bool(bare.all() and re.search(r"(?<![A-Za-z])utc(?![A-Za-z])", head.casefold()))
 
     # -- times ----------------------------------------------------------------------------------
     @cached_property
@@ -211,8 +218,12 @@ class CsvFile:
         mark = decimal or self._decimal(column, found)
         if mark not in found:
             raise SeriesError(self._no_number(column, cells.where(~empty, "0"), decimal))
-        if mark == "," or (len(found) > 1 and not np.array_equal(found["."], found[","])):
-            said.append(f"numbers are read with {_DECIMALS[mark]}")
+        differ = np.flatnonzero(found["."] != found[","]) if len(found) > 1 else np.array([])
+        if len(differ) and self._table.separator != ",":
+            example = f"{cells[~empty].iloc[differ[0]]} is {found[mark][differ[0]]:.10g}"
+            said.append(f"numbers are read with {_DECIMALS[mark]} ({example})")
+        elif mark == ",":
+            said.append("numbers are read with a decimal comma")
         values = np.full(len(cells), np.nan)
         values[~empty] = found[mark]
         return values
@@ -246,9 +257,11 @@ class CsvFile:
             return marks.pop()
         if marks:
             return None
-        if self._table.separator == ",":  # a comma in numbers would need quotes
-            return None if any("," in c for row in self._table.rows for c in row.cells) else "."
         dates = self._table.column(self._of_time[0])
+        quoted = any("," in cell for row in self._table.rows for cell in row.cells)
+        # Commas in numbers would need quotes; years first are written by programs.
+        if self._table.separator == "," or all(re.match(r"\d{4}-", cell) for cell in dates):
+            return None if quoted or self._table.separator == ";" else "."
         return "," if all(re.match(r"\d+\.\d+\.", cell) for cell in dates) else None
 
     def _no_number(self, column: str, cells: pd.Series[str], decimal: Decimal | None) -> str:
