@@ -44,6 +44,8 @@ _ENDS = frozenset(["bis", "to", "end", "ende", "stop", "until"])
 _ORDERS: dict[str, Order] = {"day-first": "dmy", "month-first": "mdy"}
 _JITTER = 0.01
 """Share of a step by which stamps may be off regular times: clocks of meters drift."""
+_LAST_S = 1.0
+"""Seconds by which the end of an interval may be written before the next one's start."""
 _LOOK = 200
 """Rows that tell what a column holds."""
 _DECIMALS = {".": "a decimal point", ",": "a decimal comma"}
@@ -195,10 +197,10 @@ class CsvFile:
             return
         cells = self._cells([*self._of_time[:-1], self._of_end])
         ends = read_stamps(cells, self.path.name, stamps.order or "dmy").clock
-        day, hour = pd.Timedelta(days=1), pd.Timedelta(hours=1)
-        length = pd.Series(ends - stamps.clock) % day
-        # Where clocks change, an interval seems an hour longer or shorter.
-        wrong = ~sum((length == (step + k * hour) % day for k in (-1, 0, 1)), start=length.isna())
+        length_s = np.asarray((ends - stamps.clock).total_seconds()) % 86400
+        # Where clocks change, an interval seems an hour longer or shorter; some end at 00:14:59.
+        allowed = [(step.total_seconds() + k * 3600) % 86400 for k in (-1, 0, 1)]
+        wrong = np.min([np.abs(length_s - a) for a in allowed], axis=0) > _LAST_S
         if wrong.any():
             row = int(np.flatnonzero(wrong)[0])
             raise SeriesError(
@@ -266,7 +268,7 @@ class CsvFile:
 
     def _no_number(self, column: str, cells: pd.Series[str], decimal: Decimal | None) -> str:
         """Name the first cell that is no number, or that is one in another way than the others."""
-        single = [readings(cells.iloc[[k]]) for k in range(len(cells))]
+        single = [readings(cells.iloc[k : k + 1]) for k in range(len(cells))]
         bad = [
             k
             for k, found in enumerate(single)

@@ -19,7 +19,7 @@ from quartier.scenario.series import SeriesReader, describe
 from quartier.scenario.session_file import SessionFile
 from quartier.scenario.sessions import Fitted
 from quartier.units import KINDS
-from quartier.units.base import HeatParameters, UnitData, UnitParameters, is_measured
+from quartier.units.base import CsvColumn, HeatParameters, UnitData, UnitParameters, is_measured
 from quartier.units.ev_station import EvStationParameters
 from quartier.units.kinds import is_own
 
@@ -119,7 +119,11 @@ class Members:
     def _note_energy(self, path: str, parameters: UnitParameters) -> None:
         """Say that a measured series is not scaled to the energy that the user gives, too."""
         profile, key = getattr(parameters, "profile", ""), "energy_kwh_per_year"
-        if key in parameters.model_fields_set and is_measured(profile):
+        if (
+            key in parameters.model_fields_set
+            and isinstance(profile, CsvColumn)
+            and is_measured(profile)
+        ):
             self.findings.note(
                 f"{path}.{key}",
                 f"not used, for {describe(profile)} is in {profile.unit} and taken as it is; to "

@@ -14,7 +14,7 @@ from quartier.scenario.csv_table import CsvTable, is_missing
 from quartier.scenario.models import to_utc
 from quartier.scenario.record import SeriesError
 from quartier.scenario.sessions import Fitted, Stay, fitted, overlapping
-from quartier.scenario.stamps import FORMS, Stamps, order_name, read_stamps, readings
+from quartier.scenario.stamps import FORMS, Decimal, Stamps, order_name, read_stamps, readings
 
 _COLUMNS = ("station", "arrival", "departure", "due_kwh", "max_kw")
 _NUMBERS = ("due_kwh", "max_kw")
@@ -128,7 +128,7 @@ class SessionFile:
             self.said.append(f"{name} is read with a decimal comma")
         return values
 
-    def _marks(self, name: str) -> set[str]:
+    def _marks(self, name: str) -> set[Decimal]:
         found = readings(pd.Series(self._table.column(name), dtype=str))
         return set(found) if len(found) == 1 else set()
 
@@ -136,7 +136,7 @@ class SessionFile:
         problems = []
         for name, stamps in (("arrival", self._arrival), ("departure", self._departure)):
             written = self._table.column(name)[row]
-            if stamps.clock[row] is pd.NaT:
+            if pd.isna(stamps.clock[row]):
                 problems.append(_Problem(row, f"{written!r} is no time; {FORMS}"))
                 continue
             try:
