@@ -75,13 +75,16 @@ def converted(values: Array, unit: str, request: SeriesRequest, what: str) -> Ar
     )
 
 
-def check_share(values: Array, what: str) -> None:
+def check_share(values: Array, request: SeriesRequest, what: str) -> None:
     """Raise SeriesError if values are no share of a rated power; a load may feed in."""
-    at = int(np.nanargmax(np.abs(values)))
+    at = int(np.argmax(np.abs(values)))
     if abs(values[at]) > _MOST_SHARE:
+        remedy = "divide it by p_mw, which it is multiplied by"
+        if request.unit != "1":
+            remedy = "if it is a power, give its unit, e.g. unit: kW"
         raise SeriesError(
             f"{what} reaches {values[at]:g}, but a share of the rated power lies between 0 and 1; "
-            "if it is a power, give its unit, e.g. unit: kW"
+            f"{remedy}"
         )
 
 

@@ -44,6 +44,8 @@ _ENDS = frozenset(["bis", "to", "end", "ende", "stop", "until"])
 _ORDERS: dict[str, Order] = {"day-first": "dmy", "month-first": "mdy"}
 _JITTER = 0.01
 """Share of a step by which stamps may be off regular times: clocks of meters drift."""
+_LAST_S = 1.0
+"""Seconds by which the end of an interval may be written before the next one's start."""
 _LOOK = 200
 """Rows that tell what a column holds."""
 _DECIMALS = {".": "a decimal point", ",": "a decimal comma"}
@@ -97,14 +99,21 @@ class CsvFile:
         if self._at_end(source, step, said):
             first -= step
         self._check_ends(stamps, step)
-        if "UTC" in self._table.before and "timezone" not in source.model_fields_set:
+        if self._speaks_of_utc and not {"timezone"} & source.model_fields_set:
             said.append(
-                f"the lines before the header speak of UTC, but times are taken for local "
-                f"({source.timezone}); if they are UTC, say timezone: UTC"
+                f"its head speaks of UTC, but times are taken for local ({source.timezone}); if "
+                "they are UTC, say timezone: UTC"
             )
         if said:
             note(f"column {source.column!r}: {'; '.join(said)}")
         return Record(first, step / pd.Timedelta(hours=1), values)
+
+    @property
+    def _speaks_of_utc(self) -> bool:
+        """Whether the lines above the table say UTC, and its times do not."""
+        head = " ".join([self._table.before, *self._of_time])
+        bare = np.isnan(read_stamps(self._cells(self._of_time)[:1], "", "dmy").offset_h)
+        return bool(bare.all() and re.search(r"(?<![A-Za-z])utc(?![A-Za-z])", head.casefold()))
 
     # -- times ----------------------------------------------------------------------------------
     @cached_property
@@ -188,10 +197,10 @@ class CsvFile:
             return
         cells = self._cells([*self._of_time[:-1], self._of_end])
         ends = read_stamps(cells, self.path.name, stamps.order or "dmy").clock
-        day, hour = pd.Timedelta(days=1), pd.Timedelta(hours=1)
-        length = pd.Series(ends - stamps.clock) % day
-        # Where clocks change, an interval seems an hour longer or shorter.
-        wrong = ~sum((length == (step + k * hour) % day for k in (-1, 0, 1)), start=length.isna())
+        length_s = np.asarray((ends - stamps.clock).total_seconds()) % 86400
+        # Where clocks change, an interval seems an hour longer or shorter; some end at 00:14:59.
+        allowed = [(step.total_seconds() + k * 3600) % 86400 for k in (-1, 0, 1)]
+        wrong = np.min([np.abs(length_s - a) for a in allowed], axis=0) > _LAST_S
         if wrong.any():
             row = int(np.flatnonzero(wrong)[0])
             raise SeriesError(
@@ -211,8 +220,12 @@ class CsvFile:
         mark = decimal or self._decimal(column, found)
         if mark not in found:
             raise SeriesError(self._no_number(column, cells.where(~empty, "0"), decimal))
-        if mark == "," or (len(found) > 1 and not np.array_equal(found["."], found[","])):
-            said.append(f"numbers are read with {_DECIMALS[mark]}")
+        differ = np.flatnonzero(found["."] != found[","]) if len(found) > 1 else np.array([])
+        if len(differ) and self._table.separator != ",":
+            example = f"{cells[~empty].iloc[differ[0]]} is {found[mark][differ[0]]:.10g}"
+            said.append(f"numbers are read with {_DECIMALS[mark]} ({example})")
+        elif mark == ",":
+            said.append("numbers are read with a decimal comma")
         values = np.full(len(cells), np.nan)
         values[~empty] = found[mark]
         return values
@@ -246,14 +259,16 @@ class CsvFile:
             return marks.pop()
         if marks:
             return None
-        if self._table.separator == ",":  # a comma in numbers would need quotes
-            return None if any("," in c for row in self._table.rows for c in row.cells) else "."
         dates = self._table.column(self._of_time[0])
+        quoted = any("," in cell for row in self._table.rows for cell in row.cells)
+        # Commas in numbers would need quotes; years first are written by programs.
+        if self._table.separator == "," or all(re.match(r"\d{4}-", cell) for cell in dates):
+            return None if quoted or self._table.separator == ";" else "."
         return "," if all(re.match(r"\d+\.\d+\.", cell) for cell in dates) else None
 
     def _no_number(self, column: str, cells: pd.Series[str], decimal: Decimal | None) -> str:
         """Name the first cell that is no number, or that is one in another way than the others."""
-        single = [readings(cells.iloc[[k]]) for k in range(len(cells))]
+        single = [readings(cells.iloc[k : k + 1]) for k in range(len(cells))]
         bad = [
             k
             for k, found in enumerate(single)

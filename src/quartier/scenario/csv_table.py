@@ -208,5 +208,5 @@ def _count(lines: str) -> str:
 
 
 def _shown(lines: str) -> str:
-    first = lines.partition("\n")[0]
+    first = lines.partition("\n")[0].strip()
     return first if len(first) <= _SHOWN else f"{first[:_SHOWN]}..."

@@ -16,10 +16,15 @@ from quartier.scenario.models import Scenario
 from quartier.scenario.problems import suggestion
 from quartier.scenario.record import SeriesError
 from quartier.scenario.series import SeriesReader, describe
+from quartier.scenario.session_file import SessionFile
+from quartier.scenario.sessions import Fitted
 from quartier.units import KINDS
-from quartier.units.base import HeatParameters, Session, UnitData, UnitParameters, is_measured
+from quartier.units.base import CsvColumn, HeatParameters, UnitData, UnitParameters, is_measured
 from quartier.units.ev_station import EvStationParameters
 from quartier.units.kinds import is_own
+
+_CROWDED = 0.1
+"""Share of the hours of all stays, cut by the next vehicle, above which that is said."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +45,9 @@ class Members:
     seed: int
     reader: SeriesReader
     findings: Findings
-    _files: dict[str, sessions.SessionFile] = field(default_factory=dict)
+    _files: dict[str, SessionFile] = field(default_factory=dict)
+    _known: dict[str, set[str]] = field(default_factory=dict)
+    """Stations that units stand for, by file of sessions."""
 
     def units(self, buses: Mapping[str, int]) -> tuple[UnitData, ...]:
         """Return all units in the order of the file; those with problems are left out.
@@ -61,6 +68,7 @@ class Members:
                 for problem in KINDS[parameters.kind].problems(parameters):
                     self.findings.add(path, problem)
                 units += list(self._described(place, name, parameters, buses.get(place)))
+        self._note_strangers()
         return tuple(units)
 
     @contextmanager
@@ -84,8 +92,8 @@ class Members:
         names = unit_names(place, name, parameters)
         agents = agent_names(place, name, parameters)
         hub = f"{place}.{parameters.hub}" if isinstance(parameters, HeatParameters) else None
-        self._check_stations(parameters, names)
-        for unit_name, agent in zip(names, agents, strict=True):
+        stays = self._stays(f"neighbourhoods.{place}.units.{name}", parameters, names)
+        for unit_name, agent, of_unit in zip(names, agents, stays, strict=True):
             unit = UnitData(
                 name=unit_name,
                 parameters=parameters,
@@ -96,7 +104,7 @@ class Members:
                 bus=bus,
                 series=series,
                 state=state,
-                sessions=self._sessions(parameters, unit_name),
+                sessions=of_unit.sessions,
                 start_energy_kwh=state.get("energy_kwh", 0.0),
             )
             yield kind.bounded(unit)
@@ -111,38 +119,79 @@ class Members:
     def _note_energy(self, path: str, parameters: UnitParameters) -> None:
         """Say that a measured series is not scaled to the energy that the user gives, too."""
         profile, key = getattr(parameters, "profile", ""), "energy_kwh_per_year"
-        if key in parameters.model_fields_set and is_measured(profile):
+        if (
+            key in parameters.model_fields_set
+            and isinstance(profile, CsvColumn)
+            and is_measured(profile)
+        ):
             self.findings.note(
                 f"{path}.{key}",
                 f"not used, for {describe(profile)} is in {profile.unit} and taken as it is; to "
                 'scale it, say unit: "1"',
             )
 
-    def _sessions(self, parameters: UnitParameters, unit_name: str) -> tuple[Session, ...]:
+    def _stays(self, path: str, parameters: UnitParameters, names: list[str]) -> list[Fitted]:
+        """Return the sessions of the units of one description; what they leave out is noted."""
         if not isinstance(parameters, EvStationParameters):
-            return ()
+            return [Fitted() for _ in names]
         if parameters.sessions_csv is None:
-            return sessions.drawn(parameters, unit_name, self.horizon, self.seed)
-        station = unit_name.partition(".")[2]
-        return self._file(parameters.sessions_csv).sessions(
-            station, parameters.power_kw, self.horizon
-        )
+            found = [sessions.drawn(parameters, n, self.horizon, self.seed) for n in names]
+            self._note_crowding(path, parameters, found)
+        else:
+            found = self._read_sessions(path, parameters, names)
+        total = sum(found, start=Fitted())
+        if total.said:
+            self.findings.note(path, total.said, "sessions", total.left_out_kwh, "kWh")
+        return found
 
-    def _check_stations(self, parameters: UnitParameters, names: list[str]) -> None:
-        """Check that a file of sessions speaks of these stations."""
-        if not isinstance(parameters, EvStationParameters) or parameters.sessions_csv is None:
-            return
-        own = [name.partition(".")[2] for name in names]
-        stations = self._file(parameters.sessions_csv).stations
-        if not set(own) & set(stations):
-            raise SeriesError(
-                f"{parameters.sessions_csv} has no session of station {own[0]!r}"
-                f"{suggestion(own[0], stations)}"
+    def _note_crowding(self, path: str, u: EvStationParameters, found: list[Fitted]) -> None:
+        """Say that drawn stays are cut by much, as more vehicles come than have room."""
+        days = self.horizon.steps * self.horizon.dt_h / 24
+        hours = u.stay_h_mean * max(u.sessions_per_day * days, 1.0) * len(found)
+        gone_h = sum(part.gone_h for part in found)
+        if gone_h > _CROWDED * hours:
+            self.findings.note(
+                path,
+                f"{u.sessions_per_day:g} sessions a day of {u.stay_h_mean:g} h crowd a point: a "
+                "vehicle leaves when the next one comes, so stays are shorter than that",
             )
 
-    def _file(self, path: str) -> sessions.SessionFile:
+    def _read_sessions(self, path: str, u: EvStationParameters, names: list[str]) -> list[Fitted]:
+        file = self._file(str(u.sessions_csv))
+        own = [name.partition(".")[2] for name in names]
+        if not set(own) & set(file.stations):
+            raise SeriesError(
+                f"{u.sessions_csv} has no session of station {own[0]!r}"
+                f"{suggestion(own[0], file.stations)}"
+            )
+        for name in own:
+            if name not in file.stations:
+                near = suggestion(name, file.stations)
+                self.findings.note(path, f"{u.sessions_csv} has no session of {name!r}{near}")
+        self._known.setdefault(str(u.sessions_csv), set()).update(own)
+        return [file.sessions(name, u.power_kw, self.horizon) for name in own]
+
+    def _note_strangers(self) -> None:
+        """Say which stations of the files are no unit's."""
+        for path, known in self._known.items():
+            file = self._file(path)
+            strangers = [name for name in file.stations if name not in known]
+            if strangers:
+                due_kwh = sum(file.due_kwh(name, self.horizon) for name in strangers)
+                self.findings.note(
+                    path,
+                    f"no unit is called {', '.join(strangers)}: {due_kwh:.4g} kWh of their "
+                    "sessions are left out",
+                    "sessions",
+                    due_kwh,
+                    "kWh",
+                )
+
+    def _file(self, path: str) -> SessionFile:
         if path not in self._files:
-            self._files[path] = sessions.SessionFile(self.folder / path)
+            self._files[path] = SessionFile(self.folder / path)
+            if said := self._files[path].said:
+                self.findings.note(path, "; ".join(said))
         return self._files[path]
 
 

@@ -65,7 +65,8 @@ class Record:
         _check_present(picked, cuts[:-1], what)
         steps = np.searchsorted(theirs, cuts[:-1], "right") - 1
         weights = np.diff(cuts) / _nanoseconds(horizon.dt_h)
-        return np.bincount(steps, weights * picked, minlength=horizon.steps)
+        means = np.bincount(steps, weights * picked, minlength=horizon.steps)
+        return np.asarray(means, dtype=float)
 
     def of_years(self) -> tuple[Array, int]:
         """Return the values of the whole years from its start, and how many years these are.

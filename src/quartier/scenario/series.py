@@ -108,9 +108,9 @@ class SeriesReader:
         values = record.on(horizon, what)
         if unit == "1" and request.annual_kwh is not None:
             return values * self._annual_factor(request, record, horizon)
-        values = checked.converted(values, unit, request, what)
         if unit == "1":
-            checked.check_share(record.on(horizon, what), what)
+            checked.check_share(values, request, what)
+        values = checked.converted(values, unit, request, what)
         if isinstance(source, CsvColumn):
             whole = checked.converted(record.values, unit, request, what)
             hours = len(whole) * record.step_h

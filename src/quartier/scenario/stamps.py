@@ -100,12 +100,12 @@ def read_stamps(
         If the dates can be read in two ways.
     """
     parts = pd.Series(cells, dtype=str).str.extract(rf"^{_STAMP.pattern}$")
-    offset_h = parts["off"].map(_offset_h, na_action="ignore").to_numpy(dtype=float)
+    offset_h = parts["off"].map(_offset_h, na_action="ignore")
     after = _time_of_day(parts)
     orders = _orders(parts, order)
     readings = {o: pd.DatetimeIndex(_dates(parts, o) + after) for o in orders}
-    fewest = min(int(times.isna().sum()) for times in readings.values())
-    readings = {o: t for o, t in readings.items() if int(t.isna().sum()) == fewest}
+    wrong = {o: int(np.sum(times.isna())) for o, times in readings.items()}
+    readings = {o: t for o, t in readings.items() if wrong[o] == min(wrong.values())}
     if regular and len(readings) > 1:
         breaks = {o: _breaks(times) for o, times in readings.items()}
         readings = {o: t for o, t in readings.items() if breaks[o] == min(breaks.values())}
@@ -113,7 +113,9 @@ def read_stamps(
     for other in others:
         if not first[1].equals(other[1]):
             raise SeriesError(_ambiguous(cells, what, first, other))
-    return Stamps(first[1], offset_h, first[0] if len(orders) > 1 else None)
+    return Stamps(
+        first[1], np.asarray(offset_h, dtype=float), first[0] if len(orders) > 1 else None
+    )
 
 
 def order_name(order: Order) -> str:

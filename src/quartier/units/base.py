@@ -49,9 +49,10 @@ class CsvColumn(Frozen):
     column: str
     """Name of the column."""
     unit: Literal["kW", "MW", "1", "W", "K", "degC", "EUR/kWh", "EUR/MWh"] = "kW"
-    """Unit of the column: power, or `1` for a share of the rated power."""
+    """Unit of the column: power, temperature, price, or `1` for a share of the rated power (of a
+    household or heat demand: a shape)."""
     timezone: str = "Europe/Berlin"
-    """Time zone of time stamps without an offset (daylight saving is resolved)."""
+    """Time zone of time stamps without an offset (daylight saving is resolved), e.g. `UTC`."""
     stamps: Literal["start", "end"] = "start"
     """What a time stamp is of its interval, whose mean the value is: its start, or its end."""
     dates: Literal["day-first", "month-first"] | None = None

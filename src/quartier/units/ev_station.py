@@ -44,9 +44,11 @@ class EvStationParameters(UnitParameters):
     """Greatest charging power in kW."""
     sessions_csv: str | None = None
     """CSV file of sessions, relative to the scenario's folder, with the columns `station`,
-    `arrival`, `departure` (local time), `due_kwh`, `max_kw`; without it, they are drawn."""
+    `arrival`, `departure` (local time), `due_kwh`, `max_kw`, in any dialect that series are read
+    in; without it, they are drawn."""
     sessions_per_day: NonNegativeFloat = 0.63
-    """Mean number of sessions a day."""
+    """Mean number of sessions a day; several are spread over it, and a vehicle leaves at the latest
+    when the next one comes."""
     arrival_h_mean: float = Field(17.5, ge=0, lt=24)
     """Mean time of arrival in h of the local day."""
     arrival_h_std: NonNegativeFloat = 3.0
@@ -158,7 +160,7 @@ def corridor(
         been = np.clip(boundary - session.arrival, 0, stay)
         left = np.clip(session.departure - boundary, 0, stay)
         soonest = np.minimum(session.due_kwh, full_kwh * been)
-        # Scenarios refuse sessions that ask for more than their stay allows; rounding may not.
+        # Sessions that ask for more than their stay allows are cut; rounding may not.
         most += soonest
         least += np.minimum(np.clip(session.due_kwh - full_kwh * left, 0.0, None), soonest)
     return least, most
