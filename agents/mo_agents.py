@@ -23,7 +23,9 @@ from quartier.agents.mo_messages import (
     front_entry_of,
 )
 from quartier.agents.neighbourhood import NeighbourhoodAgent
-from quartier.agents.unit import UnitAgent
+from quartier.agents.unit import KEPT, UnitAgent
+from quartier.errors import SolveFailed
+from quartier.hiccups import note_kept
 from quartier.optimisation.directed import CO2_SLOPES, DirectedChoice, Direction, flexibility_kw
 from quartier.pareto import Scale, as_costs
 from quartier.problem import ConnectionTerms, NeighbourhoodProblem
@@ -131,9 +133,16 @@ class FrontUnitAgent(UnitAgent):
             self.title, negotiation, terms, goal, start.participants, own_rule, choose
         )
 
-    def _best(self, terms: ConnectionTerms, *given: Any) -> FrontOption:
-        """The own optimum in a direction; options are told at the prices of the first start."""
-        return front_option(self.units, self._directed.best(*given), terms)
+    def _best(self, terms: ConnectionTerms, *given: Any) -> FrontOption | None:
+        """The own optimum in a direction, if the solver finds it.
+
+        Options are told at the prices of the first start.
+        """
+        try:
+            return front_option(self.units, self._directed.best(*given), terms)
+        except SolveFailed as failure:
+            note_kept(failure, KEPT)
+            return None
 
     def _thinking_s(self) -> float:
         """Longer than for one schedule: what others decide meanwhile should be known by then."""

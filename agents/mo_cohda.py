@@ -55,9 +55,10 @@ class FrontOption(Option):
     co2_kg: float = 0.0
 
 
-ChooseIn = Callable[[Array, Array, float, Direction, float, Array], FrontOption]
+ChooseIn = Callable[[Array, Array, float, Direction, float, Array], FrontOption | None]
 """Best own option, given the others' sum and what is curtailable in it, shape ``(T,)`` each, the
-others' emissions, direction, width, and the ranges of the objectives, shape ``(3,)``."""
+others' emissions, direction, width, and the ranges of the objectives, shape ``(3,)``; None keeps
+the choice as it is."""
 
 
 class FrontMemory:
@@ -289,7 +290,7 @@ class FrontMemory:
                 width,
                 self.goal.scale.ranges,
             )
-            counters.append(self._enter(option))
+            counters.append(mine[k] if option is None else self._enter(option))
         return tuple(counters)
 
     def _aimed(self, direction: Direction, peak_kw: float, width: float) -> Direction:

@@ -23,6 +23,8 @@ from quartier.agents.messages import (
     Start,
     frozen,
 )
+from quartier.errors import SolveFailed
+from quartier.hiccups import note_kept
 from quartier.problem import ConnectionTerms
 from quartier.quantities import Array
 from quartier.scenario.settings import NegotiationSettings
@@ -31,6 +33,8 @@ from quartier.units.sampling import own_rules as by_own_rules
 from quartier.units.schedule import Schedule
 
 logger = logging.getLogger(__name__)
+
+KEPT = "its agent keeps its last choice"
 
 TICK_S = 0.4
 """Simulated time in s between an agent's turns: what comes in meanwhile is passed on together."""
@@ -83,6 +87,7 @@ class UnitAgent(QuartierAgent):
         self._rng = rng
         self._choice = choice
         self._own_rules = own_rules
+        self._last: Option | None = None
         self._memory: Memory | None = None
         self._flexible = choice is not None or is_flexible(units)
         self._open = False
@@ -110,6 +115,7 @@ class UnitAgent(QuartierAgent):
 
     def _prepare(self, start: Start) -> None:
         """Make memory and choice ready for a negotiation."""
+        self._terms = start.terms
         if self._choice is None:
             self._choice = choice_for(self.units, start.terms, self._settings, self._rng)
         else:
@@ -119,14 +125,25 @@ class UnitAgent(QuartierAgent):
                 self.title,
                 start.negotiation,
                 start.terms,
-                self._choice.best,
+                self._chosen,
                 start.participants,
                 partial(self._own_rule, start.terms),
             )
             nothing = np.zeros_like(start.terms.p_max_kw)
-            self._memory.seed(self._choice.best(nothing, nothing))
+            self._memory.seed(self._chosen(nothing, nothing))
         elif isinstance(self._memory, WorkingMemory):
             self._memory.restart(start.negotiation, start.terms, start.instead)
+
+    def _chosen(self, residual_kw: Array, curtailable_kw: Array) -> Option:
+        """Best option; without a solution the last one, or what the units do by themselves."""
+        assert self._choice is not None
+        try:
+            self._last = self._choice.best(residual_kw, curtailable_kw)
+        except SolveFailed as failure:
+            note_kept(failure, KEPT)
+            if self._last is None:
+                self._last = self._own_rule(self._terms)
+        return self._last
 
     def _own_rule(self, terms: ConnectionTerms) -> Option:
         """What the units do that nobody plans for."""

@@ -39,6 +39,8 @@ def from_file(path: Path, tap_pos: int | None = None) -> Background:
     net = load_json(path)
     network = Network(net, tap_pos=tap_pos)
     p_mw, q_mvar = (_injected(network, net.load, net.sgen, c) for c in ("p_mw", "q_mvar"))
+    held = net.gen[~net.gen["slack"].astype(bool)]
+    p_mw += _injected(network, held.iloc[:0], held, "p_mw")
     return Background(network, p_mw, q_mvar)
 
 

@@ -117,7 +117,7 @@ class Grid(TimeBased):
         tap_pos = only(inputs, "Grid", "tap_pos")
         if tap_pos is not None:
             self._tap_pos = int(tap_pos)
-        self._taps[self._network.regulated] = self._tap_pos
+        self._taps[self._network.regulated] = self._network.tap_positions(self._tap_pos)
         step = time // self.step_size
         self._p_mw, self._q_mvar = self._background.at(step)
         points = self._points.size

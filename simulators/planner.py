@@ -12,6 +12,9 @@ import numpy as np
 
 from quartier.coordination import Plan, UnitPlan
 from quartier.errors import RunFailed, place
+from quartier.hiccups import rows as rows_of
+from quartier.hiccups import take as take_hiccups
+from quartier.hiccups import troubles
 from quartier.problem import State
 from quartier.quantities import Array
 from quartier.results import TABLES
@@ -110,6 +113,7 @@ class Planner(TimeBased):
             self._gate, self._step, state, tap_is_fixed=self._tap_pos is not None
         )
         self._steps = problem.horizon.steps
+        take_hiccups()  # of others, before
         return self._execution.coordination.plan(problem, state, self._execution.rng)
 
     # -- taking the answer --------------------------------------------------------------------
@@ -127,10 +131,12 @@ class Planner(TimeBased):
             for kind, units in self._execution.fleets.items()
         }
         self._offers = _offers(self._points, plan, self._steps)
+        hiccups = take_hiccups()
         self._records = {
-            table: _with_gate(table, rows, self._gate) for table, rows in plan.records.items()
+            table: _with_gate(table, rows, self._gate)
+            for table, rows in _with_hiccups(plan.records, list(rows_of(hiccups))).items()
         }
-        for trouble in plan.degraded:
+        for trouble in (*plan.degraded, *troubles(hiccups)):
             logger.warning("gate %d: %s", self._gate, trouble)
             self._execution.journal.trouble.append(f"gate {self._gate}: {trouble}")
 
@@ -201,6 +207,14 @@ def _check_names(what: str, planned: Iterable[str], known: Sequence[str]) -> Non
     unknown = sorted(set(planned) - set(known))
     if unknown:
         raise ValueError(f"the plan names unknown {what}: {', '.join(unknown)}")
+
+
+def _with_hiccups(records: Mapping[str, Any], tried_again: list[dict[str, Any]]) -> Mapping[str, Any]:
+    """Add what solvers had to try again to the rows of ``solves``."""
+    solves = records.get("solves", ())
+    if not tried_again or isinstance(solves, Mapping):  # a mechanism's own columns stay as they are
+        return records
+    return {**records, "solves": [*solves, *tried_again]}
 
 
 def _with_gate(table: str, content: Any, gate: int) -> Any:

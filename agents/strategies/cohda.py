@@ -142,7 +142,8 @@ def _excess_kw(speaker: NeighbourhoodAgent, expected: Sequence[Schedule]) -> flo
 def _unheard(dso: DsoAgent) -> Iterator[str]:
     silent = sorted(dso.assets.keys() - dso.offers.keys())
     if not dso.history:
-        yield f"no redispatch: no offer from {', '.join(silent)} within the lead time"
+        why = f"no offer from {', '.join(silent)}" if silent else "it was not decided"
+        yield f"no redispatch: {why} within the lead time"
         return
     if silent:
         yield f"no offer from {', '.join(silent)}: the DSO counted on its forecast"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
+from dataclasses import asdict
 from importlib import resources
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
@@ -23,11 +24,13 @@ from quartier.terminal import (
     complain,
     exit_codes,
     print_kpis,
+    print_notes,
     print_rows,
     reporting,
 )
 
 if TYPE_CHECKING:
+    from quartier.scenario.findings import Note
     from quartier.scenario.load import LoadedScenario
 
 app = typer.Typer(
@@ -109,6 +112,7 @@ def run(
             progress=shown,
         )
     print_kpis(result)
+    print_notes(result.manifest.get("notes", ()))  # absent in older folders
     for warning in result.manifest.get("warnings", ()):  # absent in older folders
         complain(f"Warning: {warning}")
     typer.echo(f"Run folder: {result.dir}")
@@ -159,6 +163,7 @@ def compare(
             progress=shown,
         )
     print_comparison(comparison)
+    print_notes(comparison.manifest.get("notes", ()))  # absent in older folders
     typer.echo(f"Comparison folder: {comparison.dir}")
     if (comparison.dir / "report.html").exists():
         typer.echo(f"Report: {comparison.dir / 'report.html'}")
@@ -215,8 +220,9 @@ def validate(
         from quartier.scenario.load import load
 
         loaded = load(scenario, overrides or ())
-        _read_all(loaded, coordination, seed)
+        notes = _read_all(loaded, coordination, seed)
     horizon = loaded.scenario.horizon
+    print_notes([asdict(note) for note in notes])
     typer.echo(
         f"{scenario} is valid: {horizon.steps} steps of {horizon.step_minutes} min"
         f" from {horizon.start:%Y-%m-%d %H:%M}."
@@ -246,16 +252,19 @@ def new(
     typer.echo(f"Wrote {path}. Next: quartier validate {name}, then quartier run {name}.")
 
 
-def _read_all(loaded: LoadedScenario, coordination: str | None, seed: int | None) -> None:
-    """Read what a run would read, and raise one error with all problems."""
+def _read_all(
+    loaded: LoadedScenario, coordination: str | None, seed: int | None
+) -> tuple[Note, ...]:
+    """Read what a run would read, and raise one error with all problems; else return the notes."""
     from quartier.coordination import resolve
     from quartier.instance import build
     from quartier.run import earlier_baseline
     from quartier.scenario.load import shown
 
     problems: list[str] = []
+    notes: tuple[Note, ...] = ()
     try:
-        build(loaded, loaded.scenario.seed if seed is None else seed)
+        notes = build(loaded, loaded.scenario.seed if seed is None else seed).notes
     except InputError as error:
         problems += error.problems
     checks: list[Callable[[], object]] = [
@@ -269,6 +278,7 @@ def _read_all(loaded: LoadedScenario, coordination: str | None, seed: int | None
             problems += error.problems
     if problems:
         raise InputError(problems, shown(loaded.path))
+    return notes
 
 
 def _write_template(folder: Path) -> Path:

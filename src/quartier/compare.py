@@ -203,11 +203,13 @@ class Campaign:
         ended = {name: self.runs[name] for name in self.names if self.runs[name].has_figures}
         together = SideBySide({name: Result.open(run.dir) for name, run in ended.items()})
         table = together.figures()
+        notes = [Result.open(run.dir).manifest.get("notes", []) for run in ended.values()]
         write_figures(self.folder, {name: table.get(name, {}) for name in self.names})
         self._save(
             self._status(),
             reference_offer=together.reference,
             bound_eur=together.bound_eur,
+            notes=notes[0] if notes else [],
             finished=datetime.now(UTC),
         )
 

@@ -20,6 +20,7 @@ from quartier.problem import (
 from quartier.quantities import Array, Horizon
 from quartier.scenario.assemble import ScenarioData, assemble
 from quartier.scenario.checks import forecast_series
+from quartier.scenario.findings import Note
 from quartier.scenario.load import LoadedScenario, shown
 from quartier.scenario.models import Scenario
 from quartier.scenario.overrides import blamed
@@ -84,6 +85,11 @@ class Instance:
         return self.data.signals
 
     @property
+    def notes(self) -> tuple[Note, ...]:
+        """What of the user's data is not simulated, or taken differently."""
+        return self.data.notes
+
+    @property
     def buses(self) -> Mapping[str, int]:
         """Bus by neighbourhood."""
         return self.data.buses
@@ -96,7 +102,7 @@ class Instance:
     def initial_state(self) -> State:
         """State at the start of the run."""
         units = {unit.name: dict(unit.state) for unit in (*self.units, *self.plants)}
-        return State(units, self.scenario.grid.tap_pos)
+        return State(units, self.network.tap_pos)
 
     def problem(self, gate: int, first: int, state: State, tap_is_fixed: bool = False) -> Problem:
         """Return what is asked at a gate.

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from time import perf_counter
 from typing import Any
@@ -136,6 +136,7 @@ class Story:
             "start": horizon.start,
             "end": horizon.end,
             "steps_expected": horizon.steps,
+            "notes": [asdict(note) for note in self.instance.notes],
             "warnings": [],
             "start_energy_kwh": {
                 unit.name: unit.state["energy_kwh"]

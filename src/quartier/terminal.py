@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import sys
 import traceback
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -46,6 +46,14 @@ def print_kpis(result: Result) -> None:
         cells = (str(name), figure(float(row["value"])), unit, row["label"])
         table.add_row(*cells[: len(table.columns)])
     console.print(table)
+
+
+def print_notes(notes: Sequence[Mapping[str, Any]]) -> None:
+    """Print to standard error what of the user's data is not simulated, or taken differently."""
+    if notes:
+        typer.echo("Not everything in the data is simulated as it stands:", err=True)
+    for note in notes:
+        typer.echo(f"  - {note['where']}: {note['what']}", err=True)
 
 
 def new_table(*headings: str) -> Table:

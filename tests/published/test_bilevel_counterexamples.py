@@ -165,10 +165,10 @@ def test_a_time_limit_ends_with_a_gap_or_without_numbers(search):
         assert without_solution(result)
 
 
-def test_quadratic_leaders_are_refused():
-    """HTP 9.3.6 (Clark, Westerberg 1990): `(x - 3)² + (y - 2)²` needs a nonlinear solver."""
+def test_leaders_that_are_not_convex_are_refused():
+    """HTP 9.3.6 (Clark, Westerberg 1990) turned around needs a nonlinear solver."""
     built = linear(x=[(0, 8)], y=[(0, 10)], leader=([1], [1]), follower=[1], rows=[])
     m = built.model
-    m.cost.set_value((m.x[1] - 3) ** 2 + (m.low.y[1] - 2) ** 2)
+    m.cost.set_value((m.low.y[1] - 2) ** 2 - (m.x[1] - 3) ** 2)
     with pytest.raises(InputError, match=r"'x\[1\]'·'x\[1\]'"):
         solve(built)

@@ -133,7 +133,7 @@ def at_caps(offers: list[Offer], found: Redispatch, sign: int) -> dict[str, Arra
     for offer in offers:
         cap = found.caps[offer.asset]
         free = offer.p_kw
-        if offer.kind == "neighbourhood" and (found.p_kw[offer.asset] != offer.p_kw).any():
+        if offer.kind == "neighbourhood" and np.abs(reduced([offer], found)).max() > 1e-6:
             free = offer.p_kw + (offer.up_kw if sign > 0 else -offer.down_kw)
         end = np.clip(free, cap.p_min_kw, cap.p_max_kw)
         # No limit can demand that one who draws power goes on to do so.

@@ -18,15 +18,35 @@ def test_overload_energy_is_excess_times_rating(data):
     assert grid.overload_energy(run) == pytest.approx(0.10 * rating_mva * 0.5)
 
 
-def test_steps_without_power_flow_are_no_overloads(data):
-    run = data(
-        {
-            "lines": lines(float("nan"), 60.0),
-            "steps": {"time": TIMES, "converged": [False, True]},
-        }
-    )
-    assert grid.overloads(run) == 1
+def test_a_step_without_power_flow_never_counts_as_no_overload(data):
+    """Of the other step it is known; of the run, nothing."""
+    nan = float("nan")
+    tables = {
+        "lines": lines(nan, 60.0),
+        "buses": {"time": TIMES, "bus": 3, "vm_pu": [nan, 1.0]},
+        "steps": {"time": TIMES, "converged": [False, True]},
+        "signals": stack(
+            signal(grid.OVERLOADS_OFFERED, 3, 1), signal(grid.VOLTAGE_VIOLATIONS_OFFERED, 2, 0)
+        ),
+    }
+    run = data(tables, tables)
     assert grid.steps_not_converged(run) == 1
+    for figure in (
+        grid.overloads,
+        grid.overload_energy,
+        grid.voltage_violations,
+        grid.congestion_solved,
+        grid.voltage_solved,
+        grid.congestion_solved_vs_uncontrolled,
+    ):
+        assert figure(run) is None, figure.__name__
+
+
+def test_what_was_offered_is_unknown_where_its_power_flow_diverged(data):
+    offered = signal(grid.OVERLOADS_OFFERED, float("nan"), 1)
+    run = data({"lines": lines(60.0, 40.0), "signals": offered})
+    assert grid.overloads_offered(run) is None
+    assert grid.congestion_solved(run) is None
 
 
 def test_congestion_solved_compares_with_the_first_offers(data):

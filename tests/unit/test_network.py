@@ -55,7 +55,7 @@ def test_missing_limits_are_100_percent_and_the_usual_band():
     assert (grid.net.bus["max_vm_pu"] == 1.1).all()
 
 
-def test_taps_get_a_type_so_that_they_act():
+def test_taps_of_simbench_act():
     grid = network()
     assert (grid.net.trafo.tap_changer_type == "Ratio").all()
     assert (grid.tap_min, grid.tap_max, grid.regulated.tolist()) == (-9, 9, [0, 1])

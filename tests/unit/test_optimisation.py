@@ -180,16 +180,27 @@ def test_same_calls_give_the_same_schedules():
 
 
 def test_peak_counts_steps_in_which_the_unit_cannot_act():
-    unit = factories.unit("ev_station", steps=STEPS)
-    terms = factories.terms(STEPS, peak_eur_per_kw=50.0)
-    residual = -8.0 * np.random.default_rng(3).random(STEPS)
+    steps = 96  # vehicles come in the evening
+    unit = factories.unit("ev_station", steps=steps)
+    assert unit.series["plug_kw"].any()
+    terms = factories.terms(steps, peak_eur_per_kw=50.0)
+    residual = -8.0 * np.random.default_rng(3).random(steps)
     residual[np.flatnonzero(unit.series["plug_kw"] == 0.0)[0]] = -15.0
-    others = factories.unit("household", steps=STEPS)
+    others = factories.unit("household", steps=steps)
     others = replace(others, series={"load_kw": -residual})
     problem = NeighbourhoodProblem("all", 1, unit.horizon, (unit, others), terms, 0.1)
-    reply = LocalChoice([unit], terms).best(residual, np.zeros(STEPS))
-    value = float(terms.cost_eur(residual + reply.p_kw, np.zeros(STEPS)))
+    reply = LocalChoice([unit], terms).best(residual, np.zeros(steps))
+    value = float(terms.cost_eur(residual + reply.p_kw, np.zeros(steps)))
     assert value == pytest.approx(NeighbourhoodModel(problem).solve().objective_eur, abs=1e-6)
+
+
+def test_a_peak_without_a_step_to_act_in_is_no_unbounded_program():
+    unit = factories.unit("ev_station", steps=STEPS)
+    assert not unit.series["plug_kw"].any()
+    schedule = LocalChoice([unit], factories.terms(STEPS, peak_eur_per_kw=50.0)).best(
+        np.zeros(STEPS), np.zeros(STEPS)
+    )
+    assert not schedule.p_kw.any()
 
 
 def test_full_battery_that_could_burn_energy_is_told_not_to():

@@ -73,10 +73,10 @@ def test_out_of_service_is_zero_and_not_supplied_is_nan():
     assert np.isnan(found.vm_pu_per_mw[:, :, grid.position(BUS)]).all()
 
 
-def test_networks_with_voltage_holding_generators_take_differences():
+def test_generators_that_hold_a_voltage_let_nothing_act_on_it():
     grid = Network(pp.networks.case9())
     p_mw, q_mvar = np.zeros((2, 1, 9))
-    p_mw[:, [4, 6, 8]] = [-90, -100, -125]
+    p_mw[:, [1, 2, 4, 6, 8]] = [163, 85, -90, -100, -125]
     flow = BatchPowerFlow(grid)
     state = flow.solve(p_mw, q_mvar, 0)
     found = flow.sensitivities(state, p_mw, q_mvar, [4, 6])
@@ -84,3 +84,4 @@ def test_networks_with_voltage_holding_generators_take_differences():
     vm_pu, lines, _ = differences(grid, p_mw[0], q_mvar[0], 4, 0)
     np.testing.assert_allclose(found.vm_pu_per_mw[0, 0], vm_pu, rtol=0, atol=1e-8)
     np.testing.assert_allclose(found.line_percent_per_mw[0, 0], lines, rtol=0, atol=1e-5)
+    assert np.abs(found.vm_pu_per_mw[..., :3]).max() < 1e-15  # rounding

@@ -7,13 +7,16 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from hypothesis import assume, given
+from hypothesis import strategies as st
 
 from quartier.grid import simbench
 from quartier.quantities import Horizon
 from quartier.scenario.csv_series import CsvFile
 from quartier.scenario.models import TimeOfUse
-from quartier.scenario.record import HorizonError, SeriesError
-from quartier.scenario.series import SeriesReader, time_of_use
+from quartier.scenario.record import HorizonError, Record, SeriesError
+from quartier.scenario.series import SeriesReader
+from quartier.scenario.tariff import time_of_use
 from quartier.units.base import CsvColumn, SeriesRequest
 
 START = pd.Timestamp("2016-07-24T23:00Z")
@@ -56,15 +59,60 @@ def test_shorter_steps_repeat_and_keep_the_energy(reader):
     assert fine == pytest.approx(np.repeat(reader.read(power("WP4"), horizon(steps=4)), 3))
 
 
-def test_steps_that_do_not_fit_are_refused(reader):
-    with pytest.raises(SeriesError, match="15 min, which neither divide"):
-        reader.read(power("WP4"), horizon(steps=6, dt_h=1 / 6))
+@given(
+    step_min=st.sampled_from([5, 7, 10, 15, 30, 60]),
+    dt_min=st.sampled_from([5, 10, 15, 30, 60]),
+    offset_s=st.integers(0, 7200),
+    seed=st.integers(0, 99),
+)
+def test_means_are_weighted_by_overlap(step_min, dt_min, offset_s, seed):
+    """Against the plain sum over seconds: any lengths, any start."""
+    values = np.random.default_rng(seed).normal(size=60)
+    record = Record(START, step_min / 60, values)
+    steps = (step_min * 3600 - offset_s) // (dt_min * 60)
+    assume(steps > 0)
+    read = record.on(horizon(START + pd.Timedelta(seconds=offset_s), steps, dt_min / 60), "it")
+    seconds = np.repeat(values, step_min * 60)[offset_s : offset_s + steps * dt_min * 60]
+    assert read == pytest.approx(seconds.reshape(steps, -1).mean(axis=1))
+
+
+def test_half_hours_stamped_between_the_steps_count_half_each():
+    record = Record(START + pd.Timedelta(minutes=30), 1.0, np.array([1.0, 3.0, 7.0]))
+    read = record.on(horizon(START + pd.Timedelta(hours=1), 2, 1.0), "it")
+    assert read.tolist() == [2.0, 5.0]
+
+
+def test_a_missing_value_beside_the_horizon_is_none():
+    record = Record(START, 1.0, np.array([np.nan, 3.0, np.nan]))
+    assert record.on(horizon(START + pd.Timedelta(hours=1), 4), "it").tolist() == [3.0] * 4
 
 
 def test_annual_energy_is_that_of_the_whole_year(reader):
     year = Horizon(simbench.PROFILE_START, simbench.PROFILE_ROWS, 0.25)
     load = reader.read(power("H0-A", annual_kwh=2900.0), year)
     assert load.sum() * 0.25 == pytest.approx(2900.0)
+
+
+@pytest.mark.parametrize(
+    ("start", "hours"),
+    [("2016-12-31T12:00Z", 12), ("2016-12-30T13:00Z", 35), ("2016-12-31T12:00Z", 24)],
+)
+def test_annual_energy_does_not_hang_on_where_the_horizon_ends(reader, start, hours):
+    """An hour into the next year reads two years of the profile, and halves nothing."""
+    request = power("bdew:EFH:4", annual_kwh=2e4)
+    short = reader.read(request, horizon(start, 4, 1.0))
+    assert reader.read(request, horizon(start, hours, 1.0))[:4] == pytest.approx(short)
+
+
+@pytest.mark.parametrize("years", [1, 2, 3])
+def test_annual_energy_of_a_file_of_many_years_is_that_of_each(reader, tmp_path, years):
+    times = pd.date_range("2013-01-01", f"{2013 + years}-01-01", freq="D", inclusive="left")
+    rows = [f"{time:%Y-%m-%d},0.5" for time in times]
+    write(tmp_path, "\n".join(["time,p", *rows]))
+    source = CsvColumn(csv="data.csv", column="p", unit="1", timezone="Etc/GMT-1")
+    year = Horizon(pd.Timestamp("2013-01-01T00:00+01:00").tz_convert("UTC"), 365, 24.0)
+    read = reader.read(power(source, annual_kwh=8760.0), year)
+    assert read == pytest.approx(1.0)
 
 
 def test_reactive_power_is_scaled_as_the_active_power(reader):
@@ -159,7 +207,7 @@ def test_simbenchs_own_local_times_read_as_csv(tmp_path):
     from simbench.networks.extract_simbench_grids_from_csv import complete_data_path
 
     file = CsvFile(Path(complete_data_path(2)) / "RESProfile.csv")
-    record = file.record("PV1", "Europe/Berlin")
+    record = file.record(CsvColumn(csv="RESProfile.csv", column="PV1"))
     assert record.start == simbench.PROFILE_START
     assert record.step_h == 0.25
     assert np.array_equal(record.values, simbench.profiles(2, ["PV1"])["PV1"])
@@ -305,3 +353,23 @@ def test_tariff_within_a_long_step_is_a_mean():
     ]
     start = pd.Timestamp("2016-07-25T06:00", tz="Europe/Berlin").tz_convert("UTC")
     assert time_of_use(tariff, Horizon(start, 1, 1.0)) == pytest.approx([0.5])
+
+
+@given(
+    entries=st.dictionaries(st.integers(0, 1439), st.floats(-1, 1), min_size=1, max_size=5),
+    start_s=st.integers(0, 2 * 86400),
+    dt_min=st.sampled_from([5, 15, 60]),
+    day=st.sampled_from(["2016-03-26", "2016-07-25", "2016-10-29"]),
+)
+def test_tariffs_are_averaged_exactly(entries, start_s, dt_min, day):
+    """Against the price at every second of the clock."""
+    tariff = [
+        TimeOfUse.model_validate({"from": f"{m // 60:02d}:{m % 60:02d}", "eur_per_kwh": price})
+        for m, price in entries.items()
+    ]
+    start = pd.Timestamp(day, tz="Europe/Berlin").tz_convert("UTC") + pd.Timedelta(seconds=start_s)
+    seconds = pd.date_range(start, periods=6 * dt_min * 60, freq="s").tz_convert("Europe/Berlin")
+    of_day = np.array(seconds.hour * 60 + seconds.minute)
+    at = np.searchsorted(sorted(entries), of_day, side="right") - 1
+    prices = np.array([entries[m] for m in sorted(entries)])[at].reshape(6, -1).mean(axis=1)
+    assert time_of_use(tariff, Horizon(start, 6, dt_min / 60)) == pytest.approx(prices, abs=1e-12)

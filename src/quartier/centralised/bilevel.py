@@ -14,10 +14,13 @@ from dataclasses import replace
 
 import numpy as np
 
-from quartier.centralised.execution import Execution
+from quartier.centralised.central import bound_row
+from quartier.centralised.execution import NOT_KEPT, Execution
 from quartier.centralised.game import Game
 from quartier.centralised.individual import Process
+from quartier.centralised.network import linear_grid, outcome_mw
 from quartier.centralised.other_taps import best_game
+from quartier.centralised.outcome import outcome_of
 from quartier.centralised.pessimistic import pessimistic_row
 from quartier.centralised.upper_front import UpperFront
 from quartier.coordination import Plan
@@ -32,6 +35,8 @@ class Bilevel:
         """Find the caps, let the neighbourhoods answer them, fit the plants to the answers."""
         process = Process(problem)
         process.run()
+        if not (problem.grid.settings.loss_saving or process.rounds.any_caps):
+            return uncongested(process)
         game = best_game(process, rng)
         fronts = list(upper_rows(game, rng)) if problem.record_fronts else []
         leader = game.leader
@@ -53,3 +58,17 @@ def with_rows(plan: Plan, table: str, rows: Sequence[Row]) -> Plan:
         return plan
     known = plan.records.get(table, [])
     return replace(plan, records={**plan.records, table: [*known, *rows]})
+
+
+def uncongested(process: Process) -> Plan:
+    """No congestion, no P_set (M4): what is offered is carried out."""
+    grid, tap_pos = linear_grid(process), process.rounds.tap_pos
+    assert tap_pos is not None
+    outcome = outcome_of(
+        "bilevel", process, grid, outcome_mw(process), tap_pos, process.rounds.caps, ()
+    )
+    cost = outcome.cost_eur
+    row = {"problem": "bilevel", "objective": cost, "bound": cost, "gap": 0.0}
+    status = NOT_KEPT if outcome.trouble else "optimal"
+    rows = [bound_row(process, grid), {**row, "status": status, "follower_suboptimality": 0.0}]
+    return with_rows(process.plan(), "solves", rows)

@@ -14,7 +14,6 @@ import numpy as np
 
 from quartier.centralised.form import Answer, Solver, relative_gap
 from quartier.centralised.individual import Process, records
-from quartier.centralised.joint import Joint
 from quartier.centralised.linear_grid import LinearGrid
 from quartier.centralised.member import Member
 from quartier.centralised.network import SOLVED, converge, joint_of, linear_grid, tighten
@@ -66,16 +65,10 @@ class Operator:
 
     def solve(self) -> None:
         """Settle the linear network on the relaxation, then solve with binaries."""
+        self.rows.append(bound_row(self.process, self.grid))
         tasks = self.process.problem.neighbourhoods
-        relaxed = joint_of(self.process, self.grid, [Member(t, convex=True) for t in tasks])
-        converge(relaxed, (1.0, 1.0), "central, relaxed")
-        self._bound(relaxed)
         self.joint = joint_of(self.process, self.grid, [Member(task) for task in tasks])
         self._search()
-
-    def _bound(self, relaxed: Joint) -> None:
-        answer = tighten(relaxed)
-        self.rows.append(row_of("bound", answer, relaxed.upper_value(answer.values)))
 
     def _search(self) -> None:
         began = time.perf_counter()
@@ -166,14 +159,18 @@ class Operator:
         return limit_of(self.power_mw[:, asset], self.grid.assets.offered_mw[:, asset])
 
     def _caps(self) -> Mapping[str, Cap]:
-        """Where power is set below the offer, or load reduced: what the operator ordered."""
-        assets, caps = self.grid.assets, {}
-        for k, name in enumerate(assets.names):
-            p_mw, offered = self.power_mw[:, k], assets.offered_mw[:, k]
-            raised = (offered < 0) & (p_mw > offered + POWER_TOLERANCE_KW / KW_PER_MW)
-            low = np.where(raised, KW_PER_MW * p_mw, -np.inf)
-            caps[name] = Cap(limit_of(p_mw, offered), low)
-        return caps
+        """P_set on feed-in where power is below the offer and would else break a limit.
+
+        No load is ordered off: what is drawn instead is the operator's own cost.
+        """
+        assets, power = self.grid.assets, self.power_mw
+        binds = self.grid.acting_on_tight(power)
+        none = np.full(len(power), -np.inf)
+        most = [limit_of(power[:, k], assets.offered_mw[:, k]) for k in range(len(assets.names))]
+        return {
+            name: Cap(np.where(binds[:, k], np.maximum(most[k], 0.0), np.inf), none)
+            for k, name in enumerate(assets.names)
+        }
 
 
 def limit_of(p_mw: Array, offered_mw: Array) -> Array:
@@ -192,3 +189,15 @@ def row_of(name: str, answer: Answer, objective: float) -> dict[str, Any]:
         "gap": answer.gap,
         "wall_s": answer.wall_s,
     }
+
+
+def bound_row(process: Process, grid: LinearGrid) -> dict[str, Any]:
+    """Row about the leader's least cost, everything relaxed and under its command.
+
+    The network stays linearised where grid and neighbourhoods together would go.
+    """
+    tasks = process.problem.neighbourhoods
+    relaxed = joint_of(process, grid, [Member(task, convex=True) for task in tasks])
+    converge(relaxed, (1.0, 1.0), "central, relaxed")
+    answer = tighten(relaxed)
+    return row_of("bound", answer, relaxed.upper_value(answer.values))

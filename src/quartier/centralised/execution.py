@@ -37,6 +37,8 @@ ROUNDS = 5
 """Most rounds of fitting the plants to the answers."""
 ROUND_KW = 1e-3
 """Room left above a planned power, so that rounding does not turn a cap into a violation."""
+NOT_KEPT = "not kept"
+"""Status of caps whose true answers keep neither them nor the limits."""
 CHEAPER_EUR = 0.01
 """Cost by which the known answers must be cheaper to be preferred."""
 
@@ -146,6 +148,9 @@ class Execution:
             self.outcomes,
             key=lambda o: (bool(o.trouble), o.cost_eur + (o is not mine) * CHEAPER_EUR),
         )
+        for row in self.game.rows:
+            if mine.trouble and row["problem"] == "bilevel" and row["status"].startswith("optimal"):
+                row["status"] = NOT_KEPT
         if self.chosen is not mine:
             self.power_mw, self.caps = self._known.power_mw, dict(self._known.caps)
             number = len(process.rounds.history) + 2
@@ -203,6 +208,6 @@ class Execution:
     def _outcome_rows(self) -> Iterator[Row]:
         """Rows of the table ``solves``: upper cost in AC with the true answers, by caps."""
         for outcome in self.outcomes:
-            said = "not kept" if outcome.trouble else "dearer"
+            said = NOT_KEPT if outcome.trouble else "dearer"
             status = "chosen" if outcome is self.chosen else said
             yield {"problem": outcome.name, "status": status, "objective": outcome.cost_eur}

@@ -11,11 +11,12 @@ import time
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from quartier.centralised.certificate import alone, binding, certify
 from quartier.centralised.form import Answer, Form, Solver, relative_gap
 from quartier.centralised.individual import Process
-from quartier.centralised.kkt import Conditions, Point, with_conditions
+from quartier.centralised.kkt import Conditions, Point, orders, with_conditions
 from quartier.centralised.leader import Leader
 from quartier.centralised.linear_grid import LinearGrid
 from quartier.centralised.member import Member
@@ -24,7 +25,9 @@ from quartier.centralised.search import Found, Search
 from quartier.centralised.windows import improve
 from quartier.coordination import Cap
 from quartier.errors import SolveFailed
+from quartier.highs import LIMITS
 from quartier.quantities import KW_PER_MW, Array
+from quartier.redispatch.cure import VIOLATED
 
 ROUNDS = 5
 """Most rounds of searching and checking by AC power flow."""
@@ -32,6 +35,12 @@ MOST_BINARIES = 5000
 """Binaries up to which a program is searched by windows (one neighbourhood has some 3,000)."""
 TIMED_OUT = "time-limit"
 """Status of a search that the clock ended."""
+CLOSE_TO_LIMIT = 1e-3
+"""Tolerances beyond a limit of the linear network that are rounding."""
+CERTIFIED = 1e-6
+"""Relative distance of responses from their own optima that is rounding."""
+DEARER = 10.0
+"""Factor of the price of what is beyond a limit, if somebody would rather pay it."""
 BETTER_EUR = 1e-7
 """Cost by which a better point is better."""
 
@@ -61,7 +70,10 @@ class Game:
             for task in process.problem.neighbourhoods
         ]
         self.joint = joint_of(process, self.grid, self.members)
-        self.parts = [Conditions(member) for member in self.members]
+        self.parts = [
+            Conditions(member, capped)
+            for member, capped in zip(self.members, may_be_capped(process, self.grid), strict=True)
+        ]
         self.rows: list[dict[str, Any]] = []
 
     @property
@@ -80,15 +92,18 @@ class Game:
         began = time.perf_counter()
         converge(self.joint, (1.0, 1.0), "central, relaxed")
         tighten(self.joint)
+        dearer = 1.0
         for _ in range(ROUNDS):
-            self.leader = Leader(self.joint)
+            self.leader = Leader(self.joint, dearer)
             self.bound = self.leader.refine()
             self.found = self._search()
             self._improve()
             self._prove()
-            worst = self.grid.worst(self.grid.solve(self.power_mw))
-            if worst <= SOLVED:
+            self.worst = self.grid.worst(self.grid.solve(self.power_mw))
+            bought = self.leader.broken(self.leader.solve(self.p_kw)) > CLOSE_TO_LIMIT
+            if self.worst <= SOLVED and not bought:
                 break
+            dearer *= DEARER if bought else 1.0
             self.grid.linearise(self.power_mw)
         points = self.found.points(self.leader, self.parts)
         self.certificate = certify(self.members, points)
@@ -107,7 +122,8 @@ class Game:
 
     def program(self) -> Form:
         """The leader's problem as one mixed-integer program."""
-        return with_conditions(self.leader.form(), self.leader.members, self.parts)
+        leader = self.leader
+        return with_conditions(leader.form(), leader.members, self.parts, leader.ordered)
 
     def start(self, found: Found) -> Array:
         """A feasible point in the columns of :meth:`program`."""
@@ -120,7 +136,9 @@ class Game:
         program, start = self.program(), self.start(self.found)
         if program.integer.sum() > MOST_BINARIES:
             return  # each window would take minutes; the gap says what that leaves
-        steps = np.concatenate([part.switch_steps for part in self.parts])
+        loads = orders(program, self.leader.ordered)
+        step_of = (loads - self.leader.ordered[0, 0]) // len(self.members)
+        steps = np.concatenate([step_of, *(part.switch_steps for part in self.parts)])
         dt_h = self.process.problem.horizon.dt_h
         enough = self.bound * (1 + self.settings.gap)
         values = improve(program, start, steps, dt_h, enough)
@@ -142,7 +160,7 @@ class Game:
             options["time_limit"] = self.settings.time_limit_s
         solver = Solver("bilevel", self.program(), options)
         solver.start_from(self.start(self.found))
-        self.answer: Answer = solver.solve()
+        self.answer: Answer = solver.tried()  # the point found does without a proof
         better = self.answer.objective < self.found.value - BETTER_EUR
         if better and self.answer.status != TIMED_OUT:
             self.found = self._taken(self.answer.objective, self.answer.values)
@@ -190,9 +208,13 @@ class Game:
 
     @property
     def status(self) -> str:
-        """``optimal`` only within the gap, and with every dual bound proven."""
+        """``optimal`` only with limits kept in AC, responses certified, gap and duals proven."""
+        if self.worst > SOLVED:
+            return "limits broken"
+        if self.certificate.suboptimality > CERTIFIED:
+            return "uncertified"
         if self.gap > self.settings.gap:
-            return self.answer.status if self.answer.status != "optimal" else "feasible"
+            return self.answer.status if self.answer.status in LIMITS else "feasible"
         return "optimal-for-M" if self.unproven else "optimal"
 
     def _note(self, wall_s: float) -> None:
@@ -210,3 +232,23 @@ class Game:
                 "wall_s": wall_s,
             }
         )
+
+
+def may_be_capped(process: Process, grid: LinearGrid) -> NDArray[np.bool_]:
+    """Which neighbourhoods a congestion gives reason to cap, shape ``(N,)``.
+
+    P_set needs a congestion that it cures (M4): only who acts on a limit that the offers violate
+    may get any, unless saving losses is reason enough (`redispatch.loss_saving`).
+    """
+    count, settings = len(process.problem.neighbourhoods), process.problem.grid.settings
+    if settings.loss_saving:
+        return np.ones(count, dtype=bool)
+    offered, model = grid.assets.offered_mw, grid.model
+    state = grid.solve(offered)
+    violated = model.excess(state) > VIOLATED
+    steps, columns = (np.flatnonzero(violated.any(axis=axis)) for axis in (1, 0))
+    if not steps.size:
+        return np.zeros(count, dtype=bool)
+    slopes = model.slopes(state.take(steps), offered[steps], steps, columns)[..., :count]
+    acting = (slopes != 0) & violated[np.ix_(steps, columns)][..., None]
+    return np.asarray(acting.any(axis=(0, 1)))

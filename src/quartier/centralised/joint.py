@@ -1,4 +1,13 @@
-"""Grid, plants and neighbourhoods in one program: what the leader decides and pays (M4, M7)."""
+"""Grid, plants and neighbourhoods in one program: what the leader decides and pays (M4, M7).
+
+The leader's cost is that of :mod:`quartier.problem.upper_cost`, as rows::
+
+    lost >= curtailed - what p_off curtails           lost, reduced >= 0,  0 <= ordered <= 1
+    reduced >= load offered · ordered - imported
+
+Load is reduced only where it is ordered. Who owns all loads orders none (``central``, ``bound``);
+a leader of others orders where it charges them (:mod:`quartier.centralised.kkt`).
+"""
 
 from __future__ import annotations
 
@@ -6,12 +15,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import sparse
 
 from quartier.centralised.form import Form, Indices
 from quartier.centralised.linear_grid import LinearGrid
 from quartier.centralised.member import Member
+from quartier.problem.upper_cost import load_kw
 from quartier.quantities import KW_PER_MW, Array
 
 LEAST_PRICE_EUR_PER_KWH = 1e-6
@@ -23,15 +32,25 @@ class Layout:
     """Columns of the joint program; ``power`` gives the assets' power as ``power @ x`` (MW)."""
 
     members: tuple[slice, ...]
+    lost: Indices
+    """Renewable energy lost beyond what p_off curtails in kW, shape ``(T, N)``."""
+    reduced: Indices
+    """Load ordered off p_off in kW, shape ``(T, N)``."""
+    ordered: Indices
+    """Share of the load offered that is ordered off, shape ``(T, N)``."""
     plants: Indices
     """Power of the plants in kW, shape ``(T, P)``."""
     loss: Indices
     """Losses in kW, shape ``(T,)``."""
     imports: Indices
     """Power drawn from the upper grid in kW, shape ``(T,)``."""
-    raised: Indices
-    """Load reduced against p_off in kW, shape ``(T, N)``."""
     size: int
+
+    @property
+    def paid(self) -> slice:
+        """Columns of what is paid for neighbourhoods: right after theirs."""
+        first = self.members[-1].stop
+        return slice(first, first + self.lost.size + self.reduced.size + self.ordered.size)
 
 
 class Joint:
@@ -57,17 +76,22 @@ class Joint:
         self.layout = self._lay_out()
 
     def _lay_out(self) -> Layout:
-        steps, at = self.steps, 0
-        members = []
-        for member in self.members:
-            members.append(slice(at, at + member.form.size))
-            at += member.form.size
-        blocks: list[NDArray[np.int64]] = []
-        for shape in ((steps, self.plants), (steps,), (steps,), (steps, len(members))):
+        own = (self.steps, len(self.members))
+        sizes = [member.form.size for member in self.members]
+        ends = np.cumsum(sizes)
+        shapes = (own, own, own, (self.steps, self.plants), (self.steps,), (self.steps,))
+        at, blocks = int(ends[-1]), []
+        for shape in shapes:
             blocks.append(at + np.arange(int(np.prod(shape))).reshape(shape))
             at += int(np.prod(shape))
-        plants, loss, imports, raised = blocks
-        return Layout(tuple(members), plants, loss, imports, raised, at)
+        lost, reduced, ordered, plants, loss, imports = blocks
+        members = tuple(slice(int(e - n), int(e)) for e, n in zip(ends, sizes, strict=True))
+        return Layout(members, lost, reduced, ordered, plants, loss, imports, at)
+
+    @property
+    def offered_load_kw(self) -> Array:
+        """What p_off draws at the neighbourhoods, shape ``(T, N)``."""
+        return load_kw(KW_PER_MW * self.grid.assets.offered_mw[:, : len(self.members)])
 
     # -- power ----------------------------------------------------------------------------------
     def _power_columns(self, asset: int) -> list[tuple[Indices, float]]:
@@ -119,10 +143,10 @@ class Joint:
             cost[layout.plants[:, place]] = -dt_h * price
             offered = assets.offered_mw[:, len(self.members) + place]
             offset += dt_h * price * KW_PER_MW * float(offered.sum())
-        for k, member in enumerate(self.members):
-            cost[layout.members[k].start + member.curtailed] = dt_h * lower[k]
-            raising = max(assets.raise_price[k] / KW_PER_MW, LEAST_PRICE_EUR_PER_KWH)
-            cost[layout.raised[:, k]] = dt_h * raising
+        members = len(self.members)
+        cost[layout.lost] = dt_h * lower[:members]
+        raising = assets.raise_price[:members] / KW_PER_MW
+        cost[layout.reduced] = dt_h * np.maximum(raising, LEAST_PRICE_EUR_PER_KWH)
         return cost, offset
 
     def lower_cost(self) -> tuple[Array, float]:
@@ -158,6 +182,7 @@ class Joint:
         for where, member in zip(layout.members, self.members, strict=True):
             lower[where], upper[where] = member.form.lower, member.form.upper
         upper[layout.plants] = KW_PER_MW * np.maximum(assets.offered_mw[:, len(self.members) :], 0)
+        upper[layout.ordered] = self.offered_load_kw > 0
         return lower, upper
 
     def _rows(self) -> tuple[sparse.csr_array, Array, Array]:
@@ -169,10 +194,10 @@ class Joint:
                 np.concatenate([m.form.row_lower for m in self.members]),
                 np.concatenate([m.form.row_upper for m in self.members]),
             ),
+            *self.paid_rows(),
             self._limit_rows(),
             *self._loss_rows(),
             self._import_rows(),
-            self._raise_rows(),
         ]
         matrices, lows, highs = zip(*blocks, strict=True)
         return (
@@ -203,18 +228,22 @@ class Joint:
         other = self.grid.background_kw / KW_PER_MW
         return sparse.csr_array(matrix), -other, np.full(self.steps, np.inf)
 
-    def _raise_rows(self) -> tuple[sparse.csr_array, Array, Array]:
-        """``raised >= p - p_off`` where p_off draws power, in MW."""
-        steps, assets = np.arange(self.steps), self.grid.assets
-        blocks, lows = [], []
-        for k in range(len(self.members)):
-            one = np.zeros((self.steps, assets.shape[1]))
-            one[:, k] = 1.0
-            blocks.append(self._unit(self.layout.raised[:, k], 1e-3) - self._by_power(steps, one))
-            offered = assets.offered_mw[:, k]
-            lows.append(np.where(offered < 0, -offered, -np.inf))
-        low = np.concatenate(lows)
-        return sparse.csr_array(sparse.vstack(blocks)), low, np.full(low.size, np.inf)
+    def paid_rows(self) -> list[tuple[sparse.csr_array, Array, Array]]:
+        """``lost >= curtailed - own`` and ``reduced >= load · ordered - imported``, in kW."""
+        layout, steps, found = self.layout, np.arange(self.steps), []
+        load, no_limit = self.offered_load_kw, np.full(self.steps, np.inf)
+        for k, (member, where) in enumerate(zip(self.members, layout.members, strict=True)):
+            lost = self._unit(layout.lost[:, k], 1.0)
+            if member.curtailed.size:
+                lost = lost - self._unit(where.start + member.curtailed, 1.0)
+            found.append((sparse.csr_array(lost), -self.grid.own_curtailed_kw[:, k], no_limit))
+            entries = (load[:, k], (steps, layout.ordered[:, k]))
+            ordered = sparse.csr_array(entries, shape=(self.steps, layout.size))
+            reduced = self._unit(layout.reduced[:, k], 1.0)
+            imported = self._unit(where.start + member.imported, 1.0)
+            matrix = sparse.csr_array(reduced + imported - ordered)
+            found.append((matrix, np.zeros(self.steps), no_limit))
+        return found
 
     def _unit(self, columns: Indices, factor: float) -> sparse.csr_array:
         shape = (columns.size, self.layout.size)

@@ -59,10 +59,12 @@ class Conditions:
     ----------
     member
         The neighbourhood, convex.
+    capped
+        Whether the leader may cap it.
     """
 
-    def __init__(self, member: Member) -> None:
-        self.member, form = member, member.form
+    def __init__(self, member: Member, capped: bool = True) -> None:
+        self.member, self.capped, form = member, capped, member.form
         self.bounds: DualBounds = dual_bounds(member, GUESS)
         self.rows, self.columns = form.row_lower.size, form.size
         self.steps = member.exported.size
@@ -86,7 +88,7 @@ class Conditions:
     def charge_limit(self) -> Array:
         """Greatest charge, shape ``(2 T,)``."""
         terms = self.member.problem.terms
-        return np.full(2 * self.steps, terms.penalty_eur_per_kwh * terms.dt_h)
+        return np.full(2 * self.steps, self.capped * terms.penalty_eur_per_kwh * terms.dt_h)
 
     @cached_property
     def charged(self) -> sparse.csr_array:
@@ -202,17 +204,36 @@ class Conditions:
         return np.concatenate([duals, *active])
 
 
+def orders(relaxation: Form, ordered: Indices) -> Indices:
+    """Columns of load that may be ordered off, shape ``(C,)``, among ``ordered``, ``(T, N)``."""
+    columns = ordered.ravel()
+    return columns[relaxation.upper[columns] > 0]
+
+
 def with_conditions(
-    relaxation: Form, members: Sequence[slice], parts: Sequence[Conditions]
+    relaxation: Form, members: Sequence[slice], parts: Sequence[Conditions], ordered: Indices
 ) -> Form:
-    """Add the members' optimality conditions to the leader's program; their columns come last."""
+    """Add the members' optimality conditions to the leader's program; their columns come last.
+
+    Load is ordered off (a binary) wherever there is a charge on imports.
+
+    Parameters
+    ----------
+    members
+        Columns of the neighbourhoods.
+    ordered
+        Columns of the load ordered off, shape ``(T, N)``.
+    """
     size = relaxation.size
     total = size + sum(part.extra for part in parts)
     wide = sparse.csr_array((relaxation.matrix.shape[0], total - size))
     first = sparse.csr_array(sparse.hstack([relaxation.matrix, wide]))
     blocks: list[Block] = [(first, relaxation.row_lower, relaxation.row_upper)]
     lower, upper, integer, at = [relaxation.lower], [relaxation.upper], [relaxation.integer], size
-    for where, part in zip(members, parts, strict=True):
+    integer[0] = integer[0].copy()
+    integer[0][orders(relaxation, ordered)] = True
+    for k, (where, part) in enumerate(zip(members, parts, strict=True)):
+        blocks.append(_order_rows(relaxation, part, ordered[:, k], at, total))
         columns = np.concatenate([np.arange(where.start, where.stop), at + np.arange(part.extra)])
         entries = (np.ones(columns.size), (np.arange(columns.size), columns))
         spread = sparse.csr_array(entries, shape=(columns.size, total))
@@ -233,3 +254,16 @@ def with_conditions(
         np.concatenate(highs),
         relaxation.offset,
     )
+
+
+def _order_rows(
+    relaxation: Form, part: Conditions, ordered: Indices, first: int, total: int
+) -> Block:
+    """``charge <= limit · ordered`` where p_off draws power; the part's columns begin at first."""
+    steps = np.flatnonzero(relaxation.upper[ordered] > 0)
+    rows, limit = np.arange(steps.size), part.charge_limit[part.steps + steps]
+    charge = first + part.rows + part.steps + steps
+    data = np.concatenate([np.ones(steps.size), -limit])
+    entries = (data, (np.tile(rows, 2), np.concatenate([charge, ordered[steps]])))
+    matrix = sparse.csr_array(entries, shape=(steps.size, total))
+    return matrix, np.full(steps.size, -np.inf), np.zeros(steps.size)

@@ -11,12 +11,17 @@ from __future__ import annotations
 import numpy as np
 from scipy import sparse
 
-from quartier.centralised.form import Answer, Form, Solver
+from quartier.centralised.form import Answer, Form, Indices, Solver
 from quartier.centralised.joint import Joint
+from quartier.problem.upper_cost import lost_kw
 from quartier.quantities import KW_PER_MW, Array
 
 BREAK_EUR = 5.0
-"""Price of a tolerance (0.1 % or 1e-4 pu) beyond a limit, far above what relief costs."""
+"""Least price of a tolerance (0.1 % or 1e-4 pu) beyond a limit."""
+BREAK = 2.0
+"""Price of a tolerance beyond a limit, in multiples of the dearest relief."""
+LEAST_EFFECT = 0.05
+"""Share of the strongest effect on a limit from which an asset's relief counts."""
 POINTS = 24
 """Powers of each neighbourhood at which tangents are taken at first."""
 ROUNDS = 30
@@ -34,10 +39,12 @@ class Leader:
     ----------
     joint
         Grid, plants and neighbourhoods at one linearisation.
+    dearer
+        Factor of the price of what is beyond a limit.
     """
 
-    def __init__(self, joint: Joint) -> None:
-        self.joint = joint
+    def __init__(self, joint: Joint, dearer: float = 1.0) -> None:
+        self.joint, self._dearer = joint, dearer
         self.steps, self.count = joint.steps, len(joint.members)
         self._build()
         self._cuts: list[list[tuple[float, Array]]] = [[] for _ in range(self.steps)]
@@ -56,8 +63,9 @@ class Leader:
         """Set up the program of everything but the neighbourhoods, their power as fixed columns."""
         joint = self.joint
         whole, layout = joint.form(1.0, 0.0), joint.layout
-        first = layout.members[-1].stop
+        first = layout.paid.stop
         rows = sum(m.form.row_lower.size for m in joint.members)
+        rows += sum(low.size for _, low, _ in joint.paid_rows())
         matrix = sparse.csr_array(whole.matrix[rows:])
         power = [
             matrix[:, where.start + m.exported]
@@ -71,7 +79,7 @@ class Leader:
         own, free = whole.size - first, limits.step.size
         fixed = self.steps * self.count
         form = Form(
-            np.concatenate([whole.cost[first:], np.full(free, BREAK_EUR), np.zeros(fixed)]),
+            np.concatenate([whole.cost[first:], self._break_eur(), np.zeros(fixed)]),
             np.concatenate([whole.lower[first:], np.zeros(free + fixed)]),
             np.concatenate([whole.upper[first:], np.full(free, np.inf), np.zeros(fixed)]),
             np.zeros(own + free + fixed, dtype=bool),
@@ -82,7 +90,7 @@ class Leader:
         self._own, self._first = own, first
         self._power = own + free + np.arange(fixed)
         steps = np.full(whole.size, -1)
-        for columns in (layout.plants, layout.loss, layout.imports, layout.raised):
+        for columns in (layout.plants, layout.loss, layout.imports):
             where = np.arange(self.steps)
             steps[columns] = where[:, None] if columns.ndim == 2 else where
         self._step = np.concatenate([steps[first:], limits.step])
@@ -92,6 +100,18 @@ class Leader:
         self._offset = assets.dt_h * offered @ assets.lower_price[plants]
         self._broken = slice(own, own + free)
         self._solver = Solver("the leader's costs", form)
+
+    def _break_eur(self) -> Array:
+        """Price of a tolerance beyond each limit: more than any relief of it costs.
+
+        An asset of the least effect that counts relieves a limit at its price over its effect.
+        """
+        assets, rows = self.joint.grid.assets, self.joint.grid.rows
+        price = np.maximum(assets.lower_price, assets.raise_price).max(initial=1.0) * assets.dt_h
+        effect = np.abs(rows.slopes)
+        counts = effect >= LEAST_EFFECT * effect.max(axis=1, keepdims=True, initial=0.0)
+        least = np.where(counts & (effect > 0), effect, np.inf).min(axis=1, initial=np.inf)
+        return np.asarray(self._dearer * np.maximum(BREAK * price / least, BREAK_EUR))
 
     def solve(self, p_kw: Array) -> Answer:
         """The leader's cheapest plants at the neighbourhoods' power ``p_kw``, shape ``(T, N)``."""
@@ -144,8 +164,13 @@ class Leader:
         """Number of columns."""
         return int(self._first) + self.steps
 
+    @property
+    def ordered(self) -> Indices:
+        """Columns of the load ordered off, shape ``(T, N)``."""
+        return self.joint.layout.ordered
+
     def own_cost(self) -> Array:
-        """What the leader pays by column: steps, and energy that neighbourhoods curtail."""
+        """What the leader pays by column: steps, and what redispatch costs in neighbourhoods."""
         upper, _ = self.joint.upper_cost()
         return np.concatenate([upper[: self._first], np.ones(self.steps)])
 
@@ -165,19 +190,22 @@ class Leader:
 
     def form(self) -> Form:
         """The high-point relaxation: one operator, the leader's cost (M7, ``bound``)."""
-        members = self.joint.members
-        own = sparse.block_diag([m.form.matrix for m in members], format="csr")
-        own = sparse.hstack([own, sparse.csr_array((own.shape[0], self.steps))])
+        joint, paid = self.joint, self.joint.layout.paid
+        whole, members = joint.form(1.0, 0.0), joint.members
+        rows = sum(m.form.row_lower.size for m in members)
+        rows += sum(low.size for _, low, _ in joint.paid_rows())
+        own = whole.matrix[:rows, : self._first]
+        own = sparse.hstack([own, sparse.csr_array((rows, self.steps))])
         cuts, constants = self._cut_rows()
         most = np.full(self.steps, np.inf)
         return Form(
             self.own_cost(),
-            np.concatenate([*(m.reach[0] for m in members), -most]),
-            np.concatenate([*(m.reach[1] for m in members), most]),
+            np.concatenate([*(m.reach[0] for m in members), whole.lower[paid], -most]),
+            np.concatenate([*(m.reach[1] for m in members), whole.upper[paid], most]),
             np.zeros(self.size, dtype=bool),
             sparse.csr_array(sparse.vstack([own, cuts])),
-            np.concatenate([*(m.form.row_lower for m in members), constants]),
-            np.concatenate([*(m.form.row_upper for m in members), np.full(constants.size, np.inf)]),
+            np.concatenate([whole.row_lower[:rows], constants]),
+            np.concatenate([whole.row_upper[:rows], np.full(constants.size, np.inf)]),
         )
 
     def _cut_rows(self) -> tuple[sparse.csr_array, Array]:
@@ -221,7 +249,26 @@ class Leader:
                     break
         return bound
 
-    def value(self, values: Array) -> float:
-        """The leader's cost of the neighbourhoods' columns, the steps' cost taken exactly."""
+    def lost_kw(self, values: Array) -> Array:
+        """Renewable energy lost by neighbourhoods' columns, shape ``(T, N)``."""
+        joint, none = self.joint, np.zeros(self.steps)
+        columns = [
+            lost_kw(values[where.start + m.curtailed], none, joint.grid.own_curtailed_kw[:, k])
+            for k, (m, where) in enumerate(zip(joint.members, self.members, strict=True))
+        ]
+        return np.column_stack(columns)
+
+    def value(self, values: Array, reduced_kw: Array | float = 0.0) -> float:
+        """The leader's cost of what the neighbourhoods do, the steps' cost taken exactly.
+
+        Parameters
+        ----------
+        values
+            Columns that begin with the neighbourhoods'.
+        reduced_kw
+            Load that is ordered off, shape ``(T, N)``.
+        """
         steps, _ = self.cost_eur(self.power_kw(values))
-        return float(self.own_cost()[: self._first] @ values[: self._first]) + float(steps.sum())
+        layout, cost = self.joint.layout, self.own_cost()
+        paid = cost[layout.lost] * self.lost_kw(values) + cost[layout.reduced] * reduced_kw
+        return float(paid.sum() + steps.sum())

@@ -14,6 +14,7 @@ from quartier.problem import NetworkProblem, Offer
 from quartier.quantities import KW_PER_MW, Array
 from quartier.redispatch.assets import Assets, read_assets
 from quartier.redispatch.grid_model import GridModel
+from quartier.redispatch.headroom import BINDS
 
 NEAR = -30.0
 """Excess, in tolerances, from which on an element gets a row: 3 % or 0.003 pu below its limit."""
@@ -58,6 +59,8 @@ class LinearGrid:
     def __init__(self, problem: NetworkProblem, offers: Sequence[Offer], tap_pos: int) -> None:
         self.problem, self.tap_pos = problem, tap_pos
         self.assets: Assets = read_assets(problem, offers)
+        own = [np.broadcast_to(offer.curtailed_kw, problem.horizon.steps) for offer in offers]
+        self.own_curtailed_kw: Array = np.column_stack(own) if own else np.zeros((0, 0))
         self.model = GridModel(problem.network, self.assets, problem.settings)
         self.tangents: list[Tangents] = []
         self._wanted = np.zeros((self.assets.shape[0], self.model.elements.count), dtype=bool)
@@ -146,6 +149,18 @@ class LinearGrid:
             return -np.inf
         left = np.einsum("ra,ra->r", self.rows.slopes, p_mw[self.rows.step])
         return float((left - self.rows.right).max())
+
+    def acting_on_tight(self, p_mw: Array) -> NDArray[np.bool_]:
+        """Whether an asset drives what is at its limit towards it, by step and asset."""
+        state = self.solve(p_mw)
+        tight = np.nan_to_num(self.model.excess(state), nan=-np.inf) >= BINDS
+        acting = np.zeros(p_mw.shape, dtype=bool)
+        steps, columns = (np.flatnonzero(tight.any(axis=axis)) for axis in (1, 0))
+        if steps.size:
+            slopes = self.model.slopes(state.take(steps), p_mw[steps], steps, columns)
+            towards = (slopes > 0) & tight[np.ix_(steps, columns)][..., None]
+            acting[steps] = towards.any(axis=1)
+        return acting
 
     @property
     def background_kw(self) -> Array:

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 
 from quartier.coordination import Cap, UnitPlan
+from quartier.errors import SolveFailed
+from quartier.hiccups import note_kept
 from quartier.optimisation import NeighbourhoodModel, Solution
 from quartier.planning import (
     Asset,
@@ -58,7 +60,10 @@ class SelfOptimiser:
         self.terms = under_cap(own, cap.p_max_kw, cap.p_min_kw)
         if not self._stays(before):
             self._model.update(self.terms)
-            self.history.append((number, self._model.solve()))
+            try:
+                self.history.append((number, self._model.solve()))
+            except SolveFailed as failure:
+                note_kept(failure, "it keeps its last plan")
         return self.solution.p_kw
 
     def _stays(self, before: ConnectionTerms) -> bool:

@@ -9,11 +9,10 @@ import numpy as np
 
 from quartier.centralised.individual import Process, unkept
 from quartier.centralised.linear_grid import LinearGrid
-from quartier.centralised.network import SOLVED, import_price
+from quartier.centralised.network import SOLVED
 from quartier.coordination import Cap
-from quartier.kpi.redispatch import BINDING_KW
+from quartier.problem.upper_cost import grid_eur, lost_kw, redispatch_eur, reduced_kw
 from quartier.quantities import KW_PER_MW, Array
-from quartier.redispatch.rounds import KEPT_KW
 
 
 @dataclass(frozen=True)
@@ -31,7 +30,7 @@ class Outcome:
     tap_pos
         Tap position.
     redispatch_eur
-        U3, counted as the KPI ``redispatch_cost`` does (M4, M12).
+        U3 (M4), as the KPI ``redispatch_cost`` counts it.
     rest_eur
         Losses in AC, and the CO2 of imports.
     trouble
@@ -68,37 +67,36 @@ def outcome_of(
     power_mw
         Power of all assets, shape ``(T, A)``; that of the neighbourhoods is what they answered.
     caps
-        P_set by neighbourhood: what it does not cause is not charged to redispatch.
+        P_set by neighbourhood: load is paid for as far as it is ordered off.
     trouble
         What is not kept, besides the neighbourhoods' caps and the grid's limits.
     """
-    price = process.problem.grid.settings.loss_price_eur_per_kwh
-    state, dt_h = grid.model.solve(power_mw, tap_pos), grid.assets.dt_h
-    imported = np.maximum(state.slack_p_mw, 0.0)
-    rest = price * state.loss_mw.sum() + imported @ import_price(process.problem)
-    redispatch = dt_h * _redispatch_eur_per_h(process, grid, power_mw, caps)
+    state, energy = grid.model.solve(power_mw, tap_pos), KW_PER_MW * grid.assets.dt_h
+    settings, factor = process.problem.grid.settings, process.problem.grid.co2_kg_per_kwh
+    drawn_kwh = energy * np.maximum(state.slack_p_mw, 0.0)
+    co2_kg = 0.0 if factor is None else float(factor @ drawn_kwh)
+    loss_kwh = energy * float(state.loss_mw.sum())
+    prices = (settings.loss_price_eur_per_kwh, settings.import_co2_eur_per_kg)
+    rest_eur = grid_eur(loss_kwh, prices[0], co2_kg, prices[1])
+    redispatch = _redispatch_eur(process, grid, power_mw, caps)
     said = [*trouble, *unkept(process.own)]
     if grid.worst(state) > SOLVED:
         said.append(f"{name}: a limit of the grid is violated in AC")
-    rest_eur = KW_PER_MW * dt_h * float(rest)
     return Outcome(name, caps, power_mw, tap_pos, redispatch, rest_eur, tuple(said))
 
 
-def _redispatch_eur_per_h(
+def _redispatch_eur(
     process: Process, grid: LinearGrid, power_mw: Array, caps: Mapping[str, Cap]
 ) -> float:
-    assets, paid = grid.assets, 0.0
+    """U3 of the answers, by :mod:`quartier.problem.upper_cost`."""
+    assets, p_kw = grid.assets, KW_PER_MW * power_mw
+    offered_kw = KW_PER_MW * assets.offered_mw
+    lost, reduced = lost_kw(offered_kw, p_kw, 0.0), np.zeros_like(p_kw)
     for k, name in enumerate(assets.names):
         own = process.own.get(name)
-        offered, p_mw = assets.offered_mw[:, k], power_mw[:, k]
-        if own is None:
-            lost = np.maximum(offered - p_mw, 0.0)
-        else:
-            curtailed_kw = sum(own.solution.curtailed_kw.values(), start=np.zeros(p_mw.size))
-            binds = own.solution.p_kw >= caps[name].p_max_kw - BINDING_KW
-            lost = np.where(binds, curtailed_kw, 0.0) / KW_PER_MW
-            demanded = caps[name].p_min_kw > KW_PER_MW * offered + KEPT_KW
-            reduced = np.where(demanded, np.maximum(p_mw - offered, 0.0), 0.0)
-            paid += assets.raise_price[k] * float(reduced.sum())
-        paid += assets.lower_price[k] * float(lost.sum())
-    return paid
+        if own is not None:
+            curtailed = sum(own.solution.curtailed_kw.values(), start=np.zeros(len(p_kw)))
+            lost[:, k] = lost_kw(curtailed, np.zeros(len(p_kw)), grid.own_curtailed_kw[:, k])
+            reduced[:, k] = reduced_kw(p_kw[:, k], offered_kw[:, k], caps[name].p_min_kw)
+    prices = (assets.lower_price / KW_PER_MW, assets.raise_price / KW_PER_MW)
+    return redispatch_eur(lost, prices[0], reduced, prices[1], assets.dt_h)

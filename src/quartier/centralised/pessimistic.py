@@ -2,7 +2,8 @@
 
 The caps that the leader decided stay; plants, losses and imports answer the neighbourhoods, which
 may choose any response within ε of their optimum. So what is sought is ``max_y min_w F``: a convex
-function of the neighbourhoods' power (see :mod:`quartier.centralised.leader`) is maximised. Its
+function of the neighbourhoods' power (see :mod:`quartier.centralised.leader`) and of what they
+curtail is maximised; the load ordered off is what the caps say. Its
 chords over the range of powers that the responses reach give a linear program, whose value is a
 bound (the concave envelope of a convex function over a box, Horst, Tuy 1996, Global Optimization,
 section 4.3); tangents lead uphill from its solution to a response that is bad indeed.
@@ -25,7 +26,8 @@ from quartier.centralised.leader import Leader
 from quartier.centralised.member import Member
 from quartier.centralised.network import SOLVED
 from quartier.coordination import Cap
-from quartier.quantities import Array
+from quartier.problem.upper_cost import reduced_kw
+from quartier.quantities import KW_PER_MW, Array
 
 EPSILON = 1e-4
 """Cost, as a share of its optimum's magnitude, that a response may lie above it: the gap to which
@@ -77,6 +79,7 @@ class Responses:
 
     def __init__(self, members: Sequence[Member], caps: Sequence[Cap], epsilon: float) -> None:
         self.members, self.epsilon_eur = tuple(members), 0.0
+        self.p_min_kw = np.column_stack([cap.p_min_kw for cap in caps])
         self.forms = [self._near(m, cap, epsilon) for m, cap in zip(members, caps, strict=True)]
 
     def _near(self, member: Member, cap: Cap, epsilon: float) -> Form:
@@ -129,13 +132,16 @@ class Nature:
 
     def __init__(self, leader: Leader, responses: Responses) -> None:
         self.leader, self.responses = leader, responses
-        self.own = leader.own_cost()[: leader.size - leader.steps]
+        self.size = leader.members[-1].stop
+        layout, cost = leader.joint.layout, leader.own_cost()
+        self._price, self._raise_price = cost[layout.lost], cost[layout.reduced]
+        self._p_off_kw = KW_PER_MW * leader.joint.grid.assets.offered_mw[:, : leader.count]
         forms = responses.forms
         self._form = Form(
-            -self.own,
+            np.zeros(self.size),
             np.concatenate([f.lower for f in forms]),
             np.concatenate([f.upper for f in forms]),
-            np.zeros(self.own.size, dtype=bool),
+            np.zeros(self.size, dtype=bool),
             sparse.csr_array(sparse.block_diag([f.matrix for f in forms], format="csr")),
             np.concatenate([f.row_lower for f in forms]),
             np.concatenate([f.row_upper for f in forms]),
@@ -143,10 +149,25 @@ class Nature:
 
     def value(self, values: Array) -> float:
         """What a response costs the leader; infinite if limits of the grid cannot be kept."""
-        answer = self.leader.solve(self.leader.power_kw(values))
-        if self.leader.broken(answer) > SOLVED:
+        p_kw = self.leader.power_kw(values)
+        if self.leader.broken(self.leader.solve(p_kw)) > SOLVED:
             return np.inf
-        return self.leader.value(values)
+        return self.leader.value(values, reduced_kw(p_kw, self._p_off_kw, self.responses.p_min_kw))
+
+    def _on_curtailed(self, eur_per_kw: Array) -> Array:
+        """Cost by column of what is curtailed, from prices of shape ``(T, N)``."""
+        cost = np.zeros(self.size)
+        members = zip(self.leader.joint.members, self.leader.members, strict=True)
+        for k, (member, where) in enumerate(members):
+            cost[where.start + member.curtailed] = eur_per_kw[:, k]
+        return cost
+
+    def _chords(self) -> Array:
+        """Cost by column that is no less than that of energy lost, and equal at the ends."""
+        own = self.leader.joint.grid.own_curtailed_kw[:, : self.leader.count]
+        most = np.column_stack([m.curtailable_kw for m in self.leader.joint.members])
+        share = np.divide(most - own, most, out=np.zeros_like(most), where=most > own)
+        return self._on_curtailed(self._price * share)
 
     def bound(self) -> tuple[float, Array]:
         """Upper bound of the worst cost from chords, and the response that attains the chords."""
@@ -156,7 +177,10 @@ class Nature:
         costs = [self.leader.cost_eur(corner)[0] for corner in corners]
         solver = Solver("the worst response", self._with_corners(corners, costs))
         answer = solver.solve()
-        return -answer.objective, answer.values[: self.own.size]
+        widest = np.full_like(self._p_off_kw, np.inf)
+        most = reduced_kw(widest, self._p_off_kw, self.responses.p_min_kw)
+        ordered = float((self._raise_price * most).sum())
+        return ordered - answer.objective, answer.values[: self.size]
 
     def _with_corners(self, corners: Sequence[Array], costs: Sequence[Array]) -> Form:
         """The responses, their power a mixture of the corners of its range, step by step."""
@@ -170,7 +194,7 @@ class Nature:
             rows.append(sparse.hstack([self._power(k), *mixed]))
         right = np.concatenate([np.ones(steps), np.zeros(steps * corners[0].shape[1])])
         return Form(
-            np.concatenate([form.cost, *(-cost for cost in costs)]),
+            np.concatenate([-self._chords(), *(-cost for cost in costs)]),
             np.concatenate([form.lower, np.zeros(steps * count)]),
             np.concatenate([form.upper, np.full(steps * count, np.inf)]),
             np.zeros(form.size + steps * count, dtype=bool),
@@ -196,7 +220,7 @@ class Nature:
             if np.isinf(worst):
                 break
             _, slope = self.leader.cost_eur(self.leader.power_kw(values))
-            cost = -self.own
+            cost = -self._on_curtailed(self._price * (self.leader.lost_kw(values) > 0))
             for k in range(slope.shape[1]):
                 cost = cost - self._power(k).T @ slope[:, k]
             solver.set_cost(cost)
@@ -227,7 +251,7 @@ def worst_response(
     members = leader.joint.members
     responses = Responses(members, caps, epsilon)
     nature = Nature(leader, responses)
-    starts, bound = [found[: nature.own.size]], np.inf
+    starts, bound = [found[: nature.size]], np.inf
     if 2 ** len(members) <= MOST_CORNERS:
         bound, start = nature.bound()
         starts.append(start)

@@ -17,8 +17,9 @@ from typing import Protocol
 import numpy as np
 from scipy import sparse
 
-from quartier.centralised.form import Form, Solver
-from quartier.centralised.kkt import Conditions, Point
+from quartier.centralised.certificate import CHARGED_EUR_PER_KW
+from quartier.centralised.form import Form, Indices, Solver
+from quartier.centralised.kkt import Conditions, Point, orders
 from quartier.errors import SolveFailed
 from quartier.quantities import Array
 
@@ -44,6 +45,10 @@ class Upper(Protocol):
     @property
     def members(self) -> tuple[slice, ...]:
         """Columns of the neighbourhoods."""
+
+    @property
+    def ordered(self) -> Indices:
+        """Columns of the load ordered off, shape ``(T, N)``."""
 
     def form(self) -> Form:
         """The high-point relaxation: one operator, the leader's cost."""
@@ -165,6 +170,9 @@ class Search:
         self._penalties, self._tries = tuple(penalties), tries
         self._form = leader.form()
         self._plan = Solver("the leader's plan", self._form)
+        # A plan does not know yet where it will charge: all load it takes off is paid for.
+        loads = orders(self._form, leader.ordered)
+        self._plan.set_bounds(loads, 1.0, 1.0)
         self._duals = [_Duals(part) for part in parts]
         self._best, self._alone = self._responses()
         self.best: Found | None = None
@@ -223,12 +231,17 @@ class Search:
 
     def _respond(self, duals: Sequence[Array]) -> None:
         """The neighbourhoods' optima under charges, and among them the leader's best."""
+        duals = [self._told(part, own) for part, own in zip(self.parts, duals, strict=True)]
+        self._order(duals)
         for k, (where, part, own) in enumerate(
             zip(self.leader.members, self.parts, duals, strict=True)
         ):
             cost = part.member.form.cost + part.charged @ own[part.rows :]
             self._alone[k].set_cost(cost)
-            most = self._alone[k].solve().objective + CLOSED_EUR / 10
+            alone = self._alone[k].tried()
+            if not alone.found:
+                return  # other charges may do
+            most = alone.objective + CLOSED_EUR / 10
             priced = np.concatenate([part.member.exported, part.member.imported])
             row = self._form.row_lower.size + k
             self._best.set_row(row, where.start + priced, cost[priced], most)
@@ -238,6 +251,22 @@ class Search:
             return  # the response to these charges breaks limits of the grid
         if self.best is None or answer.objective < self.best.value - LESS_EUR:
             self.best = Found(answer.objective, answer.values, tuple(duals))
+
+    @staticmethod
+    def _told(part: Conditions, own: Array) -> Array:
+        """Duals without charges too small to count as caps."""
+        at = np.arange(own.size)
+        negligible = (at >= part.rows) & (own <= CHARGED_EUR_PER_KW)
+        return np.where(negligible, 0.0, own)
+
+    def _order(self, duals: Sequence[Array]) -> None:
+        """Load is ordered off where imports are charged, and only there."""
+        charged = [
+            own[part.rows + part.steps :] for part, own in zip(self.parts, duals, strict=True)
+        ]
+        columns = self.leader.ordered
+        share = (np.column_stack(charged) > 0) * self._form.upper[columns]
+        self._best.set_bounds(columns.ravel(), share.ravel(), share.ravel())
 
     def _responses(self) -> tuple[Solver, list[Solver]]:
         """The leader's program with the neighbourhoods held to their optima, and each alone."""

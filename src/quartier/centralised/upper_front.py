@@ -24,7 +24,7 @@ import numpy as np
 from quartier.centralised.certificate import certify
 from quartier.centralised.form import Solver, relative_gap
 from quartier.centralised.game import Game
-from quartier.centralised.kkt import with_conditions
+from quartier.centralised.kkt import orders, with_conditions
 from quartier.centralised.network import SOLVED, joint_of
 from quartier.centralised.search import Found, Search
 from quartier.centralised.upper_program import OBJECTIVES, UpperProgram, objectives_in_ac
@@ -112,19 +112,19 @@ class UpperFront:
         """The game's solution."""
         game, layout = self._game, self._joint.layout
         x = np.zeros(layout.size)
-        x[: layout.members[-1].stop] = game.found.values[: layout.members[-1].stop]
+        x[: layout.paid.stop] = game.found.values[: layout.paid.stop]
         plants = game.power_mw[:, len(game.members) :]
         x[layout.plants] = KW_PER_MW * plants
-        offered = KW_PER_MW * game.grid.assets.offered_mw[:, : len(game.members)]
-        x[layout.raised] = np.where(offered < 0, np.maximum(game.p_kw - offered, 0.0), 0.0)
         points = game.found.points(game.leader, game.parts)
         own = [part.columns_at(point) for part, point in zip(game.parts, points, strict=True)]
-        return UpperPoint(objectives_in_ac(self._joint, x), self._switches(own), True)
+        return UpperPoint(objectives_in_ac(self._joint, x), self._switches(x, own), True)
 
-    def _switches(self, own: Sequence[Array]) -> Array:
+    def _switches(self, values: Array, own: Sequence[Array]) -> Array:
+        """Binaries of the program at a point: orders, and those of the neighbourhoods."""
         parts = self._game.parts
         ends = [x[x.size - p.switches :] for x, p in zip(own, parts, strict=True)]
-        return np.asarray(np.round(np.concatenate(ends)), dtype=float)
+        loads = values[orders(self._joint.form(), self._joint.layout.ordered)]
+        return np.asarray(np.round(np.concatenate([loads, *ends])), dtype=float)
 
     # -- the grid of limits ----------------------------------------------------------------------
     def _first_ranges(self) -> Array:
@@ -251,7 +251,7 @@ class UpperFront:
         if found is not None:
             points = found.points(program, parts)
             own = [part.columns_at(point) for part, point in zip(parts, points, strict=True)]
-            candidates.append((found, self._switches(own)))
+            candidates.append((found, self._switches(found.values, own)))
         if not candidates:
             raise SolveFailed("front of the leader", "no feasible point found")
         return min(candidates, key=lambda pair: pair[0].value)
@@ -259,7 +259,7 @@ class UpperFront:
     def _from_known(self, program: UpperProgram) -> Iterator[tuple[Found, Array]]:
         """Known points with their binaries kept and all else decided anew."""
         parts = self._game.parts
-        form = with_conditions(program.form(), program.members, parts)
+        form = with_conditions(program.form(), program.members, parts, program.ordered)
         solver = Solver("known responses", form.relaxed())
         binaries = np.flatnonzero(form.integer)
         for point in (self._known[0], *self._known[-1:]):

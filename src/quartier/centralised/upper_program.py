@@ -59,6 +59,11 @@ class UpperProgram:
         """Columns of the neighbourhoods."""
         return self.joint.layout.members
 
+    @property
+    def ordered(self) -> Indices:
+        """Columns of the load ordered off, shape ``(T, N)``."""
+        return self.joint.layout.ordered
+
     def _build(self) -> Form:
         joint, count = self.joint, self.columns.size
         cost, offset = objectives(joint)

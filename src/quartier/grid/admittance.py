@@ -62,8 +62,10 @@ class Admittance:
         Positions of the slack buses and of all others.
     slack_voltage, no_load
         Voltages of the slack, and ``w``: those of the ``free`` buses without injections.
-    slack_rows
-        Rows of the bus admittance matrix that belong to the slack.
+    held
+        Positions of the ``free`` buses at which a generator holds the voltage.
+    matrix, slack_rows
+        Bus admittance matrix, and its rows that belong to the slack.
     from_branch, to_branch
         Admittances that give the current into a branch at its ends, shape ``(branches, n)``.
     from_bus, to_bus
@@ -74,8 +76,10 @@ class Admittance:
     bus: Indices
     slack: Indices
     free: Indices
+    held: Indices
     slack_voltage: Complex
     no_load: Complex
+    matrix: sparse.csr_array
     slack_rows: sparse.csr_array
     from_branch: sparse.csr_array
     to_branch: sparse.csr_array
@@ -161,8 +165,10 @@ def _build(network: Network, net: Net) -> Admittance:
         bus=np.where((lookup >= 0) & (lookup < ybus.shape[0]), lookup, -1),
         slack=slack,
         free=free,
+        held=np.asarray(inner["pv"], dtype=np.int64),
         slack_voltage=voltage,
         no_load=no_load,
+        matrix=ybus,
         slack_rows=ybus[slack],
         from_branch=sparse.csr_array(inner["Yf"]),
         to_branch=sparse.csr_array(inner["Yt"]),

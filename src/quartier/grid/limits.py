@@ -5,7 +5,6 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 
 from quartier.grid.network import Network
 from quartier.grid.power_flow import GridState
@@ -14,7 +13,7 @@ from quartier.quantities import Array
 
 @dataclass(frozen=True)
 class Violations:
-    """Violations per step, shape ``(steps,)`` each; NaN in the power flow counts as none.
+    """Violations per step, shape ``(steps,)`` each; NaN where the power flow did not converge.
 
     Attributes
     ----------
@@ -27,9 +26,9 @@ class Violations:
         Number of buses outside their own band.
     """
 
-    overloads: NDArray[np.int64]
+    overloads: Array
     overload_mwh: Array
-    voltages: NDArray[np.int64]
+    voltages: Array
 
 
 def violations(
@@ -51,10 +50,11 @@ def violations(
     beyond_mva = (lines @ network.line_mva + transformers @ network.transformer_mva) / 100
     low = state.vm_pu < network.vm_min_pu - voltage_tolerance_pu
     high = state.vm_pu > network.vm_max_pu + voltage_tolerance_pu
+    unknown = np.where(state.converged, 0.0, np.nan)
     return Violations(
-        overloads=(lines > 0).sum(axis=1) + (transformers > 0).sum(axis=1),
-        overload_mwh=beyond_mva * dt_h,
-        voltages=(low | high).sum(axis=1),
+        overloads=unknown + (lines > 0).sum(axis=1) + (transformers > 0).sum(axis=1),
+        overload_mwh=unknown + beyond_mva * dt_h,
+        voltages=unknown + (low | high).sum(axis=1),
     )
 
 

@@ -1,20 +1,22 @@
 """The distribution grid's data: a checked pandapower network without injections.
 
 What is fed in or drawn comes per bus from Quartier, so loads, static generators and storages
-are taken out; generators that hold a voltage stay. Limits are each element's own.
+are taken out; generators that hold a voltage stay, but what they feed in is an injection, too.
+Limits are each element's own.
 """
 
 from __future__ import annotations
 
 import copy
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from quartier.errors import InputError
+from quartier.grid.net_checks import DEFAULT_BAND_PU, net_problems, tidy
 from quartier.grid.tables import (
     Indices,
     Net,
@@ -24,17 +26,16 @@ from quartier.grid.tables import (
     label,
     product,
     unknown,
+    unsolvable,
     unsupported,
 )
+from quartier.grid.tap_changers import set_taps
 from quartier.quantities import Array
 
 __all__ = ["Indices", "Net", "Network", "load_json"]
 
 INJECTIONS = ("load", "sgen", "storage")
 """Elements that Quartier replaces by injections per bus."""
-
-DEFAULT_BAND_PU = (0.9, 1.1)
-"""Voltage band of buses whose data give none (EN 50160)."""
 
 
 class Network:
@@ -45,7 +46,7 @@ class Network:
     net
         pandapower network; it is copied. Controllers in it are not run.
     tap_pos
-        Tap position of the transformers at the substation; None keeps that of the data.
+        Tap position of the transformers whose taps are moved; None keeps each one's own.
     lines_out
         Lines to take out of service, by index or name.
     lines_in
@@ -53,6 +54,9 @@ class Network:
     max_loading_percent
         Loading limit of all lines, or of single lines and transformers by index (lines only) or
         name; without it the limits of the data hold, and 100 % where there are none.
+    tap_changers
+        Transformers whose taps are moved, by index or name; without it those in service with a
+        tap changer that lead from high (above 36 kV) to medium voltage.
 
     Attributes
     ----------
@@ -67,18 +71,18 @@ class Network:
     line_mva, transformer_mva
         Rated apparent power at 100 % loading in MVA.
     regulated
-        Positions in ``transformers`` of those that take ``tap_pos``: in service, with a tap
-        changer, and with the grid's highest voltage on their upper side.
+        Positions in ``transformers`` of those whose taps are moved, all together.
     tap_min, tap_max, tap_pos
-        Range and position of the taps, common to all ``regulated`` transformers.
+        Range and position of the taps: of the first of the ``regulated`` transformers; the
+        others keep their distance to it (:mod:`quartier.grid.tap_changers`). 0 without any.
     cache
         What others computed for this network and want to find again.
 
     Raises
     ------
     InputError
-        With all problems found: elements that are not supported, unknown lines, limits and
-        taps out of range.
+        With all problems found: elements that are not supported and data that are wrong
+        (:mod:`quartier.grid.net_checks`), else unknown lines, limits and taps out of range.
     """
 
     def __init__(
@@ -88,19 +92,30 @@ class Network:
         lines_out: Sequence[int | str] = (),
         lines_in: Sequence[int | str] = (),
         max_loading_percent: float | Mapping[int | str, float] | None = None,
+        tap_changers: Sequence[int | str] | None = None,
     ) -> None:
         self.net = copy.deepcopy(net)
         self.cache: dict[str, Any] = {}
-        self._problems = [*unsupported(self.net)]
+        self._unsupplied: frozenset[int] | None = None
+        self._problems = [*unsupported(self.net), *net_problems(self.net)]
+        if self._problems:
+            raise InputError(self._problems, "the grid")
+        tidy(self.net)
+        self._problems += unsolvable(self.net)
         for element in INJECTIONS:
             self.net[element] = self.net[element].iloc[:0]
+        self.net.gen.loc[~self.net.gen["slack"], "p_mw"] = 0.0
         self.buses = indices(self.net.bus)
         self.lines = indices(self.net.line)
         self.transformers = indices(self.net.trafo)
         self._positions = {int(bus): k for k, bus in enumerate(self.buses)}
         self._switch(lines_out, lines_in)
         self._set_limits(max_loading_percent)
-        self._set_taps(tap_pos)
+        self.net.trafo["tap_pos"] = self.net.trafo["tap_pos"].astype(float)
+        self._taps, wrong = set_taps(self.net.trafo, tap_pos, tap_changers)
+        self._problems += wrong
+        self.regulated, self.tap_pos = self._taps.moved, self._taps.position
+        self.tap_min, self.tap_max = self._taps.lowest, self._taps.highest
         if self._problems:
             raise InputError(self._problems, "the grid")
         self._write_limits()
@@ -129,10 +144,13 @@ class Network:
         return label("transformer", self.net.trafo, position)
 
     def unsupplied_buses(self) -> frozenset[int]:
-        """Buses without a connection to a slack: what is injected there has no effect."""
-        from pandapower.topology import unsupplied_buses
+        """Buses out of service or not connected to a slack: nothing that is there acts."""
+        if self._unsupplied is None:
+            from pandapower.topology import unsupplied_buses
 
-        return frozenset(int(bus) for bus in unsupplied_buses(self.net))
+            idle = self.buses[~self.net.bus["in_service"].to_numpy(dtype=bool)]
+            self._unsupplied = frozenset(int(b) for b in {*unsupplied_buses(self.net), *idle})
+        return self._unsupplied
 
     def with_tap(self, tap_pos: int) -> Net:
         """Return a copy of the pandapower network with the tap position set."""
@@ -149,8 +167,14 @@ class Network:
             If it is out of range.
         """
         if not self.tap_min <= tap_pos <= self.tap_max:
-            raise InputError([self._tap_range(tap_pos)])
-        net.trafo.loc[self.transformers[self.regulated], "tap_pos"] = float(tap_pos)
+            known = f"{self.tap_min} .. {self.tap_max}"
+            raise InputError([f"tap position {tap_pos} is outside {known}"])
+        rows = self.transformers[self.regulated]
+        net.trafo.loc[rows, "tap_pos"] = self.tap_positions(tap_pos)
+
+    def tap_positions(self, tap_pos: int) -> Array:
+        """Positions of the single taps, shape of ``regulated``, at the tap position ``tap_pos``."""
+        return self._taps.at(tap_pos)
 
     # -- building ---------------------------------------------------------------------------
     def _switch(self, lines_out: Sequence[int | str], lines_in: Sequence[int | str]) -> None:
@@ -189,15 +213,6 @@ class Network:
         self.line_mva = np.sqrt(3) * volts * self.line_rating_ka()
         trafo = net.trafo
         self.transformer_mva = product(trafo, "sn_mva", "parallel", "df")
-        self._problems += [
-            f"{self.line_name(int(k))} has no rated current; set max_i_ka, df and parallel above 0"
-            for k in np.flatnonzero(~(self.line_mva > 0))
-        ]
-        self._problems += [
-            f"bus {self.buses[k]}: min_vm_pu {self.vm_min_pu[k]} is not below max_vm_pu "
-            f"{self.vm_max_pu[k]}"
-            for k in np.flatnonzero(~(self.vm_min_pu < self.vm_max_pu))
-        ]
 
     def line_rating_ka(self) -> Array:
         """Rated current of every line in kA."""
@@ -221,46 +236,6 @@ class Network:
         net.trafo["max_loading_percent"] = self.transformer_limit_percent
         net.bus["min_vm_pu"], net.bus["max_vm_pu"] = self.vm_min_pu, self.vm_max_pu
 
-    def _set_taps(self, tap_pos: int | None) -> None:
-        trafo = self.net.trafo
-        steps = column(trafo, "tap_step_percent", 0.0)
-        # pandapower 3 ignores the tap of a transformer whose type is not set (SimBench).
-        if "tap_changer_type" not in trafo:
-            trafo["tap_changer_type"] = None
-        kinds = trafo["tap_changer_type"].astype(object)
-        unset = kinds.isna() | kinds.isin(["", "None"])
-        trafo["tap_changer_type"] = kinds.mask(unset & (steps != 0), "Ratio")
-        trafo["tap_pos"] = trafo["tap_pos"].astype(float)
-        tops = column(trafo, "vn_hv_kv", 0.0)
-        moves = trafo["in_service"].to_numpy(dtype=bool) & (steps != 0)
-        moves &= ~np.isnan(column(trafo, "tap_min", np.nan) + column(trafo, "tap_max", np.nan))
-        self.regulated = np.flatnonzero(moves & (tops == tops[moves].max(initial=0.0)))
-        self.tap_min = self.tap_max = self.tap_pos = 0
-        if self.regulated.size:
-            self._set_tap_range(trafo.iloc[self.regulated], tap_pos)
-        elif tap_pos:
-            self._problems.append(self._tap_range(tap_pos))
-
-    def _set_tap_range(self, trafo: pd.DataFrame, tap_pos: int | None) -> None:
-        neutral = trafo["tap_neutral"].fillna(0.0)
-        present = trafo["tap_pos"].astype(float).fillna(neutral)
-        self.tap_min, self.tap_max = int(trafo["tap_min"].max()), int(trafo["tap_max"].min())
-        self.tap_pos = int(present.iloc[0]) if tap_pos is None else tap_pos
-        if tap_pos is None and present.nunique() > 1:
-            self._problems.append(
-                f"the transformers at the substation differ in tap_pos ({present.to_list()}); "
-                "set one tap position"
-            )
-        elif not self.tap_min <= self.tap_pos <= self.tap_max:
-            self._problems.append(self._tap_range(self.tap_pos))
-        else:
-            self.set_tap(self.net, self.tap_pos)
-
-    def _tap_range(self, tap_pos: int) -> str:
-        if not self.regulated.size:
-            return f"tap position {tap_pos}: no transformer with a tap changer; use 0"
-        return f"tap position {tap_pos} is outside {self.tap_min} .. {self.tap_max}"
-
 
 def load_json(path: Path) -> Net:
     """Read a pandapower network from its JSON file, with everything in it.
@@ -274,10 +249,22 @@ def load_json(path: Path) -> Net:
 
     if not path.is_file():
         raise InputError([f"no grid file {path}; give the path of a pandapower JSON file"])
+    no_network = f"{path} holds no pandapower network; write one with pp.to_json(net, path)"
     try:
         net = pp.from_json(str(path))
     except Exception as error:
+        if not _is_network(path):
+            raise InputError([no_network]) from error
         raise InputError([f"{path} cannot be read as a pandapower network: {error}"]) from error
     if not isinstance(net, pp.pandapowerNet):
-        raise InputError([f"{path} holds no pandapower network; write one with pp.to_json"])
+        raise InputError([no_network])
     return net
+
+
+def _is_network(path: Path) -> bool:
+    """Whether a file looks like a network in pandapower's JSON, of whatever version."""
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(content, dict) and bool({"_object", "bus"} & set(content))

@@ -26,8 +26,6 @@ __all__ = ["BatchPowerFlow", "GridState", "RecycledPowerFlow", "Sensitivities", 
 
 ACCURACY_PU = 1e-11
 """Change of a voltage in an iteration below which a step has converged."""
-PROBE_MW = 1e-3
-"""Half width of the finite differences in networks with generators that hold a voltage."""
 
 
 @dataclass(frozen=True)
@@ -150,32 +148,8 @@ class BatchPowerFlow:
             pandapower's indices of the buses.
         """
         places = [self._network.position(bus) for bus in buses]
-        if self._holds_voltage:
-            return self._differences(state, p_mw, q_mvar, places)
         grid = self._admittances.at(state.tap_pos)
         return differentiate(grid, state.voltage, grid.injections(p_mw, q_mvar), places)
-
-    def _differences(
-        self, state: GridState, p_mw: Array, q_mvar: Array, places: list[int]
-    ) -> Sensitivities:
-        steps, count = len(p_mw), len(places)
-        probe = np.zeros((count, p_mw.shape[1]))
-        probe[np.arange(count), places] = PROBE_MW
-        q_rows = np.repeat(q_mvar, count, axis=0)
-        up, down = (
-            self.solve(
-                (p_mw[:, None] + sign * probe).reshape(len(q_rows), -1), q_rows, state.tap_pos
-            )
-            for sign in (1, -1)
-        )
-
-        def slope(name: str) -> Array:
-            difference = getattr(up, name) - getattr(down, name)
-            return np.asarray(difference / (2 * PROBE_MW)).reshape(steps, count, -1)
-
-        return Sensitivities(
-            slope("vm_pu"), slope("line_loading_percent"), slope("transformer_loading_percent")
-        )
 
 
 def _fixed_point(

@@ -73,12 +73,25 @@ def network(code: str) -> Net:
     return cache.cached(
         f"{cache.key('simbench', 'pandapower')}/{code}.json",
         write,
-        lambda path: from_json(str(path)),
+        lambda path: with_taps(from_json(str(path))),
     )
 
 
+def with_taps(net: Net) -> Net:
+    """Let the tap changers of a SimBench grid act.
+
+    SimBench gives them steps and positions but no type, and pandapower 3 ignores the position of
+    a tap changer whose type is not set.
+    """
+    stepped = net.trafo["tap_step_percent"].fillna(0.0) != 0
+    net.trafo["tap_changer_type"] = pd.Series(None, net.trafo.index, dtype=object).mask(
+        stepped, "Ratio"
+    )
+    return net
+
+
 def profile_names(scenario: int) -> tuple[str, ...]:
-    """Names of all profiles: ``PV3``, ``WP4``, ``H0-A_pload``, ``H0-A_qload``, ..."""
+    """Names of all profiles: ``PV3``, ``WP4``, ``pp_1``, ``H0-A_pload``, ``H0-A_qload``, ..."""
     return _profiles(scenario, ())[0]
 
 
@@ -93,12 +106,12 @@ def _profiles(scenario: int, names: Sequence[str]) -> tuple[tuple[str, ...], dic
         columns = {n: table[n].to_numpy().astype(float) for n in names} if table else {}
         return tuple(pq.read_schema(path).names), columns
 
-    name = f"{cache.key('simbench')}/profiles-{scenario}.parquet"
+    name = f"{cache.key('simbench')}/series-{scenario}.parquet"
     return cache.cached(name, lambda path: _write_profiles(scenario, path), read)
 
 
 def _write_profiles(scenario: int, path: Path) -> None:
-    """Write load and renewable profiles.
+    """Write profiles of loads, renewable generators and power plants.
 
     The storage profiles are left out: they are never negative, and with SimBench's negative
     ratings they would feed in energy from nothing.
@@ -109,7 +122,7 @@ def _write_profiles(scenario: int, path: Path) -> None:
     folder = complete_data_path(scenario)
     tables = [
         simbench.read_csv_data(folder, sep=";", tablename=name).drop(columns="time")
-        for name in ("RESProfile", "LoadProfile")
+        for name in ("RESProfile", "LoadProfile", "PowerPlantProfile")
     ]
     table = pd.concat(tables, axis=1).astype(np.float64)
     if len(table) != PROFILE_ROWS:

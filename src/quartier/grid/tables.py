@@ -42,20 +42,25 @@ def find_element(table: pd.DataFrame, key: int | str) -> int | None:
     """Return the index of an element given by index or by name, None if there is none."""
     if isinstance(key, str):
         names = table.index[table["name"] == key]
-        if len(names) == 1:
-            return int(names[0])
+        if len(names):
+            return int(names[0]) if len(names) == 1 else None
         key = int(key) if key.isdecimal() else -1
     return int(key) if key in table.index else None
 
 
 def unsupported(net: Net) -> list[str]:
     """Say what in a network cannot be simulated, a sentence each."""
-    problems = [
+    return [
         f"{len(net[kind])} {kind} in the grid: not supported; replace them by lines, "
         "transformers, loads and sgens, or remove them"
         for kind in UNSUPPORTED
         if kind in net and len(net[kind])
     ]
+
+
+def unsolvable(net: Net) -> list[str]:
+    """Say what keeps a network without other problems from being solved."""
+    problems = []
     if not (net.ext_grid["in_service"].any() or _slack_generators(net)):
         problems.append("no external grid in service; add an ext_grid where the grid is fed")
     shares = [column for column in net.load if column.startswith(("const_z", "const_i"))]

@@ -75,6 +75,8 @@ KPIS: tuple[Kpi, ...] = (
     Kpi("min_voltage", "Lowest voltage", "pu", grid.min_voltage),
     Kpi("max_voltage", "Highest voltage", "pu", grid.max_voltage),
     Kpi("steps_not_converged", "Steps without power flow", "count", grid.steps_not_converged),
+    Kpi("not_simulated", "In the data, not simulated", "MW", process.not_simulated),
+    Kpi("not_simulated", "In the data, not simulated", "kWh", process.not_simulated_energy_by),
     # Redispatch
     Kpi(
         "redispatch_activation_rate",

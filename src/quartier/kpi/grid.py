@@ -1,4 +1,8 @@
-"""KPIs of the grid: congestion, voltage, losses, emissions (M12; seed 001, table 1)."""
+"""KPIs of the grid: congestion, voltage, losses, emissions (M12; seed 001, table 1).
+
+How many limits are passed in a step without a power flow is not known, and never none: counts,
+energies and shares of limits are undefined as soon as a step of theirs did not converge.
+"""
 
 from __future__ import annotations
 
@@ -44,31 +48,43 @@ def _voltages(run: RunData) -> pd.DataFrame:
     return rows.assign(excess_pu=outside.where(outside > tolerance, 0.0))
 
 
-def _solved(before: float, after: float) -> float | None:
+def _solved(before: float | None, after: float | None) -> float | None:
     """``(before - after) / before``, undefined where nothing was congested (M12)."""
+    if before is None or after is None:
+        return None
     return (before - after) / before if before > 0 else None
 
 
+def _diverged(run: RunData, rows: pd.DataFrame) -> bool:
+    """Whether a step of some rows has no power flow."""
+    steps = run.table("steps")
+    failed = steps.loc[~steps["converged"].astype(bool), "time"]
+    return bool(rows["time"].isin(failed).any())
+
+
 # -- congestion -----------------------------------------------------------------------------
-def overloads(run: RunData) -> float:
+def overloads(run: RunData) -> float | None:
     """O_after: pairs of element and step loaded above the element's own limit (M12).
 
     Lines and transformers; loading beyond ``redispatch.loading_tolerance_percent`` counts.
     """
-    return _overloads(_loadings(run))
+    return _overloads(run, _loadings(run))
 
 
-def _overloads(rows: pd.DataFrame) -> float:
-    return float((rows["excess_percent"] > 0).sum())
+def _overloads(run: RunData, rows: pd.DataFrame) -> float | None:
+    return None if _diverged(run, rows) else float((rows["excess_percent"] > 0).sum())
 
 
-def overload_energy(run: RunData) -> float:
+def overload_energy(run: RunData) -> float | None:
     """Energy above the elements' own limits in MWh: Σ excess · rated power · Δ (M12)."""
-    return _overload_mw(_loadings(run)) * run.dt_h
+    return _overload_mwh(run, _loadings(run))
 
 
-def _overload_mw(rows: pd.DataFrame) -> float:
-    return float((positive(rows["excess_percent"]) / 100 * rows["rating_mva"]).sum())
+def _overload_mwh(run: RunData, rows: pd.DataFrame) -> float | None:
+    if _diverged(run, rows):
+        return None
+    beyond_mva = positive(rows["excess_percent"]) / 100 * rows["rating_mva"]
+    return float(beyond_mva.sum()) * run.dt_h
 
 
 def overloads_offered(run: RunData) -> float | None:
@@ -77,9 +93,9 @@ def overloads_offered(run: RunData) -> float | None:
 
 
 def _total(run: RunData, signal: str) -> float | None:
-    """Sum of a signal of the DSO over the steps; undefined if nobody redispatched."""
+    """Sum of a signal of the DSO; undefined if nobody redispatched or a step has no power flow."""
     values = run.signal(signal)
-    return float(values.sum()) if len(values) else None
+    return float(values.sum()) if len(values) and values.notna().all() else None
 
 
 def _offered(run: RunData, signal: str, rows: pd.DataFrame) -> pd.DataFrame:
@@ -95,7 +111,7 @@ def congestion_solved(run: RunData) -> float | None:
     before = overloads_offered(run)
     if before is None:
         return None
-    return _solved(before, _overloads(_offered(run, OVERLOADS_OFFERED, _loadings(run))))
+    return _solved(before, _overloads(run, _offered(run, OVERLOADS_OFFERED, _loadings(run))))
 
 
 def congestion_solved_vs_uncontrolled(run: RunData) -> float | None:
@@ -110,8 +126,8 @@ def congestion_solved_energy(run: RunData) -> float | None:
     before = _total(run, OVERLOAD_ENERGY_OFFERED)
     if before is None:
         return None
-    after = _overload_mw(_offered(run, OVERLOAD_ENERGY_OFFERED, _loadings(run))) * run.dt_h
-    return _solved(before, after)
+    rows = _offered(run, OVERLOAD_ENERGY_OFFERED, _loadings(run))
+    return _solved(before, _overload_mwh(run, rows))
 
 
 def congestion_solved_energy_vs_uncontrolled(run: RunData) -> float | None:
@@ -136,16 +152,16 @@ def _greatest(values: pd.Series[float]) -> float | None:
 
 
 # -- voltage --------------------------------------------------------------------------------
-def voltage_violations(run: RunData) -> float:
+def voltage_violations(run: RunData) -> float | None:
     """Pairs of bus and step outside the bus' own band (M12).
 
     Voltage beyond ``redispatch.voltage_tolerance_pu`` counts.
     """
-    return _outside(_voltages(run))
+    return _outside(run, _voltages(run))
 
 
-def _outside(rows: pd.DataFrame) -> float:
-    return float((rows["excess_pu"] > 0).sum())
+def _outside(run: RunData, rows: pd.DataFrame) -> float | None:
+    return None if _diverged(run, rows) else float((rows["excess_pu"] > 0).sum())
 
 
 def voltage_solved(run: RunData) -> float | None:
@@ -153,7 +169,8 @@ def voltage_solved(run: RunData) -> float | None:
     before = _total(run, VOLTAGE_VIOLATIONS_OFFERED)
     if before is None:
         return None
-    return _solved(before, _outside(_offered(run, VOLTAGE_VIOLATIONS_OFFERED, _voltages(run))))
+    rows = _offered(run, VOLTAGE_VIOLATIONS_OFFERED, _voltages(run))
+    return _solved(before, _outside(run, rows))
 
 
 def voltage_solved_vs_uncontrolled(run: RunData) -> float | None:

@@ -1,7 +1,8 @@
-"""KPIs of the process: negotiations, wall times (M12; seed 001, section 6)."""
+"""KPIs of the process: negotiations, wall times, what is left out (M12; seed 001, section 6)."""
 
 from __future__ import annotations
 
+from quartier.kpi.redispatch import Groups
 from quartier.kpi.run_data import RunData
 
 
@@ -57,6 +58,28 @@ def negotiation_agents(run: RunData) -> float | None:
     """Greatest number of agents in a negotiation."""
     agents = run.table("negotiations")["agents"]
     return float(agents.max()) if len(agents) else None
+
+
+def not_simulated(run: RunData) -> Groups:
+    """Power in MW of the user's data that the run leaves out, by table of the data (M12).
+
+    Rated power of plants and storages, of loads with their reactive power; 0 where what is left
+    out has no power of its own (a controller). The manifest's ``notes`` say what it is.
+    """
+    return _left_out(run, "MW")
+
+
+def not_simulated_energy_by(run: RunData) -> Groups:
+    """Energy in kWh of the user's sessions that the run leaves out, by table (M12)."""
+    return _left_out(run, "kWh")
+
+
+def _left_out(run: RunData, unit: str) -> Groups:
+    amounts: dict[str, float] = {}
+    for note in run.result.manifest.get("notes", ()):  # absent in older folders
+        if note["table"] and note["unit"] == unit:
+            amounts[note["table"]] = amounts.get(note["table"], 0.0) + note["amount"]
+    return amounts
 
 
 def wall_time_planning(run: RunData) -> float | None:

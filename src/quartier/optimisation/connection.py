@@ -57,7 +57,7 @@ def add_connection(
         block.power[t] = p_kw[t] + block.given_kw[t] - block.curtailed_kw[t] - net == 0
         block.cap[t] = net - block.within_kw[t] - block.over_kw[t] + block.under_kw[t] == 0
     cost = sum(_step_cost(block, terms, t) for t in steps)
-    if terms.peak_eur_per_kw:
+    if terms.peak_eur_per_kw and steps:  # without a step nothing bounds the peak
         cost += _add_peak(block, terms, steps)
     block.cost_eur = pyo.Expression(expr=cost)
 

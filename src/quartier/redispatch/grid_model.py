@@ -16,6 +16,9 @@ from quartier.scenario.settings import RedispatchSettings
 
 CHUNK = 4_000_000
 """Entries of a matrix of derivatives that are computed at a time."""
+LEAST_EFFECT = 1e-3
+"""Change of an excess, in tolerances, that an asset must cause by all it can ever be moved: an
+effect below is noise of its own computation and no lever."""
 LEAST_SHARE = 1e-4
 """Share of the strongest effect on an element below which an effect is always left out."""
 
@@ -104,7 +107,11 @@ class GridModel:
         return slopes if weak else self._without_weak(slopes)
 
     def _without_weak(self, slopes: Array) -> Array:
-        """Leave out assets that hardly act on an element, measured by the strongest."""
+        """Leave out assets that hardly act on an element, at all or against the strongest."""
+        assets = self.assets
+        lowest, highest = np.fmin(assets.low_mw, 0.0), np.fmax(assets.high_mw, 0.0)
+        reach = highest.max(axis=0, initial=0.0) - lowest.min(axis=0, initial=0.0)
+        slopes = np.where(np.abs(slopes) * reach >= LEAST_EFFECT, slopes, 0.0)
         strongest = np.abs(slopes).max(axis=2, keepdims=True, initial=0.0)
         share = max(self.settings.sensitivity_threshold, LEAST_SHARE)
         return np.where(np.abs(slopes) >= share * strongest, slopes, 0.0)

@@ -13,14 +13,14 @@ relieved; its penalty dominates every cost, so the rest is relieved as far as po
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
-from scipy.optimize import Bounds, LinearConstraint, linprog, milp
 
 from quartier.errors import SolveFailed
+from quartier.hiccups import note_kept
+from quartier.highs import Answer, Arrays, Highs
 from quartier.quantities import Array
 from quartier.redispatch.levers import Levers
 
@@ -79,13 +79,15 @@ class Relief:
 def relieve(task: Task, levers: Levers) -> Relief:
     """Find the cheapest relief.
 
-    Raises
-    ------
-    SolveFailed
-        If the solver ends without an optimum, which slack should rule out.
+    Slack lets every program have an optimum. If the solver does not find it all the same, the
+    power stays as it is, which leaves the steps unsolved.
     """
     discrete = bool((levers.choice >= 0).any())
-    pulled, value = _discrete(task, levers) if discrete else _continuous(task, levers)
+    try:
+        pulled, value = _discrete(task, levers) if discrete else _continuous(task, levers)
+    except SolveFailed as failure:
+        note_kept(failure, "the DSO keeps what it has set")
+        return Relief(task.now_mw, np.zeros(task.matters.shape))
     moved = np.matmul(pulled[:, None, :], levers.move_mw)[:, 0]
     return Relief(task.offered_mw + moved, value)
 
@@ -99,14 +101,26 @@ def _continuous(task: Task, levers: Levers) -> tuple[Array, Array]:
         [levers.cost_eur.ravel(), np.full(rows.shape[0], _penalty(effect, levers))]
     )
     upper = np.concatenate([np.ones(steps * count), np.full(rows.shape[0], np.inf)])
-    matrix: Any = sparse.hstack([rows, slack], format="csr")
-    bounds: Any = np.column_stack([np.zeros(cost.size), upper])
-    found = linprog(cost, A_ub=matrix, b_ub=right[task.matters], bounds=bounds, method="highs")
-    if found.status != 0 or found.x is None:
-        raise SolveFailed("cheapest caps", str(found.message))
+    matrix = sparse.csr_array(sparse.hstack([rows, slack]))
+    found = _solved("cheapest caps", cost, upper, matrix, right[task.matters])
     value = np.zeros(task.matters.shape)
-    value[task.matters] = -found.ineqlin.marginals
-    return found.x[: steps * count].reshape(steps, count), value
+    value[task.matters] = -found.row_dual
+    return found.values[: steps * count].reshape(steps, count), value
+
+
+def _solved(
+    name: str,
+    cost: Array,
+    upper: Array,
+    matrix: sparse.csr_array,
+    row_upper: Array,
+    integer: NDArray[np.bool_] | None = None,
+) -> Answer:
+    """Solve ``min cost x`` over ``A x <= row_upper``, ``0 <= x <= upper``."""
+    whole = np.zeros(cost.size, dtype=bool) if integer is None else integer
+    least = np.full(row_upper.size, -np.inf)
+    arrays = Arrays(cost, np.zeros(cost.size), upper, whole, matrix, least, row_upper)
+    return Highs(name, arrays).needed()
 
 
 def _matrix(effect: Array, matters: NDArray[np.bool_]) -> sparse.csr_array:
@@ -143,15 +157,14 @@ def _choose(cost_eur: Array, effect: Array, right: Array, levers: Levers, penalt
     """Solve one step with discrete choices."""
     elements, count = effect.shape
     choices = (levers.choice == np.unique(levers.choice[levers.choice >= 0])[:, None]).astype(float)
-    within = LinearConstraint(np.hstack([effect, -np.eye(elements)]), ub=right)
-    once = LinearConstraint(np.hstack([choices, np.zeros((len(choices), elements))]), ub=1.0)
-    found = milp(
+    once = np.hstack([choices, np.zeros((len(choices), elements))])
+    found = _solved(
+        "cheapest discrete caps",
         np.concatenate([cost_eur, np.full(elements, penalty)]),
-        constraints=[within, once],
-        bounds=Bounds(0.0, np.concatenate([np.ones(count), np.full(elements, np.inf)])),
-        integrality=np.concatenate([levers.choice >= 0, np.zeros(elements, dtype=bool)]),
+        np.concatenate([np.ones(count), np.full(elements, np.inf)]),
+        sparse.csr_array(np.vstack([np.hstack([effect, -np.eye(elements)]), once])),
+        np.concatenate([right, np.ones(len(choices))]),
+        np.concatenate([levers.choice >= 0, np.zeros(elements, dtype=bool)]),
     )
-    if found.x is None:
-        raise SolveFailed("cheapest discrete caps", str(found.message))
-    solution: Array = found.x[:count]
+    solution: Array = found.values[:count]
     return np.where(levers.choice >= 0, np.round(solution), solution)

@@ -92,6 +92,11 @@ class Rounds:
         )
 
     @property
+    def any_caps(self) -> bool:
+        """Whether anybody has a cap in any step."""
+        return any(np.isfinite([c.p_max_kw, c.p_min_kw]).any() for c in self.caps.values())
+
+    @property
     def left(self) -> bool:
         """Whether there may be another round."""
         return len(self.history) < self._most

@@ -1,4 +1,4 @@
-"""The tap position: among single ones for the horizon that caps can make do, the cheapest.
+"""The tap position: of single ones for the horizon that leave the least excess, the cheapest.
 
 Every tap position is solved in AC with everything offered. A bound on what it would cost, from
 one limit at a time, orders the positions, so that few of them need to be cured in full.
@@ -24,20 +24,22 @@ CAUTION = 0.1
 class Rank:
     """How good a tap position is; the least is best."""
 
-    unsolved: int
-    """Steps that caps cannot cure."""
+    diverged: int
+    """Steps without a power flow."""
+    excess: float
+    """Sum of all excess, in tolerances, that caps leave where they cannot cure it."""
     cost_eur: float
     """Redispatch and losses."""
     distance: int
     """Steps of the tap changer away from the present position."""
 
     def better_than(self, other: Rank) -> bool:
-        """Compare; costs that differ by less than a cent are equal."""
+        """Compare; equal are excesses within a tolerance, and costs within a cent."""
         return self._key < other._key
 
     @property
-    def _key(self) -> tuple[int, float, int]:
-        return self.unsolved, round(self.cost_eur, 2), self.distance
+    def _key(self) -> tuple[int, float, float, int]:
+        return self.diverged, round(self.excess), round(self.cost_eur, 2), self.distance
 
 
 def choose_tap(model: GridModel, offered: GridState, tap_min: int, tap_max: int) -> Cured:
@@ -76,7 +78,9 @@ def choose_tap(model: GridModel, offered: GridState, tap_min: int, tap_max: int)
 
 def _rank(model: GridModel, cured: Cured, present: int) -> Rank:
     cost = float(model.assets.cost_eur(cured.p_mw).sum()) + _loss_cost(model, cured.state)
-    return Rank(int((~cured.solved).sum()), cost, abs(cured.state.tap_pos - present))
+    left = np.where(cured.excess > VIOLATED, cured.excess, 0.0).sum()  # NaN: not converged
+    diverged = int((~cured.state.converged).sum())
+    return Rank(diverged, float(left), cost, abs(cured.state.tap_pos - present))
 
 
 def _loss_cost(model: GridModel, state: GridState) -> float:
@@ -117,11 +121,12 @@ def _bound(model: GridModel, state: GridState, slopes: _Slopes, present: int) ->
     share = np.clip(np.divide(need, gain, out=np.zeros_like(gain), where=gain > 0), 0.0, 1.0)
     least = np.zeros(len(excess))
     np.maximum.at(least, step, (share * cost).sum(axis=1))
-    hopeless = ~state.converged
-    hopeless[step[excess[step, column] - VIOLATED > (1 + CAUTION) * gain.sum(axis=1)]] = True
+    left = excess[step, column] - (1 + CAUTION) * gain.sum(axis=1)
+    hopeless = float(left[left > VIOLATED].sum())
     total = float(least.sum()) + _loss_cost(model, state)
     distance = abs(state.tap_pos - present)
-    return Rank(int(hopeless.sum()), (1 - CAUTION) * total, distance)
+    diverged = int((~state.converged).sum())
+    return Rank(diverged, hopeless, (1 - CAUTION) * total, distance)
 
 
 def _measures(model: GridModel, step: NDArray[np.int64], slopes: Array) -> tuple[Array, Array]:

@@ -13,8 +13,8 @@ _WARNING = re.compile(r"^\S+ \S+ (?:WARNING|ERROR|CRITICAL)\s+(\S+): (.*)$", re.
 
 
 def remarks(result: Result) -> list[str]:
-    """Return a sentence for the status, where it is not complete, and the warnings of the log."""
-    return [*_ended(result), *_power_flow(result), *_logged(result)]
+    """Return the status, where it is not complete, what was left out, and the log's warnings."""
+    return [*_ended(result), *_power_flow(result), *_notes(result), *_logged(result)]
 
 
 def _ended(result: Result) -> list[str]:
@@ -35,6 +35,11 @@ def _power_flow(result: Result) -> list[str]:
         return ["No step was executed: there is nothing to show but how the run was asked for."]
     failed = int((~result.table("steps")["converged"].astype(bool)).sum())
     return [f"{failed} steps have no power flow; their results are missing."] if failed else []
+
+
+def _notes(result: Result) -> list[str]:
+    """What of the data is not simulated, or taken differently (absent in older folders)."""
+    return [f"{note['where']}: {note['what']}." for note in result.manifest.get("notes", ())]
 
 
 def _logged(result: Result) -> list[str]:

@@ -98,6 +98,7 @@ MEANING: dict[str, str] = {
     "unit": "name of the unit",
     "unserved_kw": "heat demand that was not served",
     "va_degree": "angle of the voltage",
+    "tries": "times that the solver was started on a problem that it did not solve at once",
     "value": "value",
     "vm_pu": "voltage",
     "wall_s": "wall time, the one figure that differs from run to run",

@@ -99,7 +99,9 @@ TABLES: dict[str, dict[str, ColumnType]] = {
         "time gate round asset kind offered_kw p_set_kw reason_element sensitivity cost_eur"
     ),
     "plans": _columns("gate round time unit p_kw"),
-    "solves": _columns("gate problem status objective bound gap follower_suboptimality wall_s"),
+    "solves": _columns(
+        "gate problem status objective bound gap follower_suboptimality wall_s tries"
+    ),
     "negotiations": _columns(
         "gate round neighbourhood mechanism agents messages bytes sim_time_s wall_s objective"
         " agreed"

@@ -3,26 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
 
-from quartier.errors import InputError
 from quartier.grid.network import Network
-from quartier.grid.simbench import NEWEST_SCENARIO
+from quartier.grid.tables import find_element
 from quartier.quantities import Array, Horizon
 from quartier.scenario import checks
 from quartier.scenario.communication_checks import check_communication
 from quartier.scenario.coverage import covered, offhand
-from quartier.scenario.findings import Findings
-from quartier.scenario.grid_data import GridData, read_grid, simbench_scenario
+from quartier.scenario.findings import Findings, Note
+from quartier.scenario.grid_data import GridData, profiles_of, read_grid
+from quartier.scenario.left_out import note_profiles
 from quartier.scenario.members import Members
 from quartier.scenario.models import Scenario
+from quartier.scenario.names import check_names
 from quartier.scenario.problems import suggestion
 from quartier.scenario.repair import Rest
 from quartier.scenario.series import SeriesReader
-from quartier.units.base import SeriesRequest, UnitData
+from quartier.units import KINDS
+from quartier.units.base import CsvColumn, SeriesRequest, UnitData
 
 _ANY_TEMPERATURE = 10.0
 """Stands for an outdoor temperature that was taken out of a wrong scenario."""
@@ -43,6 +45,8 @@ class ScenarioData:
         ``co2_kg_per_kwh``, and ``temperature_degc`` if the scenario has one.
     forecasts
         By unit: what planning takes for its series, shape ``(T,)``.
+    notes
+        What of the data is not simulated, or taken differently.
     """
 
     horizon: Horizon
@@ -51,6 +55,7 @@ class ScenarioData:
     units: tuple[UnitData, ...]
     signals: Mapping[str, tuple[Array, str]]
     forecasts: Mapping[str, Array]
+    notes: tuple[Note, ...] = ()
 
 
 def assemble(
@@ -75,7 +80,7 @@ def assemble(
     """
     findings, rest = Findings(), rest or Rest(scenario, frozenset())
     complete = not rest.gone
-    reader = _reader(scenario, folder, complete=complete)
+    reader = _reader(scenario, folder, findings, complete=complete)
     horizon = covered(scenario, reader, findings, is_known=not rest.lacks("horizon"))
     grid = read_grid(scenario, folder, horizon, reader, findings)
     if findings.horizon_is_wrong and not reader.offhand:  # known from the user's own grid only
@@ -86,24 +91,26 @@ def assemble(
     if horizon.steps < scenario.horizon.steps or _lacks_prices(rest):
         signals = {}  # they are not those of all steps
     plants = grid.plants if grid else ()
-    forecasts = dict(_forecasts(scenario, horizon, reader, findings, (*units, *plants)))
+    idle = grid.cut_off if grid else frozenset()
+    forecasts = dict(_forecasts(scenario, horizon, reader, findings, (*units, *plants), idle))
     checks.check(scenario, units, signals, findings, complete=complete)
     if grid is not None:
         check_communication(rest, plants, findings)
+        check_names(scenario, units, grid.rows, findings)
+    if scenario.grid.simbench is None and reader.simbench_names:
+        note_profiles(reader.simbench_names, findings)
     if findings.problems or grid is None:
         return None, findings.problems
-    return ScenarioData(horizon, grid, buses, units, signals, forecasts), []
+    return ScenarioData(horizon, grid, buses, units, signals, forecasts, findings.notes), []
 
 
-def _reader(scenario: Scenario, folder: Path, *, complete: bool) -> SeriesReader:
+def _reader(
+    scenario: Scenario, folder: Path, findings: Findings, *, complete: bool
+) -> SeriesReader:
     temperature = scenario.signals.temperature
     if temperature is None and not complete:
         temperature = _ANY_TEMPERATURE
-    try:
-        profiles = simbench_scenario(scenario.grid)
-    except InputError:  # reported where the grid is read
-        profiles = NEWEST_SCENARIO
-    return SeriesReader(folder, profiles, temperature)
+    return SeriesReader(folder, profiles_of(scenario.grid), temperature, findings.note)
 
 
 def _lacks_prices(rest: Rest) -> bool:
@@ -111,22 +118,33 @@ def _lacks_prices(rest: Rest) -> bool:
 
 
 def _buses(scenario: Scenario, network: Network, findings: Findings) -> dict[str, int]:
-    names = {str(name): int(bus) for bus, name in network.net.bus["name"].items()}
+    table = network.net.bus
+    names = [str(name) for name in table["name"] if name is not None]
     dark = network.unsupplied_buses()
     found = {}
     for place, settings in scenario.neighbourhoods.items():
         path = f"neighbourhoods.{place}.bus"
-        if isinstance(settings.bus, str) and settings.bus not in names:
-            problem = f"there is no bus {settings.bus!r} in the grid"
-            findings.add(path, problem + suggestion(settings.bus, names, most=0))
+        bus = find_element(table, settings.bus)
+        if bus is None:
+            findings.add(path, _no_bus(settings.bus, network, names))
             continue
-        with findings.at(path):
-            bus = names[settings.bus] if isinstance(settings.bus, str) else settings.bus
-            network.position(bus)
-            if bus in dark:
-                findings.add(path, f"bus {bus} is not connected to the upper grid")
-            found[place] = bus
+        if bus in dark:
+            findings.add(path, f"bus {bus} is out of service or not connected to the upper grid")
+        other = [b for b, name in table["name"].items() if str(name) == str(settings.bus)]
+        if other and bus not in other:
+            findings.note(path, f"{settings.bus} is taken for an index: bus {other[0]} is named so")
+        found[place] = bus
     return found
+
+
+def _no_bus(key: int | str, network: Network, names: list[str]) -> str:
+    """Say that there is no such bus, or that several have its name."""
+    if isinstance(key, int):
+        known = f"{network.buses.min()} .. {network.buses.max()}"
+        return f"bus {key} is not in the grid; its buses are {known}"
+    if names.count(key) > 1:
+        return f"several buses are named {key!r}; name the bus by its index"
+    return f"there is no bus {key!r} in the grid{suggestion(key, names, most=0)}"
 
 
 def _signals(
@@ -149,13 +167,27 @@ def _forecasts(
     reader: SeriesReader,
     findings: Findings,
     units: tuple[UnitData, ...],
+    idle: frozenset[str],
 ) -> Iterator[tuple[str, Array]]:
+    """Read forecasts; those of ``idle`` plants, at buses without supply, are for nothing."""
     known = {unit.name: unit for unit in units}
     for name, source in scenario.forecasts.items():
+        if name in idle:
+            continue
         path = f"forecasts.{name}"
-        if name not in known or checks.forecast_series(known[name]) is None:
+        series = checks.forecast_series(known[name]) if name in known else None
+        if series is None:
             findings.add(path, checks.no_forecast(name, known))
             continue
-        rated = getattr(known[name].parameters, "power_kw", 1.0)
         with findings.at(path):
-            yield name, reader.read(SeriesRequest(source, "kW", factor=rated), horizon)
+            request = _forecast_request(known[name], series, source)
+            yield name, reader.series(series, request, horizon)
+
+
+def _forecast_request(unit: UnitData, series: str, source: CsvColumn) -> SeriesRequest:
+    """Ask for a forecast as for the series itself: a share of it is scaled as the series is."""
+    request = KINDS[unit.kind].requests(unit.parameters).get(series)
+    if request is None:  # an own kind that makes its series itself
+        return SeriesRequest(source, "kW")
+    scaled = request.annual_source or request.source
+    return replace(request, source=source, annual_source=scaled)

@@ -1,28 +1,61 @@
 """CSV files as series: local time to UTC, daylight saving resolved, gaps named.
 
-The times are in the column ``time``, or else in the first one. Times without an offset are local
-(``timezone`` of the source); the hour that autumn repeats must be in the file twice, the hour
-that spring skips must not be there. Both dialects are read: comma with decimal point, and the
-German one (semicolon, decimal comma, dots in thousands, ``31.12.2016 23:45``), as SMARD exports.
+A stamp is the start of an interval (``stamps: end`` says otherwise), whose mean the value is. The
+times are in the column ``time``, or else in the first one that holds any; date and time of day
+may stand apart, and a column of ends beside one of starts is checked against it. Times without an
+offset are local (``timezone`` of the source); the hour that autumn repeats must be in the file
+twice, the hour that spring skips must not be there.
+
+Dates and numbers are read in the one way that fits the whole column. Where several do, the order
+of the times, the rest of the file, or the user (``dates``, ``decimal``) decides.
 """
 
 from __future__ import annotations
 
 import re
+from collections.abc import Callable, Sequence
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from quartier.quantities import Array
+from quartier.scenario.csv_table import CsvTable, is_missing
 from quartier.scenario.record import Record, SeriesError, show_time
+from quartier.scenario.stamps import (
+    FORMS,
+    Decimal,
+    Order,
+    Stamps,
+    has_clock,
+    is_clock,
+    is_date,
+    localised,
+    order_name,
+    read_stamps,
+    readings,
+    with_clocks,
+)
+from quartier.units.base import CsvColumn
 
-_GERMAN_DATE = re.compile(r"\d{1,2}\.\d{1,2}\.\d{4}")
-_OFFSET = re.compile(r"(?:Z|[+-]\d{2}:?\d{2})$")
+_STARTS = frozenset(["von", "from", "start", "begin", "beginn", "anfang", "ab"])
+_ENDS = frozenset(["bis", "to", "end", "ende", "stop", "until"])
+_ORDERS: dict[str, Order] = {"day-first": "dmy", "month-first": "mdy"}
+_JITTER = 0.01
+"""Share of a step by which stamps may be off regular times: clocks of meters drift."""
+_LOOK = 200
+"""Rows that tell what a column holds."""
+_DECIMALS = {".": "a decimal point", ",": "a decimal comma"}
 
 
 class CsvFile:
-    """A CSV file with a column of times and columns of values.
+    """A CSV file with times and columns of values.
+
+    Parameters
+    ----------
+    wanted
+        A column that its header must have.
 
     Raises
     ------
@@ -30,134 +63,255 @@ class CsvFile:
         If there is no such file, or it is no table.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, wanted: str | None = None) -> None:
         self.path = path
-        if not path.is_file():
-            raise SeriesError(f"there is no file {path}")
-        with path.open(encoding="utf-8-sig") as lines:
-            head = lines.readline()
-        separator = ";" if head.count(";") > head.count(",") else ","
-        try:
-            self._table = pd.read_csv(path, sep=separator, dtype=str, encoding="utf-8-sig")
-        except (pd.errors.ParserError, pd.errors.EmptyDataError, UnicodeDecodeError) as error:
-            raise SeriesError(f"{path.name} is no CSV table: {str(error).strip()}") from error
-        self._table.columns = [str(name).strip() for name in self._table.columns]
-        if len(self._table) < 2:
+        self._table = CsvTable(path, [] if wanted is None else [wanted])
+        if len(self._table.rows) < 2:
             raise SeriesError(f"{path.name} has fewer than two rows")
-        columns = list(self._table.columns)
-        self._time_column = "time" if "time" in columns else columns[0]
 
     @property
     def columns(self) -> list[str]:
         """Names of the columns of values."""
-        return [str(name) for name in self._table.columns if name != self._time_column]
+        return [name for name in self._table.names if name not in self._of_time]
 
-    def record(self, column: str, timezone: str) -> Record:
+    def record(self, source: CsvColumn, note: Callable[[str], None] = lambda _: None) -> Record:
         """Return a column at regular times.
+
+        Parameters
+        ----------
+        source
+            The column, and what the user says of the file.
+        note
+            Told how the file is read, where that is not as a matter of course.
 
         Raises
         ------
         SeriesError
             If the times are not regular, a local time is ambiguous, or a value is no number.
         """
-        times = self._times(timezone)
-        step = _regular_step(times, self.path.name)
-        return Record(times[0], step / pd.Timedelta(hours=1), self._numbers(column))
-
-    def _times(self, timezone: str) -> pd.DatetimeIndex:
-        written = self._table[self._time_column].fillna("").str.strip()
-        with_offset = written.str.contains(_OFFSET)
-        if with_offset.any() and not with_offset.all():
-            row = int(np.flatnonzero(~with_offset)[0]) + 2
-            raise SeriesError(
-                f"{self.path.name}, line {row}: a time without the offset others have"
+        said = list(self._table.said)
+        values = self._numbers(source.column, source.decimal, said)
+        stamps = self._stamps(source)
+        times = self._times(stamps, source.timezone, said)
+        first, step = _regular(times, self._table, said)
+        if self._at_end(source, step, said):
+            first -= step
+        self._check_ends(stamps, step)
+        if "UTC" in self._table.before and "timezone" not in source.model_fields_set:
+            said.append(
+                f"the lines before the header speak of UTC, but times are taken for local "
+                f"({source.timezone}); if they are UTC, say timezone: UTC"
             )
-        day_first = bool(_GERMAN_DATE.match(written.iloc[0]))
-        times = pd.to_datetime(
-            written,
-            errors="coerce",
-            utc=bool(with_offset.all()),
-            dayfirst=day_first,
-            format="mixed",
-        )
-        if times.isna().any():
-            row = int(np.flatnonzero(times.isna())[0])
-            raise SeriesError(
-                f"{self.path.name}, line {row + 2}: {written.iloc[row]!r} is no time, "
-                "e.g. 2016-07-25T00:00"
-            )
-        index = pd.DatetimeIndex(times)
-        return index if index.tz is not None else localised(index, timezone, self.path.name)
+        if said:
+            note(f"column {source.column!r}: {'; '.join(said)}")
+        return Record(first, step / pd.Timedelta(hours=1), values)
 
-    def _numbers(self, column: str) -> Array:
+    # -- times ----------------------------------------------------------------------------------
+    @cached_property
+    def _of_time(self) -> list[str]:
+        """Names of the column or columns that hold the start (or end) of the intervals."""
+        names = self._table.names
+        stamps = [name for name in names if self._holds(name, has_clock)]
+        if stamps:
+            return [_first(stamps)]
+        dates = [name for name in names if self._holds(name, is_date)]
+        clocks = [name for name in names if self._holds(name, is_clock)]
+        if dates:
+            return [dates[0], *([_first(clocks)] if clocks else [])]
+        return ["time" if "time" in names else names[0]]
+
+    @cached_property
+    def _of_end(self) -> str | None:
+        """Name of the column that holds the end of the intervals beside their start."""
+        name = self._of_time[-1]
+        kind = has_clock if len(self._of_time) == 1 else is_clock
+        ends = [n for n in self._table.names if n != name and _words(n) & _ENDS]
+        return next((n for n in ends if self._holds(n, kind)), None)
+
+    def _holds(self, name: str, what: Callable[[str], bool]) -> bool:
+        cells = [c for c in self._table.column(name, _LOOK) if c] if name else []
+        return sum(map(what, cells)) * 2 > len(cells)
+
+    def _cells(self, names: Sequence[str]) -> list[str]:
+        columns = [self._table.column(name) for name in names]
+        return columns[0] if len(columns) == 1 else with_clocks(*columns)
+
+    def _stamps(self, source: CsvColumn) -> Stamps:
+        cells = self._cells(self._of_time)
+        order = _ORDERS.get(source.dates or "")
+        try:
+            stamps = read_stamps(cells, self.path.name, order, regular=True)
+        except SeriesError as error:
+            raise SeriesError(f"{error}, or say dates: day-first or month-first") from None
+        wrong = np.flatnonzero(stamps.clock.isna())
+        if len(wrong):
+            raise SeriesError(
+                f"{self._table.where(int(wrong[0]))}: {cells[wrong[0]]!r} is no time; {FORMS}"
+            )
+        return stamps
+
+    def _times(self, stamps: Stamps, timezone: str, said: list[str]) -> pd.DatetimeIndex:
+        if stamps.order:
+            said.append(f"dates are read {order_name(stamps.order)}")
+        bare = np.isnan(stamps.offset_h)
+        if bare.all():
+            return localised(stamps.clock, timezone, self.path.name)
+        if bare.any():
+            row = int(np.flatnonzero(bare)[0])
+            raise SeriesError(f"{self._table.where(row)}: a time without the offset others have")
+        return (stamps.clock - pd.to_timedelta(stamps.offset_h, unit="h")).tz_localize("UTC")
+
+    def _at_end(self, source: CsvColumn, step: pd.Timedelta, said: list[str]) -> bool:
+        """Whether the stamps are the ends of the intervals."""
+        name, told = self._of_time[-1], "stamps" in source.model_fields_set
+        if self._of_end is not None and source.stamps == "end":
+            raise SeriesError(
+                f"{self.path.name} has the start of its intervals in {name!r}, their end in "
+                f"{self._of_end!r}; remove stamps: end"
+            )
+        if not told and self._of_end is None and _words(name) & _ENDS:
+            raise SeriesError(
+                f"{self.path.name} has its times in {name!r}, which sounds like the end of an "
+                "interval; say stamps: end (or start)"
+            )
+        first = self._cells(self._of_time)[0]
+        if not told and self._of_end is None and _begins_one_late(first, step):
+            said.append(
+                f"its first stamp is {first}; if stamps are the ends of the intervals, say "
+                "stamps: end (or start)"
+            )
+        return source.stamps == "end"
+
+    def _check_ends(self, stamps: Stamps, step: pd.Timedelta) -> None:
+        """Check that intervals end where the next begins, by the clock."""
+        if self._of_end is None:
+            return
+        cells = self._cells([*self._of_time[:-1], self._of_end])
+        ends = read_stamps(cells, self.path.name, stamps.order or "dmy").clock
+        day, hour = pd.Timedelta(days=1), pd.Timedelta(hours=1)
+        length = pd.Series(ends - stamps.clock) % day
+        # Where clocks change, an interval seems an hour longer or shorter.
+        wrong = ~sum((length == (step + k * hour) % day for k in (-1, 0, 1)), start=length.isna())
+        if wrong.any():
+            row = int(np.flatnonzero(wrong)[0])
+            raise SeriesError(
+                f"{self._table.where(row)}: the interval does not end "
+                f"{step / pd.Timedelta(minutes=1):g} min after its start, where the next begins"
+            )
+
+    # -- values ---------------------------------------------------------------------------------
+    def _numbers(self, column: str, decimal: Decimal | None, said: list[str]) -> Array:
         if column not in self.columns:
             raise SeriesError(
                 f"{self.path.name} has no column {column!r}; it has {', '.join(self.columns)}"
             )
-        text = self._table[column].fillna("").str.strip()
-        if text.str.contains(",", regex=False).any():  # decimal comma, dots in thousands
-            text = text.str.replace(".", "", regex=False).str.replace(",", ".", regex=False)
-        empty = text.isin(["", "-", "nan", "NaN"])
-        values = pd.to_numeric(text.where(~empty), errors="coerce")
-        wrong = np.flatnonzero(values.isna() & ~empty)
-        if len(wrong):
-            row = int(wrong[0])
+        cells = pd.Series(self._table.column(column), dtype=str)
+        empty = cells.map(is_missing)
+        found = readings(cells[~empty])
+        mark = decimal or self._decimal(column, found)
+        if mark not in found:
+            raise SeriesError(self._no_number(column, cells.where(~empty, "0"), decimal))
+        if mark == "," or (len(found) > 1 and not np.array_equal(found["."], found[","])):
+            said.append(f"numbers are read with {_DECIMALS[mark]}")
+        values = np.full(len(cells), np.nan)
+        values[~empty] = found[mark]
+        return values
+
+    def _decimal(self, column: str, found: dict[Decimal, Array]) -> Decimal:
+        """Return the decimal mark of a column by its own cells, else by the rest of the file."""
+        if len(found) < 2:
+            return next(iter(found), ".")
+        differ = np.flatnonzero(found["."] != found[","])
+        if not len(differ):
+            return "."
+        mark = self._decimal_elsewhere
+        if mark is None:
+            at, where = int(differ[0]), f"{self.path.name}, column {column!r}"
             raise SeriesError(
-                f"{self.path.name}, line {row + 2}: {self._table[column].iloc[row]!r} in column "
-                f"{column!r} is no number"
+                f"{where}: a number is {found['.'][at]:.10g} (decimal point) or "
+                f"{found[','][at]:.10g} (decimal comma), and nothing in the file tells which; say "
+                'decimal: "." or decimal: ","'
             )
-        return values.to_numpy(dtype=float)
+        return mark
 
+    @cached_property
+    def _decimal_elsewhere(self) -> Decimal | None:
+        """Decimal mark of the file by its other columns, its separator or its dates."""
+        marks: set[Decimal] = set()
+        for name in self.columns:
+            cells = pd.Series(self._table.column(name), dtype=str)
+            found = readings(cells[~cells.map(is_missing)])
+            marks |= set(found) if len(found) == 1 else set()
+        if len(marks) == 1:
+            return marks.pop()
+        if marks:
+            return None
+        if self._table.separator == ",":  # a comma in numbers would need quotes
+            return None if any("," in c for row in self._table.rows for c in row.cells) else "."
+        dates = self._table.column(self._of_time[0])
+        return "," if all(re.match(r"\d+\.\d+\.", cell) for cell in dates) else None
 
-def localised(times: pd.DatetimeIndex, timezone: str, name: str) -> pd.DatetimeIndex:
-    """Turn local times into UTC; the order tells the first from the second autumn hour.
-
-    Raises
-    ------
-    SeriesError
-        If the zone is unknown, a time is skipped in spring, or an autumn hour is there once.
-    """
-    try:
-        return times.tz_localize(timezone, ambiguous="infer", nonexistent="raise").tz_convert("UTC")
-    except Exception as error:  # pandas 2 raises pytz's errors here, pandas 3 ValueError
-        raise SeriesError(f"{name}: {_why_not(times, timezone, error)}") from error
-
-
-def _why_not(times: pd.DatetimeIndex, timezone: str, error: Exception) -> str:
-    try:
-        first = np.ones(len(times), dtype=bool)
-        skipped = times[times.tz_localize(timezone, ambiguous=first, nonexistent="NaT").isna()]
-    except (KeyError, ValueError):
-        return f"{timezone!r} is no time zone, e.g. Europe/Berlin"
-    remedy = (
-        "write offsets (+01:00), or, if the file keeps winter time all year, say "
-        "timezone: Etc/GMT-1"
-    )
-    if len(skipped):
-        return (
-            f"{skipped[0]:%Y-%m-%d %H:%M} does not exist in {timezone} (daylight saving); {remedy}"
+    def _no_number(self, column: str, cells: pd.Series[str], decimal: Decimal | None) -> str:
+        """Name the first cell that is no number, or that is one in another way than the others."""
+        single = [readings(cells.iloc[[k]]) for k in range(len(cells))]
+        bad = [
+            k
+            for k, found in enumerate(single)
+            if not found or (decimal or next(iter(found))) not in found
+        ]
+        if bad:
+            row, kind = bad[0], f" with {_DECIMALS[decimal]}" if decimal else ""
+            return (
+                f"{self._table.where(row)}: {cells[row]!r} in column {column!r} is no number{kind}"
+            )
+        point, comma = (
+            next(k for k, found in enumerate(single) if list(found) == [mark]) for mark in _DECIMALS
         )
-    twice = times[times.tz_localize(timezone, ambiguous="NaT", nonexistent="NaT").isna()]
-    if len(twice):
         return (
-            f"{twice[0]:%Y-%m-%d %H:%M} is ambiguous in {timezone} (daylight saving ends), and the "
-            f"hour is not there twice; {remedy}"
+            f"{self.path.name}, column {column!r}: {cells[point]!r} has a decimal point, "
+            f"{cells[comma]!r} (line {self._table.rows[comma].line}) a decimal comma; write all "
+            "numbers alike"
         )
-    return f"times cannot be read in {timezone}: {error}"
 
 
-def _regular_step(times: pd.DatetimeIndex, name: str) -> pd.Timedelta:
-    """Step of regular times; names the first gap."""
+def _first(names: list[str]) -> str:
+    """Return the column of starts among those of times: ``time``, or the first that is no end."""
+    if "time" in names:
+        return "time"
+    named = [n for n in names if _words(n) & _STARTS] or [n for n in names if not _words(n) & _ENDS]
+    return (named or names)[0]
+
+
+def _words(name: str) -> set[str]:
+    return set(re.split(r"[\W_]+", name.casefold()))
+
+
+def _begins_one_late(first: str, step: pd.Timedelta) -> bool:
+    """Whether a file begins a step after midnight, as where stamps are ends."""
+    clock = read_stamps([first], "", "dmy").clock[0]
+    return step < pd.Timedelta(days=1) and clock - clock.normalize() == step
+
+
+def _regular(
+    times: pd.DatetimeIndex, table: CsvTable, said: list[str]
+) -> tuple[pd.Timestamp, pd.Timedelta]:
+    """First time and step of regular times; names the first gap."""
     gaps = pd.Series(times[1:] - times[:-1])
     step = pd.Timedelta(gaps.mode().iloc[0])
+    minutes = max(step.round("min"), pd.Timedelta(minutes=1))
+    even = pd.date_range(times[0].round("min"), periods=len(times), freq=minutes)
+    off_s = float(np.abs((times - even).total_seconds()).max())
+    if 0 < off_s <= _JITTER * minutes.total_seconds():
+        said.append(f"stamps are up to {off_s:g} s off regular times")
+        return even[0], minutes
     wrong = np.flatnonzero(gaps != step)
     if len(wrong) or step <= pd.Timedelta(0):
         at = int(wrong[0]) if len(wrong) else 0
         kind = "a gap" if gaps.iloc[at] > step else "a step back or a repeated time"
         raise SeriesError(
-            f"{name}: {kind} between {show_time(times[at])} and {show_time(times[at + 1])} "
-            f"(line {at + 3}); "
+            f"{table.path.name}: {kind} between {show_time(times[at])} and "
+            f"{show_time(times[at + 1])} (line {table.rows[at + 1].line}); "
             f"{len(wrong)} of {len(gaps)} steps are not the {step / pd.Timedelta(minutes=1):g} min "
             "of the others"
         )
-    return step
+    return times[0], step

@@ -1,11 +1,14 @@
 """The grid of a scenario with all that is injected into it outside the neighbourhoods.
 
 SimBench scales ratings by profiles: ``P = p_mw · profile`` (loads: ``_pload`` and ``_qload``).
-Storages are left out: their profiles and static powers in SimBench are unusable.
+Generators that hold a voltage (``gen``) feed in by their profiles, too. Storages are left out:
+their profiles and static powers in SimBench are unusable. What is at buses without supply does
+nothing. All that is left out is noted (:mod:`quartier.scenario.left_out`).
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,19 +19,21 @@ import pandas as pd
 
 from quartier.errors import InputError
 from quartier.grid import simbench
+from quartier.grid.net_checks import tidy
 from quartier.grid.network import Network, load_json
 from quartier.quantities import KW_PER_MW, Array, Horizon
 from quartier.scenario.findings import Findings
+from quartier.scenario.left_out import cut_off, note_left_out
 from quartier.scenario.models import GridSettings, RedispatchSettings, Scenario
 from quartier.scenario.series import SeriesReader
 from quartier.units import KINDS
-from quartier.units.base import SeriesRequest, UnitData, UnitParameters
+from quartier.units.base import UnitData, UnitParameters
 
 AGGREGATE = "lv_RES"
 """Type of SimBench's generators that stand for all small plants of a low-voltage grid."""
 
 _FOSSIL = ("gas", "diesel", "coal", "oil", "fossil", "chp")
-_KEYS = ("lines_out", "lines_in", "max_loading_percent")
+_KEYS = ("lines_out", "lines_in", "max_loading_percent", "tap_changers")
 
 
 @dataclass(frozen=True)
@@ -43,6 +48,10 @@ class GridData:
         Reactive power of every plant by name, shape ``(T,)``.
     background_p_mw, background_q_mvar
         All other injections, shape ``(T, n_bus)``, columns in the order of ``network.buses``.
+    rows
+        Index in pandapower's table ``sgen`` by plant.
+    cut_off
+        Names of plants at buses without supply, which take part in nothing.
     """
 
     network: Network
@@ -50,6 +59,8 @@ class GridData:
     plant_q_kvar: Mapping[str, Array]
     background_p_mw: Array
     background_q_mvar: Array
+    rows: Mapping[str, int]
+    cut_off: frozenset[str] = frozenset()
 
 
 def simbench_scenario(grid: GridSettings) -> int:
@@ -65,6 +76,14 @@ def simbench_scenario(grid: GridSettings) -> int:
     )
 
 
+def profiles_of(grid: GridSettings) -> int:
+    """SimBench scenario whose profiles a grid uses; the newest if its code is wrong."""
+    try:
+        return simbench_scenario(grid)
+    except InputError:  # reported where the grid is read
+        return simbench.NEWEST_SCENARIO
+
+
 def read_grid(
     scenario: Scenario, folder: Path, horizon: Horizon, reader: SeriesReader, findings: Findings
 ) -> GridData | None:
@@ -74,7 +93,12 @@ def read_grid(
     try:
         net = simbench.network(grid.simbench) if grid.simbench else _own_net(grid, folder)
         network = Network(
-            net, grid.tap_pos, grid.lines_out, grid.lines_in, grid.max_loading_percent
+            net,
+            grid.tap_pos,
+            grid.lines_out,
+            grid.lines_in,
+            grid.max_loading_percent,
+            grid.tap_changers,
         )
     except InputError as error:
         for problem in error.problems:
@@ -82,6 +106,9 @@ def read_grid(
         network = _without_options(net)
     if network is None:
         return None
+    tidy(net)
+    path = "grid.json" if grid.json_file else "grid"
+    note_left_out(net, network.unsupplied_buses(), path, findings)
     return _Injections(scenario, net, network, horizon, reader, findings).data()
 
 
@@ -123,14 +150,19 @@ class _Injections:
         self._settings = scenario.redispatch
         self._own_profiles = scenario.grid.profiles
         self._net, self._network = net, network
+        self._dark = network.unsupplied_buses()
         self._horizon, self._reader, self._findings = horizon, reader, findings
         self._ones = np.ones(horizon.steps)
+        self._simbench_names = set(simbench.profile_names(profiles_of(scenario.grid)))
         self._read: dict[str, Array] = {}
 
     def data(self) -> GridData:
         """Return everything; a profile that cannot be had is noted."""
-        loads, sgens = _in_service(self._net.load), _in_service(self._net.sgen)
-        self._preload(loads, sgens)
+        loads, sgens, gens = (
+            _in_use(self._net[kind], self._dark) for kind in ("load", "sgen", "gen")
+        )
+        gens = gens[~gens["slack"].astype(bool)]  # what a slack feeds in comes out
+        self._preload(loads, sgens, gens)
         shape = (self._horizon.steps, len(self._network.buses))
         p_mw, q_mvar = np.zeros(shape), np.zeros(shape)
         for bus, p, q in self._loads(loads):
@@ -139,48 +171,67 @@ class _Injections:
         taking_part = _takes_part(sgens, self._settings)
         for row in _rows(sgens[~taking_part]):
             bus = self._network.position(int(row.bus))
-            p_mw[:, bus] += float(row.p_mw * row.scaling) * self._share(row, "")
+            p_mw[:, bus] += float(row.p_mw * row.scaling) * self._share("sgen", row, "")
             q_mvar[:, bus] += float(row.q_mvar * row.scaling)
-        plants = [self._plant(row) for row in _rows(sgens[taking_part])]
+        for row in _rows(gens):
+            bus = self._network.position(int(row.bus))
+            p_mw[:, bus] += float(row.p_mw * row.scaling) * self._share("gen", row, "")
+        chosen = [*_rows(sgens[taking_part])]
+        names = _plant_names(chosen)
+        plants = tuple(self._plant(name, row) for name, row in zip(names, chosen, strict=True))
         reactive = {
-            plant.name: self._ones * float(row.q_mvar * row.scaling * KW_PER_MW)
-            for plant, row in zip(plants, _rows(sgens[taking_part]), strict=True)
+            name: self._ones * float(row.q_mvar * row.scaling * KW_PER_MW)
+            for name, row in zip(names, chosen, strict=True)
         }
-        self._check_prices(plants)
-        return GridData(self._network, tuple(plants), reactive, p_mw, q_mvar)
+        dark = cut_off(self._net.sgen, self._dark)
+        gone = frozenset(_plant_names([*_rows(dark[_takes_part(dark, self._settings)])]))
+        self._check_prices([*names, *gone])
+        rows = {name: int(row.Index) for name, row in zip(names, chosen, strict=True)}
+        return GridData(self._network, plants, reactive, p_mw, q_mvar, rows, gone)
 
-    def _preload(self, loads: pd.DataFrame, sgens: pd.DataFrame) -> None:
+    def _preload(self, loads: pd.DataFrame, *others: pd.DataFrame) -> None:
         names = [f"{n}{end}" for n in _profiles(loads) for end in ("_pload", "_qload")]
+        names += [name for table in others for name in _profiles(table)]
         own = set(self._own_profiles)
-        self._reader.preload([n for n in [*names, *_profiles(sgens)] if n not in own])
+        self._reader.preload([name for name in names if name not in own])
 
     def _loads(self, loads: pd.DataFrame) -> Iterator[tuple[int, Array, Array]]:
         for row in _rows(loads):
-            p_mw = float(row.p_mw * row.scaling) * self._share(row, "_pload")
-            q_mvar = float(row.q_mvar * row.scaling) * self._share(row, "_qload")
+            p_mw = float(row.p_mw * row.scaling) * self._share("load", row, "_pload")
+            q_mvar = float(row.q_mvar * row.scaling) * self._share("load", row, "_qload")
             yield self._network.position(int(row.bus)), p_mw, q_mvar
 
-    def _share(self, row: Any, ending: str) -> Array:
+    def _share(self, kind: str, row: Any, ending: str) -> Array:
         """Profile of an element over the horizon; elements without one keep their power."""
         name = getattr(row, "profile", None)
         if not isinstance(name, str) or not name:
             return self._ones
         own = self._own_profiles.get(name)
-        key = name if own else f"{name}{ending}"
+        key = f"{kind} {name}" if own else f"{name}{ending}"
         if key not in self._read:
             self._read[key] = self._ones
+            if not own and key not in self._simbench_names:
+                self._unknown_profile(kind, row, name)
+                return self._ones
             with self._findings.at(f"grid.profiles.{name}" if own else "grid"):
                 self._read[key] = (
-                    self._reader.read(SeriesRequest(own, "1"), self._horizon)
+                    self._reader.share(own, self._horizon, of_load=kind == "load")
                     if own
                     else self._reader.profile(key, self._horizon)
                 )
         return self._read[key]
 
-    def _plant(self, row: Any) -> UnitData:
+    def _unknown_profile(self, kind: str, row: Any, name: str) -> None:
+        who = f"{kind} {row.Index} {getattr(row, 'name', None) or ''}".strip()
+        self._findings.add(
+            "grid.profiles",
+            f"{who} names the profile {name!r}, which is none of SimBench's; add it here as a "
+            "column of a CSV file (net.profiles of pandapower is not read)",
+        )
+
+    def _plant(self, name: str, row: Any) -> UnitData:
         parameters = _plant_parameters(row)
-        name = _plant_name(row)
-        available_kw = _rated_kw(row) * self._share(row, "")
+        available_kw = _rated_kw(row) * self._share("sgen", row, "")
         unit = UnitData(
             name=name,
             parameters=parameters,
@@ -193,10 +244,9 @@ class _Injections:
         )
         return KINDS[parameters.kind].bounded(unit)
 
-    def _check_prices(self, plants: list[UnitData]) -> None:
+    def _check_prices(self, names: list[str]) -> None:
         from quartier.scenario.problems import suggestion
 
-        names = [plant.name for plant in plants]
         for name in self._settings.plant_prices:
             if name not in names:
                 self._findings.add(
@@ -205,11 +255,9 @@ class _Injections:
                 )
 
 
-def _in_service(table: pd.DataFrame) -> pd.DataFrame:
-    rows = table[table["in_service"].astype(bool)].copy()
-    if "scaling" not in rows:
-        rows["scaling"] = 1.0
-    return rows.fillna({"scaling": 1.0, "q_mvar": 0.0})
+def _in_use(table: pd.DataFrame, dark: frozenset[int]) -> pd.DataFrame:
+    """Elements in service at buses that are supplied."""
+    return table[table["in_service"].astype(bool) & ~table["bus"].isin(list(dark))]
 
 
 def _rows(table: pd.DataFrame) -> Iterator[Any]:
@@ -234,9 +282,18 @@ def _rated_kw(row: Any) -> float:
     return float(row.p_mw * row.scaling) * KW_PER_MW
 
 
-def _plant_name(row: Any) -> str:
-    name = getattr(row, "name", None)
-    return name if isinstance(name, str) and name else f"sgen {row.Index}"
+def _plant_names(rows: list[Any]) -> list[str]:
+    """Names of plants; those without one are called by their index, doubles with it."""
+    written = [getattr(row, "name", None) for row in rows]
+    names = [
+        name if isinstance(name, str) and name else f"sgen {row.Index}"
+        for name, row in zip(written, rows, strict=True)
+    ]
+    counts = Counter(names)
+    return [
+        f"{name} (sgen {row.Index})" if counts[name] > 1 else name
+        for name, row in zip(names, rows, strict=True)
+    ]
 
 
 def _plant_parameters(row: Any) -> UnitParameters:

@@ -7,8 +7,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import numpy as np
-
 from quartier.errors import InputError
 from quartier.own_code import told
 from quartier.quantities import Array, Horizon
@@ -17,15 +15,11 @@ from quartier.scenario.findings import Findings
 from quartier.scenario.models import Scenario
 from quartier.scenario.problems import suggestion
 from quartier.scenario.record import SeriesError
-from quartier.scenario.series import SeriesReader
+from quartier.scenario.series import SeriesReader, describe
 from quartier.units import KINDS
-from quartier.units.base import HeatParameters, Session, UnitData, UnitParameters
+from quartier.units.base import HeatParameters, Session, UnitData, UnitParameters, is_measured
 from quartier.units.ev_station import EvStationParameters
 from quartier.units.kinds import is_own
-
-NOISE = 1e-4
-"""Share of a series' greatest value below which a negative value is noise."""
-_NEVER_NEGATIVE = ("available_kw", "load_kw", "demand_kw")
 
 
 @dataclass(frozen=True)
@@ -85,6 +79,7 @@ class Members:
         """Make the units of one description."""
         kind = KINDS[parameters.kind]
         series = self._series(parameters)
+        self._note_energy(f"neighbourhoods.{place}.units.{name}", parameters)
         state = kind.initial(parameters)
         names = unit_names(place, name, parameters)
         agents = agent_names(place, name, parameters)
@@ -107,11 +102,21 @@ class Members:
             yield kind.bounded(unit)
 
     def _series(self, parameters: UnitParameters) -> dict[str, Array]:
-        series = {}
-        for name, request in KINDS[parameters.kind].requests(parameters).items():
-            values = self.reader.read(request, self.horizon)
-            series[name] = not_negative(name, values) if name in _NEVER_NEGATIVE else values
-        return series
+        requests = KINDS[parameters.kind].requests(parameters)
+        return {
+            name: self.reader.series(name, request, self.horizon)
+            for name, request in requests.items()
+        }
+
+    def _note_energy(self, path: str, parameters: UnitParameters) -> None:
+        """Say that a measured series is not scaled to the energy that the user gives, too."""
+        profile, key = getattr(parameters, "profile", ""), "energy_kwh_per_year"
+        if key in parameters.model_fields_set and is_measured(profile):
+            self.findings.note(
+                f"{path}.{key}",
+                f"not used, for {describe(profile)} is in {profile.unit} and taken as it is; to "
+                'scale it, say unit: "1"',
+            )
 
     def _sessions(self, parameters: UnitParameters, unit_name: str) -> tuple[Session, ...]:
         if not isinstance(parameters, EvStationParameters):
@@ -139,25 +144,6 @@ class Members:
         if path not in self._files:
             self._files[path] = sessions.SessionFile(self.folder / path)
         return self._files[path]
-
-
-def not_negative(name: str, values: Array) -> Array:
-    """Return a series that must not be negative, without the noise around zero.
-
-    SimBench's wind profiles go down to -1e-5 of the rated power.
-
-    Raises
-    ------
-    SeriesError
-        If it is negative by more than noise.
-    """
-    at = int(np.argmin(values))
-    if values[at] < -NOISE * np.abs(values).max():
-        raise SeriesError(
-            f"{name} is negative ({values[at]:g} in step {at}); write generation, load and demand "
-            "as positive numbers"
-        )
-    return np.maximum(values, 0.0)
 
 
 def unit_names(place: str, name: str, parameters: UnitParameters) -> list[str]:

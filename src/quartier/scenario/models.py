@@ -128,8 +128,12 @@ class GridSettings(Frozen):
     sgens; other names are SimBench's. Without a name an element keeps its power."""
     engine: Literal["pandapower"] = "pandapower"
     """Power-flow engine."""
-    tap_pos: int = 0
-    """Tap position of the transformers at the start."""
+    tap_pos: int | None = None
+    """Tap position at the start of the transformers whose taps the grid operator moves; without
+    it, every transformer keeps its own of the grid's data."""
+    tap_changers: list[int | str] | None = None
+    """Transformers whose taps the grid operator moves (all by the same number of steps), by index
+    or name; without it, those from high (above 36 kV) to medium voltage (above 1 kV)."""
     lines_out: list[int | str] = Field(default_factory=list)
     """Lines out of service, by index or name."""
     lines_in: list[int | str] = Field(default_factory=list)

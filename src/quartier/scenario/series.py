@@ -17,6 +17,8 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Callable, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -24,31 +26,16 @@ import pandas as pd
 
 from quartier.grid import simbench
 from quartier.quantities import Array, Horizon
-from quartier.scenario import weather
+from quartier.scenario import checked, weather
 from quartier.scenario.csv_series import CsvFile
-from quartier.scenario.models import LOCAL, Price, TimeOfUse
-from quartier.scenario.record import Record, SeriesError
+from quartier.scenario.models import LOCAL, Price
+from quartier.scenario.record import Record, SeriesError, annual_factor
+from quartier.scenario.tariff import time_of_use
 from quartier.units.base import CsvColumn, SeriesRequest, Source
 
-_DIMENSION = {
-    "kW": ("power", 1.0),
-    "MW": ("power", 1000.0),
-    "W": ("power", 0.001),
-    "kvar": ("power", 1.0),
-    "1": ("share", 1.0),
-    "EUR/kWh": ("price", 1.0),
-    "EUR/MWh": ("price", 0.001),
-    "degC": ("temperature", 1.0),
-    "K": ("temperature", 1.0),
-}
 SIMBENCH = "a SimBench profile (year 2016)"
 """How SimBench profiles are named in messages: what is wrong with one is wrong with all."""
 _TEMPERATURE = "signal:temperature"
-_ZERO_CELSIUS_K = 273.15
-_MOST_SHARE = 1.2
-"""A share above this is taken for a power whose unit was forgotten."""
-_YEAR_H = 8760.0
-_LEAST_YEAR_H = 364 * 24.0
 
 
 class SeriesReader:
@@ -62,6 +49,9 @@ class SeriesReader:
         SimBench scenario (0, 1, 2) that the profiles are taken from.
     temperature
         The scenario's outdoor temperature, which ``signal:temperature`` stands for.
+    note
+        Told where (a file, or a path in the scenario) and what is read in an unusual way, or
+        is doubtful.
     """
 
     def __init__(
@@ -69,38 +59,94 @@ class SeriesReader:
         folder: Path,
         simbench_scenario: int = simbench.NEWEST_SCENARIO,
         temperature: Source | float | None = None,
+        note: Callable[[str, str], None] = lambda where, what: None,
     ) -> None:
         self.folder = folder
         self._scenario = simbench_scenario
         self._temperature = temperature
         self.offhand = False
         """Whether constants stand in for heat and weather, which are slow to prepare."""
-        self._files: dict[str, CsvFile] = {}
+        self._note = note
+        self._files: dict[tuple[str, str], CsvFile] = {}
+        self._records: dict[CsvColumn, Record] = {}
         self._profiles: dict[str, Array] = {}
 
-    def read(self, request: SeriesRequest, horizon: Horizon) -> Array:
-        """Return what a unit asks for over a horizon, shape ``(T,)``.
-
-        A share is multiplied by the request's factor; a source that has the unit's dimension
-        itself is converted.
+    def series(self, name: str, request: SeriesRequest, horizon: Horizon) -> Array:
+        """Return a unit's series as :meth:`read` does, in addition checked for its sign by name.
 
         Raises
         ------
         SeriesError
-            If the source does not exist, does not fit, or does not cover the horizon.
+            As :meth:`read`, and if it is negative but must not be.
+        """
+        values = self.read(request, horizon)
+        if name not in checked.NEVER_NEGATIVE:
+            return values
+        rated_kw = request.rated_kw or 0.0
+        values, doubt = checked.not_negative(name, values, rated_kw)
+        if doubt:
+            self._say(request.source, doubt)
+        return values
+
+    def read(self, request: SeriesRequest, horizon: Horizon) -> Array:
+        """Return what a unit asks for over a horizon, shape ``(T,)``.
+
+        A share is multiplied by the request's factor, or scaled to its annual energy; a source
+        that has the unit's dimension itself is converted, and nothing scales it.
+
+        Raises
+        ------
+        SeriesError
+            If the source does not exist, does not fit or cannot be, or does not cover the
+            horizon.
         """
         if request.source == _TEMPERATURE and isinstance(self._temperature, (int, float)):
-            return np.full(horizon.steps, float(self._temperature))
+            return self._number(float(self._temperature), request, horizon, "the temperature")
         source = self._resolved(request.source)
         record, unit = self._record(source, horizon)
         what = describe(source)
         values = record.on(horizon, what)
-        if request.annual_kwh is None:
-            return _converted(values, unit, request, what)
-        of_year = record
+        if unit == "1" and request.annual_kwh is not None:
+            return values * self._annual_factor(request, record, horizon)
+        values = checked.converted(values, unit, request, what)
+        if unit == "1":
+            checked.check_share(record.on(horizon, what), what)
+        if isinstance(source, CsvColumn):
+            whole = checked.converted(record.values, unit, request, what)
+            hours = len(whole) * record.step_h
+            for doubt in checked.doubts(values, whole, hours, request, what):
+                self._say(source, doubt)
+        return values
+
+    def _annual_factor(self, request: SeriesRequest, record: Record, horizon: Horizon) -> float:
+        """Factor from a source's values to power, by the annual energy (times ``factor``)."""
+        source = request.annual_source or request.source
+        what, unit = describe(source), "1"
         if request.annual_source is not None:
-            of_year, _ = self._record(request.annual_source, horizon)
-        return values * (_annual_factor(of_year, request.annual_kwh, what) * request.factor)
+            record, unit = self._record(source, horizon)
+        if unit != "1":
+            raise SeriesError(f"{describe(request.source)} is a share of what {what} does not tell")
+        assert request.annual_kwh is not None
+        factor, years = annual_factor(record, request.annual_kwh, what)
+        if isinstance(source, CsvColumn) and not years:
+            days = len(record.values) * record.step_h / 24
+            self._say(
+                source, f"{what} covers {days:.3g} days; their mean is taken for that of the year"
+            )
+        return factor * request.factor
+
+    def _number(self, value: float, request: SeriesRequest, horizon: Horizon, what: str) -> Array:
+        """Return a number that stands for a series, checked as one."""
+        values = np.full(horizon.steps, value)
+        for doubt in checked.doubts(values, values, horizon.steps * horizon.dt_h, request, what):
+            self._note("signals", doubt)
+        return values
+
+    def _say(self, source: Source, what: str) -> None:
+        if isinstance(source, CsvColumn):
+            self._note(source.csv, what.replace(f" of {source.csv}", ""))
+        else:
+            self._note(source, what)
 
     def preload(self, sources: Sequence[Source]) -> None:
         """Read all SimBench profiles among the sources at once."""
@@ -108,6 +154,32 @@ class SeriesReader:
         wanted = sorted({n for n in names if n is not None} - set(self._profiles))
         if wanted:
             self._profiles.update(simbench.profiles(self._scenario, wanted))
+
+    @property
+    def simbench_names(self) -> tuple[str, ...]:
+        """SimBench profiles that were read."""
+        return tuple(self._profiles)
+
+    def share(self, source: CsvColumn, horizon: Horizon, *, of_load: bool) -> Array:
+        """Return a share of the rated power of the grid's loads or generators, shape ``(T,)``.
+
+        A load may feed in by a negative share, which is said; a generator must not draw.
+
+        Raises
+        ------
+        SeriesError
+            As :meth:`read`, and if a generator's is negative.
+        """
+        values, what = self.read(SeriesRequest(source, "1"), horizon), describe(source)
+        if not of_load:
+            values, doubt = checked.not_negative(what, values, 1.0)
+        elif values.min() < 0:
+            doubt = f"{what} goes down to {values.min():g}: the load feeds in"
+        else:
+            doubt = None
+        if doubt:
+            self._say(source, doubt)
+        return values
 
     def profile(self, name: str, horizon: Horizon) -> Array:
         """Return a SimBench profile over a horizon, shape ``(T,)``."""
@@ -131,11 +203,14 @@ class SeriesReader:
 
     def price(self, price: Price, horizon: Horizon) -> Array:
         """Return a price in EUR/kWh over a horizon, shape ``(T,)``."""
+        request = SeriesRequest("the price", "EUR/kWh")
         if isinstance(price, CsvColumn):
-            return self.read(SeriesRequest(price, "EUR/kWh"), horizon)
-        if isinstance(price, list):
-            return time_of_use(price, horizon)
-        return np.full(horizon.steps, float(price))
+            return self.read(replace(request, source=price), horizon)
+        if not isinstance(price, list):
+            return self._number(float(price), request, horizon, "the price")
+        for entry in price:
+            self._number(entry.eur_per_kwh, request, horizon, f"the price from {entry.start}")
+        return time_of_use(price, horizon)
 
     # -- finding the source -------------------------------------------------------------------
     def _resolved(self, source: Source) -> Source:
@@ -170,9 +245,17 @@ class SeriesReader:
         return self._simbench(source), "1"
 
     def _csv(self, source: CsvColumn) -> Record:
-        if source.csv not in self._files:
-            self._files[source.csv] = CsvFile(self.folder / source.csv)
-        return self._files[source.csv].record(source.column, source.timezone)
+        if source not in self._records:
+            key = (source.csv, source.column)
+            if key not in self._files:
+                self._files[key] = CsvFile(self.folder / source.csv, source.column)
+            record = self._files[key].record(source, partial(self._say, source))
+            values, mark = checked.without_marks(record.values)
+            if mark is not None:
+                count = int(np.isnan(values).sum() - np.isnan(record.values).sum())
+                self._say(source, f"{describe(source)}: {mark:g} ({count} times) is no value")
+            self._records[source] = replace(record, values=values)
+        return self._records[source]
 
     def _simbench(self, source: str) -> Record:
         name = self._profile_name(source)
@@ -192,63 +275,6 @@ def describe(source: Source) -> str:
     if isinstance(source, CsvColumn):
         return f"column {source.column!r} of {source.csv}"
     return f"profile {source!r}" if ":" in source else SIMBENCH
-
-
-def time_of_use(entries: Sequence[TimeOfUse], horizon: Horizon) -> Array:
-    """Return a price by local time of day, mean over each interval, shape ``(T,)``.
-
-    Before the first entry of the day, the last one holds.
-    """
-    fine_h = min(horizon.dt_h, 0.25)
-    parts = round(horizon.dt_h / fine_h)
-    times = pd.date_range(
-        horizon.start, periods=horizon.steps * parts, freq=pd.Timedelta(hours=fine_h)
-    ).tz_convert(LOCAL)
-    ordered = sorted(entries, key=lambda entry: entry.start)
-    starts = [int(e.start[:2]) * 60 + int(e.start[3:]) for e in ordered]
-    minutes = times.hour.to_numpy() * 60 + times.minute.to_numpy()
-    which = np.searchsorted(starts, minutes, side="right") - 1
-    prices = np.array([e.eur_per_kwh for e in ordered])[which]
-    return np.asarray(prices.reshape(horizon.steps, parts).mean(axis=1), dtype=float)
-
-
-def _converted(values: Array, unit: str, request: SeriesRequest, what: str) -> Array:
-    if not {unit, request.unit} <= set(_DIMENSION):
-        if unit == request.unit:
-            return values * request.factor
-        raise SeriesError(
-            f"{what} is in {unit!r}, but {request.unit!r} is needed; only these are converted: "
-            f"{', '.join(_DIMENSION)}"
-        )
-    dimension, scale = _DIMENSION[unit]
-    wanted, wanted_scale = _DIMENSION[request.unit]
-    if dimension == "temperature" and wanted == "temperature":
-        return _celsius(values, unit)
-    if dimension == wanted:
-        return values * (scale / wanted_scale)
-    if dimension == "share" and wanted == "power":
-        if values.max() > _MOST_SHARE:
-            raise SeriesError(
-                f"{what} reaches {values.max():g}, but a share of the rated power lies between 0 "
-                "and 1; if it is a power, give its unit, e.g. unit: kW"
-            )
-        return values * request.factor
-    raise SeriesError(
-        f"{what} is a {dimension} ({unit}), but a {wanted} ({request.unit}) is needed"
-    )
-
-
-def _celsius(values: Array, unit: str) -> Array:
-    return values - _ZERO_CELSIUS_K if unit == "K" else values
-
-
-def _annual_factor(record: Record, annual_kwh: float, what: str) -> float:
-    """Factor that makes the source's mean power over a year that of the annual energy."""
-    mean = float(np.nanmean(record.values))
-    if mean <= 0:
-        raise SeriesError(f"{what} is zero all year and cannot be scaled to {annual_kwh:g} kWh/a")
-    hours = len(record.values) * record.step_h
-    return annual_kwh / (hours if hours >= _LEAST_YEAR_H else _YEAR_H) / mean
 
 
 def _over_years(of_year: Callable[[int], Record], horizon: Horizon, zone: str) -> Record:

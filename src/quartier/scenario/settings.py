@@ -67,6 +67,9 @@ class RedispatchSettings(Frozen):
     """Most rounds of linearising, solving and checking by AC power flow."""
     loss_price_eur_per_kwh: NonNegativeFloat = 0.06
     """Price in EUR/kWh of grid losses."""
+    loss_saving: bool = False
+    """Whether `bilevel` may cap neighbourhoods to save losses alone, at their cost. Without it,
+    P_set needs a congestion that it cures."""
     import_co2_eur_per_kg: NonNegativeFloat = 0.0
     """Price in EUR/kg of the CO2 of what the grid draws from the upper grid (U2), for `central` and
     `bilevel`."""

@@ -52,11 +52,22 @@ class CsvColumn(Frozen):
     """Unit of the column: power, or `1` for a share of the rated power."""
     timezone: str = "Europe/Berlin"
     """Time zone of time stamps without an offset (daylight saving is resolved)."""
+    stamps: Literal["start", "end"] = "start"
+    """What a time stamp is of its interval, whose mean the value is: its start, or its end."""
+    dates: Literal["day-first", "month-first"] | None = None
+    """What 02/05/2016 is; without it, the one reading that fits the whole column is taken."""
+    decimal: Literal[".", ","] | None = None
+    """Decimal mark; without it, the one that fits the whole column is taken."""
 
 
 Source: TypeAlias = str | CsvColumn
 """A SimBench profile (`PV3`), a BDEW heat profile (`bdew:EFH`), a signal of the scenario
 (`signal:temperature`), or a column of a CSV file."""
+
+
+def is_measured(source: Source) -> bool:
+    """Whether a source is a power itself, which no annual energy scales."""
+    return isinstance(source, CsvColumn) and source.unit in ("kW", "MW", "W")
 
 
 class UnitParameters(Frozen):
@@ -90,11 +101,13 @@ class SeriesRequest:
     unit: str
     factor: float = 1.0
     annual_kwh: float | None = None
-    """Scale the source so that its mean power over the source's year gives this energy (times
+    """Scale a share so that its mean power over the source's year gives this energy (times
     ``factor``)."""
     annual_source: Source | None = None
     """The source whose scaling by ``annual_kwh`` is used, if not its own: reactive power is
     scaled as the active power it belongs to."""
+    rated_kw: float | None = None
+    """Rated power that the series is held against: far more or less of it is another unit."""
 
 
 @dataclass(frozen=True)

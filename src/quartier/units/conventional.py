@@ -31,7 +31,8 @@ class Conventional(CurtailableKind):
 
     def requests(self, u: ConventionalParameters) -> Mapping[str, SeriesRequest]:
         """Power offered."""
-        return {"available_kw": SeriesRequest(u.profile, "kW", factor=u.power_kw)}
+        request = SeriesRequest(u.profile, "kW", factor=u.power_kw, rated_kw=u.power_kw)
+        return {"available_kw": request}
 
     def flow(self, u: ConventionalParameters, x: Values, s: Values, dt_h: float) -> Flow:
         """Power as controlled, and what it emits."""

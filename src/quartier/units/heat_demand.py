@@ -5,19 +5,35 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Literal
 
-from pydantic import PositiveFloat
+from pydantic import PositiveFloat, model_validator
 
-from quartier.units.base import Flow, HeatParameters, SeriesRequest, Source, UnitKind, Values
+from quartier.units.base import (
+    Flow,
+    HeatParameters,
+    SeriesRequest,
+    Source,
+    UnitKind,
+    Values,
+    is_measured,
+)
 
 
 class HeatDemandParameters(HeatParameters):
     """The heat that a hub has to serve."""
 
     kind: Literal["heat_demand"]
-    energy_kwh_per_year: PositiveFloat
-    """Heat in kWh a year."""
+    energy_kwh_per_year: PositiveFloat | None = None
+    """Heat in kWh a year, which a profile without a unit is scaled to; a measured series (kW, MW,
+    W) needs none and is taken as it is."""
     profile: Source = "bdew:MFH"
-    """A BDEW heat profile (`bdew:EFH`, `bdew:MFH`, ...), or a CSV column."""
+    """A BDEW heat profile (`bdew:EFH`, `bdew:MFH`, ...), or a CSV column: heat, or with unit `1`
+    a shape."""
+
+    @model_validator(mode="after")
+    def _a_shape_has_an_energy(self) -> HeatDemandParameters:
+        if self.energy_kwh_per_year is None and not is_measured(self.profile):
+            raise ValueError("energy_kwh_per_year is missing: the heat in kWh that a year has")
+        return self
 
 
 class HeatDemand(UnitKind):

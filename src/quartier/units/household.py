@@ -15,10 +15,12 @@ class HouseholdParameters(UnitParameters):
 
     kind: Literal["household"]
     energy_kwh_per_year: PositiveFloat = 2900.0
-    """Electric energy in kWh a year."""
+    """Electric energy in kWh a year, which a profile without a unit is scaled to; a measured
+    series (kW, MW, W) is taken as it is."""
     profile: Source = "H0-A"
     """SimBench load profile without its ending (`H0-A`, `H0-B`, `H0-C`, `H0-G`, `H0-L`; active
-    power `_pload`, reactive power `_qload`), or a CSV column of active power."""
+    power `_pload`, reactive power `_qload`), or a CSV column: active power, or with unit `1` a
+    shape."""
     q_per_p: float = Field(0.3952, ge=0, le=1)
     """Rated reactive over rated active power, for SimBench profiles. SimBench (Meinecke et al.
     2020, Energies 13(12) 3290) rates its loads at tan φ = 0.395, i.e. cos φ = 0.93."""

@@ -28,4 +28,5 @@ class Pv(CurtailableKind):
 
     def requests(self, u: PvParameters) -> Mapping[str, SeriesRequest]:
         """Available power."""
-        return {"available_kw": SeriesRequest(u.profile, "kW", factor=u.power_kw)}
+        request = SeriesRequest(u.profile, "kW", factor=u.power_kw, rated_kw=u.power_kw)
+        return {"available_kw": request}

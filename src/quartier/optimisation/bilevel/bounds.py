@@ -18,7 +18,7 @@ from quartier.optimisation.bilevel.multipliers import (
     parts,
     propagated,
 )
-from quartier.optimisation.bilevel.region import Region, outwards
+from quartier.optimisation.bilevel.region import Region, check, outwards
 from quartier.optimisation.bilevel.sides import Side, sides
 from quartier.optimisation.bilevel.system import FollowerForm, Hint, is_finite
 
@@ -93,6 +93,7 @@ def follower_bounds(
     box, relaxation = multiplier_box(region, form)
     found, problems = [], []
     for side in sides(form, region.system.leader):
+        check(region.deadline)
         hint = _hint(form, side)
         dual, doubt = _dual(side, _interval(box, form, side), hint, big_m)
         slack = inf
@@ -122,15 +123,16 @@ def multiplier_box(region: Region, form: FollowerForm) -> tuple[Box, Relaxation]
         entries = dual.entries(part)
         if box.is_finite(entries):
             continue
+        check(region.deadline)
         basic = basic_bounds(dual, plain, part)
         if basic is not None:
             box.lower[entries], box.upper[entries] = basic.lower[entries], basic.upper[entries]
             for e in entries:
                 box.how[e] = basic.how[e]
     if np.isfinite(box.lower).all() and np.isfinite(box.upper).all():
-        return box, Relaxation(region.system, dual, box)
-    box = Relaxation(region.system, dual, box).tightened(box)
-    return box, Relaxation(region.system, dual, box)
+        return box, Relaxation(region.system, dual, box, region.deadline)
+    box = Relaxation(region.system, dual, box, region.deadline).tightened(box)
+    return box, Relaxation(region.system, dual, box, region.deadline)
 
 
 def _with_proofs(dual: DualSystem, plain: Box) -> Box:

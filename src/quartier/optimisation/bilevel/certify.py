@@ -24,6 +24,9 @@ from quartier.optimisation.bilevel.response import (
 from quartier.optimisation.bilevel.system import System, is_finite
 from quartier.quantities import Array
 
+NEARLY_ZERO = 1e-2
+"""An objective that is less than this share of its terms is measured by them: its last digits are
+lost in theirs."""
 LEAK = 1e-5
 """Relative suboptimality of a follower in the solver's point from which on it counts."""
 
@@ -87,7 +90,7 @@ def certify(system: System, single: SingleLevel, point: Array) -> Certificate:
 
 def _worse(found: Answer, point: Array) -> float:
     value = follower_value(found.form, point)
-    return (value - found.optimum) / max(1.0, abs(found.optimum))
+    return (value - found.optimum) / max(found.form.unit, abs(found.optimum))
 
 
 def _margins(answers: Sequence[Answer], conditions: Sequence[Conditions]) -> dict[str, float]:
@@ -124,9 +127,7 @@ def _show(worse: dict[str, float]) -> str:
     return ", ".join(f"{name} {value:.1e}" for name, value in worse.items())
 
 
-def gap(objective: float, bound: float) -> float:
-    """Relative gap as in `BilevelResult`."""
+def gap(objective: float, bound: float, size: float) -> float:
+    """Relative gap as in `BilevelResult`, for terms of the objective that add up to `size`."""
     distance = abs(objective - bound)
-    if distance <= 1e-9:
-        return 0.0
-    return distance / max(abs(objective), 1e-9) if np.isfinite(bound) else float("inf")
+    return distance / max(abs(objective), NEARLY_ZERO * size) if np.isfinite(bound) else np.inf

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from quartier.errors import InputError
+from quartier.errors import InputError, SolveFailed
+from quartier.highs import PROVEN
 from quartier.optimisation.bilevel.lp import Lp
 from quartier.optimisation.bilevel.multipliers import dual_system
 from quartier.optimisation.bilevel.program import Program, Row
@@ -72,7 +73,10 @@ def _leader_alone(system: System) -> Program:
 
 
 def _is_feasible(program: Program) -> bool:
-    return Lp(program, relax=False).minimise({}).status == "optimal"
+    status = Lp(program, relax=False).minimise({}).status
+    if status not in PROVEN:
+        raise SolveFailed("what makes the bi-level problem infeasible", status)
+    return status == "optimal"
 
 
 def _conflict(program: Program, soft: list[Row]) -> str:

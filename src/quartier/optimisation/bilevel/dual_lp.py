@@ -18,6 +18,7 @@ from quartier.optimisation.bilevel.lp import Lp
 from quartier.optimisation.bilevel.multipliers import Box, DualSystem
 from quartier.optimisation.bilevel.products import Envelopes
 from quartier.optimisation.bilevel.program import Program, Row
+from quartier.optimisation.bilevel.region import check
 from quartier.optimisation.bilevel.sides import Side, sides
 from quartier.optimisation.bilevel.system import System
 
@@ -36,10 +37,13 @@ class Relaxation:
         Stationarity of the follower, with bounds of the primal columns.
     box
         Proven bounds of the multipliers.
+    deadline
+        Time on `perf_counter` to give up at.
     """
 
-    def __init__(self, system: System, dual: DualSystem, box: Box) -> None:
+    def __init__(self, system: System, dual: DualSystem, box: Box, deadline: float = inf) -> None:
         self._system, self._dual, self._box = system, dual, box
+        self._deadline = deadline
         self._lp: Lp | None = None
 
     def greatest(self, coefs: Mapping[int, float]) -> float:
@@ -56,6 +60,7 @@ class Relaxation:
         ends = _open(box)
         found = box.copy()
         for entry, upwards in ends[: MOST if len(ends) <= MOST else 0]:
+            check(self._deadline)
             value = self.greatest({self._dual.primal + entry: 1.0 if upwards else -1.0})
             if value < inf:
                 if upwards:

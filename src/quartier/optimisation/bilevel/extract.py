@@ -17,6 +17,7 @@ from quartier.optimisation.bilevel.expressions import (
     shown_products,
 )
 from quartier.optimisation.bilevel.follower import Follower, members
+from quartier.optimisation.bilevel.integer_rules import has_integers, problems_of
 from quartier.optimisation.bilevel.program import Program, Row
 from quartier.optimisation.bilevel.system import FollowerForm, Hint, System
 
@@ -29,8 +30,8 @@ def extract(model: Any, followers: Sequence[Follower]) -> System:
     Raises
     ------
     InputError
-        With one sentence per problem found: a follower with integers, a nonlinear constraint, a
-        variable that two followers claim, a missing objective...
+        With one sentence per problem found: a nonlinear constraint, a variable that two followers
+        claim, a missing objective...
     """
     return _Extraction(model, followers).system()
 
@@ -57,6 +58,16 @@ class _Extraction:
         forms = [self._form(follower) for follower in self.followers]
         self._leader_rows()
         sign, products = self._leader_objective()
+        self.problems += problems_of(self.leader, forms)
+        if (
+            products
+            and not is_convex(products)
+            and any(has_integers(self.leader, f) for f in forms)
+        ):
+            self.problems.append(
+                "the leader's objective holds products that are not convex; beside a follower with "
+                "integer variables it must be linear or convex"
+            )
         self._unsupported()
         if self.problems:
             raise InputError(self.problems, SOURCE)
@@ -90,11 +101,6 @@ class _Extraction:
                     f"'{follower.name}'; it can belong to one"
                 )
             self.owner[k] = follower.name
-            if self.leader.integer[k]:
-                self.problems.append(
-                    f"follower '{follower.name}': variable '{variable.name}' is integer; a "
-                    "follower must be an LP or a convex QP: relax it or give it to the leader"
-                )
 
     def _form(self, follower: Follower) -> FollowerForm:
         own = tuple(k for k, name in self.owner.items() if name == follower.name)

@@ -8,10 +8,13 @@ are tight (a cap at what is fed in), so that they have little reason to leave, a
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import dataclass
 from math import inf
 from time import perf_counter
 
+from quartier.errors import SolveFailed
+from quartier.highs import PROVEN
 from quartier.optimisation.bilevel.lp import Lp
 from quartier.optimisation.bilevel.program import Program
 from quartier.optimisation.bilevel.response import Answer, answer, response_program
@@ -41,12 +44,20 @@ class Incumbent:
 
 
 def respond(system: System, point: Array, answers: tuple[Answer, ...]) -> Incumbent | None:
-    """Followers' optimal response to a decision that suits the leader; None if none fits it."""
+    """Followers' optimal response to a decision that suits the leader; None if none fits it.
+
+    Raises
+    ------
+    SolveFailed
+        If the solver does not tell.
+    """
     # The face first; where a tiny dual spoils it, the objective's level set.
     for epsilon in (None, 1e-9, 1e-7):
         found = Lp(response_program(system, point, answers, epsilon), relax=False).minimise()
         if found.point is not None:
             return Incumbent(found.point, found.value, answers)
+    if found.status not in PROVEN:
+        raise SolveFailed("the followers' response that suits the leader", found.status)
     return None
 
 
@@ -70,7 +81,9 @@ def find(
     end = perf_counter() + seconds
     best: Incumbent | None = None
     for point in _decisions(system, weights):
-        found = answered(system, point)
+        found = None
+        with suppress(SolveFailed):  # another point may do
+            found = answered(system, point)
         if found is not None and found.objective < objective_of(best):
             best = found
         if perf_counter() > end:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from math import inf, isfinite
+from math import inf, isfinite, nan
 from typing import Any
 
 import numpy as np
 
+from quartier.errors import SolveFailed
 from quartier.optimisation.bilevel.certify import Certificate, certify, gap
 from quartier.optimisation.bilevel.diagnose import optimality_reason
 from quartier.optimisation.bilevel.incumbent import Incumbent, objective_of
@@ -19,9 +20,6 @@ from quartier.optimisation.bilevel.reformulate import SingleLevel
 from quartier.optimisation.bilevel.result import BilevelResult, Status
 from quartier.optimisation.bilevel.system import System
 from quartier.quantities import Array
-
-SOLVER_GAP = 1e-6
-"""HiGHS's absolute gap: it stops there whatever the relative gap."""
 
 
 @dataclass(frozen=True)
@@ -108,13 +106,9 @@ class Judge:
         doubts: Sequence[str],
     ) -> BilevelResult:
         assert certificate.point is not None
-        status, reason = self._status(single, outcome, certificate.objective, bound, doubts)
-        worst = None
-        if self.epsilon is not None:
-            worst = self.system.sign * pessimistic_value(
-                self.system, certificate.point, certificate.answers, self.epsilon
-            )
-        reached = gap(certificate.objective, bound)
+        reached = gap(certificate.objective, bound, self.system.size_at(certificate.point))
+        status, reason = self._status(single, outcome, certificate.objective, reached, doubts)
+        worst = self._worst(certificate) if self.epsilon is not None else None
         return self.result(
             status,
             reason,
@@ -127,6 +121,32 @@ class Judge:
             values=self._values(certificate.point),
         )
 
+    def _worst(self, certificate: Certificate) -> float:
+        assert certificate.point is not None and self.epsilon is not None
+        try:
+            worst = pessimistic_value(
+                self.system, certificate.point, certificate.answers, self.epsilon
+            )
+        except SolveFailed:
+            worst = nan
+        return self.system.sign * worst
+
+    def stopped(self, relaxed: Relaxed, known: Incumbent | None) -> BilevelResult:
+        """The time limit came before the reformulation was ready."""
+        bound, reason = self._signed(relaxed.bound), "time-limit while bounds were being proven"
+        if known is None:
+            return self.result(Status.TIME_LIMIT, reason, bound=bound)
+        reached = gap(known.objective, relaxed.bound, self.system.size_at(known.point))
+        close = reached <= 2.0 * self.gap
+        return self.result(
+            Status.OPTIMAL if close else Status.FEASIBLE,
+            "" if close else reason,
+            objective=self.system.sign * known.objective,
+            bound=bound,
+            gap=reached if isfinite(reached) else None,
+            values=self._values(known.point),
+        )
+
     def _values(self, point: Array) -> dict[str, float]:
         leader = self.system.leader
         rounded = np.where(leader.integer, np.round(point), point)
@@ -137,11 +157,10 @@ class Judge:
         single: SingleLevel,
         outcome: MilpOutcome,
         objective: float,
-        bound: float,
+        reached: float,
         doubts: Sequence[str],
     ) -> tuple[Status, str]:
-        close = gap(objective, bound) <= 2.0 * self.gap or abs(objective - bound) <= 2 * SOLVER_GAP
-        if close:
+        if reached <= 2.0 * self.gap:
             # The bound holds whatever M is worth: what was found is optimal.
             return Status.OPTIMAL, ""
         if single.is_relaxation:
@@ -150,6 +169,9 @@ class Judge:
             )
         if outcome.status in {"time-limit", "interrupted"}:
             return Status.FEASIBLE, _join([f"stopped by {outcome.status}", *_not_proven(doubts)])
+        if outcome.status.startswith("failed"):
+            said = f"the solver says {outcome.status}"
+            return Status.FEASIBLE, _join([said, *_not_proven(doubts)])
         if objective < outcome.bound - 1e-5 * max(1.0, abs(objective)) or outcome.bound == -inf:
             return Status.FEASIBLE, _join(["M hides this point", *_not_proven(doubts)])
         if doubts:

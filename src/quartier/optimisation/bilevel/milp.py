@@ -1,4 +1,4 @@
-"""The one big solve: a program as a Pyomo model, through a solver of `pyomo.contrib.solver`.
+"""The one big solve: by HiGHS, or as a Pyomo model through a solver of `pyomo.contrib.solver`.
 
 Solver statuses become words; nothing is raised for an infeasible or unfinished solve, and no value
 is loaded into a model here.
@@ -14,10 +14,11 @@ import numpy as np
 import pyomo.environ as pyo
 from pyomo.contrib.solver.common.factory import SolverFactory
 from pyomo.contrib.solver.common.results import SolutionStatus, TerminationCondition
-from pyomo.contrib.solver.solvers.highs import Highs
 from pyomo.core.expr.numeric_expr import LinearExpression
 
 from quartier.errors import InputError
+from quartier.highs import Highs
+from quartier.optimisation.bilevel.lp import arrays_of, scale_of
 from quartier.optimisation.bilevel.program import Program
 from quartier.quantities import Array
 
@@ -34,7 +35,9 @@ _HIGHS_OPTIONS = {
     "mip_feasibility_tolerance": 1e-9,
     "primal_feasibility_tolerance": 1e-9,
     "dual_feasibility_tolerance": 1e-9,
+    "mip_abs_gap": 1e-9,
 }
+_SAID = {"optimal", "infeasible", "unbounded", "time-limit", "interrupted"}
 
 
 @dataclass(frozen=True)
@@ -80,23 +83,6 @@ def as_pyomo(program: Program) -> Any:
     return model
 
 
-class StartedHighs(Highs):  # type: ignore[misc]
-    """Pyomo's HiGHS with a first solution handed to it; Pyomo's interface has no way to do so."""
-
-    start: dict[int, float] | None = None
-    """Value by `id` of the variable."""
-
-    def _solve(self) -> Any:
-        if self.start:
-            places = self._pyomo_var_to_solver_var_map
-            columns = [place for key, place in places.items() if key in self.start]
-            values = [self.start[key] for key in places if key in self.start]
-            self._solver_model.setSolution(
-                len(columns), np.array(columns, dtype=np.int32), np.array(values, dtype=float)
-            )
-        return super()._solve()
-
-
 def solve(
     program: Program,
     solver: str = "highs",
@@ -125,11 +111,9 @@ def solve(
     InputError
         If there is no such solver, or it is not installed.
     """
-    model = as_pyomo(program)
-    engine = _engine(solver)
-    if start is not None and isinstance(engine, StartedHighs):
-        engine.start = {id(v): float(start[k]) for k, v in enumerate(model.v.values())}
-    settings = {**(_HIGHS_OPTIONS if solver == "highs" else {}), **(options or {})}
+    if solver == "highs":
+        return _by_highs(program, start, time_limit, gap, threads, options or {})
+    model, engine = as_pyomo(program), _engine(solver)
     results = engine.solve(
         model,
         load_solutions=False,
@@ -137,7 +121,7 @@ def solve(
         time_limit=time_limit,
         rel_gap=gap,
         threads=threads,
-        solver_options=settings,
+        solver_options=options or {},
     )
     status = _WORDS.get(results.termination_condition)
     if status is None:
@@ -158,9 +142,29 @@ def solve(
     )
 
 
+def _by_highs(
+    program: Program,
+    start: Array | None,
+    time_limit: float | None,
+    gap: float,
+    threads: int | None,
+    options: dict[str, Any],
+) -> MilpOutcome:
+    scale = scale_of(program.cost.values())
+    settings = {**_HIGHS_OPTIONS, "mip_rel_gap": gap, "threads": threads or 1, **options}
+    highs = Highs("bi-level problem", arrays_of(program, scale=scale), settings)
+    if start is not None:
+        highs.start_from(start)
+    found = highs.solve(time_limit)
+    point = found.values if found.found else None
+    status = found.status if found.status in _SAID else f"failed ({found.status})"
+    objective = program.value(point) if point is not None else inf
+    return MilpOutcome(status, point, objective, found.bound / scale)
+
+
 def _engine(solver: str) -> Any:
     try:
-        engine = StartedHighs() if solver == "highs" else SolverFactory(solver)
+        engine = SolverFactory(solver)
         found = engine is not None and bool(engine.available())
     except Exception as error:
         raise InputError([f"solver '{solver}': {error}"], "solve()") from error

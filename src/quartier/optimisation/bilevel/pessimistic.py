@@ -12,9 +12,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from math import inf, nan
 
-from quartier.errors import InputError
+from quartier.errors import InputError, SolveFailed
 from quartier.optimisation.bilevel import milp
-from quartier.optimisation.bilevel.lp import Lp
+from quartier.optimisation.bilevel.lp import Lp, LpOutcome
 from quartier.optimisation.bilevel.program import Program, Row, activity
 from quartier.optimisation.bilevel.reformulate import reformulate
 from quartier.optimisation.bilevel.region import Region
@@ -106,11 +106,17 @@ def _nature(
 def _can_break(nature: Program, row: Row) -> bool:
     high = Lp(nature).maximise(row.coefs)
     low = Lp(nature).minimise(row.coefs)
-    if high.point is None or low.point is None:
-        return True
-    most, least = activity(row, high.point), activity(row, low.point)
-    room = TOLERANCE * max(1.0, abs(most), abs(least))
-    return most > row.upper + room or least < row.lower - room
+    return _end(row, high) > row.upper or -_end(row, low, -1.0) < row.lower
+
+
+def _end(row: Row, found: LpOutcome, sign: float = 1.0) -> float:
+    """Greatest `sign · row`, less what may be rounding."""
+    if found.status == "unbounded":
+        return inf
+    if found.point is None:
+        raise SolveFailed("a follower's worst response", found.status)
+    value = sign * activity(row, found.point)
+    return value - TOLERANCE * max(1.0, abs(value))
 
 
 def _worst_reaction(

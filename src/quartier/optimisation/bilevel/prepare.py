@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from math import inf
+from time import perf_counter
 
 from quartier.optimisation.bilevel import milp
 from quartier.optimisation.bilevel.bounds import MissingBound
@@ -33,10 +34,13 @@ class Relaxed:
         A point of it, shape (columns,); None if it is infeasible.
     bound
         Bound of the leader's objective (to be minimised), or `-inf`.
+    status
+        `optimal`, or what the solver said instead.
     """
 
     point: Array | None
     bound: float
+    status: str = "optimal"
 
 
 def relaxation(system: System) -> Relaxed:
@@ -46,7 +50,8 @@ def relaxation(system: System) -> Relaxed:
         found = lp.minimise()
         if found.status == "optimal":
             return Relaxed(found.point, found.value)
-    return Relaxed(lp.minimise({}).point, -inf)
+    found = lp.minimise({})
+    return Relaxed(found.point, -inf, found.status)
 
 
 def prepare(
@@ -55,7 +60,7 @@ def prepare(
     big_m: float,
     known: float = inf,
     solver: str = "highs",
-    time_limit: float | None = None,
+    deadline: float = inf,
 ) -> tuple[Region, SingleLevel]:
     """Region and reformulated problem.
 
@@ -67,31 +72,37 @@ def prepare(
         The reformulation, and its bound for duals that nothing else bounds.
     known
         Leader's objective (to be minimised) of a known bi-level feasible point, or `inf`.
-    solver, time_limit
+    solver
         For a first solve with guessed bounds, where one is needed.
+    deadline
+        Time on `perf_counter` to give up at.
 
     Raises
     ------
+    OutOfTime
+        If the deadline has come.
     InputError
         If the reformulation does not apply, or a slack stays unbounded.
     """
-    region = Region(system)
-    if all(is_finite(float(end)) for ends in (region.lower, region.upper) for end in ends):
+    region = Region(system, deadline=deadline)
+    needed = sorted(system.needs_bounds())
+    if all(is_finite(float(e[k])) for e in (region.lower, region.upper) for k in needed):
         return region, reformulate(region, how, big_m)
     cutoff = inf if system.products else known
-    region = _limited(system, cutoff)
+    region = _limited(system, cutoff, deadline)
     try:
         return region, reformulate(region, how, big_m)
     except MissingBound:
         if system.products or cutoff < inf:
             raise
-    seconds = FIRST_SOLVE_S if time_limit is None else min(FIRST_SOLVE_S, time_limit)
-    region = _limited(system, _guessed_incumbent(system, region, big_m, solver, seconds))
+    seconds = min(FIRST_SOLVE_S, max(deadline - perf_counter(), 0.0))
+    known = _guessed_incumbent(system, region, big_m, solver, seconds)
+    region = _limited(system, known, deadline)
     return region, reformulate(region, how, big_m)
 
 
-def _limited(system: System, cutoff: float) -> Region:
-    region = Region(system, cutoff)
+def _limited(system: System, cutoff: float, deadline: float) -> Region:
+    region = Region(system, cutoff, deadline)
     region.bound_columns()
     return region
 

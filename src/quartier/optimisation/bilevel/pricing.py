@@ -26,7 +26,8 @@ from quartier.errors import InputError
 from quartier.optimisation.bilevel.duality import leader_terms
 from quartier.optimisation.bilevel.kkt import Conditions
 from quartier.optimisation.bilevel.program import Program
-from quartier.optimisation.bilevel.system import System
+from quartier.optimisation.bilevel.sides import sides
+from quartier.optimisation.bilevel.system import FollowerForm, System
 
 TOLERANCE = 1e-8
 SOURCE = "the leader's objective"
@@ -56,6 +57,20 @@ def linearise_objective(program: Program, system: System, conditions: Sequence[C
             _add_value(program, alpha, found)
     for (t, i), beta in split.beta.items():
         _add(program, t, beta * system.leader.rows[i].lower)
+
+
+def check_products(system: System) -> None:
+    """Refuse products that cannot be made linear, before anything else is asked of a problem.
+
+    Raises
+    ------
+    InputError
+        As :func:`linearise_objective` does.
+    """
+    if system.products:
+        for alpha, form in zip(split_products(system).alpha, system.followers, strict=True):
+            if alpha:
+                _check_follower(system, form)
 
 
 def split_products(system: System) -> Split:
@@ -121,23 +136,26 @@ def _solve(
 def _add_value(program: Program, alpha: float, found: Conditions) -> None:
     """Add `α (Σ b_s μ_s - c·y)`, the follower's price-dependent part."""
     form = found.bounds.form
-    sides = [b.side for b in found.bounds.sides]
+    for s, side in enumerate(b.side for b in found.bounds.sides):
+        _add(program, found.multipliers[s], alpha * side.rhs)
+    for k, c in form.cost.items():
+        _add(program, k, -alpha * c)
+
+
+def _check_follower(system: System, form: FollowerForm) -> None:
     if not form.is_linear:
         raise InputError(
             [f"it multiplies prices with quantities of '{form.name}', which is not an LP"], SOURCE
         )
-    for s, k, _ in leader_terms(form, sides):
+    found = sides(form, system.leader)
+    for s, k, _ in leader_terms(form, found):
         raise InputError(
             [
                 f"its products need strong duality of '{form.name}', but constraint "
-                f"'{sides[s].name}' holds the leader's variable '{program.names[k]}'"
+                f"'{found[s].name}' holds the leader's variable '{system.leader.names[k]}'"
             ],
             SOURCE,
         )
-    for s, side in enumerate(sides):
-        _add(program, found.multipliers[s], alpha * side.rhs)
-    for k, c in form.cost.items():
-        _add(program, k, -alpha * c)
 
 
 def _add(program: Program, column: int, cost: float) -> None:
@@ -149,5 +167,5 @@ def _not_linear(system: System, pairs: Sequence[tuple[int, int]]) -> str:
     shown = ", ".join(f"'{names[i]}'·'{names[j]}'" for i, j in pairs[:5])
     return (
         f"the product {shown} is not a price times quantities that the followers' strong duality "
-        "and the leader's equality constraints can make linear"
+        "and the leader's equality constraints can make linear, and the objective is not convex"
     )

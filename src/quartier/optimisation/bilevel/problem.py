@@ -2,27 +2,30 @@
 
     min_x,y  F(x, y)   s.t.  leader's constraints,  y_n in argmin { f_n(x, y_n) : follower's }
 
-The leader is an LP or MILP, followers are LPs or convex QPs. Optimistic: among a follower's optima
-the one that suits the leader counts (Dempe, Foundations of Bilevel Programming, 2002, section 3.1).
+The leader is an LP, a MILP, or either with a convex quadratic objective; followers are LPs, convex
+QPs, or MILPs. Optimistic: among a follower's optima the one that suits the leader counts (Dempe,
+Foundations of Bilevel Programming, 2002, section 3.1).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from math import inf
 from time import perf_counter
 from typing import Any
 
-from quartier.optimisation.bilevel import milp
-from quartier.optimisation.bilevel.complete import completed
-from quartier.optimisation.bilevel.diagnose import high_point_reason
+from quartier.errors import InputError, SolveFailed
+from quartier.optimisation.bilevel import conditions, integers, milp, quadratic
+from quartier.optimisation.bilevel.expressions import is_convex
 from quartier.optimisation.bilevel.extract import extract
 from quartier.optimisation.bilevel.follower import Follower
-from quartier.optimisation.bilevel.incumbent import Incumbent, find, objective_of
-from quartier.optimisation.bilevel.judge import Judge
-from quartier.optimisation.bilevel.prepare import prepare, relaxation
-from quartier.optimisation.bilevel.reformulate import Reformulation
+from quartier.optimisation.bilevel.incumbent import objective_of
+from quartier.optimisation.bilevel.integer_rules import has_integers
+from quartier.optimisation.bilevel.prepare import prepare
+from quartier.optimisation.bilevel.reformulate import REFORMULATIONS, Reformulation, unknown
 from quartier.optimisation.bilevel.result import BilevelResult, Status
+from quartier.optimisation.bilevel.settings import Settings
 from quartier.optimisation.bilevel.system import System
 
 SEARCH_S = 10.0
@@ -68,8 +71,16 @@ class BilevelProblem:
         The objective is minimised, whatever the leader's sense.
         """
         system = extract(self.model, self.followers)
-        known = objective_of(_known(system, reformulation, None))
-        _, single = prepare(system, reformulation, big_m, known)
+        for form in system.followers:
+            if has_integers(system.leader, form):
+                reason = (
+                    f"follower '{form.name}' has integer variables: it has no dual to write down"
+                )
+                raise InputError([reason], "reformulate()")
+        if system.products and is_convex(system.products):
+            system, _ = quadratic.approximated(system)
+        known = conditions.first_point(system, Settings(reformulation))
+        _, single = prepare(system, reformulation, big_m, objective_of(known))
         return milp.as_pyomo(single.program)
 
     def solve(
@@ -121,26 +132,21 @@ class BilevelProblem:
         """
         begin = perf_counter()
         system = extract(self.model, self.followers)
-        judge = Judge(system, reformulation, gap, epsilon if pessimistic else None)
-        relaxed = relaxation(system)
-        if relaxed.point is None:
-            result = judge.result(Status.INFEASIBLE, high_point_reason(system))
-        else:
-            known = _known(system, reformulation, time_limit) if search else None
-            _, single = prepare(
-                system, reformulation, big_m, objective_of(known), solver, time_limit
-            )
-            spent = perf_counter() - begin
-            outcome = milp.solve(
-                single.program,
-                solver,
-                start=completed(single, known.point, known.answers) if known else None,
-                time_limit=None if time_limit is None else max(0.1, time_limit - spent),
-                gap=gap,
-                threads=threads,
-                options=solver_options,
-            )
-            result = judge.verdict(single, outcome, relaxed, known)
+        settings = Settings(
+            reformulation,
+            solver,
+            inf if time_limit is None else begin + time_limit,
+            gap,
+            big_m,
+            (SEARCH_S if time_limit is None else SEARCH_SHARE * time_limit) if search else None,
+            epsilon if pessimistic else None,
+            threads,
+            solver_options or {},
+        )
+        try:
+            result = solved(system, settings)
+        except SolveFailed as failure:
+            result = BilevelResult(Status.FAILED, reformulation, str(failure))
         self._load(system, result)
         return replace(result, wall_s=perf_counter() - begin)
 
@@ -151,8 +157,12 @@ class BilevelProblem:
             variable.set_value(result.values[name], skip_validation=True)
 
 
-def _known(system: System, reformulation: str, time_limit: float | None) -> Incumbent | None:
-    """A point to begin with; a linear program needs none."""
-    if reformulation == "primal-dual":
-        return None
-    return find(system, SEARCH_S if time_limit is None else SEARCH_SHARE * time_limit)
+def solved(system: System, settings: Settings) -> BilevelResult:
+    """Solve in the way that leader and followers need."""
+    if settings.reformulation not in REFORMULATIONS:
+        raise InputError([unknown(settings.reformulation)], "solve()")
+    mixed = any(has_integers(system.leader, form) for form in system.followers)
+    inner = integers.solve if mixed else conditions.solve
+    if system.products and is_convex(system.products):
+        return quadratic.solve(system, settings, inner)
+    return inner(system, settings)

@@ -67,14 +67,19 @@ def reformulate(region: Region, how: str, big_m: float, guessed_slack: float = i
         If the reformulation does not apply, naming the constraint that stands against it.
     """
     if how not in REFORMULATIONS:
-        known = ", ".join(f"'{name}'" for name in REFORMULATIONS)
-        raise InputError([f"no reformulation '{how}'; there are {known}"], "solve()")
+        raise InputError([unknown(how)], "solve()")
     system = region.system
     program = system.high_point()
     guesses = big_m, guessed_slack
     conditions = tuple(_add_follower(program, region, f, how, guesses) for f in system.followers)
     linearise_objective(program, system, conditions)
     return SingleLevel(program, conditions, how == "primal-dual")
+
+
+def unknown(how: str) -> str:
+    """What is wrong with the name of a reformulation."""
+    known = ", ".join(f"'{name}'" for name in REFORMULATIONS)
+    return f"no reformulation '{how}'; there are {known}"
 
 
 def _add_follower(

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from math import inf
+from time import perf_counter
 
 import numpy as np
 
+from quartier.errors import QuartierError
 from quartier.optimisation.bilevel.lp import Lp
 from quartier.optimisation.bilevel.program import Row
 from quartier.optimisation.bilevel.propagate import Propagator
@@ -29,10 +31,12 @@ class Region:
     cutoff
         Leader's objective (to be minimised) of a known bi-level feasible point, or `inf`: points
         that are worse need not be kept.
+    deadline
+        Time on `perf_counter` to give up at.
     """
 
-    def __init__(self, system: System, cutoff: float = inf) -> None:
-        self.system = system
+    def __init__(self, system: System, cutoff: float = inf, deadline: float = inf) -> None:
+        self.system, self.deadline = system, deadline
         self.program = system.high_point()
         if cutoff < inf and not system.products and self.program.cost:
             room = CUTOFF_ROOM * max(1.0, abs(cutoff))
@@ -55,12 +59,23 @@ class Region:
         return outcome.value if outcome.status == "optimal" else inf
 
     def bound_columns(self) -> None:
-        """Find by LP the bounds that propagation left infinite."""
-        for k in range(len(self.lower)):
+        """Find by LP the bounds that propagation left infinite, where conditions need any."""
+        for k in sorted(self.system.needs_bounds()):
+            check(self.deadline)
             if not is_finite(float(self.upper[k])):
                 self.upper[k] = outwards(self.greatest({k: 1.0}))
             if not is_finite(float(self.lower[k])):
                 self.lower[k] = -outwards(self.greatest({k: -1.0}))
+
+
+class OutOfTime(QuartierError):
+    """The time limit came while bounds were still being proven."""
+
+
+def check(deadline: float) -> None:
+    """Raise if a time on `perf_counter` has come."""
+    if perf_counter() > deadline:
+        raise OutOfTime("time limit")
 
 
 def outwards(value: float) -> float:

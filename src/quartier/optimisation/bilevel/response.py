@@ -50,7 +50,7 @@ def follower_value(form: FollowerForm, point: Array) -> float:
 
 def answer(system: System, form: FollowerForm, point: Array) -> Answer:
     """Solve a follower for the leader's part of a point."""
-    program = _alone(system, form, point)
+    program = alone(system, form, point)
     place = {k: p for p, k in enumerate(form.columns)}
     quadratic = {(place[i], place[j]): h for (i, j), h in form.hessian.items()}
     found = Lp(program, quadratic=quadratic).minimise()
@@ -68,11 +68,15 @@ def _filled(form: FollowerForm, found: LpOutcome, point: Array) -> Answer:
     return Answer(form, "optimal", found.value, whole, found.row_dual, found.column_dual)
 
 
-def _alone(system: System, form: FollowerForm, point: Array) -> Program:
+def alone(system: System, form: FollowerForm, point: Array) -> Program:
+    """A follower's own program at the leader's part of a point, its columns in their order."""
     program = Program()
     leader = system.leader
     place = {
-        k: program.column(leader.names[k], leader.lower[k], leader.upper[k]) for k in form.columns
+        k: program.column(
+            leader.names[k], leader.lower[k], leader.upper[k], integer=leader.integer[k]
+        )
+        for k in form.columns
     }
     for row in form.rows:
         own = {place[k]: a for k, a in row.coefs.items() if k in place}
@@ -89,8 +93,9 @@ def response_program(
 
     Its cost is the leader's objective at that decision. Without ε the optimal faces are described
     by complementarity with the duals in `answers`, which is exact; with ε followers may lose
-    `ε max(1, |optimum|)`. For a convex QP the optimal set is `{y feasible: Hy and (c + Cx)·y as at
-    one optimum}` (Mangasarian 1988, Oper. Res. Lett. 7(1)), with or without ε.
+    `ε max(u, |optimum|)`, u being the unit of their objective. For a convex QP the optimal set is
+    `{y feasible: Hy and (c + Cx)·y as at one optimum}` (Mangasarian 1988, Oper. Res. Lett. 7(1)),
+    with or without ε.
     """
     program = system.leader.copy()
     for k in system.linking():
@@ -123,7 +128,7 @@ def leader_cost(system: System, point: Array) -> tuple[dict[int, float], float]:
 def _add_face(program: Program, found: Answer) -> None:
     """The follower's rows and bounds, those with a dual held at their limit."""
     duals = np.concatenate([found.row_dual, found.column_dual])
-    least = ACTIVE * max(1.0, float(np.abs(duals).max(initial=0.0)))
+    least = ACTIVE * max(found.form.unit, float(np.abs(duals).max(initial=0.0)))
     for row, nu in zip(found.form.rows, found.row_dual, strict=True):
         lower = row.upper if nu < -least else row.lower
         upper = row.lower if nu > least else row.upper
@@ -138,9 +143,10 @@ def _add_face(program: Program, found: Answer) -> None:
 def _add_optimality(program: Program, found: Answer, point: Array, epsilon: float) -> None:
     form = found.form
     epsilon = epsilon if form.is_linear else min(epsilon, OPTIMALITY)
-    room = epsilon * max(1.0, abs(found.optimum))
-    cost = {k: c for k, c in price_cost(form, point).items() if c}
-    best = found.optimum
+    unit = form.unit
+    room = epsilon * max(1.0, abs(found.optimum) / unit)
+    cost = {k: c / unit for k, c in price_cost(form, point).items() if c}
+    best = found.optimum / unit
     if not form.is_linear:
         best = sum(c * float(found.point[k]) for k, c in cost.items())
     program.row(f"{form.name} optimal", cost, upper=best + room)

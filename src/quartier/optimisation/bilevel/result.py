@@ -49,10 +49,12 @@ class BilevelResult:
         Proven bound of the leader's objective; with guessed bounds that of the relaxation without
         the followers' optimality.
     gap
-        `|objective - bound| / max(|objective|, 1e-9)`, zero if they differ by less than 1e-9.
+        `|objective - bound| / |objective|`; of an objective that is nearly zero, as a share of the
+        terms that it is the sum of (1 % of them stand for it).
     follower_suboptimality
         Per follower, its objective in the point reported (without one: in the solver's point)
-        minus its optimum alone at the leader's decision, over `max(1, |optimum|)`.
+        minus its optimum alone at the leader's decision, over `max(u, |optimum|)`, where u is the
+        greatest coefficient of its objective, at most 1.
     dual_margins
         Per side with a big M, M minus the multiplier of the follower solved alone; negative where
         M may cut.

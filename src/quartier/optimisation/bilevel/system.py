@@ -14,6 +14,7 @@ from math import inf
 from typing import Any
 
 from quartier.optimisation.bilevel.program import Program, Row
+from quartier.quantities import Array
 
 Products = Mapping[tuple[int, int], float]
 
@@ -59,6 +60,11 @@ class FollowerForm:
     """User hints by own column, for the dual of its bounds."""
 
     @property
+    def unit(self) -> float:
+        """What a difference of its objective is measured by where that is nearly zero."""
+        return unit_of(self.cost, self.prices, self.hessian)
+
+    @property
     def is_linear(self) -> bool:
         """Whether the follower is an LP, else a convex QP."""
         return not self.hessian
@@ -94,6 +100,12 @@ class System:
     sign: int = 1
     variables: Sequence[Any] = ()
 
+    def size_at(self, point: Array) -> float:
+        """Sum of the terms of the leader's objective at a point, whatever their signs."""
+        linear = sum(abs(c * float(point[k])) for k, c in self.leader.cost.items())
+        products = sum(abs(c * float(point[i] * point[j])) for (i, j), c in self.products.items())
+        return linear + products + unit_of(self.leader.cost, self.products)
+
     def linking(self) -> list[int]:
         """Leader's columns that some follower sees."""
         return sorted(set().union(*(f.leader_columns() for f in self.followers)))
@@ -101,6 +113,11 @@ class System:
     def own(self) -> set[int]:
         """Columns that belong to a follower."""
         return {k for f in self.followers for k in f.columns}
+
+    def needs_bounds(self) -> set[int]:
+        """Columns that a condition of optimality or a product needs bounds of."""
+        inside = {k for f in self.followers for row in f.rows for k in row.coefs}
+        return inside | self.own() | {*self.linking()} | {k for pair in self.products for k in pair}
 
     def high_point(self) -> Program:
         """Everything under one operator: the relaxation without the followers' optimality.
@@ -132,6 +149,11 @@ def stationarity(form: FollowerForm) -> Iterator[tuple[int, dict[int, float], di
         gradients[j][i] = gradients[j].get(i, 0.0) + h
     for j in form.columns:
         yield j, by_column[j], gradients[j]
+
+
+def unit_of(*coefs: Mapping[Any, float]) -> float:
+    """The greatest coefficient of an objective, at most 1."""
+    return min(1.0, max((abs(c) for group in coefs for c in group.values()), default=1.0))
 
 
 def is_finite(value: float) -> bool:
