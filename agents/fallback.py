@@ -5,7 +5,7 @@ from __future__ import annotations
 from quartier.agents.choice import option_of
 from quartier.agents.messages import OWN_RULE, Entry, entry_of
 from quartier.problem import NeighbourhoodProblem
-from quartier.units.sampling import reference
+from quartier.units.sampling import own_rules
 from quartier.units.schedule import Schedule
 
 
@@ -28,10 +28,10 @@ class Fallbacks:
         self._acknowledged[entry.agent] = entry
 
     def own_rule(self, agent: str) -> Schedule:
-        """What the units of an agent do that nobody plans for."""
-        if agent not in self._schedules:
+        """What the units of an agent do if nobody plans for anybody."""
+        if not self._schedules:
             penalty = self._problem.terms.penalty_eur_per_kwh
-            self._schedules[agent] = reference(self._problem.agents[agent], penalty)
+            self._schedules = own_rules(self._problem.units, penalty)
         return self._schedules[agent]
 
     def entry(self, agent: str) -> Entry:

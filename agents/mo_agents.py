@@ -32,7 +32,6 @@ from quartier.problem import ConnectionTerms, NeighbourhoodProblem
 from quartier.quantities import Array
 from quartier.scenario.settings import NegotiationSettings
 from quartier.units.base import UnitData
-from quartier.units.sampling import reference
 from quartier.units.schedule import Schedule
 
 SCOUTING = -1
@@ -125,7 +124,7 @@ class FrontUnitAgent(UnitAgent):
             if self._flexible:
                 self._directed.update(terms)
             return
-        own_rule = front_option(self.units, reference(self.units, terms.penalty_eur_per_kwh), terms)
+        own_rule = front_option(self.units, self._by_itself(terms), terms)
         choose = None
         if self._flexible:
             self._directed = DirectedChoice(self.units, terms)

@@ -7,7 +7,7 @@ import threading
 from collections.abc import Coroutine, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
+from functools import cache, partial
 from typing import Any, TypeAlias, TypeVar
 
 import networkx as nx
@@ -26,7 +26,7 @@ from quartier.planning import assets_of, reactive_kvar
 from quartier.problem import Problem
 from quartier.quantities import Array
 from quartier.scenario.communication import DSO
-from quartier.units.sampling import reference
+from quartier.units.sampling import own_rules
 
 RING = 4
 """Neighbours of an agent on the ring, half of them on either side."""
@@ -89,9 +89,18 @@ def build(
     """
     neighbourhoods, units = {}, {}
     for task in problem.neighbourhoods:
+        expected = cache(partial(own_rules, task.units, task.terms.penalty_eur_per_kwh))
         links = small_world([task.name, *task.agents], problem.negotiation.shortcuts, rng)
         units[task.name] = {
-            name: unit_agent(name, members, task.name, links[name], problem.negotiation, child)
+            name: unit_agent(
+                name,
+                members,
+                task.name,
+                links[name],
+                problem.negotiation,
+                child,
+                own_rules=expected,
+            )
             for (name, members), child in zip(
                 task.agents.items(), rng.spawn(len(task.agents)), strict=True
             )
@@ -107,8 +116,8 @@ def build(
     medium = MeasuredCommunication(
         problem.communication, rng.spawn(1)[0], problem.gate, problem.record_messages
     )
-    expected = partial(forecast, problem)
-    dso = DsoAgent(DSO, problem.grid, assets_of(problem), problem.rounds, expected)
+    silent = partial(forecast, problem)
+    dso = DsoAgent(DSO, problem.grid, assets_of(problem), problem.rounds, silent)
     return Society(dso, neighbourhoods, units, plants, medium)
 
 
@@ -120,7 +129,7 @@ def forecast(problem: Problem, name: str) -> tuple[Array, Array]:
     for task in problem.neighbourhoods:
         if task.name == name:
             penalty = task.terms.penalty_eur_per_kwh
-            schedules = [reference(units, penalty) for units in task.agents.values()]
+            schedules = own_rules(task.units, penalty).values()
             return np.sum([s.p_kw for s in schedules], axis=0), reactive_kvar(task)
     plant = next(p for p in problem.plants if p.name == name)
     return plant.series["available_kw"], problem.plant_q_kvar[name]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
 import numpy as np
@@ -29,7 +29,8 @@ from quartier.problem import ConnectionTerms
 from quartier.quantities import Array
 from quartier.scenario.settings import NegotiationSettings
 from quartier.units.base import UnitData
-from quartier.units.sampling import reference
+from quartier.units.sampling import own_rules as by_own_rules
+from quartier.units.schedule import Schedule
 
 logger = logging.getLogger(__name__)
 
@@ -60,6 +61,9 @@ class UnitAgent(QuartierAgent):
         Source of its thinking times and sampled schedules.
     choice
         How it chooses; left out, as the settings say.
+    own_rules
+        What all agents of the neighbourhood do by their own rules, from which it takes what its
+        own units do; left out, its units are taken to be alone.
     """
 
     def __init__(
@@ -71,6 +75,7 @@ class UnitAgent(QuartierAgent):
         settings: NegotiationSettings,
         rng: np.random.Generator,
         choice: Choice | None = None,
+        own_rules: Callable[[], Mapping[str, Schedule]] | None = None,
     ) -> None:
         super().__init__(name, principal=neighbourhood)
         self.units = tuple(units)
@@ -81,6 +86,7 @@ class UnitAgent(QuartierAgent):
         self._settings = settings
         self._rng = rng
         self._choice = choice
+        self._own_rules = own_rules
         self._last: Option | None = None
         self._memory: Memory | None = None
         self._flexible = choice is not None or is_flexible(units)
@@ -141,7 +147,13 @@ class UnitAgent(QuartierAgent):
 
     def _own_rule(self, terms: ConnectionTerms) -> Option:
         """What the units do that nobody plans for."""
-        return option_of(reference(self.units, terms.penalty_eur_per_kwh), terms)
+        return option_of(self._by_itself(terms), terms)
+
+    def _by_itself(self, terms: ConnectionTerms) -> Schedule:
+        """Schedule of the units that nobody plans for."""
+        if self._own_rules is None:
+            return by_own_rules(self.units, terms.penalty_eur_per_kwh)[self.title]
+        return self._own_rules()[self.title]
 
     @hears(Gossip)
     def on_gossip(self, gossip: Gossip, sender: str) -> None:

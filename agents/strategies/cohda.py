@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -13,10 +13,11 @@ from quartier.agents.society import Society
 from quartier.agents.strategies import records
 from quartier.coordination import Plan, UnitPlan
 from quartier.planning import plant_plan, room_per_rated, share_of, unit_plans
-from quartier.problem import Problem, State
+from quartier.problem import NeighbourhoodProblem, Problem, State
 from quartier.quantities import Array
 from quartier.redispatch.rounds import KEPT_KW
 from quartier.units import KINDS
+from quartier.units.sampling import own_rules
 from quartier.units.schedule import Schedule
 
 
@@ -58,34 +59,52 @@ def plans(problem: Problem, agents: Society) -> Iterator[tuple[str, UnitPlan]]:
         speaker = agents.neighbourhoods[task.name]
         if not speaker.outcomes:
             continue
-        curtailable = {unit.name for unit in task.units if KINDS[unit.kind].curtailable}
-        expected = schedules(agents, task.name)
+        expected = schedules(agents, task)
         p_kw, loose_kw = _sums(list(expected.values()))
         curtailed_kw = speaker.terms.curtailed_kw(p_kw, loose_kw)
         share = share_of(curtailed_kw, loose_kw)
         room = room_per_rated(task.units, p_kw - curtailed_kw, speaker.terms.p_max_kw)
-        for name, agent in agents.units[task.name].items():
-            for unit, plan in unit_plans(agent.units, expected[name], share, room):
-                unplanned = not agent.history and unit not in curtailable
-                yield unit, _own_rule(plan) if unplanned else plan
+        members = agents.units[task.name]
+        planned = {
+            unit: plan
+            for name, agent in members.items()
+            for unit, plan in unit_plans(agent.units, expected[name], share, room)
+        }
+        silent = {u.name for a in members.values() if not a.history for u in a.units}
+        yield from {**planned, **_left_alone(task, planned, silent)}.items()
     for name, plant in agents.plants.items():
         yield name, plant_plan(plant.available_kw, plant.p_max_kw)
 
 
-def _own_rule(plan: UnitPlan) -> UnitPlan:
-    """Leave a unit to itself, with what it is expected to do."""
-    return UnitPlan(np.full_like(plan.p_kw, np.nan), plan.p_kw)
+def _left_alone(
+    task: NeighbourhoodProblem, planned: Mapping[str, UnitPlan], silent: Collection[str]
+) -> dict[str, UnitPlan]:
+    """Leave units to themselves, with what they will do beside the plans of all others.
+
+    Renewable units are curtailed all the same.
+    """
+    kinds = {unit.name: KINDS[unit.kind] for unit in task.units}
+    alone = {name for name in silent if not kinds[name].curtailable}
+    if not alone:
+        return {}
+    told = {unit: plan.command_kw for unit, plan in planned.items() if unit not in alone}
+    found = own_rules(task.units, task.terms.penalty_eur_per_kwh, told).values()
+    p_kw = {unit: values for schedule in found for unit, values in schedule.unit_p_kw.items()}
+    return {name: UnitPlan(np.full_like(p_kw[name], np.nan), p_kw[name]) for name in sorted(alone)}
 
 
-def schedules(agents: Society, name: str) -> dict[str, Schedule]:
-    """What the agents of a neighbourhood will carry out: what they committed to, or own rules."""
-    speaker = agents.neighbourhoods[name]
-    return {
-        agent.title: agent.history[-1][1].carried_out
-        if agent.history
-        else speaker.reference(agent.title)
-        for agent in agents.units[name].values()
-    }
+def schedules(agents: Society, task: NeighbourhoodProblem) -> dict[str, Schedule]:
+    """What the agents of a neighbourhood will carry out: what they committed to, or own rules.
+
+    Own rules look at what the others do, so they are followed beside what is committed.
+    """
+    members = agents.units[task.name]
+    committed = {name: a.history[-1][1].carried_out for name, a in members.items() if a.history}
+    if len(committed) == len(members):
+        return committed
+    told = {u: kw for schedule in committed.values() for u, kw in schedule.command_kw.items()}
+    found = own_rules(task.units, task.terms.penalty_eur_per_kwh, told)
+    return {name: committed.get(name, found[name]) for name in members}
 
 
 def _sums(expected: Sequence[Schedule]) -> tuple[Array, Array]:
@@ -101,14 +120,15 @@ def trouble(problem: Problem, agents: Society) -> Iterator[str]:
         if agent.failure is not None:
             yield f"agent {agent.title} failed: {agent.failure}"
     yield from _unheard(agents.dso)
-    for name, speaker in agents.neighbourhoods.items():
+    for task in problem.neighbourhoods:
+        name, speaker = task.name, agents.neighbourhoods[task.name]
         if not speaker.outcomes:
             yield f"{name}: no agreement within the lead time; its units follow their own rules"
             continue
         missing = sorted({agent for outcome in speaker.outcomes for agent in outcome.missing})
         if missing:
             yield f"{name}: not all agents committed: {', '.join(missing)}"
-        if _excess_kw(speaker, list(schedules(agents, name).values())) > KEPT_KW:
+        if _excess_kw(speaker, list(schedules(agents, task).values())) > KEPT_KW:
             yield f"{name}: P_set cannot be kept in every step"
 
 

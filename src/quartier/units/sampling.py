@@ -65,29 +65,33 @@ def _is_led(unit: UnitData, units: Sequence[UnitData]) -> bool:
     return kind.command is not None and not kind.curtailable
 
 
-def reference(units: Sequence[UnitData], penalty_eur_per_kwh: float) -> Schedule:
-    """Schedule of the units' own rules: what they do when nobody plans for them."""
-    return followed(units, {}, penalty_eur_per_kwh)
-
-
-def followed(
+def own_rules(
     units: Sequence[UnitData],
-    set_points: Mapping[str, Array],
     penalty_eur_per_kwh: float,
-    p_others_kw: Array | None = None,
-) -> Schedule:
-    """Schedule of an agent's units that follow set points as far as their limits allow.
+    set_points: Mapping[str, Array] | None = None,
+) -> dict[str, Schedule]:
+    """What the units of a neighbourhood do when nobody plans for them, by agent.
+
+    It takes a whole neighbourhood: a battery looks at the power of all others, and shares it with
+    its like. By the simulator's own step, with the bounds of stores that it keeps; with an exact
+    forecast, this is what happens.
 
     Parameters
     ----------
+    units
+        All units of one neighbourhood.
     set_points
-        By unit, shape ``(T,)``; units that are missing follow their own rule.
-    penalty_eur_per_kwh
-        Price of heat not served.
-    p_others_kw
-        Power of the rest of the neighbourhood, which own rules may look at, shape ``(T,)``.
+        Of units that somebody plans for, shape ``(T,)`` each.
     """
-    return evaluate_many(units, Group(units).run(set_points, p_others_kw), penalty_eur_per_kwh)[0]
+    executed = [unit.simulated or unit for unit in units]
+    done = Group(executed).run(set_points or {})
+    agents: dict[str, list[UnitData]] = {}
+    for unit in units:
+        agents.setdefault(unit.agent, []).append(unit)
+    return {
+        agent: evaluate_many(own, {u.name: done[u.name] for u in own}, penalty_eur_per_kwh)[0]
+        for agent, own in agents.items()
+    }
 
 
 def _distinct(rows: Array) -> list[int]:
