@@ -18,6 +18,8 @@ from quartier.agents.messages import (
     AskStart,
     Begun,
     Commit,
+    Curtail,
+    Curtails,
     Gossip,
     Missing,
     Start,
@@ -30,6 +32,7 @@ from quartier.quantities import Array
 from quartier.scenario.settings import NegotiationSettings
 from quartier.units.base import UnitData
 from quartier.units.sampling import reference
+from quartier.units.schedule import Schedule
 
 logger = logging.getLogger(__name__)
 
@@ -60,6 +63,8 @@ class UnitAgent(QuartierAgent):
         Source of its thinking times and sampled schedules.
     choice
         How it chooses; left out, as the settings say.
+    own_rule
+        What its units do if nobody plans for anybody, which it published before the gate.
     """
 
     def __init__(
@@ -71,6 +76,7 @@ class UnitAgent(QuartierAgent):
         settings: NegotiationSettings,
         rng: np.random.Generator,
         choice: Choice | None = None,
+        own_rule: Schedule | None = None,
     ) -> None:
         super().__init__(name, principal=neighbourhood)
         self.units = tuple(units)
@@ -78,6 +84,8 @@ class UnitAgent(QuartierAgent):
         self.neighbours = tuple(neighbours)
         self.history: list[tuple[int, Option, Array]] = []
         """What it committed to: round, choice, and share of renewable power curtailed."""
+        self.own_rule = own_rule
+        self._ordered = -1
         self._settings = settings
         self._rng = rng
         self._choice = choice
@@ -141,7 +149,10 @@ class UnitAgent(QuartierAgent):
 
     def _own_rule(self, terms: ConnectionTerms) -> Option:
         """What the units do that nobody plans for."""
-        return option_of(reference(self.units, terms.penalty_eur_per_kwh), terms)
+        return option_of(self._published(terms), terms)
+
+    def _published(self, terms: ConnectionTerms) -> Schedule:
+        return self.own_rule or reference(self.units, terms.penalty_eur_per_kwh)
 
     @hears(Gossip)
     def on_gossip(self, gossip: Gossip, sender: str) -> None:
@@ -174,6 +185,7 @@ class UnitAgent(QuartierAgent):
         option = self._memory.own(counter)
         if not self.history or self.history[-1][0] != commit.negotiation.round:
             self.history.append((commit.negotiation.round, option, commit.curtailed_share))
+            self._ordered = -1
         schedule = option.carried_out
         self.tell(
             sender,
@@ -186,6 +198,17 @@ class UnitAgent(QuartierAgent):
                 frozen(schedule.shiftable_kw),
             ),
         )
+
+    @hears(Curtail)
+    def on_curtail(self, order: Curtail, sender: str) -> None:
+        """Curtail another share of what was committed to, and say so."""
+        if not self.history or self.history[-1][0] != order.negotiation.round:
+            return
+        if order.number > self._ordered:
+            number, option, _ = self.history[-1]
+            self.history[-1] = (number, option, order.curtailed_share)
+            self._ordered = order.number
+        self.tell(sender, Curtails(order.negotiation, self.title, order.number))
 
     def _act(self) -> None:
         """Take a turn at the next tick, and think about what is undecided."""

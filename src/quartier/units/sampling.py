@@ -90,6 +90,34 @@ def followed(
     return evaluate_many(units, Group(units).run(set_points, p_others_kw), penalty_eur_per_kwh)[0]
 
 
+def own_rules(
+    groups: Mapping[str, Sequence[UnitData]],
+    penalty_eur_per_kwh: float,
+    p_others_kw: Array | None = None,
+) -> dict[str, Schedule]:
+    """Schedules of several agents' units behind one connection point that nobody plans for.
+
+    All follow their own rules together, for some of these look at the power of the others.
+
+    Parameters
+    ----------
+    groups
+        Units by agent.
+    penalty_eur_per_kwh
+        Price of heat not served.
+    p_others_kw
+        Power of the rest of the neighbourhood, shape ``(T,)``; nothing if left out.
+    """
+    together = [unit for units in groups.values() for unit in units]
+    controls = Group(together).run({}, p_others_kw) if together else {}
+    return {
+        agent: evaluate_many(units, {u.name: controls[u.name] for u in units}, penalty_eur_per_kwh)[
+            0
+        ]
+        for agent, units in groups.items()
+    }
+
+
 def _distinct(rows: Array) -> list[int]:
     """Indices of the first of each group of equal rows."""
     seen: dict[bytes, int] = {}
