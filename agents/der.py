@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from quartier.agents.base import QuartierAgent, hears
-from quartier.agents.messages import Accepted, CallForOffers, OfferMade, SetCap, frozen
+from quartier.agents.messages import Accepted, CallForOffers, SetCap, frozen, offer_made
+from quartier.planning import Band
 from quartier.quantities import Array
 from quartier.units.base import UnitData
 
@@ -24,9 +25,8 @@ class DerAgent(QuartierAgent):
     @hears(CallForOffers)
     def on_call(self, call: CallForOffers, sender: str) -> None:
         """Offer what is available; all of it can be curtailed."""
-        p_kw = frozen(self.available_kw)
-        zero = frozen(np.zeros_like(self.available_kw))
-        self.tell(self._dso, OfferMade(self.title, p_kw, p_kw, zero, frozen(self._q_kvar), zero))
+        band = Band.of_plant(self.available_kw)
+        self.tell(self._dso, offer_made(self.title, band, self._q_kvar))
 
     @hears(SetCap)
     def on_cap(self, cap: SetCap, sender: str) -> None:

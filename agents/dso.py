@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
-from typing import TypeAlias
 
 from quartier.agents.attendance import Attendance, retry_s
 from quartier.agents.base import QuartierAgent, hears
@@ -20,7 +19,7 @@ from quartier.agents.messages import (
     frozen,
 )
 from quartier.coordination import Cap
-from quartier.planning import Asset
+from quartier.planning import Asset, Band, Forecast, offer_of
 from quartier.problem import NetworkProblem, Offer
 from quartier.quantities import KW_PER_MW, Array
 from quartier.redispatch.rounds import Round, Rounds
@@ -32,10 +31,6 @@ PATIENCE_S = 120.0
 
 LATE_S = 10.0
 """Simulated time in s between two calls for an offer that is late."""
-
-Forecast: TypeAlias = Callable[[str], tuple[Array, Array]]
-"""Power (kW) and reactive power (kvar) that the DSO expects of a connection point that makes no
-offer, by its name; shape ``(T,)`` each."""
 
 
 class DsoAgent(QuartierAgent):
@@ -49,8 +44,8 @@ class DsoAgent(QuartierAgent):
         Who may be asked.
     rounds
         Most rounds of redispatch.
-    forecast
-        What to expect of a connection point that makes no offer.
+    forecasts
+        What is published of every connection point: what to expect of one that makes no offer.
     """
 
     def __init__(
@@ -59,7 +54,7 @@ class DsoAgent(QuartierAgent):
         problem: NetworkProblem,
         assets: Sequence[Asset],
         rounds: int,
-        forecast: Forecast,
+        forecasts: Mapping[str, Forecast],
     ) -> None:
         super().__init__(name)
         self.assets: Mapping[str, Asset] = {asset.name: asset for asset in assets}
@@ -70,7 +65,7 @@ class DsoAgent(QuartierAgent):
         self.attendance = Attendance(self.assets, PATIENCE_S)
         self.unheard: set[str] = set()
         """Connection points that did not answer their P_set: it may not have reached them."""
-        self._forecast = forecast
+        self._forecasts = forecasts
         self._problem = problem
         self.waiting = set(self.assets)
         """Connection points that have not answered the last question yet."""
@@ -132,19 +127,8 @@ class DsoAgent(QuartierAgent):
         self.attendance.heard(made.asset, self.now_s)
         if made.asset in self.offers or (self.history and not self.rounds.left):
             return  # the first offer is the one that counts: p_off is fixed (M4)
-        self.offers[made.asset] = Offer(
-            asset.name,
-            asset.kind,
-            asset.bus,
-            made.p_kw,
-            made.down_kw,
-            made.up_kw,
-            made.q_kvar,
-            asset.price_eur_per_kwh,
-            asset.raise_price_eur_per_kwh,
-            asset.rated_kw,
-            made.curtailed_kw,
-        )
+        band = Band(made.p_kw, made.down_kw, made.up_kw, made.curtailed_kw)
+        self.offers[made.asset] = offer_of(asset, band, made.q_kvar)
         self.waiting.discard(made.asset)
         if self.history or self._is_settled():
             self._redispatch()
@@ -178,9 +162,8 @@ class DsoAgent(QuartierAgent):
         q_mvar = self._problem.background_q_mvar.copy()
         for name in sorted(self.assets.keys() - self.offers.keys()):
             at = problem.network.position(self.assets[name].bus)
-            p_kw, q_kvar = self._forecast(name)
-            p_mw[:, at] += p_kw / KW_PER_MW
-            q_mvar[:, at] += q_kvar / KW_PER_MW
+            p_mw[:, at] += self._forecasts[name].p_kw / KW_PER_MW
+            q_mvar[:, at] += self._forecasts[name].q_kvar / KW_PER_MW
         return replace(problem, background_p_mw=p_mw, background_q_mvar=q_mvar)
 
     @hears(Accepted)

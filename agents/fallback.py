@@ -2,11 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from quartier.agents.choice import option_of
 from quartier.agents.messages import OWN_RULE, Entry, entry_of
-from quartier.problem import NeighbourhoodProblem
-from quartier.units.sampling import own_rules
+from quartier.problem import ConnectionTerms
 from quartier.units.schedule import Schedule
+
+
+def own_rule_entry(agent: str, schedule: Schedule, terms: ConnectionTerms) -> Entry:
+    """What an agent publishes of its units before a gate: what they do if nobody plans for them."""
+    option = option_of(schedule, terms)
+    return entry_of(agent, OWN_RULE, option.p_kw, option.curtailable_kw, option.cost_eur)
 
 
 class Fallbacks:
@@ -14,29 +21,22 @@ class Fallbacks:
 
     Parameters
     ----------
-    problem
-        The neighbourhood with its units.
+    published
+        What every agent published beforehand: its own rules.
     """
 
-    def __init__(self, problem: NeighbourhoodProblem) -> None:
-        self._problem = problem
-        self._schedules: dict[str, Schedule] = {}
+    def __init__(self, published: Mapping[str, Entry]) -> None:
+        self._published = published
         self._acknowledged: dict[str, Entry] = {}
 
     def acknowledge(self, entry: Entry) -> None:
         """Take note of a choice that an agent committed to: it keeps to that from now on."""
         self._acknowledged[entry.agent] = entry
 
-    def own_rule(self, agent: str) -> Schedule:
-        """What the units of an agent do if nobody plans for anybody."""
-        if not self._schedules:
-            penalty = self._problem.terms.penalty_eur_per_kwh
-            self._schedules = own_rules(self._problem.units, penalty)
-        return self._schedules[agent]
+    def own_rule(self, agent: str) -> Entry:
+        """What the units of an agent do that nobody plans for."""
+        return self._published[agent]
 
     def entry(self, agent: str) -> Entry:
         """Return the choice that an agent keeps to if it is not heard any more."""
-        if agent in self._acknowledged:
-            return self._acknowledged[agent]
-        option = option_of(self.own_rule(agent), self._problem.terms)
-        return entry_of(agent, OWN_RULE, option.p_kw, option.curtailable_kw, option.cost_eur)
+        return self._acknowledged.get(agent) or self.own_rule(agent)

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from quartier.agents.configuration import Counters
+from quartier.planning import Band
 from quartier.problem import ConnectionTerms
 from quartier.quantities import Array
 
@@ -82,6 +83,12 @@ class OfferMade:
     q_kvar: Array
     curtailed_kw: Array
     """Renewable power that the schedule itself curtails."""
+
+
+def offer_made(asset: str, band: Band, q_kvar: Array) -> OfferMade:
+    """Return an offer as it is told to the DSO."""
+    told = (frozen(v) for v in (band.p_kw, band.down_kw, band.up_kw, q_kvar, band.curtailed_kw))
+    return OfferMade(asset, *told)
 
 
 @dataclass(frozen=True)
@@ -215,6 +222,25 @@ class Acknowledge:
     up_kw: Array
     down_kw: Array
     shiftable_kw: Array
+
+
+@dataclass(frozen=True)
+class Curtail:
+    """Replaces the share of a commitment: other agents do otherwise, or P_set leaves more room."""
+
+    negotiation: Negotiation
+    number: int
+    """Newer ones of a negotiation have greater numbers."""
+    curtailed_share: Array
+
+
+@dataclass(frozen=True)
+class Curtails:
+    """An agent keeps to the share of a :class:`Curtail`."""
+
+    negotiation: Negotiation
+    agent: str
+    number: int
 
 
 @dataclass(frozen=True)

@@ -2,23 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import partial
 from itertools import product
 from typing import Any
 
 import numpy as np
 
+from quartier.agents.attendance import retry_s
+from quartier.agents.base import hears
 from quartier.agents.choice import option_of
 from quartier.agents.fallback import Fallbacks
-from quartier.agents.messages import Entry, Gossip, Negotiation, Start, snapshot
+from quartier.agents.messages import (
+    OWN_RULE,
+    Entry,
+    Gossip,
+    Negotiation,
+    Start,
+    entry_of,
+    snapshot,
+)
 from quartier.agents.mo_cohda import FrontMemory, FrontOption
 from quartier.agents.mo_messages import (
+    AskOwnRule,
     Front,
     FrontEntry,
     FrontGossip,
     FrontStart,
     Goal,
+    OwnRule,
     Track,
     front_entry_of,
 )
@@ -28,7 +40,7 @@ from quartier.errors import SolveFailed
 from quartier.hiccups import note_kept
 from quartier.optimisation.directed import CO2_SLOPES, DirectedChoice, Direction, flexibility_kw
 from quartier.pareto import Scale, as_costs
-from quartier.problem import ConnectionTerms, NeighbourhoodProblem
+from quartier.problem import ConnectionTerms
 from quartier.quantities import Array
 from quartier.scenario.settings import NegotiationSettings
 from quartier.units.base import UnitData
@@ -124,7 +136,7 @@ class FrontUnitAgent(UnitAgent):
             if self._flexible:
                 self._directed.update(terms)
             return
-        own_rule = front_option(self.units, self._by_itself(terms), terms)
+        own_rule = self._own_rule(terms)
         choose = None
         if self._flexible:
             self._directed = DirectedChoice(self.units, terms)
@@ -144,6 +156,17 @@ class FrontUnitAgent(UnitAgent):
             note_kept(failure, KEPT)
             return None
 
+    def _own_rule(self, terms: ConnectionTerms) -> FrontOption:
+        return front_option(self.units, self._published(terms), terms)
+
+    @hears(AskOwnRule)
+    def on_ask_own_rule(self, question: AskOwnRule, sender: str) -> None:
+        """Tell what the own units do that nobody plans for, and what that means for L2 and L3."""
+        option = self._own_rule(question.terms)
+        plain = entry_of(self.title, OWN_RULE, option.p_kw, option.curtailable_kw, option.cost_eur)
+        entry = front_entry_of(plain, option.flexibility_kw, option.co2_kg)
+        self.tell(sender, OwnRule(question.negotiation, entry))
+
     def _thinking_s(self) -> float:
         """Longer than for one schedule: what others decide meanwhile should be known by then."""
         return SLOWER * super()._thinking_s()
@@ -162,33 +185,77 @@ class FrontUnitAgent(UnitAgent):
 
 
 class FrontFallbacks(Fallbacks):
-    """What agents do that are not heard, with their share of L2 and L3."""
+    """What agents do that are not heard, with their share of L2 and L3 as they told it."""
+
+    def __init__(self, published: Mapping[str, Entry]) -> None:
+        super().__init__(published)
+        self.told: dict[str, FrontEntry] = {}
+        """Own rules with L2 and L3, by agent; of one that never told, nothing counts."""
+
+    def own_rule(self, agent: str) -> FrontEntry:
+        """What the units of an agent do that nobody plans for."""
+        return self.told.get(agent) or front_entry_of(super().own_rule(agent), 0.0, 0.0)
 
     def entry(self, agent: str) -> FrontEntry:
         """Return the choice that an agent keeps to if it is not heard any more."""
         entry = super().entry(agent)
-        if isinstance(entry, FrontEntry):
-            return entry
-        schedule, units = self.own_rule(agent), self._problem.agents[agent]
-        return front_entry_of(entry, flexibility_kw(units, schedule), schedule.co2_kg)
+        assert isinstance(entry, FrontEntry)
+        return entry
 
 
 class FrontNeighbourhoodAgent(NeighbourhoodAgent):
-    """Calls a round of scouting before the first negotiation, and keeps the fronts agreed on."""
+    """Calls a round of scouting before the first negotiation, and keeps the fronts agreed on.
+
+    What scouting is measured by, it asks the agents before.
+    """
 
     def __init__(
         self,
-        problem: NeighbourhoodProblem,
-        participants: Sequence[str],
+        name: str,
+        terms: ConnectionTerms,
+        published: Mapping[str, Entry],
         settings: NegotiationSettings,
         q_kvar: Array,
         dso: str,
     ) -> None:
-        super().__init__(problem, participants, settings, q_kvar, dso)
-        self._fallbacks = self._front_fallbacks = FrontFallbacks(problem)
+        super().__init__(name, terms, published, settings, q_kvar, dso)
+        self._fallbacks = self._front_fallbacks = FrontFallbacks(published)
         self.fronts: list[tuple[int, Front, float]] = []
         """Round, front and its hypervolume of every negotiation that came to its end."""
-        self.goal = scouting_goal(self._first_scale(), settings)
+        self.goal: Goal | None = None
+        self._question = AskOwnRule(Negotiation(name, SCOUTING), terms)
+        self._is_asking = False
+
+    # -- before scouting ----------------------------------------------------------------------
+    @property
+    def _has_begun(self) -> bool:
+        return self._is_asking or super()._has_begun
+
+    def _ask(self, times: int = 1) -> None:
+        """Ask for own rules until all that can answer did, or patience is at an end."""
+        silent = self.attendance.unheard
+        late = self.now_s >= self._asked_s + self._patience_s - 1e-9
+        if not self._is_asking or late or not silent:
+            self._scout()
+            return
+        for agent in sorted(silent):
+            self.tell(agent, self._question)
+        self.later(retry_s(times), partial(self._ask, times + 1))
+
+    @hears(OwnRule)
+    def on_own_rule(self, answer: OwnRule, sender: str) -> None:
+        """Note what an agent would do by its own rules; the last one lets scouting begin."""
+        self.attendance.heard(sender, self.now_s)
+        self._front_fallbacks.told.setdefault(sender, answer.entry)
+        if self._is_asking and not self.attendance.unheard:
+            self._scout()
+
+    def _scout(self) -> None:
+        if self._is_asking:
+            self._is_asking = False
+            self.attendance.absent |= self.attendance.unheard
+            self.goal = scouting_goal(self._first_scale(), self._settings)
+            super()._begin(self._question.negotiation, self._uncapped)
 
     def _first_scale(self) -> Scale:
         """What scouting is measured by, from what everybody would do by own rules."""
@@ -197,26 +264,36 @@ class FrontNeighbourhoodAgent(NeighbourhoodAgent):
         flexibility = sum(entry.flexibility_kw for entry in entries)
         co2_kg = sum(entry.co2_kg for entry in entries)
         middle = as_costs(np.array([drawn_kw.max(), flexibility, co2_kg]))
-        least = [0.05 * flexibility / len(drawn_kw), 1.0, 1.0]  # a level profile has no spread
+        least_kw = max(0.05 * flexibility / len(drawn_kw), 1.0)
+        least = [least_kw, 1.0, 1.0]  # a level profile has no spread, silent agents no flexibility
         spread = [drawn_kw.max() - drawn_kw.mean(), 0.02 * flexibility, 0.5 * co2_kg]
         return Scale(middle - np.maximum(spread, least), middle)
 
     def _begin(self, negotiation: Negotiation, terms: ConnectionTerms) -> None:
-        """Scout before anything else."""
+        """Ask and scout before anything else."""
+        if self._is_asking:
+            return
         if self._memory is None:
-            negotiation = Negotiation(negotiation.neighbourhood, SCOUTING)
-        elif self.goal.scouting:
+            self._is_asking, self._asked_s = True, self.now_s
+            self.attendance.ask(self.now_s)
+            self._ask()
+            return
+        if self._goal.scouting:
             self._scale = self._scouted()
-        if self._memory is not None:
-            self.goal = front_goal(under_caps(self._scale, terms), self._settings)
+        self.goal = front_goal(under_caps(self._scale, terms), self._settings)
         super()._begin(negotiation, terms)
+
+    @property
+    def _goal(self) -> Goal:
+        assert self.goal is not None
+        return self.goal
 
     def _scouted(self) -> Scale:
         """Ideal and nadir of the best in each objective, or the first scale if there are none.
 
         Objectives that were found not to be in conflict keep a small share of their first range.
         """
-        memory, first = self._memory, self.goal.scale
+        memory, first = self._memory, self._goal.scale
         assert isinstance(memory, FrontMemory)
         if memory.front is None:
             return first
@@ -224,13 +301,13 @@ class FrontNeighbourhoodAgent(NeighbourhoodAgent):
         return Scale(found.ideal, np.maximum(found.nadir, found.ideal + LEAST_SHARE * first.ranges))
 
     def _listener(self, negotiation: Negotiation, terms: ConnectionTerms) -> FrontMemory:
-        return FrontMemory(self.title, negotiation, terms, self.goal, self.participants)
+        return FrontMemory(self.title, negotiation, terms, self._goal, self.participants)
 
     def _restart(
         self, negotiation: Negotiation, terms: ConnectionTerms, instead: tuple[Entry, ...]
     ) -> None:
         assert isinstance(self._memory, FrontMemory)
-        self._memory.restart(negotiation, terms, self.goal, instead)
+        self._memory.restart(negotiation, terms, self._goal, instead)
 
     def _invitation(
         self, negotiation: Negotiation, terms: ConnectionTerms, instead: tuple[Entry, ...]
@@ -244,7 +321,7 @@ class FrontNeighbourhoodAgent(NeighbourhoodAgent):
     def _said_for(self, entries: tuple[Entry, ...]) -> Gossip:
         memory = self._memory
         assert isinstance(memory, FrontMemory)
-        tracks = {e.agent: Track(0, (e.counter,) * len(self.goal.directions)) for e in entries}
+        tracks = {e.agent: Track(0, (e.counter,) * len(self._goal.directions)) for e in entries}
         versions = snapshot(dict.fromkeys(tracks, 0))
         gossip = FrontGossip(memory.negotiation, entries, versions, None, False, tracks)
         memory.perceive(self.title, gossip)
@@ -256,7 +333,7 @@ class FrontNeighbourhoodAgent(NeighbourhoodAgent):
         assert isinstance(memory, FrontMemory)
         if memory.negotiation.round == SCOUTING:
             self._scouting_began = self._started_s, self._wall
-            self._begin(Negotiation(self.title, 0), self.problem.terms)
+            self._begin(Negotiation(self.title, 0), self._uncapped)
             return
         if memory.negotiation.round == 0:
             self._started_s, self._wall = self._scouting_began

@@ -10,9 +10,18 @@ from typing import Literal
 import numpy as np
 
 from quartier.agents.configuration import NONE, Counters, IntArray
-from quartier.agents.messages import GRID, Candidate, Entry, Gossip, Start, entry_of
+from quartier.agents.messages import (
+    GRID,
+    Candidate,
+    Entry,
+    Gossip,
+    Negotiation,
+    Start,
+    entry_of,
+)
 from quartier.optimisation.directed import Direction
 from quartier.pareto import Scale
+from quartier.problem import ConnectionTerms
 from quartier.quantities import Array
 
 NUMBER_BYTES = 8
@@ -32,6 +41,22 @@ def front_entry_of(entry: Entry, flexibility_kw: float, co2_kg: float) -> FrontE
     shares = (round(value / GRID) * GRID for value in (flexibility_kw, co2_kg))
     own = entry_of(entry.agent, entry.counter, entry.p_kw, entry.curtailable_kw, entry.cost_eur)
     return FrontEntry(own.agent, own.counter, own.p_kw, own.curtailable_kw, own.cost_eur, *shares)
+
+
+@dataclass(frozen=True)
+class AskOwnRule:
+    """Asks an agent what its units do if nobody plans for them, at these prices."""
+
+    negotiation: Negotiation
+    terms: ConnectionTerms
+
+
+@dataclass(frozen=True)
+class OwnRule:
+    """The answer: fronts are first measured by what all do by themselves."""
+
+    negotiation: Negotiation
+    entry: FrontEntry
 
 
 @dataclass(frozen=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -22,26 +22,30 @@ from quartier.agents.messages import (
     CallForOffers,
     Candidate,
     Commit,
+    Curtail,
+    Curtails,
     Entry,
     Failed,
     Gossip,
     Heard,
     Missing,
     Negotiation,
-    OfferMade,
     SetCap,
     Start,
     frozen,
+    offer_made,
     snapshot,
 )
-from quartier.planning import share_of, under_cap
-from quartier.problem import ConnectionTerms, NeighbourhoodProblem
+from quartier.planning import Band, share_of, under_cap
+from quartier.problem import ConnectionTerms
 from quartier.quantities import POWER_TOLERANCE_KW, Array
 from quartier.scenario.settings import NegotiationSettings
-from quartier.units.schedule import Schedule
 
 WATCH_S = 1.0
 """Simulated time in s between two looks at a negotiation in which nothing is said any more."""
+
+KEPT_TO_KW = 1e-4
+"""Power that rounding of what is told may come to: not worth another word about curtailment."""
 
 
 @dataclass(frozen=True)
@@ -74,36 +78,44 @@ class NeighbourhoodAgent(QuartierAgent):
 
     Parameters
     ----------
-    problem
+    terms
         Prices and limits at the connection point.
-    participants
-        Names of the agents that negotiate.
+    published
+        What every agent that negotiates published beforehand: its own rules.
+    q_kvar
+        Reactive power that is expected of the neighbourhood, shape ``(T,)``.
     """
 
     def __init__(
         self,
-        problem: NeighbourhoodProblem,
-        participants: Sequence[str],
+        name: str,
+        terms: ConnectionTerms,
+        published: Mapping[str, Entry],
         settings: NegotiationSettings,
         q_kvar: Array,
         dso: str,
     ) -> None:
-        super().__init__(problem.name, principal=dso)
-        self.problem = problem
-        self.participants = tuple(participants)
+        super().__init__(name, principal=dso)
+        self.participants = tuple(published)
         self.outcomes: list[Outcome] = []
-        self.terms = problem.terms
+        self.terms = terms
+        self._uncapped = terms
         self._settings = settings
         self._q_kvar = q_kvar
         self._dso = dso
         patience_s = min(settings.patience_s, settings.deadline_s / 2)
-        self.attendance = Attendance(participants, patience_s)
-        self._fallbacks = Fallbacks(problem)
+        self.attendance = Attendance(self.participants, patience_s)
+        self._patience_s = patience_s
+        self._fallbacks = Fallbacks(published)
         self._memory: Memory | None = None
         self._round = 0
         self._accepted: Accepted | None = None
         self._acknowledged: dict[str, Acknowledge] = {}
         self._commit: Commit | None = None
+        self.curtailed_share: Array = np.zeros(len(terms.p_max_kw))
+        """Share of the renewable power that everybody was told to curtail, shape ``(T,)``."""
+        self._order: Curtail | None = None
+        self._deaf: set[str] = set()
         self._trace: list[tuple[float, float]] = []
         self._news_s = self._started_s = self._wall = 0.0
 
@@ -111,14 +123,18 @@ class NeighbourhoodAgent(QuartierAgent):
     @hears(CallForOffers)
     def on_call(self, call: CallForOffers, sender: str) -> None:
         """Let the agents negotiate; the offer follows when they agree."""
-        if self._memory is not None:
+        if self._has_begun:
             if self.outcomes:  # the offer, or the way to it, was lost
                 self._report(self.outcomes[0])
             else:
                 self.tell(self._dso, Heard(self.title))
             return
         self.tell(self._dso, Heard(self.title))
-        self._begin(Negotiation(self.problem.name, 0), self.problem.terms)
+        self._begin(Negotiation(self.title, 0), self._uncapped)
+
+    @property
+    def _has_begun(self) -> bool:
+        return self._memory is not None
 
     @hears(SetCap)
     def on_cap(self, cap: SetCap, sender: str) -> None:
@@ -129,26 +145,23 @@ class NeighbourhoodAgent(QuartierAgent):
             self.tell(self._dso, self._accepted or Heard(self.title))  # the answer was lost
             return
         self._round, self._accepted = cap.round, None
-        self.terms = under_cap(self.problem.terms, cap.p_max_kw, cap.p_min_kw)
-        if self.outcomes:
-            p_kw = self.outcomes[-1].p_kw
-            if self.terms.excess_kw(p_kw).max() <= POWER_TOLERANCE_KW:
-                self._accept(cap.round, p_kw)
-                return
+        self.terms = under_cap(self._uncapped, cap.p_max_kw, cap.p_min_kw)
+        if self._commit is not None and self._settled() and self._fits():
+            self._accept(cap.round, self._curtail_anew())
+            return
         self.tell(self._dso, Heard(self.title))
-        self._begin(Negotiation(self.problem.name, cap.round), self.terms)
+        self._begin(Negotiation(self.title, cap.round), self.terms)
+
+    def _fits(self) -> bool:
+        """Whether what the agents committed to keeps P_set."""
+        p_kw, loose_kw, _ = self._counted_on()
+        done_kw = p_kw - self.curtailed_share * loose_kw
+        return bool(self.terms.excess_kw(done_kw).max() <= POWER_TOLERANCE_KW)
 
     def _report(self, outcome: Outcome) -> None:
         if outcome.negotiation.round == 0:
-            offer = OfferMade(
-                self.title,
-                frozen(outcome.p_kw),
-                frozen(outcome.down_kw),
-                frozen(outcome.up_kw),
-                frozen(self._q_kvar),
-                frozen(outcome.curtailed_kw),
-            )
-            self.tell(self._dso, offer)
+            band = Band(outcome.p_kw, outcome.down_kw, outcome.up_kw, outcome.curtailed_kw)
+            self.tell(self._dso, offer_made(self.title, band, self._q_kvar))
         else:
             self._accept(outcome.negotiation.round, outcome.p_kw)
 
@@ -165,7 +178,7 @@ class NeighbourhoodAgent(QuartierAgent):
             instead = self._instead(self._memory)
             self._restart(negotiation, terms, instead)
         self._start = self._invitation(negotiation, terms, instead)
-        self._commit = None
+        self._commit = self._order = None
         self._acknowledged = {}
         self._trace = []
         self._started_s = self._news_s = self.now_s
@@ -288,9 +301,9 @@ class NeighbourhoodAgent(QuartierAgent):
         gamma = memory.gamma or Candidate(snapshot({}), 0.0, self.title)
         chosen = [memory.entry(agent, counter) for agent, counter in gamma.counters.items()]
         chosen += [self._fallbacks.entry(agent) for agent in sorted(self._unchosen())]
-        p_kw, loose, _ = add_up(chosen, self.problem.horizon.steps)
-        share = share_of(memory.terms.curtailed_kw(p_kw, loose), loose)
-        self._commit = Commit(memory.negotiation, gamma, frozen(share))
+        p_kw, loose, _ = add_up(chosen, self._steps)
+        self.curtailed_share = frozen(share_of(memory.terms.curtailed_kw(p_kw, loose), loose))
+        self._commit = Commit(memory.negotiation, gamma, self.curtailed_share)
         self.attendance.ask(self.now_s)
         self._insist(memory.negotiation)
 
@@ -330,31 +343,76 @@ class NeighbourhoodAgent(QuartierAgent):
         assert self._commit is not None
         return bool(self.outcomes) and self.outcomes[-1].negotiation == self._commit.negotiation
 
-    def reference(self, agent: str) -> Schedule:
-        """What the units of an agent do that never committed: they follow their own rules."""
-        return self._fallbacks.own_rule(agent)
+    # -- curtailment ----------------------------------------------------------------------------
+    @property
+    def _steps(self) -> int:
+        return len(self.terms.p_max_kw)
 
+    def _counted_on(self) -> tuple[Array, Array, float]:
+        """Power, renewable power in it, and cost of what the agents keep to, nothing curtailed."""
+        kept = [self._fallbacks.entry(agent) for agent in self.participants]
+        return add_up(kept, self._steps)
+
+    def _curtail_anew(self) -> Array:
+        """Curtail what prices and P_set demand of what the agents keep to; return what is left.
+
+        If that is not what they committed to, for some did not commit or P_set leaves more room,
+        they are told.
+        """
+        p_kw, loose_kw, _ = self._counted_on()
+        curtailed_kw = self.terms.curtailed_kw(p_kw, loose_kw)
+        off_kw = np.abs(curtailed_kw - self.curtailed_share * loose_kw)
+        if off_kw.max() > KEPT_TO_KW and self._commit is not None:
+            number = self._order.number + 1 if self._order else 0
+            self.curtailed_share = frozen(share_of(curtailed_kw, loose_kw))
+            self._order = Curtail(self._commit.negotiation, number, self.curtailed_share)
+            entries = (self._fallbacks.entry(agent) for agent in self._acknowledged)
+            self._deaf = {entry.agent for entry in entries if entry.is_curtailable}
+            self._order_until(self.now_s + self._patience_s)
+        return p_kw - self.curtailed_share * loose_kw
+
+    def _order_until(self, end_s: float, times: int = 1) -> None:
+        """Say what to curtail until all that can answer did, or patience is at an end."""
+        order, deaf = self._order, sorted(self._deaf - self.attendance.failures.keys())
+        if order is None or not deaf or self.now_s > end_s:
+            return
+        for agent in deaf:
+            self.tell(agent, order)
+        self.later(retry_s(times), partial(self._order_again, order, end_s, times + 1))
+
+    def _order_again(self, order: Curtail, end_s: float, times: int) -> None:
+        if order is self._order:
+            self._order_until(end_s, times)
+
+    @hears(Curtails)
+    def on_curtails(self, answer: Curtails, sender: str) -> None:
+        """Note who keeps to the newest share."""
+        order = self._order
+        if order and (answer.negotiation, answer.number) == (order.negotiation, order.number):
+            self._deaf.discard(answer.agent)
+
+    # -- the end --------------------------------------------------------------------------------
     def _conclude(self) -> None:
         memory, commit = self._memory, self._commit
         assert memory is not None and commit is not None
         answers = list(self._acknowledged.values())
-        kept = [self._fallbacks.entry(agent) for agent in self.participants]
-        p_kw, loose, cost = add_up(kept, self.problem.horizon.steps)
-        curtailed = memory.terms.curtailed_kw(p_kw, loose)
-        up, down, shiftable = (
+        p_kw, loose_kw, cost_eur = self._counted_on()
+        done_kw = self._curtail_anew()
+        up_kw, down_kw, shiftable_kw = (
             np.sum([getattr(a, name) for a in answers] or [np.zeros_like(p_kw)], axis=0)
             for name in ("up_kw", "down_kw", "shiftable_kw")
         )
+        band = Band.of(p_kw, loose_kw, up_kw, down_kw, p_kw - done_kw)
         missing = tuple(sorted(set(self.participants) - self._acknowledged.keys()))
-        value = float(memory.terms.cost_eur(p_kw, loose)) + cost
+        value = float(memory.terms.cost_eur(p_kw, loose_kw)) + cost_eur
         outcome = Outcome(
             commit.negotiation,
-            p_kw - curtailed,
-            curtailed,
-            loose,
-            up + curtailed,
-            down + loose - curtailed,
-            shiftable,
+            band.p_kw,
+            band.curtailed_kw,
+            loose_kw,
+            band.up_kw,
+            band.down_kw,
+            shiftable_kw,
             value if missing else commit.gamma.value,
             len(self.participants),
             not missing,

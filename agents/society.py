@@ -7,7 +7,6 @@ import threading
 from collections.abc import Coroutine, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import cache, partial
 from typing import Any, TypeAlias, TypeVar
 
 import networkx as nx
@@ -20,13 +19,15 @@ from quartier.agents.base import QuartierAgent
 from quartier.agents.communication import MeasuredCommunication
 from quartier.agents.der import DerAgent
 from quartier.agents.dso import DsoAgent
+from quartier.agents.fallback import own_rule_entry
+from quartier.agents.messages import frozen
 from quartier.agents.neighbourhood import NeighbourhoodAgent
 from quartier.agents.unit import UnitAgent
-from quartier.planning import assets_of, reactive_kvar
+from quartier.planning import Forecast, assets_of, reactive_kvar
 from quartier.problem import Problem
-from quartier.quantities import Array
 from quartier.scenario.communication import DSO
 from quartier.units.sampling import own_rules
+from quartier.units.schedule import Schedule
 
 RING = 4
 """Neighbours of an agent on the ring, half of them on either side."""
@@ -37,6 +38,8 @@ LAST_WORDS_S = 10.0
 """Longest wall time that interrupted agents have to come to an end."""
 Links: TypeAlias = Mapping[str, list[str]]
 """Whom every agent talks to, by name."""
+Forecasts: TypeAlias = Mapping[str, Forecast]
+"""By connection point."""
 
 
 @dataclass(frozen=True)
@@ -87,9 +90,9 @@ def build(
     unit_agent, neighbourhood_agent
         What the members and the speaker of a neighbourhood are.
     """
-    neighbourhoods, units = {}, {}
+    neighbourhoods, units, expected = {}, {}, {}
     for task in problem.neighbourhoods:
-        expected = cache(partial(own_rules, task.units, task.terms.penalty_eur_per_kwh))
+        own = expected[task.name] = own_rules(task.units, task.terms.penalty_eur_per_kwh)
         links = small_world([task.name, *task.agents], problem.negotiation.shortcuts, rng)
         units[task.name] = {
             name: unit_agent(
@@ -99,40 +102,47 @@ def build(
                 links[name],
                 problem.negotiation,
                 child,
-                own_rules=expected,
+                own_rule=own[name],
             )
             for (name, members), child in zip(
                 task.agents.items(), rng.spawn(len(task.agents)), strict=True
             )
         }
         neighbourhoods[task.name] = neighbourhood_agent(
-            task,
-            list(task.agents),
+            task.name,
+            task.terms,
+            {name: own_rule_entry(name, schedule, task.terms) for name, schedule in own.items()},
             problem.negotiation,
-            reactive_kvar(task),
+            frozen(reactive_kvar(task)),
             DSO,
         )
     plants = {p.name: DerAgent(p, problem.plant_q_kvar[p.name], DSO) for p in problem.plants}
     medium = MeasuredCommunication(
         problem.communication, rng.spawn(1)[0], problem.gate, problem.record_messages
     )
-    silent = partial(forecast, problem)
-    dso = DsoAgent(DSO, problem.grid, assets_of(problem), problem.rounds, silent)
+    dso = DsoAgent(
+        DSO, problem.grid, assets_of(problem), problem.rounds, published(problem, expected)
+    )
     return Society(dso, neighbourhoods, units, plants, medium)
 
 
-def forecast(problem: Problem, name: str) -> tuple[Array, Array]:
-    """Power (kW) and reactive power (kvar) of a connection point that says nothing, ``(T,)`` each.
+def published(problem: Problem, expected: Mapping[str, Mapping[str, Schedule]]) -> Forecasts:
+    """What the DSO may know of every connection point before it offers anything.
 
-    What a plant has available, and in a neighbourhood what all units do by their own rules.
+    What a plant has available, and in a neighbourhood what all units together do by their own
+    rules: no unit's share in it, and no limits.
     """
-    for task in problem.neighbourhoods:
-        if task.name == name:
-            penalty = task.terms.penalty_eur_per_kwh
-            schedules = own_rules(task.units, penalty).values()
-            return np.sum([s.p_kw for s in schedules], axis=0), reactive_kvar(task)
-    plant = next(p for p in problem.plants if p.name == name)
-    return plant.series["available_kw"], problem.plant_q_kvar[name]
+    forecasts = {
+        task.name: Forecast(
+            frozen(np.sum([own.p_kw for own in expected[task.name].values()], axis=0)),
+            frozen(reactive_kvar(task)),
+        )
+        for task in problem.neighbourhoods
+    }
+    for plant in problem.plants:
+        q_kvar = problem.plant_q_kvar[plant.name]
+        forecasts[plant.name] = Forecast(frozen(plant.series["available_kw"]), frozen(q_kvar))
+    return forecasts
 
 
 def small_world(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import math
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from functools import partial
 
 import numpy as np
@@ -18,6 +18,8 @@ from quartier.agents.messages import (
     AskStart,
     Begun,
     Commit,
+    Curtail,
+    Curtails,
     Gossip,
     Missing,
     Start,
@@ -29,7 +31,7 @@ from quartier.problem import ConnectionTerms
 from quartier.quantities import Array
 from quartier.scenario.settings import NegotiationSettings
 from quartier.units.base import UnitData
-from quartier.units.sampling import own_rules as by_own_rules
+from quartier.units.sampling import own_rules
 from quartier.units.schedule import Schedule
 
 logger = logging.getLogger(__name__)
@@ -61,9 +63,8 @@ class UnitAgent(QuartierAgent):
         Source of its thinking times and sampled schedules.
     choice
         How it chooses; left out, as the settings say.
-    own_rules
-        What all agents of the neighbourhood do by their own rules, from which it takes what its
-        own units do; left out, its units are taken to be alone.
+    own_rule
+        What its units do if nobody plans for anybody, which it published before the gate.
     """
 
     def __init__(
@@ -75,7 +76,7 @@ class UnitAgent(QuartierAgent):
         settings: NegotiationSettings,
         rng: np.random.Generator,
         choice: Choice | None = None,
-        own_rules: Callable[[], Mapping[str, Schedule]] | None = None,
+        own_rule: Schedule | None = None,
     ) -> None:
         super().__init__(name, principal=neighbourhood)
         self.units = tuple(units)
@@ -83,10 +84,11 @@ class UnitAgent(QuartierAgent):
         self.neighbours = tuple(neighbours)
         self.history: list[tuple[int, Option, Array]] = []
         """What it committed to: round, choice, and share of renewable power curtailed."""
+        self.own_rule = own_rule
+        self._ordered = -1
         self._settings = settings
         self._rng = rng
         self._choice = choice
-        self._own_rules = own_rules
         self._last: Option | None = None
         self._memory: Memory | None = None
         self._flexible = choice is not None or is_flexible(units)
@@ -147,13 +149,13 @@ class UnitAgent(QuartierAgent):
 
     def _own_rule(self, terms: ConnectionTerms) -> Option:
         """What the units do that nobody plans for."""
-        return option_of(self._by_itself(terms), terms)
+        return option_of(self._published(terms), terms)
 
-    def _by_itself(self, terms: ConnectionTerms) -> Schedule:
-        """Schedule of the units that nobody plans for."""
-        if self._own_rules is None:
-            return by_own_rules(self.units, terms.penalty_eur_per_kwh)[self.title]
-        return self._own_rules()[self.title]
+    def _published(self, terms: ConnectionTerms) -> Schedule:
+        if self.own_rule is not None:
+            return self.own_rule
+        (alone,) = own_rules(self.units, terms.penalty_eur_per_kwh).values()
+        return alone
 
     @hears(Gossip)
     def on_gossip(self, gossip: Gossip, sender: str) -> None:
@@ -186,6 +188,7 @@ class UnitAgent(QuartierAgent):
         option = self._memory.own(counter)
         if not self.history or self.history[-1][0] != commit.negotiation.round:
             self.history.append((commit.negotiation.round, option, commit.curtailed_share))
+            self._ordered = -1
         schedule = option.carried_out
         self.tell(
             sender,
@@ -198,6 +201,17 @@ class UnitAgent(QuartierAgent):
                 frozen(schedule.shiftable_kw),
             ),
         )
+
+    @hears(Curtail)
+    def on_curtail(self, order: Curtail, sender: str) -> None:
+        """Curtail another share of what was committed to, and say so."""
+        if not self.history or self.history[-1][0] != order.negotiation.round:
+            return
+        if order.number > self._ordered:
+            number, option, _ = self.history[-1]
+            self.history[-1] = (number, option, order.curtailed_share)
+            self._ordered = order.number
+        self.tell(sender, Curtails(order.negotiation, self.title, order.number))
 
     def _act(self) -> None:
         """Take a turn at the next tick, and think about what is undecided."""

@@ -24,18 +24,17 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from quartier.agents import society
 from quartier.agents.base import QuartierAgent, hears
 from quartier.agents.choice import SampledChoice
 from quartier.agents.communication import MeasuredCommunication
 from quartier.agents.memory import Option
-from quartier.agents.messages import CallForOffers, Heard, OfferMade
+from quartier.agents.messages import OWN_RULE, CallForOffers, Heard, OfferMade, entry_of
 from quartier.agents.neighbourhood import NeighbourhoodAgent
 from quartier.agents.unit import UnitAgent
-from quartier.problem import ConnectionTerms, NeighbourhoodProblem
-from quartier.quantities import Array, Horizon
+from quartier.problem import ConnectionTerms
+from quartier.quantities import Array
 from quartier.scenario.communication import CommunicationSettings
 from quartier.scenario.settings import NegotiationSettings
 from quartier.units.schedule import Schedule
@@ -159,9 +158,9 @@ def measure(agents: int, options: argparse.Namespace) -> dict[str, Any]:
         UnitAgent(name, (), TOWN, links[name], settings, child, choice)
         for name, child, choice in zip(names, rng.spawn(agents), choices, strict=True)
     ]
-    horizon = Horizon(pd.Timestamp("2016-01-01", tz="UTC"), STEPS, DT_H)
-    problem = NeighbourhoodProblem(TOWN, 0, horizon, (), planted.terms, 0.1)
-    town = NeighbourhoodAgent(problem, names, settings, np.zeros(STEPS), CALLER)
+    zero = np.zeros(STEPS)
+    published = {name: entry_of(name, OWN_RULE, zero, zero, 0.0) for name in names}
+    town = NeighbourhoodAgent(TOWN, planted.terms, published, settings, zero, CALLER)
     medium = MeasuredCommunication(CommunicationSettings(), rng.spawn(1)[0])
     gc.collect()
     began_s = time.process_time()

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
+from dataclasses import dataclass
 
 import numpy as np
 
 from quartier.agents import society
 from quartier.agents.dso import DsoAgent
-from quartier.agents.neighbourhood import NeighbourhoodAgent
+from quartier.agents.neighbourhood import KEPT_TO_KW
 from quartier.agents.society import Society
 from quartier.agents.strategies import records
+from quartier.agents.unit import UnitAgent
 from quartier.coordination import Plan, UnitPlan
 from quartier.planning import plant_plan, room_per_rated, share_of, unit_plans
 from quartier.problem import NeighbourhoodProblem, Problem, State
@@ -59,16 +61,12 @@ def plans(problem: Problem, agents: Society) -> Iterator[tuple[str, UnitPlan]]:
         speaker = agents.neighbourhoods[task.name]
         if not speaker.outcomes:
             continue
-        expected = schedules(agents, task)
-        p_kw, loose_kw = _sums(list(expected.values()))
-        curtailed_kw = speaker.terms.curtailed_kw(p_kw, loose_kw)
-        share = share_of(curtailed_kw, loose_kw)
-        room = room_per_rated(task.units, p_kw - curtailed_kw, speaker.terms.p_max_kw)
-        members = agents.units[task.name]
+        done, members = carried_out(agents, task), agents.units[task.name]
+        room = room_per_rated(task.units, done.p_kw, speaker.terms.p_max_kw)
         planned = {
             unit: plan
             for name, agent in members.items()
-            for unit, plan in unit_plans(agent.units, expected[name], share, room)
+            for unit, plan in unit_plans(agent.units, done.schedules[name], done.shares[name], room)
         }
         silent = {u.name for a in members.values() if not a.history for u in a.units}
         yield from {**planned, **_left_alone(task, planned, silent)}.items()
@@ -93,25 +91,57 @@ def _left_alone(
     return {name: UnitPlan(np.full_like(p_kw[name], np.nan), p_kw[name]) for name in sorted(alone)}
 
 
-def schedules(agents: Society, task: NeighbourhoodProblem) -> dict[str, Schedule]:
-    """What the agents of a neighbourhood will carry out: what they committed to, or own rules.
+@dataclass(frozen=True)
+class CarriedOut:
+    """What the units of a neighbourhood will do."""
+
+    schedules: Mapping[str, Schedule]
+    """By agent, nothing curtailed."""
+    shares: Mapping[str, Array]
+    """Share of the renewable power that is curtailed, by agent, shape ``(T,)``."""
+    p_kw: Array
+    """Power at the connection point, shape ``(T,)``."""
+
+
+def carried_out(agents: Society, task: NeighbourhoodProblem) -> CarriedOut:
+    """What the agents of a neighbourhood committed to, and what those do that did not.
+
+    Every agent curtails the share that it was told, plants without an agent that of their speaker.
+    If that does not keep P_set, for somebody does otherwise than the speaker could know, the
+    control at the connection point curtails what its meter shows.
+    """
+    speaker, members = agents.neighbourhoods[task.name], agents.units[task.name]
+    schedules = _schedules(task, members)
+    shares = {
+        title: agent.history[-1][2] if agent.history else speaker.curtailed_share
+        for title, agent in members.items()
+    }
+    loose_kw = {title: (1 - shares[title]) * own.curtailable_kw for title, own in schedules.items()}
+    p_kw = np.sum(
+        [own.p_kw - own.curtailable_kw + loose_kw[title] for title, own in schedules.items()],
+        axis=0,
+    )
+    left_kw = np.sum(list(loose_kw.values()), axis=0)
+    more_kw = np.minimum(np.maximum(p_kw - speaker.terms.p_max_kw, 0.0), left_kw)
+    more_kw[more_kw <= KEPT_TO_KW] = 0.0
+    more = share_of(more_kw, left_kw)
+    shares = {title: share + more * (1 - share) for title, share in shares.items()}
+    return CarriedOut(schedules, shares, p_kw - more_kw)
+
+
+def _schedules(
+    task: NeighbourhoodProblem, members: Mapping[str, UnitAgent]
+) -> Mapping[str, Schedule]:
+    """What the agents committed to, and what the units of the others do beside them.
 
     Own rules look at what the others do, so they are followed beside what is committed.
     """
-    members = agents.units[task.name]
-    committed = {name: a.history[-1][1].carried_out for name, a in members.items() if a.history}
-    if len(committed) == len(members):
-        return committed
-    told = {u: kw for schedule in committed.values() for u, kw in schedule.command_kw.items()}
+    kept = {t: agent.history[-1][1].carried_out for t, agent in members.items() if agent.history}
+    if len(kept) == len(members):
+        return kept
+    told = {u: kw for schedule in kept.values() for u, kw in schedule.command_kw.items()}
     found = own_rules(task.units, task.terms.penalty_eur_per_kwh, told)
-    return {name: committed.get(name, found[name]) for name in members}
-
-
-def _sums(expected: Sequence[Schedule]) -> tuple[Array, Array]:
-    """Power and curtailable power together."""
-    p_kw = np.sum([schedule.p_kw for schedule in expected], axis=0)
-    loose_kw = np.sum([schedule.curtailable_kw for schedule in expected], axis=0)
-    return p_kw, loose_kw
+    return {title: kept.get(title, found[title]) for title in members}
 
 
 def trouble(problem: Problem, agents: Society) -> Iterator[str]:
@@ -128,15 +158,9 @@ def trouble(problem: Problem, agents: Society) -> Iterator[str]:
         missing = sorted({agent for outcome in speaker.outcomes for agent in outcome.missing})
         if missing:
             yield f"{name}: not all agents committed: {', '.join(missing)}"
-        if _excess_kw(speaker, list(schedules(agents, task).values())) > KEPT_KW:
+        excess_kw = speaker.terms.excess_kw(carried_out(agents, task).p_kw)
+        if excess_kw.max() > KEPT_KW:
             yield f"{name}: P_set cannot be kept in every step"
-
-
-def _excess_kw(speaker: NeighbourhoodAgent, expected: Sequence[Schedule]) -> float:
-    """Greatest power beyond P_set in any step, after curtailment."""
-    p_kw, loose_kw = _sums(expected)
-    net_kw = p_kw - speaker.terms.curtailed_kw(p_kw, loose_kw)
-    return float(speaker.terms.excess_kw(net_kw).max())
 
 
 def _unheard(dso: DsoAgent) -> Iterator[str]:

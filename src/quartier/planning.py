@@ -70,55 +70,87 @@ def reactive_kvar(problem: NeighbourhoodProblem) -> Array:
 
 
 # -- offers -----------------------------------------------------------------------------------
+@dataclass(frozen=True)
+class Forecast:
+    """What is published of a connection point beforehand: all that is known of one that is silent.
+
+    Shape ``(T,)`` each.
+    """
+
+    p_kw: Array
+    q_kvar: Array
+
+
+@dataclass(frozen=True)
+class Band:
+    """What a connection point does, and what it could do otherwise in any single step (M5).
+
+    What its own limits or prices curtail can be raised again, and all other renewable power be
+    lowered. Shape ``(T,)`` each.
+    """
+
+    p_kw: Array
+    down_kw: Array
+    up_kw: Array
+    curtailed_kw: Array
+
+    @classmethod
+    def of(
+        cls, p_kw: Array, curtailable_kw: Array, up_kw: Array, down_kw: Array, curtailed_kw: Array
+    ) -> Band:
+        """Curtail a part of the renewable power in a schedule and in the band of its loads."""
+        down_kw = down_kw + curtailable_kw - curtailed_kw
+        return cls(p_kw - curtailed_kw, down_kw, up_kw + curtailed_kw, curtailed_kw)
+
+    @classmethod
+    def of_plant(cls, available_kw: Array) -> Band:
+        """Feed in what is available, all of which can be curtailed."""
+        nothing = np.zeros_like(available_kw)
+        return cls.of(available_kw, available_kw, nothing, nothing, nothing)
+
+
+def offer_of(asset: Asset, band: Band, q_kvar: Array) -> Offer:
+    """Put what a connection point says of itself together with what the DSO knows of it."""
+    return Offer(
+        asset=asset.name,
+        kind=asset.kind,
+        bus=asset.bus,
+        p_kw=band.p_kw,
+        down_kw=band.down_kw,
+        up_kw=band.up_kw,
+        q_kvar=q_kvar,
+        price_eur_per_kwh=asset.price_eur_per_kwh,
+        raise_price_eur_per_kwh=asset.raise_price_eur_per_kwh,
+        rated_kw=asset.rated_kw,
+        curtailed_kw=band.curtailed_kw,
+    )
+
+
 def neighbourhood_offer(
     asset: Asset, problem: NeighbourhoodProblem, schedules: Collection[Schedule]
 ) -> Offer:
-    """Offer of a neighbourhood: what its agents' schedules come to, and the band around it.
-
-    What its own limits or prices curtail can be raised again, and all other renewable power be
-    lowered.
-    """
+    """Offer of a neighbourhood: what its agents' schedules come to, and the band around it."""
     p_kw, loose_kw, up_kw, down_kw = (
         np.sum([getattr(schedule, name) for schedule in schedules], axis=0)
         for name in ("p_kw", "curtailable_kw", "up_kw", "down_kw")
     )
     curtailed_kw = problem.terms.curtailed_kw(p_kw, loose_kw)
-    return Offer(
-        asset=asset.name,
-        kind=asset.kind,
-        bus=asset.bus,
-        p_kw=p_kw - curtailed_kw,
-        down_kw=down_kw + loose_kw - curtailed_kw,
-        up_kw=up_kw + curtailed_kw,
-        q_kvar=reactive_kvar(problem),
-        price_eur_per_kwh=asset.price_eur_per_kwh,
-        raise_price_eur_per_kwh=asset.raise_price_eur_per_kwh,
-        curtailed_kw=curtailed_kw,
-    )
+    band = Band.of(p_kw, loose_kw, up_kw, down_kw, curtailed_kw)
+    return offer_of(asset, band, reactive_kvar(problem))
 
 
 def plant_offers(problem: Problem) -> list[Offer]:
     """Offers of the plants: the available power, all of which can be curtailed."""
     plants = {p.name: p for p in problem.plants}
-    offers = []
-    for asset in assets_of(problem):
-        if asset.name in plants:
-            available = plants[asset.name].series["available_kw"]
-            offers.append(
-                Offer(
-                    asset.name,
-                    asset.kind,
-                    asset.bus,
-                    available,
-                    available,
-                    np.zeros_like(available),
-                    problem.plant_q_kvar[asset.name],
-                    asset.price_eur_per_kwh,
-                    asset.raise_price_eur_per_kwh,
-                    asset.rated_kw,
-                )
-            )
-    return offers
+    return [
+        offer_of(
+            asset,
+            Band.of_plant(plants[asset.name].series["available_kw"]),
+            problem.plant_q_kvar[asset.name],
+        )
+        for asset in assets_of(problem)
+        if asset.name in plants
+    ]
 
 
 # -- caps -------------------------------------------------------------------------------------

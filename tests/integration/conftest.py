@@ -10,7 +10,6 @@ import pandapower as pp
 import pandas as pd
 import pytest
 
-import quartier
 from quartier import Result
 
 
@@ -25,13 +24,16 @@ class Limits:
 
 
 @pytest.fixture(scope="session")
-def run_of(tmp_path_factory) -> Callable[[str, str], Result]:
+def run_of(run_once) -> Callable[[str, str], Result]:
     """Return the finished run of a variant of `fliegerhorst` under a coordination."""
 
     @cache
     def finished(variant: str, coordination: str) -> Result:
-        out = tmp_path_factory.mktemp("runs") / f"{variant}-{coordination}"
-        return quartier.run(f"fliegerhorst:{variant}", coordination=coordination, out=out)
+        scenario = f"fliegerhorst:{variant}"
+        baseline = run_once(scenario, coordination="uncontrolled")
+        if coordination == "uncontrolled":
+            return baseline
+        return run_once(scenario, f"baseline={baseline.dir}", coordination=coordination)
 
     return finished
 

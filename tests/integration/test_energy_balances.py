@@ -9,16 +9,14 @@ import numpy as np
 import pandapower as pp
 import pytest
 
-import quartier
 from quartier.results import Result
 
 DT_H = 0.25
 
 
 @pytest.fixture(scope="module")
-def whole(tmp_path_factory) -> Result:
-    out = tmp_path_factory.mktemp("whole") / "run"
-    return quartier.run("fliegerhorst", coordination="uncontrolled", out=out)
+def whole(run_of) -> Result:
+    return run_of("max-feed-in", "uncontrolled")
 
 
 @pytest.fixture(scope="module")

@@ -20,12 +20,12 @@ from quartier.redispatch.rounds import KEPT_KW
 from quartier.scenario.load import load
 
 PLACE = "fliegerhorst"
-SHORT = ("horizon.steps=24", "negotiation.front_decisions=6")
+SHORT = ("horizon.steps=16", "negotiation.front_decisions=6")
 
 
 @pytest.fixture(scope="module")
 def result(tmp_path_factory):
-    """Six hours, with lines overloaded."""
+    """Four hours, with lines overloaded."""
     out = tmp_path_factory.mktemp("runs") / "mo"
     return quartier.run(PLACE, coordination="mo-cohda", overrides=list(SHORT), out=out)
 

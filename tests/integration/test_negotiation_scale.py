@@ -8,7 +8,6 @@ from itertools import pairwise
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pytest
 from mango.simulation.communication import CommunicationSimulationResult, MessagePackage
 
@@ -16,11 +15,18 @@ from quartier.agents import society
 from quartier.agents.base import QuartierAgent, hears
 from quartier.agents.choice import SampledChoice
 from quartier.agents.communication import MeasuredCommunication
-from quartier.agents.messages import CallForOffers, Gossip, Heard, OfferMade, size_bytes
+from quartier.agents.messages import (
+    OWN_RULE,
+    CallForOffers,
+    Gossip,
+    Heard,
+    OfferMade,
+    entry_of,
+    size_bytes,
+)
 from quartier.agents.neighbourhood import NeighbourhoodAgent
 from quartier.agents.unit import UnitAgent
-from quartier.problem import ConnectionTerms, NeighbourhoodProblem
-from quartier.quantities import Horizon
+from quartier.problem import ConnectionTerms
 from quartier.scenario.communication import CommunicationSettings
 from quartier.scenario.settings import NegotiationSettings
 from quartier.units.schedule import Schedule
@@ -75,9 +81,8 @@ class Negotiated:
             UnitAgent(name, (), TOWN, links[name], settings, child, self.choice(i))
             for i, (name, child) in enumerate(zip(names, rng.spawn(agents), strict=True))
         ]
-        horizon = Horizon(pd.Timestamp("2016-01-01", tz="UTC"), steps, 0.25)
-        problem = NeighbourhoodProblem(TOWN, 0, horizon, (), self.terms, 0.1)
-        self.town = NeighbourhoodAgent(problem, names, settings, zero, CALLER)
+        published = {name: entry_of(name, OWN_RULE, zero, zero, 0.0) for name in names}
+        self.town = NeighbourhoodAgent(TOWN, self.terms, published, settings, zero, CALLER)
         self.medium = Tapped(CommunicationSettings(), rng.spawn(1)[0])
         everybody = [Caller(CALLER), self.town, *self.units]
         society.run_apart(society.live(everybody, self.medium, 900.0))

@@ -88,7 +88,7 @@ def committed(agents: Society, which: int) -> set[str]:
         for number, option, _ in agent.history
         if number == outcome.negotiation.round
     }
-    rest = [speaker.reference(name).p_kw for name in speaker.participants if name not in found]
+    rest = [agent.own_rule.p_kw for name, agent in agents.units[HERE].items() if name not in found]
     total = np.sum([*found.values(), *rest], axis=0)
     assert total == pytest.approx(outcome.p_kw + outcome.curtailed_kw, abs=1e-3)
     return set(found)
@@ -258,8 +258,7 @@ def test_a_dead_neighbourhood_agent_leaves_the_dso_with_its_forecast() -> None:
     assert any(line.startswith(f"{HERE}: no agreement") for line in told)
     at = problem.grid.network.position(problem.neighbourhoods[0].bus)
     counted_kw = 1000 * (agents.dso.rounds.problem.background_p_mw - problem.grid.background_p_mw)
-    speaker = agents.neighbourhoods[HERE]
-    own_rules = np.sum([speaker.reference(name).p_kw for name in speaker.participants], axis=0)
+    own_rules = np.sum([agent.own_rule.p_kw for agent in agents.units[HERE].values()], axis=0)
     assert counted_kw[:, at] == pytest.approx(own_rules)
 
 

@@ -349,10 +349,11 @@ def test_another_seed_gives_other_stays(tmp_path):
             "fliegerhorst",
             coordination="uncontrolled",
             seed=seed,
-            overrides=("horizon.steps=100",),
+            overrides=("horizon.start=2016-07-25T15:00+01:00", "horizon.steps=24"),
             out=tmp_path / str(seed),
         )
         stays.append(result.table("ev_sessions"))
+        assert len(stays[-1])
     assert not stays[0].equals(stays[1])
 
 

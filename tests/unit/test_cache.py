@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Barrier
 
 import pytest
 
@@ -36,6 +38,22 @@ def test_a_damaged_file_is_made_anew(calls):
     cache.cached("a", write, read)
     (cache.folder() / "a").write_text("no number")
     assert cache.cached("a", write, read) == 7
+
+
+def test_two_that_make_the_same_file_at_once_do_no_harm(calls):
+    both = Barrier(2, timeout=10)
+
+    def write(path: Path) -> None:
+        calls.append(path)
+        path.write_text("")
+        both.wait()  # half written by both
+        path.write_text("7")
+
+    with ThreadPoolExecutor(2) as pool:
+        made = [pool.submit(cache.cached, "a", write, read) for _ in range(2)]
+        assert [one.result() for one in made] == [7, 7]
+    assert calls[0] != calls[1]
+    assert [path.name for path in cache.folder().iterdir()] == ["a"]
 
 
 def test_a_failure_leaves_nothing(calls):

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -11,12 +9,9 @@ from hypothesis import strategies as st
 
 from quartier.centralised.neighbourhood import plans_of
 from quartier.optimisation import NeighbourhoodModel
-from quartier.units.evaluate import evaluate
 from quartier.units.group import Group
-from quartier.units.heat_hub import made_up
-from quartier.units.sampling import own_rules, sample
 
-from . import factories, hubs
+from . import hubs
 
 PENALTY = 10.0
 seeds = st.integers(0, 10**6)
