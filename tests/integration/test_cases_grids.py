@@ -7,8 +7,12 @@ import warnings
 import numpy as np
 import pandapower as pp
 import pytest
+from typer.testing import CliRunner
 
+from quartier import Result
+from quartier.cli import app
 from quartier.errors import InputError
+from quartier.grid import simbench
 from quartier.instance import build
 from quartier.problem import Offer
 from quartier.redispatch import redispatch
@@ -77,8 +81,6 @@ def test_a_plant_that_is_cut_off_feeds_in_nothing(tmp_path):
 
 def test_what_a_gen_feeds_in_follows_its_profile(tmp_path):
     instance = build(load(written("gen_profile", tmp_path)))
-    from quartier.grid import simbench
-
     share = simbench.profiles(2, ["PV3"])["PV3"]
     at = (instance.horizon.start - simbench.PROFILE_START) // np.timedelta64(15, "m")
     assert 0 < share[at] < 1
@@ -151,3 +153,14 @@ def test_taps_that_differ_move_by_the_same_number_of_steps(tmp_path):
     network = build(load(written("taps_apart", tmp_path))).network
     assert (network.tap_min, network.tap_pos, network.tap_max) == (-9, -2, 6)
     assert network.with_tap(6).trafo["tap_pos"].tolist() == [6.0, 9.0, 2.0]
+
+
+def test_validate_and_run_say_once_what_is_left_out(tmp_path):
+    folder = written("storage", tmp_path)
+    for command in (("validate",), ("run", "--quiet", "--out", str(tmp_path / "run"))):
+        answer = CliRunner().invoke(app, [command[0], str(folder), *command[1:]])
+        assert answer.exit_code == 0
+        assert answer.stderr.count("1 storage of 1 MW do nothing") == 1
+    result = Result.open(tmp_path / "run")
+    assert result.kpis["not_simulated[storage]"] == 1.0
+    assert any("storage" in note["what"] for note in result.manifest["notes"])

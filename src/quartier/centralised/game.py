@@ -39,6 +39,8 @@ CLOSE_TO_LIMIT = 1e-3
 """Tolerances beyond a limit of the linear network that are rounding."""
 CERTIFIED = 1e-6
 """Relative distance of responses from their own optima that is rounding."""
+STUCK = 0.5
+"""Share of what was beyond a limit that is left at a price ten times as high: no price helps."""
 DEARER = 10.0
 """Factor of the price of what is beyond a limit, if somebody would rather pay it."""
 BETTER_EUR = 1e-7
@@ -92,7 +94,7 @@ class Game:
         began = time.perf_counter()
         converge(self.joint, (1.0, 1.0), "central, relaxed")
         tighten(self.joint)
-        dearer = 1.0
+        dearer, before = 1.0, np.inf
         for _ in range(ROUNDS):
             self.leader = Leader(self.joint, dearer)
             self.bound = self.leader.refine()
@@ -100,10 +102,11 @@ class Game:
             self._improve()
             self._prove()
             self.worst = self.grid.worst(self.grid.solve(self.power_mw))
-            bought = self.leader.broken(self.leader.solve(self.p_kw)) > CLOSE_TO_LIMIT
-            if self.worst <= SOLVED and not bought:
-                break
-            dearer *= DEARER if bought else 1.0
+            broken = self.leader.broken(self.leader.solve(self.p_kw))
+            bought = broken > CLOSE_TO_LIMIT
+            if (self.worst <= SOLVED and not bought) or broken > STUCK * before:
+                break  # kept, or beyond the reach of any price
+            dearer, before = (DEARER * dearer, broken) if bought else (dearer, before)
             self.grid.linearise(self.power_mw)
         points = self.found.points(self.leader, self.parts)
         self.certificate = certify(self.members, points)

@@ -63,8 +63,8 @@ def negotiation_agents(run: RunData) -> float | None:
 def not_simulated(run: RunData) -> Groups:
     """Power in MW of the user's data that the run leaves out, by table of the data (M12).
 
-    Rated power of plants and storages, of loads with their reactive power; 0 where what is left
-    out has no power of its own (a controller). The manifest's ``notes`` say what it is.
+    Rated power of plants, storages and loads; 0 where what is left out has no power of its own (a
+    controller). The manifest's ``notes`` say what it is.
     """
     return _left_out(run, "MW")
 
