@@ -94,6 +94,26 @@ def own_rules(
     }
 
 
+def followed(
+    units: Sequence[UnitData],
+    set_points: Mapping[str, Array],
+    penalty_eur_per_kwh: float,
+    p_others_kw: Array | None = None,
+) -> Schedule:
+    """Schedule of an agent's units that follow set points as far as their limits allow.
+
+    Parameters
+    ----------
+    set_points
+        By unit, shape ``(T,)``; units that are missing follow their own rule.
+    penalty_eur_per_kwh
+        Price of heat not served.
+    p_others_kw
+        Power of the rest of the neighbourhood, which own rules may look at, shape ``(T,)``.
+    """
+    return evaluate_many(units, Group(units).run(set_points, p_others_kw), penalty_eur_per_kwh)[0]
+
+
 def _distinct(rows: Array) -> list[int]:
     """Indices of the first of each group of equal rows."""
     seen: dict[bytes, int] = {}
