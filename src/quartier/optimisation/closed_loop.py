@@ -111,8 +111,8 @@ def _check_replay(units: Sequence[UnitData], price_eur_per_kwh: Array) -> None:
         for name, values in wanted.items():
             _compare(f"{unit.name}.{name}", values, found[name], CONTROL_TOLERANCE_KW)
     expected = evaluate(units, planned, PENALTY_EUR_PER_KWH).energy_kwh
-    for unit, energy_kwh in energy.items():
-        _compare(f"{unit}.energy_kwh", expected[unit], energy_kwh, ENERGY_TOLERANCE_KWH)
+    for name, energy_kwh in energy.items():
+        _compare(f"{name}.energy_kwh", expected[name], energy_kwh, ENERGY_TOLERANCE_KWH)
 
 
 def _told(unit: UnitData, x: Mapping[str, Array]) -> Mapping[str, Array]:

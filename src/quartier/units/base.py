@@ -216,8 +216,14 @@ class UnitData:
             replace(s, arrival=s.arrival - first, departure=s.departure - first)
             for s in self.sessions
         )
-        changes = {"horizon": horizon, "series": cut, "state": dict(state), "sessions": sessions}
-        part = replace(self, **changes, simulated=None)
+        part = replace(
+            self,
+            horizon=horizon,
+            series=cut,
+            state=dict(state),
+            sessions=sessions,
+            simulated=None,
+        )
         return replace(KINDS[self.kind].bounded(part), simulated=part)
 
 

@@ -72,7 +72,7 @@ class Group:
     @property
     def energy_kwh(self) -> dict[str, Array]:
         """Energy at the end of each step by store, shape ``(K, T)``, once it has run."""
-        found = {}
+        found: dict[str, Array] = {}
         for steps, members in zip(self._energy_kwh, self._members, strict=True):
             if KINDS[members[0].kind].stores:
                 rows = np.split(np.stack(steps, axis=-1), len(members))

@@ -136,8 +136,8 @@ class Fleet:
             return self._filled(kind.flow(u, x, s, dt_h).heat_kw)
 
         planned_kw = reached(np.nan_to_num(set_point_kw))
-        limits = (reached(np.full(self.size, end)) for end in (-np.inf, np.inf))
-        return made_up(total_kw, planned_kw, *limits, self._hub)
+        low_kw, high_kw = (reached(np.full(self.size, end)) for end in (-np.inf, np.inf))
+        return made_up(total_kw, planned_kw, low_kw, high_kw, self._hub)
 
     def _filled(self, value: Array | float) -> Array:
         if isinstance(value, np.ndarray) and value.shape == (self.size,):

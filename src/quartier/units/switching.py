@@ -31,7 +31,8 @@ def steps_left(hours: Quantity, least_h: Quantity, dt_h: float) -> Array:
     least_h
         How long it has to last.
     """
-    return np.maximum(np.ceil((least_h - np.asarray(hours)) / dt_h - ROUNDING), 0.0)
+    steps = np.ceil((least_h - np.asarray(hours)) / dt_h - ROUNDING)
+    return np.asarray(np.maximum(steps, 0.0), dtype=float)
 
 
 def steps_of(least_h: float, dt_h: float) -> int:
