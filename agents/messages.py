@@ -7,7 +7,7 @@ arrays are made read-only, mappings are read-only copies.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -35,6 +35,12 @@ def frozen(values: Array) -> Array:
     copy = np.array(values, dtype=float)
     copy.flags.writeable = False
     return copy
+
+
+def frozen_terms(terms: ConnectionTerms) -> ConnectionTerms:
+    """Return a copy of terms whose arrays are read-only."""
+    own: dict[str, Any] = vars(terms)
+    return replace(terms, **{k: frozen(v) for k, v in own.items() if isinstance(v, np.ndarray)})
 
 
 def snapshot(mapping: Mapping[str, int]) -> Counters:

@@ -20,6 +20,7 @@ from quartier.agents.messages import (
     Negotiation,
     Start,
     entry_of,
+    frozen,
     snapshot,
 )
 from quartier.agents.mo_cohda import FrontMemory, FrontOption
@@ -66,12 +67,16 @@ GRID = 4
 """Targets for the peak and for CO2 between ideal and nadir."""
 
 
+def _told(scale: Scale) -> Scale:
+    return Scale(frozen(scale.ideal), frozen(scale.nadir))
+
+
 def scouting_goal(scale: Scale, settings: NegotiationSettings) -> Goal:
     """Lead to the best in each objective, the others coming after it."""
     least_co2 = Direction(-np.inf, 0.0, (LITTLE, LITTLE, 1.0))
     most_flexible = Direction(-np.inf, 0.0, (LITTLE, 1.0, LITTLE / CO2_SLOPES[-1]))
     return Goal(
-        scale,
+        _told(scale),
         (LEAST_PEAK, most_flexible, least_co2),
         settings.front_points,
         SCOUTING_DECISIONS,
@@ -91,7 +96,7 @@ def front_goal(scale: Scale, settings: NegotiationSettings) -> Goal:
     targets = [Direction(*pair) for pair in product(peaks.tolist(), emissions.tolist())]
     directions = (*targets, LEAST_PEAK)
     return Goal(
-        scale,
+        _told(scale),
         directions,
         settings.front_points,
         settings.front_decisions,
@@ -223,7 +228,7 @@ class FrontNeighbourhoodAgent(NeighbourhoodAgent):
         self.fronts: list[tuple[int, Front, float]] = []
         """Round, front and its hypervolume of every negotiation that came to its end."""
         self.goal: Goal | None = None
-        self._question = AskOwnRule(Negotiation(name, SCOUTING), terms)
+        self._question = AskOwnRule(Negotiation(name, SCOUTING), self.terms)
         self._is_asking = False
 
     # -- before scouting ----------------------------------------------------------------------

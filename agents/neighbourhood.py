@@ -33,6 +33,7 @@ from quartier.agents.messages import (
     SetCap,
     Start,
     frozen,
+    frozen_terms,
     offer_made,
     snapshot,
 )
@@ -98,8 +99,7 @@ class NeighbourhoodAgent(QuartierAgent):
         super().__init__(name, principal=dso)
         self.participants = tuple(published)
         self.outcomes: list[Outcome] = []
-        self.terms = terms
-        self._uncapped = terms
+        self._uncapped = self.terms = frozen_terms(terms)
         self._settings = settings
         self._q_kvar = q_kvar
         self._dso = dso
@@ -145,7 +145,7 @@ class NeighbourhoodAgent(QuartierAgent):
             self.tell(self._dso, self._accepted or Heard(self.title))  # the answer was lost
             return
         self._round, self._accepted = cap.round, None
-        self.terms = under_cap(self._uncapped, cap.p_max_kw, cap.p_min_kw)
+        self.terms = frozen_terms(under_cap(self._uncapped, cap.p_max_kw, cap.p_min_kw))
         if self._commit is not None and self._settled() and self._fits():
             self._accept(cap.round, self._curtail_anew())
             return

@@ -32,14 +32,14 @@ def named(path: str, what: str) -> Any:
         sys.path.insert(0, here)
     try:
         found = getattr(importlib.import_module(module_name), name, None)
-    except Exception as error:
+    except (Exception, SystemExit) as error:  # a script without a guard may exit
         raise InputError([f"{what}: {_why(error, module_name, here)}"]) from error
     if found is None:
         raise InputError([f"{what}: module {module_name!r} has no class {name!r}"])
     return found
 
 
-def _why(error: Exception, module_name: str, here: str) -> str:
+def _why(error: BaseException, module_name: str, here: str) -> str:
     lacking = isinstance(error, ModuleNotFoundError) and error.name
     if lacking and module_name.startswith(lacking):
         return f"no module {module_name!r} in {here} or installed"

@@ -112,7 +112,7 @@ class Story:
                 RecycledPowerFlow(self.instance.network).grid_json(folder / "grid.json")
                 self._write_signals(writer)
                 yield writer
-            except (Exception, KeyboardInterrupt) as error:
+            except (Exception, KeyboardInterrupt, SystemExit) as error:  # users' code may exit
                 self.progress.done()
                 if is_cancellation(error):
                     self._end(writer, "cancelled", "cancelled by the user")
@@ -195,7 +195,7 @@ class Story:
         with self.clock.phase("kpis"):
             data = kpi.RunData(Result(writer.directory), baseline)
             writer.write_kpis(kpi.compute(data))
-            told = list(warnings(self.instance, data))
+            told = list(warnings(data))
         for text in told:
             logger.warning(text)
         writer.update(warnings=told)

@@ -4,36 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from quartier.instance import Instance
 from quartier.kpi import RunData
 from quartier.kpi.grid import overloads, voltage_violations
 
-UNPLANNED = "uncontrolled"
-"""The mechanism that plans for nobody, so that nothing is left unplanned."""
 
-
-def warnings(instance: Instance, run: RunData) -> Iterator[str]:
-    """Say what was left unplanned, and what the grid did in spite of a plan that was clean.
+def warnings(run: RunData) -> Iterator[str]:
+    """Say what the grid did in spite of a plan that was clean.
 
     The status stays ``complete``: nothing failed, but a plan rests on forecasts and on gates.
     """
-    if run.setting("coordination") != UNPLANNED:
-        yield from _unplanned(instance)
     if "redispatch" in run.result.tables:
         yield from _unforeseen(run)
-
-
-def _unplanned(instance: Instance) -> Iterator[str]:
-    gates, ahead = instance.gates(), instance.scenario.gates.horizon_steps
-    if ahead is None:
-        return
-    covered = {step for gate in gates for step in range(gate, gate + ahead)}
-    missing = set(range(gates.start, instance.horizon.steps)) - covered
-    if missing:
-        yield (
-            f"{len(missing)} of {instance.horizon.steps} steps had no plan, the first is step "
-            f"{min(missing)}: gates.horizon_steps is {ahead}; units followed their own rules"
-        )
 
 
 def _unforeseen(run: RunData) -> Iterator[str]:

@@ -365,6 +365,9 @@ def test_a_run_with_a_dead_agent_is_degraded_names_it_and_keeps_p_set(tmp_path: 
     own = points[(points["name"] == HERE) & points["p_set_max_kw"].notna()]
     assert len(own) > 10
     assert (own["p_kw"] - own["p_set_max_kw"]).max() <= 0.01
+    battery = result.table("units").query("unit == @BATTERY")
+    assert battery["p_kw"].abs().max() > 100  # its own rule, beside what the others do
+    assert (battery["p_kw"] - battery["planned_kw"]).abs().max() <= 0.1
     messages = result.table("messages")
     lost = messages[~messages["delivered"]]
     assert set(lost["lost_to"]) == {"receiver is down"}

@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 import quartier
+from quartier.instance import build
 from quartier.results import Result
 from quartier.run import earlier_baseline
 from quartier.scenario.load import load
@@ -65,6 +66,11 @@ class Fails:
 class Leaves:
     def plan(self, problem, state, rng):
         raise SystemExit("enough")
+
+
+class LeavesAtOnce(Leaves):
+    def __init__(self):
+        raise SystemExit("no licence")
 
 
 class Mistaken:
@@ -289,21 +295,32 @@ def test_a_failing_strategy_fails_the_run_and_is_named(workplace, tmp_path):
     assert "ZeroDivisionError" in (result.dir / "log.txt").read_text()
 
 
-def test_a_strategy_that_leaves_the_program_fails_the_run(workplace, tmp_path):
-    with pytest.raises(quartier.RunFailed, match=r"SystemExit: enough"):
+@pytest.mark.parametrize(
+    ("name", "why"), [("Leaves", "SystemExit: enough"), ("LeavesAtOnce", "SystemExit: no licence")]
+)
+def test_a_strategy_that_leaves_the_program_fails_the_run(workplace, tmp_path, name, why):
+    with pytest.raises(quartier.RunFailed, match=why):
         quartier.run(
             "fliegerhorst",
-            coordination="own_strategies:Leaves",
-            overrides=SHORT,
+            coordination=f"own_strategies:{name}",
+            overrides=("horizon.steps=2",),
             out=tmp_path / "run",
         )
     assert Result.open(tmp_path / "run").status == "failed"
 
 
 def test_steps_between_two_plans_are_named(curtailed, uncontrolled):
-    (warning, *_) = curtailed.manifest["warnings"]
-    assert warning.startswith("2 of 8 steps had no plan, the first is step 3: gates.horizon_steps")
+    (note,) = (n for n in curtailed.manifest["notes"] if n["where"] == "gates.horizon_steps")
+    assert note["what"].startswith("is 3: 2 of 8 steps have no plan, the first is step 3")
     assert uncontrolled.manifest["warnings"] == []
+
+
+def test_steps_that_no_gate_reaches_are_told_before_a_run():
+    gates = ("gates.every=6", "gates.horizon_steps=5", *SHORT)
+    (note,) = (n for n in build(load("fliegerhorst", gates), 1).notes if "gates" in n.where)
+    assert "1 of 8 steps have no plan, the first is step 5" in note.what
+    idle = load("fliegerhorst", [*gates, "coordination=uncontrolled"])
+    assert not [n for n in build(idle, 1).notes if "gates" in n.where]
 
 
 def test_a_plan_for_an_unknown_unit_is_an_error(workplace, tmp_path):

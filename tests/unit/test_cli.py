@@ -193,6 +193,7 @@ def test_new_scenario_is_valid_as_it_is(invoke, tmp_path):
     [
         ("import numpy\nnumpy.no_such_name", "AttributeError: module 'numpy' has no attribute"),
         ("\nraise ValueError('boom')", "ValueError: boom (own_module.py, line 2)"),
+        ("import sys\nsys.exit(3)", "SystemExit: 3 (own_module.py, line 2)"),
         ("import no_such_package", "No module named 'no_such_package' (own_module.py, line 1)"),
         ("def plan(:", "SyntaxError: invalid syntax (own_module.py, line 1)"),
     ],

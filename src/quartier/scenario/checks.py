@@ -15,6 +15,8 @@ from quartier.units.base import HeatParameters, UnitData
 
 _HEAT_MAKERS = ("chp", "boiler", "heat_pump", "electric_heater")
 _PRICE_TOLERANCE = 1e-9
+UNPLANNED = "uncontrolled"
+"""The mechanism that plans for nobody, so that nothing is left unplanned."""
 
 
 def check(
@@ -87,6 +89,22 @@ def _check_gates(scenario: Scenario, findings: Findings) -> None:
         findings.add(
             "gates.first",
             f"is step {scenario.gates.first}, but the horizon has only {scenario.horizon.steps}",
+        )
+    if scenario.gates.horizon_steps is not None and scenario.coordination != UNPLANNED:
+        _note_unplanned(scenario, scenario.gates.horizon_steps, findings)
+
+
+def _note_unplanned(scenario: Scenario, ahead: int, findings: Findings) -> None:
+    """Say which steps no plan reaches."""
+    gates, steps = scenario.gates, scenario.horizon.steps
+    begins = range(gates.first, steps, gates.every or steps)
+    covered = {step for gate in begins for step in range(gate, gate + ahead)}
+    missing = set(range(gates.first, steps)) - covered
+    if missing:
+        findings.note(
+            "gates.horizon_steps",
+            f"is {ahead}: {len(missing)} of {steps} steps have no plan, the first is step "
+            f"{min(missing)}; units follow their own rules there",
         )
 
 
