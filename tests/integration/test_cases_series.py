@@ -144,3 +144,41 @@ def test_a_share_of_a_load_may_be_negative_that_of_a_plant_not(
     assert len(found) == (note is not None)
     assert note is None or note in found[0]
     assert np.isfinite(instance.background_p_mw).all()
+
+
+SHARE = {"csv": "f.csv", "column": "p", "unit": "1"}
+
+
+@pytest.mark.parametrize(
+    ("unit", "first_kw"),
+    [
+        ({"kind": "pv", "power_kw": 500}, 250.0),
+        ({"kind": "household", "energy_kwh_per_year": 8760.0, "profile": SHARE}, 1.0),
+        ({"kind": "heat_demand", "energy_kwh_per_year": 8760.0, "profile": SHARE}, 1.0),
+        ({"kind": "household", "profile": {**SHARE, "unit": "kW"}}, "is a share of what"),
+    ],
+)
+def test_a_forecast_is_read_and_scaled_as_the_series_it_stands_for(unit, first_kw, tmp_path, net):
+    path = write(None, tmp_path / "f", {"forecasts": {"farm.it": SHARE}})
+    scenario = yaml.safe_load((path / "scenario.yaml").read_text("utf-8"))
+    boiler = {"kind": "boiler", "heat_max_kw": 9, "fuel_eur_per_kwh": 0.1}
+    more = {"boiler": boiler} if unit["kind"] == "heat_demand" else {}
+    scenario["neighbourhoods"]["farm"]["units"] = {"it": unit, **more}
+    (path / "scenario.yaml").write_text(yaml.safe_dump(scenario), encoding="utf-8")
+    (path / "f.csv").write_text("time,p\n2016-05-02T10:00,0.5\n2016-05-02T10:15,0.5\n")
+    if isinstance(first_kw, str):
+        with pytest.raises(InputError, match=first_kw):
+            build(load(path))
+    else:
+        assert build(load(path)).data.forecasts["farm.it"] == pytest.approx(first_kw)
+
+
+def test_sessions_of_two_units_of_a_name_are_said_to_count_twice(tmp_path, net):
+    path = written("ev_german_dates", tmp_path, net)
+    scenario = yaml.safe_load((path / "scenario.yaml").read_text("utf-8"))
+    scenario["neighbourhoods"]["other"] = {**scenario["neighbourhoods"]["farm"], "bus": 2}
+    (path / "scenario.yaml").write_text(yaml.safe_dump(scenario), encoding="utf-8")
+    notes = said(build(load(path)))
+    assert notes == [
+        "neighbourhoods.other.units.ev: sessions of ev count again: another unit has them, too"
+    ]

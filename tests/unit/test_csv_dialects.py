@@ -10,9 +10,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from quartier.scenario.csv_numbers import readings
 from quartier.scenario.csv_series import CsvFile
 from quartier.scenario.record import Record, SeriesError
-from quartier.scenario.stamps import read_stamps, readings
+from quartier.scenario.stamps import read_stamps
 from quartier.units.base import CsvColumn
 
 START = pd.Timestamp("2016-05-11T22:00Z")  # local midnight
@@ -269,3 +270,57 @@ def test_plain_files_are_read_without_a_word(tmp_path):
     path = tmp_path / "plain.csv"
     path.write_text("time,p\n2016-05-12T00:00,1.234\n2016-05-12T01:00,2.345\n")
     assert read(path)[1] == []
+
+
+PUBLIC = {
+    # PVGIS: key and value above, an explanation below; UTC, of which only the page tells.
+    "pvgis": (
+        "Latitude (decimal degrees):\t53.140\nRadiation database:\tPVGIS-SARAH2\n\n\n"
+        "time,P,G(i),H_sun,T2m,Int\n20160512:0011,1.5,0.0,0.0,9.05,0.0\n"
+        "20160512:0111,2.5,0.0,0.0,9.0,0.0\n\nP: PV system power (W)\n"
+        "PVGIS (c) European Union, 2001-2024\n",
+        {"column": "P", "timezone": "UTC"},
+        "2016-05-12T00:11Z",
+    ),
+    # SMARD: a dash for what is missing, thousands.
+    "smard": (
+        "\ufeffDatum von;Datum bis;Photovoltaik [MWh] Originalauflösungen;Sonstige\n"
+        "12.05.2016 02:00;12.05.2016 02:15;1,50;-\n12.05.2016 02:15;12.05.2016 02:30;2,50;1.031,5",
+        {"column": "Photovoltaik [MWh] Originalauflösungen"},
+        "2016-05-12T00:00Z",
+    ),
+    # Transmission operators: zones in columns of their own.
+    "zones": (
+        "Datum;von;Zeitzone von;bis;Zeitzone bis;MW\n"
+        "12.05.2016;00:00;UTC;00:15;UTC;1,5\n12.05.2016;00:15;UTC;00:30;UTC;2,5\n",
+        {"column": "MW"},
+        "2016-05-12T00:00Z",
+    ),
+    "opsd": (
+        "utc_timestamp,cet_cest_timestamp,DE_load\n"
+        "2016-05-12T00:00:00Z,2016-05-12T02:00:00+0200,1.5\n"
+        "2016-05-12T01:00:00Z,2016-05-12T03:00:00+0200,2.5\n",
+        {"column": "DE_load"},
+        "2016-05-12T00:00Z",
+    ),
+}
+
+
+@pytest.mark.parametrize("name", PUBLIC)
+def test_exports_of_public_sources(tmp_path, name):
+    text, options, start = PUBLIC[name]
+    path = tmp_path / f"{name}.csv"
+    path.write_text(text, encoding="utf-8")
+    said: list[str] = []
+    source = CsvColumn.model_validate({"csv": path.name, **options})
+    record = CsvFile(path, source.column).record(source, said.append)
+    assert record.start == pd.Timestamp(start)
+    assert record.values.tolist() == [1.5, 2.5]
+    assert not any("UTC" in text for text in said)
+
+
+def test_utc_in_the_head_is_a_doubt(tmp_path):
+    path = tmp_path / "head.csv"
+    path.write_text("time (UTC),p\n2016-05-12T00:00,1\n2016-05-12T01:00,2\n")
+    assert "say timezone: UTC" in read(path)[1][0]
+    assert read(path, timezone="UTC")[1] == []

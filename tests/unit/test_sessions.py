@@ -220,7 +220,7 @@ def test_sessions_in_any_dialect(tmp_path, text):
 @pytest.mark.parametrize(
     ("row", "problem"),
     [
-        ("ev-1;05.06.2016;x;1.234;11", "due_kwh'.* 1.234 .*or 1234"),
+        ("ev-1;2016-06-05;2016-06-06;1.234;11", "due_kwh'.* 1.234 .*or 1234"),
         ("ev-1;05/06/2016 10:00;05/06/2016 11:00;1;11", r"2016-06-05 .*or 2016-05-06"),
     ],
 )

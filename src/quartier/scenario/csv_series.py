@@ -20,22 +20,21 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from quartier.quantities import Array
-from quartier.scenario.csv_table import CsvTable, is_missing
+from quartier.scenario.csv_numbers import read_numbers
+from quartier.scenario.csv_table import CsvTable
 from quartier.scenario.record import Record, SeriesError, show_time
 from quartier.scenario.stamps import (
     FORMS,
-    Decimal,
     Order,
     Stamps,
     has_clock,
     is_clock,
     is_date,
+    is_zone,
+    joined,
     localised,
     order_name,
     read_stamps,
-    readings,
-    with_clocks,
 )
 from quartier.units.base import CsvColumn
 
@@ -48,7 +47,6 @@ _LAST_S = 1.0
 """Seconds by which the end of an interval may be written before the next one's start."""
 _LOOK = 200
 """Rows that tell what a column holds."""
-_DECIMALS = {".": "a decimal point", ",": "a decimal comma"}
 
 
 class CsvFile:
@@ -92,7 +90,12 @@ class CsvFile:
             If the times are not regular, a local time is ambiguous, or a value is no number.
         """
         said = list(self._table.said)
-        values = self._numbers(source.column, source.decimal, said)
+        if source.column not in self.columns:
+            raise SeriesError(
+                f"{self.path.name} has no column {source.column!r}; it has "
+                f"{', '.join(self.columns)}"
+            )
+        values = read_numbers(self._table, source.column, said, source.decimal)
         stamps = self._stamps(source)
         times = self._times(stamps, source.timezone, said)
         first, step = _regular(times, self._table, said)
@@ -105,7 +108,7 @@ class CsvFile:
                 "they are UTC, say timezone: UTC"
             )
         if said:
-            note(f"column {source.column!r}: {'; '.join(said)}")
+            note("; ".join(said))
         return Record(first, step / pd.Timedelta(hours=1), values)
 
     @property
@@ -113,7 +116,9 @@ class CsvFile:
         """Whether the lines above the table say UTC, and its times do not."""
         head = " ".join([self._table.before, *self._of_time])
         bare = np.isnan(read_stamps(self._cells(self._of_time)[:1], "", "dmy").offset_h)
-        return bool(bare.all() and re.search(r"(?<![A-Za-z])utc(?![A-Za-z])", head.casefold()))
+        if not bare.all() or any(self._holds(name, is_zone) for name in self._table.names):
+            return False
+        return bool(re.search(r"(?<![A-Za-z])utc(?![A-Za-z])", head.casefold()))
 
     # -- times ----------------------------------------------------------------------------------
     @cached_property
@@ -142,11 +147,11 @@ class CsvFile:
         return sum(map(what, cells)) * 2 > len(cells)
 
     def _cells(self, names: Sequence[str]) -> list[str]:
-        columns = [self._table.column(name) for name in names]
-        return columns[0] if len(columns) == 1 else with_clocks(*columns)
+        return joined(*(self._table.column(name) for name in names))
 
     def _stamps(self, source: CsvColumn) -> Stamps:
-        cells = self._cells(self._of_time)
+        zones = [name for name in self._table.names if self._holds(name, is_zone)]
+        cells = self._cells([*self._of_time, *zones[:1]])
         order = _ORDERS.get(source.dates or "")
         try:
             stamps = read_stamps(cells, self.path.name, order, regular=True)
@@ -207,86 +212,6 @@ class CsvFile:
                 f"{self._table.where(row)}: the interval does not end "
                 f"{step / pd.Timedelta(minutes=1):g} min after its start, where the next begins"
             )
-
-    # -- values ---------------------------------------------------------------------------------
-    def _numbers(self, column: str, decimal: Decimal | None, said: list[str]) -> Array:
-        if column not in self.columns:
-            raise SeriesError(
-                f"{self.path.name} has no column {column!r}; it has {', '.join(self.columns)}"
-            )
-        cells = pd.Series(self._table.column(column), dtype=str)
-        empty = cells.map(is_missing)
-        found = readings(cells[~empty])
-        mark = decimal or self._decimal(column, found)
-        if mark not in found:
-            raise SeriesError(self._no_number(column, cells.where(~empty, "0"), decimal))
-        differ = np.flatnonzero(found["."] != found[","]) if len(found) > 1 else np.array([])
-        if len(differ) and self._table.separator != ",":
-            example = f"{cells[~empty].iloc[differ[0]]} is {found[mark][differ[0]]:.10g}"
-            said.append(f"numbers are read with {_DECIMALS[mark]} ({example})")
-        elif mark == ",":
-            said.append("numbers are read with a decimal comma")
-        values = np.full(len(cells), np.nan)
-        values[~empty] = found[mark]
-        return values
-
-    def _decimal(self, column: str, found: dict[Decimal, Array]) -> Decimal:
-        """Return the decimal mark of a column by its own cells, else by the rest of the file."""
-        if len(found) < 2:
-            return next(iter(found), ".")
-        differ = np.flatnonzero(found["."] != found[","])
-        if not len(differ):
-            return "."
-        mark = self._decimal_elsewhere
-        if mark is None:
-            at, where = int(differ[0]), f"{self.path.name}, column {column!r}"
-            raise SeriesError(
-                f"{where}: a number is {found['.'][at]:.10g} (decimal point) or "
-                f"{found[','][at]:.10g} (decimal comma), and nothing in the file tells which; say "
-                'decimal: "." or decimal: ","'
-            )
-        return mark
-
-    @cached_property
-    def _decimal_elsewhere(self) -> Decimal | None:
-        """Decimal mark of the file by its other columns, its separator or its dates."""
-        marks: set[Decimal] = set()
-        for name in self.columns:
-            cells = pd.Series(self._table.column(name), dtype=str)
-            found = readings(cells[~cells.map(is_missing)])
-            marks |= set(found) if len(found) == 1 else set()
-        if len(marks) == 1:
-            return marks.pop()
-        if marks:
-            return None
-        dates = self._table.column(self._of_time[0])
-        quoted = any("," in cell for row in self._table.rows for cell in row.cells)
-        # Commas in numbers would need quotes; years first are written by programs.
-        if self._table.separator == "," or all(re.match(r"\d{4}-", cell) for cell in dates):
-            return None if quoted or self._table.separator == ";" else "."
-        return "," if all(re.match(r"\d+\.\d+\.", cell) for cell in dates) else None
-
-    def _no_number(self, column: str, cells: pd.Series[str], decimal: Decimal | None) -> str:
-        """Name the first cell that is no number, or that is one in another way than the others."""
-        single = [readings(cells.iloc[k : k + 1]) for k in range(len(cells))]
-        bad = [
-            k
-            for k, found in enumerate(single)
-            if not found or (decimal or next(iter(found))) not in found
-        ]
-        if bad:
-            row, kind = bad[0], f" with {_DECIMALS[decimal]}" if decimal else ""
-            return (
-                f"{self._table.where(row)}: {cells[row]!r} in column {column!r} is no number{kind}"
-            )
-        point, comma = (
-            next(k for k, found in enumerate(single) if list(found) == [mark]) for mark in _DECIMALS
-        )
-        return (
-            f"{self.path.name}, column {column!r}: {cells[point]!r} has a decimal point, "
-            f"{cells[comma]!r} (line {self._table.rows[comma].line}) a decimal comma; write all "
-            "numbers alike"
-        )
 
 
 def _first(names: list[str]) -> str:

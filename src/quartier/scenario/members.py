@@ -168,7 +168,12 @@ class Members:
             if name not in file.stations:
                 near = suggestion(name, file.stations)
                 self.findings.note(path, f"{u.sessions_csv} has no session of {name!r}{near}")
-        self._known.setdefault(str(u.sessions_csv), set()).update(own)
+        known = self._known.setdefault(str(u.sessions_csv), set())
+        if twice := sorted(known & set(own) & set(file.stations)):
+            self.findings.note(
+                path, f"sessions of {', '.join(twice)} count again: another unit has them, too"
+            )
+        known.update(own)
         return [file.sessions(name, u.power_kw, self.horizon) for name in own]
 
     def _note_strangers(self) -> None:

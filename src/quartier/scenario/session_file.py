@@ -9,12 +9,18 @@ import numpy as np
 import pandas as pd
 
 from quartier.errors import InputError
-from quartier.quantities import Array, Horizon
-from quartier.scenario.csv_table import CsvTable, is_missing
+from quartier.quantities import Horizon
+from quartier.scenario.csv_numbers import read_numbers
+from quartier.scenario.csv_table import CsvTable
 from quartier.scenario.models import to_utc
 from quartier.scenario.record import SeriesError
 from quartier.scenario.sessions import Fitted, Stay, fitted, overlapping
-from quartier.scenario.stamps import FORMS, Decimal, Stamps, order_name, read_stamps, readings
+from quartier.scenario.stamps import (
+    FORMS,
+    Stamps,
+    order_name,
+    read_stamps,
+)
 
 _COLUMNS = ("station", "arrival", "departure", "due_kwh", "max_kw")
 _NUMBERS = ("due_kwh", "max_kw")
@@ -50,7 +56,9 @@ class SessionFile:
         self.said = list(self._table.said)
         """How the file is read, where that is not as a matter of course."""
         self._arrival, self._departure = self._times()
-        self._due_kwh, self._max_kw = (self._numbers(name) for name in _NUMBERS)
+        self._due_kwh, self._max_kw = (
+            read_numbers(self._table, name, self.said, strict=False) for name in _NUMBERS
+        )
 
     @property
     def stations(self) -> list[str]:
@@ -100,37 +108,6 @@ class SessionFile:
             Stamps(both.clock[part], both.offset_h[part], both.order)
             for part in (slice(0, count), slice(count, None))
         )  # type: ignore[return-value]
-
-    def _numbers(self, name: str) -> Array:
-        """Numbers of a column; NaN where a cell is none."""
-        cells = pd.Series(self._table.column(name), dtype=str)
-        # A cell that is no number in any way tells nothing of the others.
-        number = cells.map(lambda cell: not is_missing(cell) and bool(readings(pd.Series([cell]))))
-        found = readings(cells[number])
-        if len(found) == 2 and not np.array_equal(found["."], found[","]):
-            elsewhere = {m for n in _NUMBERS for m in self._marks(n)}
-            if len(elsewhere) != 1:
-                at = int(np.flatnonzero(found["."] != found[","])[0])
-                raise SeriesError(
-                    f"{self.path.name}, column {name!r}: a number is {found['.'][at]:.10g} "
-                    f"(decimal point) or {found[','][at]:.10g} (decimal comma), and nothing in "
-                    "the file tells which; write it without thousands"
-                )
-            found = {mark: found[mark] for mark in elsewhere}
-        if not found:
-            raise SeriesError(
-                f"{self.path.name}, column {name!r}: some numbers have a decimal point, others a "
-                "decimal comma; write all alike"
-            )
-        values = np.full(len(cells), np.nan)
-        mark, values[number] = next(iter(found.items()))
-        if mark == ",":
-            self.said.append(f"{name} is read with a decimal comma")
-        return values
-
-    def _marks(self, name: str) -> set[Decimal]:
-        found = readings(pd.Series(self._table.column(name), dtype=str))
-        return set(found) if len(found) == 1 else set()
 
     def _unreadable(self, row: int) -> list[_Problem]:
         problems = []

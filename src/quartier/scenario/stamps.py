@@ -1,4 +1,4 @@
-"""Dates, times of day and numbers as people write them, each column read in one way.
+"""Dates and times of day as people write them, each column read in one way.
 
 A column is read in the one way that fits all its cells. Where two ways fit and differ, other
 evidence decides, or the column is refused with the two readings.
@@ -7,7 +7,7 @@ evidence decides, or the column is refused with the two readings.
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -18,7 +18,6 @@ from quartier.quantities import Array
 from quartier.scenario.record import SeriesError
 
 Order: TypeAlias = Literal["ymd", "dmy", "mdy"]
-Decimal: TypeAlias = Literal[".", ","]
 
 _DATE = (
     r"(?:(?P<a>\d{1,4})(?P<s>[-./])(?P<b>\d{1,2})(?P=s)(?P<c>\d{4}|\d{2}|\d(?=[T ]|$))"
@@ -59,9 +58,9 @@ class Stamps:
     order: Order | None
 
 
-def with_clocks(dates: Sequence[str], clocks: Sequence[str]) -> list[str]:
-    """Join dates and times of day that stand apart."""
-    return [f"{date} {clock}".strip() for date, clock in zip(dates, clocks, strict=True)]
+def joined(*columns: Sequence[str]) -> list[str]:
+    """Join dates, times of day and zones that stand apart."""
+    return [" ".join(cells).strip() for cells in zip(*columns, strict=True)]
 
 
 def has_clock(cell: str) -> bool:
@@ -73,6 +72,11 @@ def has_clock(cell: str) -> bool:
 def is_date(cell: str) -> bool:
     """Whether a cell is a date, with a time of day or without."""
     return _STAMP.fullmatch(cell) is not None
+
+
+def is_zone(cell: str) -> bool:
+    """Whether a cell is the name of a time zone alone."""
+    return cell in _ZONES
 
 
 def is_clock(cell: str) -> bool:
@@ -220,26 +224,3 @@ def _why_not(times: pd.DatetimeIndex, timezone: str, error: Exception) -> str:
             f"hour is not there twice; {remedy}"
         )
     return f"times cannot be read in {timezone}: {error}"
-
-
-# -- numbers --------------------------------------------------------------------------------------
-_GROUPS: Mapping[Decimal, str] = {".": r",'’\s", ",": r".'’\s"}
-_MANTISSA = r"(?:0|[1-9]\d{{0,2}}(?:[{groups}]\d{{3}})+|\d+)?"
-_EXPONENT = r"(?:[eE][+-]?\d+)?"
-_NUMBER = {
-    mark: rf"(?=.*\d)[+-]?{_MANTISSA.format(groups=groups)}(?:{re.escape(mark)}\d*)?{_EXPONENT}"
-    for mark, groups in _GROUPS.items()
-}
-
-
-def readings(cells: pd.Series[str]) -> dict[Decimal, Array]:
-    """Return the numbers of a column by every decimal mark with which all cells are numbers."""
-    minus = cells.str.replace("−", "-", regex=False)
-    found: dict[Decimal, Array] = {}
-    for mark, groups in _GROUPS.items():
-        if minus.str.fullmatch(_NUMBER[mark]).all():
-            bare = minus.str.replace(rf"[{groups}]", "", regex=True)
-            found[mark] = pd.to_numeric(
-                bare.str.replace(mark, ".", regex=False), errors="coerce"
-            ).to_numpy(dtype=float)
-    return found
