@@ -39,8 +39,9 @@ def frozen(values: Array) -> Array:
 
 def frozen_terms(terms: ConnectionTerms) -> ConnectionTerms:
     """Return a copy of terms whose arrays are read-only."""
-    own: dict[str, Any] = vars(terms)
-    return replace(terms, **{k: frozen(v) for k, v in own.items() if isinstance(v, np.ndarray)})
+    own = vars(terms).items()
+    arrays: dict[str, Any] = {k: frozen(v) for k, v in own if isinstance(v, np.ndarray)}
+    return replace(terms, **arrays)
 
 
 def snapshot(mapping: Mapping[str, int]) -> Counters:
