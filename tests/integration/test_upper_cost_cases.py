@@ -22,8 +22,7 @@ def costs(tmp_path):
     """Cost by mechanism under the name of a KPI; also what does not hold, and the runs."""
 
     def of(case: str):
-        folder = shutil.copytree(CASES / case, tmp_path / case)
-        runs = run_study(folder, MECHANISMS)
+        runs = run_study(shutil.copytree(CASES, tmp_path / "cases") / case, MECHANISMS)
         figures = SideBySide(runs).figures()
         upper = {name: kpis["upper_cost"]["value"] for name, kpis in figures.items()}
         return upper, faults(runs), runs
