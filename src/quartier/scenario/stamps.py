@@ -184,8 +184,8 @@ def _ambiguous(
     first: tuple[Order, pd.DatetimeIndex],
     other: tuple[Order, pd.DatetimeIndex],
 ) -> str:
-    differ = (first[1] != other[1]) & ~(first[1].isna() & other[1].isna())
-    at = int(np.flatnonzero(differ)[0])
+    neither = np.asarray(first[1].isna()) & np.asarray(other[1].isna())
+    at = int(np.flatnonzero(np.asarray(first[1] != other[1]) & ~neither)[0])
     days = {o: "no date" if pd.isna(t[at]) else f"{t[at]:%Y-%m-%d}" for o, t in (first, other)}
     readings = " or ".join(f"{day} ({_ORDER_NAMES[o]})" for o, day in days.items())
     return f"{what}: {cells[at]!r} is {readings}, and nothing in the file tells which; {FORMS}"
