@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 from pathlib import Path
 
 import numpy as np
@@ -10,9 +11,12 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from quartier.errors import InputError
+from quartier.quantities import Horizon
 from quartier.scenario.csv_numbers import readings
 from quartier.scenario.csv_series import CsvFile
 from quartier.scenario.record import Record, SeriesError
+from quartier.scenario.session_file import SessionFile
 from quartier.scenario.stamps import read_stamps
 from quartier.units.base import CsvColumn
 
@@ -39,7 +43,9 @@ def german(value: float) -> str:
     return f"{value:,.2f}".translate(str.maketrans(",.", ".,"))
 
 
-@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(
+    max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None
+)
 @given(
     values=st.lists(st.floats(-5000, 5000), min_size=49, max_size=60),
     form=st.sampled_from(sorted(FORMS)),
@@ -324,3 +330,31 @@ def test_utc_in_the_head_is_a_doubt(tmp_path):
     path.write_text("time (UTC),p\n2016-05-12T00:00,1\n2016-05-12T01:00,2\n")
     assert "say timezone: UTC" in read(path)[1][0]
     assert read(path, timezone="UTC")[1] == []
+
+
+TEXT = """
+time p von bis Datum station arrival departure due_kwh max_kw 2016-05-12 12.05.2016 02/05/16 ev 11
+2016-05-12T00:00 2016-05-12T01:00 99.99.2016 00:00 01:00 24:00 25:61 1 1.200 1,5 -999 nan inf x € #
+[kW] UTC +02:00 20160512:0011 1e400 9999-12-31T00:00 0000-01-01 2262-04-12T00:00 " 2016-03-27T02:30
+"""
+CELLS = st.sampled_from(TEXT.split())
+
+
+@settings(
+    max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None
+)
+@given(
+    rows=st.lists(st.lists(CELLS, max_size=5), max_size=6),
+    names=st.sampled_from(
+        [[], ["time", "p"], ["station", "arrival", "departure", "due_kwh", "max_kw"]]
+    ),
+    separator=st.sampled_from([";", ",", "\t", " ", "\x00"]),
+    encoding=st.sampled_from(["utf-8", "utf-16", "cp1252"]),
+)
+def test_no_file_is_worse_than_a_named_problem(tmp_path, rows, names, separator, encoding):
+    path = tmp_path / "any.csv"
+    path.write_bytes("\n".join(separator.join(row) for row in [names, *rows]).encode(encoding))
+    with contextlib.suppress(SeriesError):
+        read(path)
+    with contextlib.suppress(SeriesError, InputError):
+        SessionFile(path).sessions("ev", 11.0, Horizon(START, 8, 0.25))

@@ -68,6 +68,8 @@ class CsvTable:
     def __post_init__(self) -> None:
         text, encoding = _text(self.path)
         self.separator, rows = _split(text)
+        if not rows:
+            raise SeriesError(f"{self.path.name} is no CSV table: it is empty")
         at = self._header(rows)
         self.names = [_plain(cell) for cell in rows[at].cells]
         self.before = text_of(rows[:at])
@@ -166,8 +168,6 @@ def _text(path: Path) -> tuple[str, str]:
     if re.search(r"[\x00-\x08\x0e-\x1f]", text[:10_000]):
         kind = "a workbook or archive" if raw[:2] in (b"PK", b"\xd0\xcf") else "binary data"
         raise SeriesError(f"{path.name} is no text but {kind}; export it as CSV")
-    if not text.strip():
-        raise SeriesError(f"{path.name} is no CSV table: it is empty")
     return text, "utf-8" if encoding == "utf-8-sig" else encoding
 
 

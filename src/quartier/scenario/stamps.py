@@ -174,7 +174,7 @@ def _offset_h(text: str) -> float:
 def _breaks(times: pd.DatetimeIndex) -> int:
     """How often times that should be regular are not."""
     gaps = pd.Series(times[1:] - times[:-1])
-    step = gaps.mode().iloc[0]
+    step = gaps.mode().min()  # NaT if no cell is a time
     return int((gaps != step).sum()) if step > pd.Timedelta(0) else len(gaps)
 
 
@@ -184,8 +184,10 @@ def _ambiguous(
     first: tuple[Order, pd.DatetimeIndex],
     other: tuple[Order, pd.DatetimeIndex],
 ) -> str:
-    at = int(np.flatnonzero(first[1] != other[1])[0])
-    readings = " or ".join(f"{t[at]:%Y-%m-%d} ({_ORDER_NAMES[o]})" for o, t in (first, other))
+    neither = np.asarray(first[1].isna()) & np.asarray(other[1].isna())
+    at = int(np.flatnonzero(np.asarray(first[1] != other[1]) & ~neither)[0])
+    days = {o: "no date" if pd.isna(t[at]) else f"{t[at]:%Y-%m-%d}" for o, t in (first, other)}
+    readings = " or ".join(f"{day} ({_ORDER_NAMES[o]})" for o, day in days.items())
     return f"{what}: {cells[at]!r} is {readings}, and nothing in the file tells which; {FORMS}"
 
 
