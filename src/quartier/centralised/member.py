@@ -11,11 +11,11 @@ import pyomo.environ as pyo
 from scipy import sparse
 
 from quartier.centralised.form import Flags, Form, Indices, activity, compile_model, tidied
+from quartier.optimisation.assembly import chooses, given_kw
 from quartier.optimisation.block import UnitTerms, add_hubs, add_units, own_cost
 from quartier.optimisation.connection import add_connection
 from quartier.problem import NeighbourhoodProblem
 from quartier.quantities import Array
-from quartier.units import KINDS
 from quartier.units.base import UnitData
 from quartier.units.convex import convexified
 
@@ -54,10 +54,10 @@ class Member:
         units = tuple(convexified(unit) for unit in units) if convex else units
         steps, terms = problem.horizon.steps, problem.terms
         model = pyo.ConcreteModel(name=problem.name)
-        self._parts = add_units(model, [u for u in units if u.hub or _chooses(u)], convex)
+        self._parts = add_units(model, [u for u in units if u.hub or chooses(u)], convex)
         for part in self._parts if convex else ():
             _always_on(part)
-        fixed_kw, self.curtailable_kw = _given(units, steps)
+        fixed_kw, self.curtailable_kw = given_kw(units, steps)
         flows = [sum(part.flows[t].p_kw for part in self._parts) for t in range(steps)]
         p_kw = [fixed_kw[t] + flows[t] for t in range(steps)]
         penalised_kwh = add_hubs(model, self._parts)
@@ -208,23 +208,6 @@ def _always_on(part: UnitTerms) -> None:
 def _renumbered(index: Mapping[int, int], kept: Flags) -> dict[int, int]:
     position = np.cumsum(kept) - 1
     return {key: int(position[k]) for key, k in index.items() if kept[k]}
-
-
-def _given(units: Sequence[UnitData], steps: int) -> tuple[Array, Array]:
-    """Power of units without a block, and the curtailable power in it, shape ``(T,)``."""
-    fixed, loose = np.zeros(steps), np.zeros(steps)
-    for unit in units:
-        kind = KINDS[unit.kind]
-        if kind.curtailable:
-            loose += unit.series["available_kw"]
-        elif not (unit.hub or _chooses(unit)):
-            fixed += kind.flow(unit.parameters, {}, unit.series, unit.horizon.dt_h).p_kw
-    return fixed + loose, loose
-
-
-def _chooses(unit: UnitData) -> bool:
-    kind = KINDS[unit.kind]
-    return bool(kind.controls) and not kind.curtailable
 
 
 def _reach(member: Member) -> tuple[Array, Array]:

@@ -57,7 +57,7 @@ class Assembly:
         steps = units[0].horizon.steps
         self.model = pyo.ConcreteModel(name=name)
         parts = add_units(self.model, self._flexible(), relax_binaries)
-        self.fixed_kw, self.curtailable_kw = self._given(steps)
+        self.fixed_kw, self.curtailable_kw = given_kw(self.units, steps)
         acts = np.any([part.acts for part in parts], axis=0) if parts else np.zeros(steps, bool)
         every = all_steps or hangs_together(terms)
         self.steps = np.arange(steps) if every else np.flatnonzero(acts)
@@ -72,18 +72,7 @@ class Assembly:
 
     def _flexible(self) -> list[UnitData]:
         """Units that enter with a block of their own: those that choose, and those with heat."""
-        return [u for u in self.units if u.hub or _chooses(u)]
-
-    def _given(self, steps: int) -> tuple[Array, Array]:
-        """Power of units without a block, and the curtailable power in it."""
-        fixed, loose = np.zeros(steps), np.zeros(steps)
-        for unit in self.units:
-            kind = KINDS[unit.kind]
-            if kind.curtailable:
-                loose += unit.series["available_kw"]
-            elif not (unit.hub or _chooses(unit)):
-                fixed += kind.flow(unit.parameters, {}, unit.series, unit.horizon.dt_h).p_kw
-        return fixed + loose, loose
+        return [u for u in self.units if u.hub or chooses(u)]
 
     def _add_objective(self, parts: Sequence[UnitTerms]) -> None:
         model, terms = self.model, self.terms
@@ -225,6 +214,19 @@ def _against(outcome: Outcome, first: Outcome, enough: float) -> Outcome:
     return Outcome(status, outcome.objective, first.bound, gap)
 
 
-def _chooses(unit: UnitData) -> bool:
+def given_kw(units: Sequence[UnitData], steps: int) -> tuple[Array, Array]:
+    """Power of units that leave no choice, and the curtailable power in it, shape ``(T,)`` each."""
+    fixed, loose = np.zeros(steps), np.zeros(steps)
+    for unit in units:
+        kind = KINDS[unit.kind]
+        if kind.curtailable:
+            loose += unit.series["available_kw"]
+        elif not (unit.hub or chooses(unit)):
+            fixed += kind.flow(unit.parameters, {}, unit.series, unit.horizon.dt_h).p_kw
+    return fixed + loose, loose
+
+
+def chooses(unit: UnitData) -> bool:
+    """Whether a unit leaves a choice beside curtailment."""
     kind = KINDS[unit.kind]
     return bool(kind.controls) and not kind.curtailable

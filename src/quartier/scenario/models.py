@@ -29,6 +29,7 @@ from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 from quartier.errors import InputError
 from quartier.quantities import Horizon
 from quartier.scenario.settings import (
+    LOWER_EUR_PER_KWH,
     CommunicationSettings,
     GateSettings,
     NegotiationSettings,
@@ -253,7 +254,7 @@ class NeighbourhoodSettings(Frozen):
 
     bus: NonNegativeInt | str
     """Bus of the grid that it is connected to, by index or name."""
-    redispatch_price_eur_per_kwh: NonNegativeFloat = 0.10
+    redispatch_price_eur_per_kwh: NonNegativeFloat = LOWER_EUR_PER_KWH
     """Price in EUR/kWh at which the DSO may lower its feed-in."""
     p_max_kw: NonNegativeFloat | None = None
     """Most power in kW that it may feed in at any time by its connection contract."""

@@ -38,6 +38,10 @@ class GateSettings(Frozen):
     """Most rounds of redispatch and renegotiation at a gate."""
 
 
+LOWER_EUR_PER_KWH = 0.10
+"""Price of renewable energy lost by redispatch, of plants and neighbourhoods, unless given."""
+
+
 class RedispatchSettings(Frozen):
     """How the DSO removes congestion: taps first, then the cheapest caps (M4)."""
 
@@ -47,7 +51,7 @@ class RedispatchSettings(Frozen):
     """Least rated power in kW of a plant that takes part (Redispatch 2.0: 100 kW)."""
     aggregates: bool = False
     """Whether SimBench's aggregates of small plants (`lv_RES`) take part."""
-    price_eur_per_kwh: NonNegativeFloat = 0.10
+    price_eur_per_kwh: NonNegativeFloat = LOWER_EUR_PER_KWH
     """Price in EUR/kWh of lowering a plant's feed-in: renewable energy lost."""
     plant_prices: dict[str, NonNegativeFloat] = Field(default_factory=dict)
     """Prices in EUR/kWh of single plants by name; the others have `price_eur_per_kwh`."""
