@@ -201,7 +201,9 @@ def _check_names(what: str, planned: Iterable[str], known: Sequence[str]) -> Non
         raise ValueError(f"the plan names unknown {what}: {', '.join(unknown)}")
 
 
-def _with_hiccups(records: Mapping[str, Any], tried_again: list[dict[str, Any]]) -> Mapping[str, Any]:
+def _with_hiccups(
+    records: Mapping[str, Any], tried_again: list[dict[str, Any]]
+) -> Mapping[str, Any]:
     """Add what solvers had to try again to the rows of ``solves``."""
     solves = records.get("solves", ())
     if not tried_again or isinstance(solves, Mapping):  # a mechanism's own columns stay as they are
