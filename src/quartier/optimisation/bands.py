@@ -1,6 +1,7 @@
 """The flexibility that units offer (M3, L2), in linear form: what the front is made of.
 
-For the units of a linear program (CHPs convexified), the sum of all band variables is never more
+The limits are those of the units' own kinds (:meth:`~quartier.units.base.UnitKind.limits`). For the
+units of a linear program (CHPs convexified), the sum of all band variables is never more
 than what :func:`quartier.units.evaluate.evaluate` finds in the same controls, and can reach it
 except where said:
 
@@ -22,22 +23,15 @@ other kinds
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import pyomo.environ as pyo
 
-from quartier.optimisation.block import UnitTerms
+from quartier.optimisation.block import UnitTerms, series_at
 from quartier.units import KINDS
-from quartier.units.base import Quantity, Values
-from quartier.units.chp import Chp
-from quartier.units.ev_station import EvStation
-from quartier.units.heat_hub import hubs, stores_heat
-from quartier.units.power_to_heat import PowerToHeatKind
-from quartier.units.store import StoreKind
-
-Limits = list[Quantity]
-"""What a power is at most: the least of these, each a number or linear."""
+from quartier.units.base import Limits, Quantity
+from quartier.units.heat_hub import full_heat_kw, heat_per_kw, hubs, stores_heat
 
 
 def add_bands(block: Any, model: Any, parts: Sequence[UnitTerms]) -> Quantity:
@@ -83,15 +77,16 @@ def _varies(value: Quantity) -> bool:
     return hasattr(value, "is_expression_type")
 
 
-def _hub(block: Any, model: Any, parts: Sequence[UnitTerms], rejected_kw: Any) -> Limits:
+def _hub(block: Any, model: Any, parts: Sequence[UnitTerms], rejected_kw: Any) -> list[Quantity]:
     """Bands of a hub's units, as far as it can bear the heat they cost, by step."""
     acting = [part for part in parts if part.controls and KINDS[part.unit.kind].command == "p_kw"]
     bands = [list(_limits(model, part)) for part in acting]
+    lost_kw = [heat_per_kw(part.unit) for part in acting]
     spares = [spare for part in parts if (spare := list(_spare(model, part)))]
-    found: Limits = []
+    found: list[Quantity] = []
     for t in range(parts[0].unit.horizon.steps):
         spare_kw = rejected_kw[t] + sum(_least(block, spare[t]) for spare in spares)
-        lost = [_heat_per_p(part, t) for part in acting]
+        lost = [float(per_kw[t]) for per_kw in lost_kw]
         for side, sign in ((0, -1.0), (1, 1.0)):
             own = [_least(block, band[t][side]) for band in bands]
             _afford(block, own, [sign * heat for heat in lost], spare_kw)
@@ -110,66 +105,28 @@ def _afford(block: Any, band_kw: Limits, lost: Sequence[float], spare_kw: Quanti
         block.rows.add(paid - spare_kw <= 0)
 
 
-def _spare(model: Any, part: UnitTerms) -> Iterator[Limits]:
+def _spare(model: Any, part: UnitTerms) -> Iterator[Sequence[Quantity]]:
     """Heat that a store or a boiler could still give, by step."""
-    unit, kind = part.unit, KINDS[part.unit.kind]
-    if stores_heat(unit):
+    if stores_heat(part.unit):
         for up, _ in _limits(model, part):
             yield up
-    elif kind.balances:
-        for t, flow in enumerate(part.flows):
-            series = {name: float(values[t]) for name, values in unit.series.items()}
-            limits = kind.bounds(unit.parameters, series)
-            high = {name: top for name, (_, top) in limits.items()}
-            full = kind.flow(unit.parameters, high, series, unit.horizon.dt_h)
-            yield [full.heat_kw - flow.heat_kw]
-
-
-def _heat_per_p(part: UnitTerms, t: int) -> float:
-    """Change of heat with electric power in a step."""
-    unit, kind = part.unit, KINDS[part.unit.kind]
-    series = {name: float(values[t]) for name, values in unit.series.items()}
-    ones = dict.fromkeys(part.controls, 1.0)
-    probe = kind.flow(unit.parameters, ones, series, unit.horizon.dt_h)
-    return float(probe.heat_kw / probe.p_kw)
+    elif KINDS[part.unit.kind].balances:
+        for full_kw, flow in zip(full_heat_kw(part.unit), part.flows, strict=True):
+            yield [float(full_kw) - flow.heat_kw]
 
 
 def _limits(model: Any, part: UnitTerms) -> Iterator[tuple[Limits, Limits]]:
     """What a unit alone could be raised and lowered by, by step."""
-    unit, kind, u = part.unit, KINDS[part.unit.kind], part.unit.parameters
+    unit, kind = part.unit, KINDS[part.unit.kind]
     stored = list(_energy(model, part)) if kind.stores else []
     for t in range(unit.horizon.steps):
         x = {name: values[t] for name, values in part.controls.items()}
+        out_kw: Quantity = 0.0
+        in_kw: Quantity = 0.0
         if kind.stores:
             out_kw = (stored[t] - unit.series["energy_min_kwh"][t + 1]) / unit.horizon.dt_h
             in_kw = (unit.series["energy_max_kwh"][t + 1] - stored[t]) / unit.horizon.dt_h
-        if isinstance(kind, StoreKind):
-            yield _store(u, x, out_kw, in_kw)
-        elif isinstance(kind, EvStation):
-            charge_kw = x["charge_kw"]
-            yield [charge_kw, out_kw], [float(unit.series["plug_kw"][t]) - charge_kw, in_kw]
-        elif isinstance(kind, PowerToHeatKind):
-            yield [x["draw_kw"]], [_most(part, "draw_kw", t) - x["draw_kw"]]
-        elif isinstance(kind, Chp):
-            yield [_most(part, "p_kw", t) - x["p_kw"]], [x["p_kw"]]
-        else:
-            yield [0.0], [0.0]
-
-
-def _store(u: Any, x: Values, out_kw: Quantity, in_kw: Quantity) -> tuple[Limits, Limits]:
-    """Limits of a store from what can leave and enter it in a step (inside the store)."""
-    gain, loss = u.charge_efficiency, u.discharge_efficiency
-    charge_kw, discharge_kw = x["charge_kw"], x["discharge_kw"]
-    net_kw, both = discharge_kw - charge_kw, gain * loss
-    up = [loss * out_kw + (1 - both) * charge_kw, out_kw / gain, u.power_kw - net_kw]
-    down = [in_kw / gain - (1 / both - 1) * discharge_kw, u.power_kw + net_kw]
-    return up, down
-
-
-def _most(part: UnitTerms, control: str, t: int) -> float:
-    unit = part.unit
-    series: Mapping[str, float] = {name: float(v[t]) for name, v in unit.series.items()}
-    return float(KINDS[unit.kind].bounds(unit.parameters, series)[control][1])
+        yield kind.limits(unit.parameters, x, series_at(unit, t), out_kw, in_kw)
 
 
 def _energy(model: Any, part: UnitTerms) -> Iterator[Quantity]:

@@ -51,7 +51,7 @@ def add_unit(block: Any, unit: UnitData, relax_binaries: bool = False) -> UnitTe
         Let binary controls be anything from 0 to 1.
     """
     kind, steps, dt_h = KINDS[unit.kind], range(unit.horizon.steps), unit.horizon.dt_h
-    series = [_at(unit, t) for t in steps]
+    series = [series_at(unit, t) for t in steps]
     controls = _add_controls(block, unit, series, relax_binaries)
     chosen = [{name: values[t] for name, values in controls.items()} for t in steps]
     flows = [kind.flow(unit.parameters, chosen[t], series[t], dt_h) for t in steps]
@@ -61,7 +61,7 @@ def add_unit(block: Any, unit: UnitData, relax_binaries: bool = False) -> UnitTe
     return UnitTerms(unit, controls, flows)
 
 
-def _at(unit: UnitData, t: int) -> Values:
+def series_at(unit: UnitData, t: int) -> Values:
     """Series at a step, as plain numbers."""
     return {
         name: float(values[t])

@@ -227,6 +227,10 @@ class UnitData:
         return replace(KINDS[self.kind].bounded(part), simulated=part)
 
 
+Limits: TypeAlias = Sequence[Quantity]
+"""What a power is at most: the least of these."""
+
+
 class UnitKind(ABC):
     """A kind of unit. Every method is pure; a kind has no state of its own.
 
@@ -321,7 +325,24 @@ class UnitKind(ABC):
         """Memory at the end of the step, for the names in :attr:`memory`."""
         return {}
 
-    # -- flexibility --------------------------------------------------------------------------
+    # -- flexibility: + - * / only in `limits` ------------------------------------------------
+    def limits(
+        self, u: Any, x: Values, s: Values, out_kw: Quantity, in_kw: Quantity
+    ) -> tuple[Limits, Limits]:
+        """What a step could be raised and lowered by: the least of these, and nothing below zero.
+
+        Parameters
+        ----------
+        out_kw, in_kw
+            Power that could leave the store and enter it (inside the store); 0 without one.
+
+        Returns
+        -------
+        up, down
+            Linear in controls and energy; of a unit that switches, as if it could run partly.
+        """
+        return (0.0,), (0.0,)
+
     def band(
         self, unit: UnitData, x: Mapping[str, Array], energy_kwh: Array | None
     ) -> tuple[Array, Array]:

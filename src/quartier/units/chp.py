@@ -18,6 +18,7 @@ from quartier.units.base import (
     Control,
     Flow,
     HeatParameters,
+    Limits,
     Quantity,
     UnitData,
     UnitKind,
@@ -163,6 +164,12 @@ class Chp(UnitKind):
         same = x["on"] == state["on"]
         hours = np.where(same, state["hours"] + dt_h, dt_h)
         return {"on": x["on"], "p_kw": x["p_kw"], "hours": hours}
+
+    def limits(
+        self, u: Any, x: Values, s: Values, out_kw: Quantity, in_kw: Quantity
+    ) -> tuple[Limits, Limits]:
+        """From rest to the greatest power."""
+        return (self.bounds(u, s)["p_kw"][1] - x["p_kw"],), (x["p_kw"],)
 
     def band(
         self, unit: UnitData, x: Mapping[str, Array], energy_kwh: Array | None

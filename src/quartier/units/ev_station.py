@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from pydantic import Field, NonNegativeFloat, PositiveFloat
@@ -19,6 +19,7 @@ from quartier.quantities import Array
 from quartier.units.base import (
     Control,
     Flow,
+    Limits,
     Quantity,
     Session,
     UnitData,
@@ -26,7 +27,7 @@ from quartier.units.base import (
     UnitParameters,
     Values,
 )
-from quartier.units.store import shift_band
+from quartier.units.store import least, shift_band
 
 
 class EvStationParameters(UnitParameters):
@@ -124,16 +125,21 @@ class EvStation(UnitKind):
         """Charge on arrival, as fast as can be."""
         return -np.asarray(s["plug_kw"], dtype=float)
 
+    def limits(
+        self, u: Any, x: Values, s: Values, out_kw: Quantity, in_kw: Quantity
+    ) -> tuple[Limits, Limits]:
+        """Charge later, or sooner."""
+        return (x["charge_kw"], out_kw), (s["plug_kw"] - x["charge_kw"], in_kw)
+
     def band(
         self, unit: UnitData, x: Mapping[str, Array], energy_kwh: Array | None
     ) -> tuple[Array, Array]:
         """Charge later what can still be had before departure, or sooner what is due anyway."""
         assert energy_kwh is not None
         later_kwh, sooner_kwh = shift_band(unit, energy_kwh)
-        charge_kw, dt_h = x["charge_kw"], unit.horizon.dt_h
-        up = np.minimum(charge_kw, later_kwh / dt_h)
-        down = np.minimum(unit.series["plug_kw"] - charge_kw, sooner_kwh / dt_h)
-        return up, np.maximum(down, 0.0)
+        dt_h = unit.horizon.dt_h
+        up, down = self.limits(unit.parameters, x, unit.series, later_kwh / dt_h, sooner_kwh / dt_h)
+        return least(up), least(down)
 
 
 def plugged_kw(sessions: Sequence[Session], steps: int, power_kw: float) -> Array:

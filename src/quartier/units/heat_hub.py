@@ -123,11 +123,17 @@ def spare_heat_kw(
         if stores_heat(unit):
             spare = spare + power_band(unit, controls[unit.name], energy_kwh[unit.name])[0]
         elif kind.balances:
-            high = {name: top for name, (_, top) in kind.bounds(u, unit.series).items()}
-            full_kw = kind.flow(u, high, unit.series, 1.0).heat_kw
             now_kw = kind.flow(u, controls[unit.name], unit.series, 1.0).heat_kw
-            spare = spare + np.maximum(full_kw - now_kw, 0.0)
+            spare = spare + np.maximum(full_heat_kw(unit) - now_kw, 0.0)
     return spare
+
+
+def full_heat_kw(unit: UnitData) -> Array:
+    """Heat of a unit with every control at its upper bound, shape ``(T,)``."""
+    kind, u = KINDS[unit.kind], unit.parameters
+    high = {name: top for name, (_, top) in kind.bounds(u, unit.series).items()}
+    full_kw = kind.flow(u, high, unit.series, 1.0).heat_kw
+    return np.broadcast_to(full_kw, (unit.horizon.steps,))
 
 
 def bands(
@@ -149,14 +155,14 @@ def bands(
         if not kind.controls or kind.command != "p_kw":
             continue
         up, down = kind.band(unit, x, energy_kwh.get(unit.name))
-        heat_per_p = _heat_per_p(unit)
-        up, spare_up = _afforded(up, -heat_per_p, spare_up)
-        down, spare_down = _afforded(down, heat_per_p, spare_down)
+        lost_kw = heat_per_kw(unit)
+        up, spare_up = _afforded(up, -lost_kw, spare_up)
+        down, spare_down = _afforded(down, lost_kw, spare_down)
         found[unit.name] = kind.settled(unit, x, up, down)
     return found
 
 
-def _heat_per_p(unit: UnitData) -> Array:
+def heat_per_kw(unit: UnitData) -> Array:
     """Change of heat with electric power, shape ``(T,)``."""
     kind = KINDS[unit.kind]
     probe = kind.flow(

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from quartier.quantities import Array
-from quartier.units.base import Control, Flow, Quantity, UnitData, UnitKind, Values
+from quartier.units.base import Control, Flow, Limits, Quantity, UnitData, UnitKind, Values
 
 
 class PowerToHeatKind(UnitKind):
@@ -43,9 +43,15 @@ class PowerToHeatKind(UnitKind):
         draw_kw: Array = lacking_kw / self.heat_per_kw(u, s)
         return -draw_kw
 
+    def limits(
+        self, u: Any, x: Values, s: Values, out_kw: Quantity, in_kw: Quantity
+    ) -> tuple[Limits, Limits]:
+        """From rest to the rated power."""
+        return (x["draw_kw"],), (self.bounds(u, s)["draw_kw"][1] - x["draw_kw"],)
+
     def band(
         self, unit: UnitData, x: Mapping[str, Array], energy_kwh: Array | None
     ) -> tuple[Array, Array]:
         """Stop drawing, or draw the rated power; what the hub can bear is looked at there."""
-        u: Any = unit.parameters
-        return x["draw_kw"], u.power_kw - x["draw_kw"]
+        (up,), (down,) = self.limits(unit.parameters, x, unit.series, 0.0, 0.0)
+        return up, down

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -10,7 +10,15 @@ import numpy as np
 from pydantic import Field, PositiveFloat
 
 from quartier.quantities import Array
-from quartier.units.base import Control, Quantity, UnitData, UnitKind, UnitParameters, Values
+from quartier.units.base import (
+    Control,
+    Limits,
+    Quantity,
+    UnitData,
+    UnitKind,
+    UnitParameters,
+    Values,
+)
 
 REFILL_H = 12.0
 """Hours before the end of the horizon in which a store that nobody plans for refills."""
@@ -76,6 +84,12 @@ class StoreKind(UnitKind):
     def bounds(self, u: Any, s: Values) -> Mapping[str, tuple[Quantity, Quantity]]:
         """Both powers lie between zero and the rated power."""
         return {"charge_kw": (0.0, u.power_kw), "discharge_kw": (0.0, u.power_kw)}
+
+    def limits(
+        self, u: Any, x: Values, s: Values, out_kw: Quantity, in_kw: Quantity
+    ) -> tuple[Limits, Limits]:
+        """By shifting, as :func:`store_limits` says."""
+        return store_limits(u, x, out_kw, in_kw)
 
     def execute(
         self, u: Any, state: Values, s: Values, set_point_kw: Array, dt_h: float
@@ -159,18 +173,33 @@ def power_band(unit: UnitData, x: Values, energy_kwh: Array) -> tuple[Array, Arr
     up_kw, down_kw
         Shape ``(..., T)``.
     """
-    u: Any = unit.parameters
     out_kwh, in_kwh = shift_band(unit, energy_kwh)
-    charge, discharge, dt_h = x["charge_kw"], x["discharge_kw"], unit.horizon.dt_h
-    # Raising p first ends charging (η_c of a kWh leaves the store), then discharges (1/η_d).
-    stopped = np.minimum(charge, out_kwh / dt_h / u.charge_efficiency)
-    rest_kwh = np.maximum(out_kwh - stopped * dt_h * u.charge_efficiency, 0.0)
-    up = stopped + rest_kwh / dt_h * u.discharge_efficiency
-    held = np.minimum(discharge, in_kwh / dt_h * u.discharge_efficiency)
-    room_kwh = np.maximum(in_kwh - held * dt_h / u.discharge_efficiency, 0.0)
-    down = held + room_kwh / dt_h / u.charge_efficiency
-    net_kw = discharge - charge
-    return np.minimum(up, u.power_kw - net_kw), np.minimum(down, u.power_kw + net_kw)
+    dt_h = unit.horizon.dt_h
+    up, down = store_limits(unit.parameters, x, out_kwh / dt_h, in_kwh / dt_h)
+    return least(up), least(down)
+
+
+def store_limits(
+    u: Any, x: Values, out_kw: Quantity, in_kw: Quantity
+) -> tuple[list[Quantity], list[Quantity]]:
+    """Limits of a store's band from what can leave and enter it in a step (inside the store).
+
+    Raised, it first ends charging (η_c of a kWh leaves the store), then discharges (1/η_d);
+    lowered, it first ends discharging, for which there is room in what left the store. (If it
+    charges and discharges at once, less is counted than there is.)
+    """
+    gain, loss = u.charge_efficiency, u.discharge_efficiency
+    charge_kw, discharge_kw = x["charge_kw"], x["discharge_kw"]
+    net_kw, both = discharge_kw - charge_kw, gain * loss
+    up = [loss * out_kw + (1 - both) * charge_kw, out_kw / gain, u.power_kw - net_kw]
+    down = [in_kw / gain - (1 / both - 1) * discharge_kw, u.power_kw + net_kw]
+    return up, down
+
+
+def least(limits: Sequence[Quantity]) -> Array:
+    """The least of some limits, in numbers; nothing below zero."""
+    found: Array = np.maximum(np.minimum.reduce(np.broadcast_arrays(*limits)), 0.0)
+    return found
 
 
 def shift_band(unit: UnitData, energy_kwh: Array) -> tuple[Array, Array]:
