@@ -11,7 +11,7 @@ import pandas as pd
 import pytest
 import yaml
 
-from quartier.agents.society import forecast
+from quartier.agents.society import published
 from quartier.instance import build
 from quartier.scenario.load import load
 from quartier.units.sampling import own_rules
@@ -135,5 +135,7 @@ def test_a_silent_neighbourhood_does_what_the_dso_expects(tmp_path):
     (result,) = run_study(folder, ["uncontrolled"]).values()
     points = result.table("connection_points")
     instance = build(load(folder))
-    expected_kw, _ = forecast(instance.problem(0, 0, instance.initial_state()), "place")
+    problem = instance.problem(0, 0, instance.initial_state())
+    expected = {task.name: own_rules(task.units, 10.0) for task in problem.neighbourhoods}
+    expected_kw = published(problem, expected)["place"].p_kw
     np.testing.assert_allclose(expected_kw, points["p_kw"], atol=TOLERANCE_KW)
