@@ -11,6 +11,9 @@ by another algorithm, in another scaling. What needed more than one try is noted
 
 from __future__ import annotations
 
+import ctypes
+import os
+import sys
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -181,6 +184,7 @@ class Highs:
         self._kind = "integer" if self.is_mixed else "quadratic" if quadratic else "linear"
         self._options = {**OPTIONS, **(options or {})}
         self._start: Array | None = None
+        _greet()
         self._highs: Any = highspy.Highs()  # type: ignore[no-untyped-call]
         self._set(self._options)
         self._highs.passModel(_lp_of(arrays))
@@ -365,6 +369,25 @@ class Highs:
 
 
 @cache
+@cache
+def _greet() -> None:
+    """Let HiGHS print its banner to nowhere: 1.16 does so when first made, whatever its options."""
+    try:
+        kept, nowhere = os.dup(1), os.open(os.devnull, os.O_WRONLY)
+    except OSError:
+        return  # there is no standard output to keep clean
+    sys.stdout.flush()
+    try:
+        os.dup2(nowhere, 1)
+        highspy.Highs()  # type: ignore[no-untyped-call]
+        if os.name == "posix":
+            ctypes.CDLL(None).fflush(None)
+    finally:
+        os.dup2(kept, 1)
+        os.close(kept)
+        os.close(nowhere)
+
+
 def _default(option: str) -> Any:
     _, value = highspy.Highs().getOptionValue(option)  # type: ignore[no-untyped-call]
     return value
