@@ -73,7 +73,8 @@ def plants(row: int, steps: int = STEPS) -> list[Offer]:
     """The 12 plants at medium voltage, offering what is available."""
     zero = np.zeros(steps)
     table = net().sgen[net().sgen.type != "lv_RES"]
-    available = 1000 * profiles(table.profile, row, steps) * table.p_mw.to_numpy()
+    # Profiles of wind have noise below zero.
+    available = 1000 * np.maximum(profiles(table.profile, row, steps), 0) * table.p_mw.to_numpy()
     return [
         Offer(name, "der", int(bus), p_kw, p_kw, zero, zero, PRICE, RAISE_PRICE)
         for name, bus, p_kw in zip(table.name, table.bus, available.T, strict=True)

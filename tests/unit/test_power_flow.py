@@ -246,5 +246,6 @@ def test_generators_that_hold_a_voltage_are_supported_step_by_step():
     flow = RecycledPowerFlow(grid)
     load = np.zeros((2, grid.buses.size))
     load[:, [4, 6, 8]] = [[-90, -100, -125], [-30, -35, -50]]
+    load[0, [1, 2]] = [163, 85]  # what the generators feed in is an injection, too
     assert flow.step(load[0], load[1], 0)
     assert flow.result.slack_p_mw == pytest.approx(71.95, abs=0.01)  # WSCC 9 bus: 71.95 MW
