@@ -81,7 +81,7 @@ def _signals(rng: np.random.Generator) -> dict[str, Any]:
         {"from": "00:00", "eur_per_kwh": spot[0]},
         {"from": "12:00", "eur_per_kwh": spot[1]},
     ]
-    dear = max(spot) + float(rng.choice([0.0, 0.2]))
+    dear = max(*spot, 0.0) + float(rng.choice([0.0, 0.2]))
     return {"export_eur_per_kwh": export, "import_eur_per_kwh": dear, "temperature": 8.0}
 
 

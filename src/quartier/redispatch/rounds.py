@@ -33,9 +33,15 @@ class Shortfall:
     floors: dict[str, Array] = field(default_factory=dict)
     ceilings: dict[str, Array] = field(default_factory=dict)
 
-    def note(self, asset: str, p_kw: Array, cap: Cap) -> bool:
-        """Remember where a cap was not kept; return whether that was anywhere."""
-        over, under = p_kw > cap.p_max_kw + KEPT_KW, p_kw < cap.p_min_kw - KEPT_KW
+    def note(self, asset: str, p_kw: Array, cap: Cap, counted_kw: Array) -> bool:
+        """Remember where a cap was not kept; return whether that was anywhere.
+
+        No limit demands consumption: one at zero also was not enough where the grid operator
+        counted on less, and feed-in likewise.
+        """
+        over = p_kw > np.where(cap.p_max_kw == 0, np.minimum(counted_kw, 0), cap.p_max_kw) + KEPT_KW
+        least = np.where(cap.p_min_kw == 0, np.maximum(counted_kw, 0), cap.p_min_kw)
+        under = p_kw < least - KEPT_KW
         if over.any():
             floor = self.floors.get(asset, np.full_like(p_kw, -np.inf))
             self.floors[asset] = np.where(over, np.maximum(floor, p_kw), floor)
@@ -85,10 +91,11 @@ class Rounds:
 
     def unkept(self, accepted: Mapping[str, Array]) -> tuple[str, ...]:
         """Names of those whose accepted power in kW, shape ``(T,)``, does not keep its cap."""
+        counted = self.history[-1].result.p_kw
         return tuple(
             name
             for name, p_kw in sorted(accepted.items())
-            if self._shortfall.note(name, p_kw, self.caps[name])
+            if self._shortfall.note(name, p_kw, self.caps[name], counted.get(name, p_kw))
         )
 
     @property
