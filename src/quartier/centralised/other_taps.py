@@ -2,7 +2,9 @@
 
 The tap position comes from redispatch, which knows nothing of the neighbourhoods' answers. At each
 neighbouring position the bound (the leader's cost with everything under one operator) takes a
-second. Only where it is below what the game found, the game is solved there as well.
+second. Where it is no less than what the game found, the position is excluded; where it is less
+than the same bound here, the game is solved there as well. Between the two lies the gap that loads
+ordered off leave (the bound orders none): such a position is said to be ``not excluded``.
 """
 
 from __future__ import annotations
@@ -18,6 +20,9 @@ from quartier.centralised.member import Member
 from quartier.centralised.network import converge, joint_of, linear_grid
 from quartier.errors import SolveFailed
 
+NOT_EXCLUDED = "not excluded"
+"""Status of a tap position that may be better, though nothing says so."""
+
 
 def best_game(process: Process, rng: np.random.Generator) -> Game:
     """Solve the game at the tap position of redispatch, and at neighbours where that may pay.
@@ -32,7 +37,10 @@ def best_game(process: Process, rng: np.random.Generator) -> Game:
         row = tap_row(best, tap_pos)
         other = None
         if row["status"] == "optimal" and not excluded(row["bound"], best):
-            other = _solved_at(process, rng, tap_pos)
+            if relative_gap(best.bound, row["bound"]) > best.settings.gap:
+                other = _solved_at(process, rng, tap_pos)
+            else:
+                row["status"] = NOT_EXCLUDED
         if other is None:
             rows.append(row)
         elif other.found.value < best.found.value:
