@@ -2,9 +2,9 @@
 
 The tap position comes from redispatch, which knows nothing of the neighbourhoods' answers. At each
 neighbouring position the bound (the leader's cost with everything under one operator) takes a
-second. Where it is no less than what the game found, the position is excluded; where it is less
-than the same bound here, the game is solved there as well. Between the two lies the gap that loads
-ordered off leave (the bound orders none): such a position is said to be ``not excluded``.
+second. Where it is no less than what the game found, the position is excluded; elsewhere the game
+is solved there as well. But where load may be ordered off, which the bound leaves free, it excludes
+hardly anything: then it has to be less than the bound here, else the position is ``not excluded``.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ def best_game(process: Process, rng: np.random.Generator) -> Game:
         row = tap_row(best, tap_pos)
         other = None
         if row["status"] == "optimal" and not excluded(row["bound"], best):
-            if relative_gap(best.bound, row["bound"]) > best.settings.gap:
+            if row["bound"] < best.bound or not best.joint.offered_load_kw.any():
                 other = _solved_at(process, rng, tap_pos)
             else:
                 row["status"] = NOT_EXCLUDED
