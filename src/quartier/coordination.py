@@ -44,6 +44,11 @@ class Cap:
     p_max_kw: Array
     p_min_kw: Array
 
+    def excess_kw(self, p_kw: Array) -> Array:
+        """Power beyond the cap, shape ``(T,)``."""
+        over, under = p_kw - self.p_max_kw, self.p_min_kw - p_kw
+        return np.asarray(np.maximum(over, 0.0) + np.maximum(under, 0.0), dtype=float)
+
 
 @dataclass(frozen=True)
 class Plan:

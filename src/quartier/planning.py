@@ -220,8 +220,7 @@ def plant_plan(available_kw: Array, p_max_kw: Array) -> UnitPlan:
 
 def is_kept(p_kw: Array, cap: Cap, tolerance_kw: float) -> bool:
     """Whether a power keeps a cap in every step."""
-    over, under = p_kw - cap.p_max_kw, cap.p_min_kw - p_kw
-    return bool(max(over.max(), under.max()) <= tolerance_kw)
+    return bool(cap.excess_kw(p_kw).max() <= tolerance_kw)
 
 
 # -- tables -----------------------------------------------------------------------------------

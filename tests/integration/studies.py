@@ -174,6 +174,10 @@ def faults(runs: dict[str, Result]) -> list[str]:
         )
         if costs[a] > costs[b] + TOLERANCE_EUR + TOLERANCE * abs(costs[b])
     ]
+    robbed = kpis["bilevel"]["lower_cost"] - kpis["individual"]["lower_cost"]
+    gained = upper["individual"] - upper["bilevel"]
+    if gained < TOLERANCE_EUR / 2 and robbed > TOLERANCE_EUR:
+        found += [f"bilevel takes {robbed:.4f} EUR from neighbourhoods for {gained:.4f} EUR"]
     for name, run in runs.items():
         found += [f"{name}: {text}" for text in _faults_of(run, kpis[name])]
     return found

@@ -15,7 +15,7 @@ from tests.integration.studies import faults, run_study, write_study
 
 MECHANISMS = ("individual", "cohda", "central", "bilevel")
 COUNT = int(os.environ.get("QUARTIER_STUDIES", "4"))
-KEPT = (18, 73)
+KEPT = (18, 73, 112)
 """Seeds of studies in which something of this did not hold before."""
 
 

@@ -7,7 +7,8 @@ redispatch, so that what it plans anew overloads no other step.
 The neighbourhoods answer P_set with their own optimum, vehicles one by one and CHPs on or off,
 which the game knows relaxed only. So a leader that foresees answers looks at the true ones before
 it decides: where they break a cap that the grid does not need, the cap is widened to the headroom;
-where all in all they cost more than the known answers to its own redispatch, those caps stay.
+where all in all they are not cheaper than the known answers to its own redispatch, the caps that
+take less from the neighbourhoods stay.
 """
 
 from __future__ import annotations
@@ -40,7 +41,7 @@ ROUND_KW = 1e-3
 NOT_KEPT = "not kept"
 """Status of caps whose true answers keep neither them nor the limits."""
 CHEAPER_EUR = 0.01
-"""Cost by which the known answers must be cheaper to be preferred."""
+"""Costs that are closer than this are the same: what is left of solvers, and of losses."""
 
 
 class Execution:
@@ -144,9 +145,9 @@ class Execution:
         process, name = self.process, "bilevel, caps of the game"
         mine = outcome_of(name, process, self.grid, self.power_mw, self.grid.tap_pos, self.caps, ())
         self.outcomes = (mine, self._known)
+        cheapest = min(self.outcomes, key=lambda o: (bool(o.trouble), o.cost_eur))
         self.chosen = min(
-            self.outcomes,
-            key=lambda o: (bool(o.trouble), o.cost_eur + (o is not mine) * CHEAPER_EUR),
+            (o for o in self.outcomes if self._is_as_good(o, cheapest)), key=self._taken_kw
         )
         for row in self.game.rows:
             if mine.trouble and row["problem"] == "bilevel" and row["status"].startswith("optimal"):
@@ -157,6 +158,16 @@ class Execution:
             for name, own in process.own.items():
                 solution, own.terms = self._restore[name]
                 own.history.append((number, solution))
+
+    @staticmethod
+    def _is_as_good(outcome: Outcome, cheapest: Outcome) -> bool:
+        dearer_eur = outcome.cost_eur - cheapest.cost_eur
+        return bool(outcome.trouble) == bool(cheapest.trouble) and dearer_eur <= CHEAPER_EUR
+
+    def _taken_kw(self, outcome: Outcome) -> float:
+        """Power that the neighbourhoods' caps take from their offers, summed over the steps."""
+        offered = {offer.asset: offer.p_kw for offer in self.process.offers}
+        return sum(float(cap.excess_kw(offered[name]).sum()) for name, cap in outcome.caps.items())
 
     @property
     def trouble(self) -> tuple[str, ...]:
@@ -208,6 +219,7 @@ class Execution:
     def _outcome_rows(self) -> Iterator[Row]:
         """Rows of the table ``solves``: upper cost in AC with the true answers, by caps."""
         for outcome in self.outcomes:
-            said = NOT_KEPT if outcome.trouble else "dearer"
+            dearer = outcome.cost_eur - self.chosen.cost_eur > CHEAPER_EUR
+            said = NOT_KEPT if outcome.trouble else "dearer" if dearer else "not cheaper"
             status = "chosen" if outcome is self.chosen else said
             yield {"problem": outcome.name, "status": status, "objective": outcome.cost_eur}
