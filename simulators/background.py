@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +11,10 @@ import pandas as pd
 
 from quartier.grid.network import Network, load_json
 from quartier.quantities import Array
+from quartier.scenario.findings import Findings
+from quartier.scenario.left_out import note_left_out
+
+logger = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
@@ -27,7 +32,7 @@ class Background:
 
 
 def from_file(path: Path, tap_pos: int | None = None) -> Background:
-    """Read a grid, with its loads and generators as constant injections.
+    """Read a grid, with its loads and generators as constant injections; log what is left out.
 
     Parameters
     ----------
@@ -37,7 +42,10 @@ def from_file(path: Path, tap_pos: int | None = None) -> Background:
         Tap position at the start; the file's if None.
     """
     net = load_json(path)
-    network = Network(net, tap_pos=tap_pos)
+    network, findings = Network(net, tap_pos=tap_pos), Findings()
+    note_left_out(net, network.unsupplied_buses(), path.name, findings)
+    for note in findings.notes:
+        logger.warning("%s: %s", note.where, note.what)
     p_mw, q_mvar = (_injected(network, net.load, net.sgen, c) for c in ("p_mw", "q_mvar"))
     held = net.gen[~net.gen["slack"].astype(bool)]
     p_mw += _injected(network, held.iloc[:0], held, "p_mw")

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import copy
+
 import numpy as np
 import pandapower as pp
 import pytest
@@ -99,3 +101,12 @@ def test_a_second_grid_needs_its_own_simulator(grid_of, network):
 def test_a_grid_without_a_file_is_refused():
     with pytest.raises(ValueError, match="json_file"):
         Grid().create(1, "Grid")
+
+
+def test_what_a_file_holds_in_vain_is_logged(tmp_path, network, caplog):
+    net = copy.deepcopy(network.net)
+    pp.create_storage(net, int(net.bus.index[1]), 0.5, 2.0, name="big")
+    pp.to_json(net, str(tmp_path / "grid.json"))
+    Grid().create(1, "Grid", json_file=str(tmp_path / "grid.json"))
+    (message,) = caplog.messages
+    assert message.startswith("grid.json: 1 storage of 0.5 MW do nothing")

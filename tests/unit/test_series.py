@@ -373,3 +373,19 @@ def test_tariffs_are_averaged_exactly(entries, start_s, dt_min, day):
     at = np.searchsorted(sorted(entries), of_day, side="right") - 1
     prices = np.array([entries[m] for m in sorted(entries)])[at].reshape(6, -1).mean(axis=1)
     assert time_of_use(tariff, Horizon(start, 6, dt_min / 60)) == pytest.approx(prices, abs=1e-12)
+
+
+# -- energy, and other stamps ---------------------------------------------------------------------
+@pytest.mark.parametrize(("unit", "scale"), [("kWh", 1.0), ("MWh", 1e3), ("Wh", 1e-3)])
+def test_energy_of_each_interval_is_a_power(reader, tmp_path, unit, scale):
+    source = write(tmp_path, "time,p\n2016-07-25T00:00,1\n2016-07-25T00:15,2\n2016-07-25T00:30,3\n")
+    source = source.model_copy(update={"unit": unit})
+    span = horizon("2016-07-24T22:00Z", 3)
+    assert reader.read(power(source), span) == pytest.approx(4 * scale * np.array([1.0, 2.0, 3.0]))
+
+
+def test_stamps_in_the_middle_of_their_intervals(reader, tmp_path):
+    source = write(tmp_path, "time,p\n2016-07-25T00:30,1\n2016-07-25T01:30,2\n2016-07-25T02:30,3\n")
+    source = source.model_copy(update={"stamps": "middle"})
+    span = horizon("2016-07-24T22:00Z", 3, 1.0)
+    assert reader.read(power(source), span) == pytest.approx([1.0, 2.0, 3.0])

@@ -1,6 +1,6 @@
 """CSV files as series: local time to UTC, daylight saving resolved, gaps named.
 
-A stamp is the start of an interval (``stamps: end`` says otherwise), whose mean the value is. The
+A stamp is the start of an interval (``stamps`` says otherwise), whose mean the value is. The
 times are in the column ``time``, or else in the first one that holds any; date and time of day
 may stand apart, and a column of ends beside one of starts is checked against it. Times without an
 offset are local (``timezone`` of the source); the hour that autumn repeats must be in the file
@@ -41,6 +41,7 @@ from quartier.units.base import CsvColumn
 _STARTS = frozenset(["von", "from", "start", "begin", "beginn", "anfang", "ab"])
 _ENDS = frozenset(["bis", "to", "end", "ende", "stop", "until"])
 _ORDERS: dict[str, Order] = {"day-first": "dmy", "month-first": "mdy"}
+_BEFORE = {"start": 0.0, "middle": 0.5, "end": 1.0}
 _JITTER = 0.01
 """Share of a step by which stamps may be off regular times: clocks of meters drift."""
 _LAST_S = 1.0
@@ -99,8 +100,7 @@ class CsvFile:
         stamps = self._stamps(source)
         times = self._times(stamps, source.timezone, said)
         first, step = _regular(times, self._table, said)
-        if self._at_end(source, step, said):
-            first -= step
+        first -= self._share_before(source, step, said) * step
         self._check_ends(stamps, step)
         if self._speaks_of_utc and not {"timezone"} & source.model_fields_set:
             said.append(
@@ -175,13 +175,13 @@ class CsvFile:
             raise SeriesError(f"{self._table.where(row)}: a time without the offset others have")
         return (stamps.clock - pd.to_timedelta(stamps.offset_h, unit="h")).tz_localize("UTC")
 
-    def _at_end(self, source: CsvColumn, step: pd.Timedelta, said: list[str]) -> bool:
-        """Whether the stamps are the ends of the intervals."""
+    def _share_before(self, source: CsvColumn, step: pd.Timedelta, said: list[str]) -> float:
+        """Share of an interval that lies before its stamp."""
         name, told = self._of_time[-1], "stamps" in source.model_fields_set
-        if self._of_end is not None and source.stamps == "end":
+        if self._of_end is not None and source.stamps != "start":
             raise SeriesError(
                 f"{self.path.name} has the start of its intervals in {name!r}, their end in "
-                f"{self._of_end!r}; remove stamps: end"
+                f"{self._of_end!r}; remove stamps: {source.stamps}"
             )
         if not told and self._of_end is None and _words(name) & _ENDS:
             raise SeriesError(
@@ -194,7 +194,7 @@ class CsvFile:
                 f"its first stamp is {first}; if stamps are the ends of the intervals, say "
                 "stamps: end (or start)"
             )
-        return source.stamps == "end"
+        return _BEFORE[source.stamps]
 
     def _check_ends(self, stamps: Stamps, step: pd.Timedelta) -> None:
         """Check that intervals end where the next begins, by the clock."""

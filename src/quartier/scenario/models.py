@@ -162,7 +162,16 @@ class TimeOfUse(Frozen):
     """Price in EUR/kWh until the next entry."""
 
 
-Price: TypeAlias = float | Annotated[list[TimeOfUse], Field(min_length=1)] | CsvColumn
+def _once_a_day(entries: list[TimeOfUse]) -> list[TimeOfUse]:
+    starts = [entry.start for entry in entries]
+    if twice := sorted({start for start in starts if starts.count(start) > 1}):
+        raise ValueError(f"more than one price from {', '.join(twice)} on: keep one of each")
+    return entries
+
+
+Price: TypeAlias = (
+    float | Annotated[list[TimeOfUse], Field(min_length=1), AfterValidator(_once_a_day)] | CsvColumn
+)
 """A number in EUR/kWh, a list by time of day, or a column of a CSV file."""
 
 

@@ -225,7 +225,7 @@ class SeriesReader:
 
     def _record(self, source: Source, horizon: Horizon) -> tuple[Record, str]:
         if isinstance(source, CsvColumn):
-            return self._csv(source), source.unit
+            return _as_power(self._csv(source), source.unit)
         if source.startswith("bdew:"):
             kind, region = _parsed(source)
             weather.check_heat_profile(kind, region)
@@ -284,6 +284,13 @@ def _over_years(of_year: Callable[[int], Record], horizon: Horizon, zone: str) -
     records = [of_year(year) for year in range(first, last + 1)]
     values = np.concatenate([record.values for record in records])
     return Record(records[0].start, records[0].step_h, values)
+
+
+def _as_power(record: Record, unit: str) -> tuple[Record, str]:
+    """Return the mean power of what is the energy of each interval, and its unit."""
+    if not unit.endswith("Wh") or "/" in unit:
+        return record, unit
+    return replace(record, values=record.values / record.step_h), unit.removesuffix("h")
 
 
 def _constant(horizon: Horizon) -> Record:

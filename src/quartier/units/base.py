@@ -48,13 +48,15 @@ class CsvColumn(Frozen):
     """Path of the file, relative to the scenario's folder."""
     column: str
     """Name of the column."""
-    unit: Literal["kW", "MW", "1", "W", "K", "degC", "EUR/kWh", "EUR/MWh"] = "kW"
-    """Unit of the column: power, temperature, price, or `1` for a share of the rated power (of a
-    household or heat demand: a shape)."""
+    unit: Literal["kW", "MW", "1", "W", "kWh", "MWh", "Wh", "K", "degC", "EUR/kWh", "EUR/MWh"] = (
+        "kW"
+    )
+    """Unit of the column: power, energy of each interval (as meters write it), temperature, price,
+    or `1` for a share of the rated power (of a household or heat demand: a shape)."""
     timezone: str = "Europe/Berlin"
     """Time zone of time stamps without an offset (daylight saving is resolved), e.g. `UTC`."""
-    stamps: Literal["start", "end"] = "start"
-    """What a time stamp is of its interval, whose mean the value is: its start, or its end."""
+    stamps: Literal["start", "middle", "end"] = "start"
+    """What a time stamp is of its interval, whose mean the value is: start, middle or end."""
     dates: Literal["day-first", "month-first"] | None = None
     """What 02/05/2016 is; without it, the one reading that fits the whole column is taken."""
     decimal: Literal[".", ","] | None = None
@@ -67,8 +69,8 @@ Source: TypeAlias = str | CsvColumn
 
 
 def is_measured(source: Source) -> bool:
-    """Whether a source is a power itself, which no annual energy scales."""
-    return isinstance(source, CsvColumn) and source.unit in ("kW", "MW", "W")
+    """Whether a source is a power (or energy) itself, which no annual energy scales."""
+    return isinstance(source, CsvColumn) and source.unit.removesuffix("h") in ("kW", "MW", "W")
 
 
 class UnitParameters(Frozen):

@@ -23,8 +23,8 @@ class HeatDemandParameters(HeatParameters):
 
     kind: Literal["heat_demand"]
     energy_kwh_per_year: PositiveFloat | None = None
-    """Heat in kWh a year, which a profile without a unit is scaled to; a measured series (kW, MW,
-    W) needs none and is taken as it is."""
+    """Heat in kWh a year, which a profile without a unit is scaled to; a measured series (kW,
+    kWh, ...) needs none and is taken as it is."""
     profile: Source = "bdew:MFH"
     """A BDEW heat profile (`bdew:EFH`, `bdew:MFH`, ...), or a CSV column: heat, or with unit `1`
     a shape."""

@@ -16,7 +16,7 @@ class HouseholdParameters(UnitParameters):
     kind: Literal["household"]
     energy_kwh_per_year: PositiveFloat = 2900.0
     """Electric energy in kWh a year, which a profile without a unit is scaled to; a measured
-    series (kW, MW, W) is taken as it is."""
+    series (kW, kWh, ...) is taken as it is."""
     profile: Source = "H0-A"
     """SimBench load profile without its ending (`H0-A`, `H0-B`, `H0-C`, `H0-G`, `H0-L`; active
     power `_pload`, reactive power `_qload`), or a CSV column: active power, or with unit `1` a
