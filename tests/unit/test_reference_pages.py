@@ -84,3 +84,20 @@ def test_papers_cited_on_the_pages_are_on_the_page_of_papers():
     cited = set(re.findall(r"papers\.md#([\w-]+)", pages))
     assert cited <= known
     assert cited
+
+
+GLOSSARY = (DOCS / "reference" / "glossary.md").read_text(encoding="utf-8")
+IN_CODE = sorted(set(re.findall(r"`((?:[a-z_]+\.)+\w+)`", GLOSSARY)))
+
+
+@pytest.mark.parametrize("name", IN_CODE)
+def test_what_the_glossary_names_is_in_the_code(name):
+    parts = f"quartier.{name}".split(".")
+    for cut in range(len(parts), 0, -1):
+        try:
+            found = importlib.import_module(".".join(parts[:cut]))
+        except ModuleNotFoundError:
+            continue
+        break
+    for part in parts[cut:]:
+        found = getattr(found, part)
