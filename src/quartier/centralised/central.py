@@ -12,7 +12,6 @@ from typing import Any
 
 import numpy as np
 
-from quartier.centralised.form import Answer, Form, Solver, relative_gap
 from quartier.centralised.individual import Process, records
 from quartier.centralised.linear_grid import LinearGrid
 from quartier.centralised.member import Member
@@ -21,6 +20,7 @@ from quartier.coordination import Cap, Plan, UnitPlan
 from quartier.optimisation.repair import netted, wasteful
 from quartier.planning import plant_plan, share_of, unit_plans
 from quartier.problem import Problem, State
+from quartier.program import Answer, Arrays, Highs, relative_gap
 from quartier.quantities import KW_PER_MW, POWER_TOLERANCE_KW, Array
 from quartier.units import KINDS
 from quartier.units.evaluate import evaluate
@@ -77,8 +77,8 @@ class Operator:
         began = time.perf_counter()
         for _ in range(ROUNDS):
             form = self.joint.form()
-            solver = Solver("central", form, OPTIONS)
-            first = solver.solve()
+            solver = Highs("central", form, OPTIONS)
+            first = solver.needed()
             self.answer = self._without_waste(solver, first)
             bound = first.bound
             if relative_gap(self.answer.objective, bound) > GAP:
@@ -106,7 +106,7 @@ class Operator:
             return "limits broken"
         return "feasible" if self.answer.status == "optimal" and gap > GAP else self.answer.status
 
-    def _without_waste(self, solver: Solver, answer: Answer) -> Answer:
+    def _without_waste(self, solver: Highs, answer: Answer) -> Answer:
         """Solve again with the direction fixed where a store charges and discharges at once."""
         for _ in range(REPAIRS):
             closed = list(self._against_waste(answer.values))
@@ -114,10 +114,10 @@ class Operator:
                 break
             for columns in closed:
                 solver.set_bounds(columns, 0.0, 0.0)
-            answer = solver.solve()
+            answer = solver.needed()
         return answer
 
-    def _one_way(self, form: Form) -> tuple[Answer, float]:
+    def _one_way(self, form: Arrays) -> tuple[Answer, float]:
         """Solve with a binary for the direction of every store in every step.
 
         Returns
@@ -133,7 +133,7 @@ class Operator:
             for every in [np.ones(unit.horizon.steps, dtype=bool)]
         ]
         charge, discharge = (np.concatenate(columns) for columns in zip(*pairs, strict=True))
-        found = Solver("central", form, OPTIONS).one_way(charge, discharge)
+        found = Highs("central", form, OPTIONS).one_way(charge, discharge)
         better = found.found and found.objective <= self.answer.objective
         return (found if better else self.answer), found.bound
 

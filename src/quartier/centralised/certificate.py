@@ -7,10 +7,10 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from quartier.centralised.form import Answer, Form, Solver
 from quartier.centralised.kkt import Point
 from quartier.centralised.member import Member
 from quartier.coordination import Cap
+from quartier.program import Answer, Arrays, Highs
 
 CHARGED_EUR_PER_KW = 1e-7
 """Charge from which on a cap binds."""
@@ -49,7 +49,7 @@ def binding(member: Member, point: Point) -> Cap:
     )
 
 
-def capped(member: Member, cap: Cap) -> Form:
+def capped(member: Member, cap: Cap) -> Arrays:
     """The member's program under caps."""
     upper = member.form.upper.copy()
     upper[member.exported] = np.minimum(upper[member.exported], cap.p_max_kw)
@@ -59,4 +59,4 @@ def capped(member: Member, cap: Cap) -> Form:
 
 def alone(member: Member, cap: Cap) -> Answer:
     """The member's optimum under caps."""
-    return Solver(f"{member.problem.name} under P_set", capped(member, cap)).solve()
+    return Highs(f"{member.problem.name} under P_set", capped(member, cap)).needed()

@@ -11,12 +11,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from quartier.centralised.form import Form
 from quartier.centralised.member import Member
 from quartier.optimisation.bilevel.bounds import multiplier_box
 from quartier.optimisation.bilevel.program import Program, Row
 from quartier.optimisation.bilevel.region import Region
 from quartier.optimisation.bilevel.system import FollowerForm, System
+from quartier.program import Arrays
 from quartier.quantities import Array
 
 
@@ -52,7 +52,7 @@ def dual_bounds(member: Member, guess: float) -> DualBounds:
     return DualBounds(np.maximum(lower, -guess), np.minimum(upper, guess), names)
 
 
-def _program(form: Form) -> Program:
+def _program(form: Arrays) -> Program:
     program = Program()
     for k in range(form.size):
         program.column(f"y{k}", float(form.lower[k]), float(form.upper[k]))
@@ -80,7 +80,7 @@ def _system(member: Member) -> tuple[Region, FollowerForm]:
     return Region(System(program, {}, (follower,))), follower
 
 
-def _rows(form: Form) -> Iterator[Row]:
+def _rows(form: Arrays) -> Iterator[Row]:
     matrix = form.matrix
     for i in range(form.row_lower.size):
         part = slice(matrix.indptr[i], matrix.indptr[i + 1])

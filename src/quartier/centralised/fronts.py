@@ -17,12 +17,12 @@ from typing import Any
 import numpy as np
 import pyomo.environ as pyo
 
-from quartier.centralised.form import Form, Indices, Solver
 from quartier.centralised.member import Member
 from quartier.errors import SolveFailed
 from quartier.optimisation.bands import add_bands
 from quartier.pareto import OBJECTIVES
 from quartier.problem import NeighbourhoodProblem, Problem
+from quartier.program import Arrays, Highs, Indices
 from quartier.quantities import Array
 from quartier.units.heat_hub import penalised
 
@@ -102,9 +102,9 @@ class Objectives(Member):
         """
         name = f"front of {self.problem.name}"
         form = replace(self.form, cost=np.zeros(self.form.size), offset=0.0)
-        solver = Solver(name, form)
+        solver = Highs(name, form)
         solver.set_cost(_cost(form, self._penalised_column, np.ones(1)))
-        least = solver.solve().values[self._penalised_column]
+        least = solver.needed().values[self._penalised_column]
         upper = form.upper.copy()
         upper[self._penalised_column] = least + _slack(least)
         return [
@@ -122,7 +122,7 @@ class Objectives(Member):
         return float(self.curtailable_kw.sum())
 
 
-def augmecon(name: str, form: Form, columns: Indices, grid: int) -> list[Array]:
+def augmecon(name: str, form: Arrays, columns: Indices, grid: int) -> list[Array]:
     """Efficient points of a linear program with three objectives.
 
     Parameters
@@ -142,7 +142,7 @@ def augmecon(name: str, form: Form, columns: Indices, grid: int) -> list[Array]:
         Values of all columns, shape ``(size,)`` each: the lexicographic optima, then the points of
         the grid; no two the same.
     """
-    solver = Solver(name, form)
+    solver = Highs(name, form)
     points = [_lexicographic(solver, columns, np.roll(np.arange(3), -k)) for k in range(3)]
     payoff = np.array([x[columns] for x in points])
     ideal, worst = payoff.min(axis=0), payoff.max(axis=0)
@@ -152,25 +152,25 @@ def augmecon(name: str, form: Form, columns: Indices, grid: int) -> list[Array]:
     return _different(points, columns)
 
 
-def _lexicographic(solver: Solver, columns: Indices, order: Indices) -> Array:
+def _lexicographic(solver: Highs, columns: Indices, order: Indices) -> Array:
     """Minimise the objectives one after the other, each held at its least from then on."""
-    form = solver.form
+    form = solver.arrays
     solver.set_option("simplex_strategy", PRIMAL)
     for column in columns[order]:
         one = np.array([column])
         solver.set_cost(_cost(form, one, np.ones(1)))
-        values = solver.solve().values
+        values = solver.needed().values
         solver.set_bounds(one, form.lower[one], values[one] + _slack(values[one]))
     solver.set_bounds(columns, form.lower[columns], form.upper[columns])
     return values
 
 
-def _on_grid(solver: Solver, columns: Indices, limits: Array) -> list[Array]:
+def _on_grid(solver: Highs, columns: Indices, limits: Array) -> list[Array]:
     """Minimise with the second and third objective below each pair of limits, loose ones first.
 
     Where a limit changes nothing, or nothing is left, the solve is spared.
     """
-    form, found = solver.form, []
+    form, found = solver.arrays, []
     solver.set_option("simplex_strategy", DUAL)
     for second in limits[:, 0]:
         reached = np.inf
@@ -180,7 +180,7 @@ def _on_grid(solver: Solver, columns: Indices, limits: Array) -> list[Array]:
             most = np.array([second, third])
             solver.set_bounds(columns[1:], form.lower[columns[1:]], most + _slack(most))
             try:
-                found.append(solver.solve().values)
+                found.append(solver.needed().values)
             except SolveFailed as failure:
                 if "infeasible" not in failure.status:
                     raise
@@ -198,7 +198,7 @@ def _different(points: list[Array], columns: Indices) -> list[Array]:
     return kept
 
 
-def _cost(form: Form, columns: Indices, values: Array) -> Array:
+def _cost(form: Arrays, columns: Indices, values: Array) -> Array:
     cost = np.zeros(form.size)
     cost[columns] = values
     return cost

@@ -14,7 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quartier.centralised.certificate import alone, binding, certify
-from quartier.centralised.form import Answer, Form, Solver, relative_gap
 from quartier.centralised.individual import Process
 from quartier.centralised.kkt import Conditions, Point, orders, with_conditions
 from quartier.centralised.leader import Leader
@@ -25,7 +24,7 @@ from quartier.centralised.search import Found, Search
 from quartier.centralised.windows import improve
 from quartier.coordination import Cap
 from quartier.errors import SolveFailed
-from quartier.highs import LIMITS
+from quartier.program import LIMITS, Answer, Arrays, Highs, relative_gap
 from quartier.quantities import KW_PER_MW, Array
 from quartier.redispatch.cure import VIOLATED
 
@@ -123,7 +122,7 @@ class Game:
             )
         return found
 
-    def program(self) -> Form:
+    def program(self) -> Arrays:
         """The leader's problem as one mixed-integer program."""
         leader = self.leader
         return with_conditions(leader.form(), leader.members, self.parts, leader.ordered)
@@ -161,9 +160,9 @@ class Game:
         }
         if self.settings.time_limit_s is not None:
             options["time_limit"] = self.settings.time_limit_s
-        solver = Solver("bilevel", self.program(), options)
+        solver = Highs("bilevel", self.program(), options)
         solver.start_from(self.start(self.found))
-        self.answer: Answer = solver.tried()  # the point found does without a proof
+        self.answer: Answer = solver.solve()  # the point found does without a proof
         better = self.answer.objective < self.found.value - BETTER_EUR
         if better and self.answer.status != TIMED_OUT:
             self.found = self._taken(self.answer.objective, self.answer.values)

@@ -22,15 +22,15 @@ import numpy as np
 from scipy import sparse
 
 from quartier.centralised.duals import DualBounds, dual_bounds
-from quartier.centralised.form import Flags, Form, Indices, activity
 from quartier.centralised.member import Member
+from quartier.program import Arrays, Block, Flags, Indices, stacked
+from quartier.program.arrays import activity
 from quartier.quantities import Array
 
 NEGLIGIBLE = 1e-9
 """Multipliers and slacks that never exceed this are zero."""
 GUESS = 1e4
 """Bound of duals that no rule bounds; results then are ``optimal-for-M`` at best."""
-Block = tuple[sparse.csr_array, Array, Array]
 
 
 @dataclass(frozen=True)
@@ -204,15 +204,15 @@ class Conditions:
         return np.concatenate([duals, *active])
 
 
-def orders(relaxation: Form, ordered: Indices) -> Indices:
+def orders(relaxation: Arrays, ordered: Indices) -> Indices:
     """Columns of load that may be ordered off, shape ``(C,)``, among ``ordered``, ``(T, N)``."""
     columns = ordered.ravel()
     return columns[relaxation.upper[columns] > 0]
 
 
 def with_conditions(
-    relaxation: Form, members: Sequence[slice], parts: Sequence[Conditions], ordered: Indices
-) -> Form:
+    relaxation: Arrays, members: Sequence[slice], parts: Sequence[Conditions], ordered: Indices
+) -> Arrays:
     """Add the members' optimality conditions to the leader's program; their columns come last.
 
     Load is ordered off (a binary) wherever there is a charge on imports.
@@ -228,7 +228,7 @@ def with_conditions(
     total = size + sum(part.extra for part in parts)
     wide = sparse.csr_array((relaxation.matrix.shape[0], total - size))
     first = sparse.csr_array(sparse.hstack([relaxation.matrix, wide]))
-    blocks: list[Block] = [(first, relaxation.row_lower, relaxation.row_upper)]
+    blocks = [(first, relaxation.row_lower, relaxation.row_upper)]
     lower, upper, integer, at = [relaxation.lower], [relaxation.upper], [relaxation.integer], size
     integer[0] = integer[0].copy()
     integer[0][orders(relaxation, ordered)] = True
@@ -243,21 +243,18 @@ def with_conditions(
         upper.append(bounds[1])
         integer.append(np.arange(part.extra) >= part.extra - part.switches)
         at += part.extra
-    matrices, lows, highs = zip(*blocks, strict=True)
-    return Form(
+    return Arrays(
         np.concatenate([relaxation.cost, np.zeros(total - size)]),
         np.concatenate(lower),
         np.concatenate(upper),
         np.concatenate(integer),
-        sparse.csr_array(sparse.vstack(matrices)),
-        np.concatenate(lows),
-        np.concatenate(highs),
+        *stacked(blocks),
         relaxation.offset,
     )
 
 
 def _order_rows(
-    relaxation: Form, part: Conditions, ordered: Indices, first: int, total: int
+    relaxation: Arrays, part: Conditions, ordered: Indices, first: int, total: int
 ) -> Block:
     """``charge <= limit · ordered`` where p_off draws power; the part's columns begin at first."""
     steps = np.flatnonzero(relaxation.upper[ordered] > 0)

@@ -10,11 +10,13 @@ import numpy as np
 import pyomo.environ as pyo
 from scipy import sparse
 
-from quartier.centralised.form import Flags, Form, Indices, activity, compile_model, tidied
 from quartier.optimisation.assembly import chooses, given_kw
 from quartier.optimisation.block import UnitTerms, add_hubs, add_units, own_cost
 from quartier.optimisation.connection import add_connection
+from quartier.optimisation.program import compile_model
 from quartier.problem import NeighbourhoodProblem
+from quartier.program import Arrays, Flags, Indices
+from quartier.program.arrays import activity, tidied
 from quartier.quantities import Array
 from quartier.units.base import UnitData
 from quartier.units.convex import convexified
@@ -90,7 +92,7 @@ class Member:
         self.reach = _reach(self)
         self.step = self._steps()
 
-    def _without_idle(self, form: Form) -> tuple[Flags, Flags]:
+    def _without_idle(self, form: Arrays) -> tuple[Flags, Flags]:
         """Leave out what the connection point does not need: fixed power, limits there are not."""
         connection, columns = self.model.connection, np.ones(form.size, dtype=bool)
         idle = [connection.given_kw]
@@ -228,7 +230,7 @@ def _reach(member: Member) -> tuple[Array, Array]:
     return lower, upper
 
 
-def _rest(form: Form, rows: Indices, columns: Indices) -> tuple[Array, Array]:
+def _rest(form: Arrays, rows: Indices, columns: Indices) -> tuple[Array, Array]:
     """Least and greatest value of rows without some columns."""
     lower, upper = form.lower.copy(), form.upper.copy()
     lower[columns] = upper[columns] = 0.0

@@ -18,9 +18,8 @@ import numpy as np
 from scipy import sparse
 
 from quartier.centralised.certificate import CHARGED_EUR_PER_KW
-from quartier.centralised.form import Form, Indices, Solver
 from quartier.centralised.kkt import Conditions, Point, orders
-from quartier.errors import SolveFailed
+from quartier.program import Arrays, Highs, Indices
 from quartier.quantities import Array
 
 CLOSED_EUR = 1e-6
@@ -50,7 +49,7 @@ class Upper(Protocol):
     def ordered(self) -> Indices:
         """Columns of the load ordered off, shape ``(T, N)``."""
 
-    def form(self) -> Form:
+    def form(self) -> Arrays:
         """The high-point relaxation: one operator, the leader's cost."""
 
     def lower_cost(self) -> Array:
@@ -108,9 +107,9 @@ class _Duals:
         self._cost = -np.concatenate(worth)
         lower = [part.least[: part.rows], np.zeros(2 * part.steps + low.size + high.size)]
         upper = [part.most[: part.rows], part.charge_limit, part.most[low], -part.least[high]]
-        self._solver = Solver(
+        self._solver = Highs(
             f"duals of {part.member.problem.name}",
-            Form(
+            Arrays(
                 self._cost,
                 np.concatenate(lower),
                 np.concatenate(upper),
@@ -129,7 +128,7 @@ class _Duals:
         exact = np.concatenate([y[part.member.exported], y[part.member.imported]])
         cost[charges] += exact + noise
         self._solver.set_cost(cost)
-        values = self._solver.solve().values
+        values = self._solver.needed().values
         cost[charges] -= noise
         return values[: charges.stop], float(cost @ values) + float(self._own @ y)
 
@@ -169,7 +168,7 @@ class Search:
         self.leader, self.parts, self._rng = leader, tuple(parts), rng
         self._penalties, self._tries = tuple(penalties), tries
         self._form = leader.form()
-        self._plan = Solver("the leader's plan", self._form)
+        self._plan = Highs("the leader's plan", self._form)
         # A plan does not know yet where it will charge: all load it takes off is paid for.
         loads = orders(self._form, leader.ordered)
         self._plan.set_bounds(loads, 1.0, 1.0)
@@ -201,7 +200,7 @@ class Search:
 
     def _planned(self, cost: Array) -> Array:
         self._plan.set_cost(cost)
-        return self._plan.solve().values
+        return self._plan.needed().values
 
     def _by_turns(self, values: Array, penalty: float, growth: float) -> None:
         for turn in range(TURNS):
@@ -238,16 +237,15 @@ class Search:
         ):
             cost = part.member.form.cost + part.charged @ own[part.rows :]
             self._alone[k].set_cost(cost)
-            alone = self._alone[k].tried()
+            alone = self._alone[k].solve()
             if not alone.found:
                 return  # other charges may do
             most = alone.objective + CLOSED_EUR / 10
             priced = np.concatenate([part.member.exported, part.member.imported])
             row = self._form.row_lower.size + k
             self._best.set_row(row, where.start + priced, cost[priced], most)
-        try:
-            answer = self._best.solve()
-        except SolveFailed:
+        answer = self._best.solve()
+        if not answer.found:
             return  # the response to these charges breaks limits of the grid
         if self.best is None or answer.objective < self.best.value - LESS_EUR:
             self.best = Found(answer.objective, answer.values, tuple(duals))
@@ -268,7 +266,7 @@ class Search:
         share = (np.column_stack(charged) > 0) * self._form.upper[columns]
         self._best.set_bounds(columns.ravel(), share.ravel(), share.ravel())
 
-    def _responses(self) -> tuple[Solver, list[Solver]]:
+    def _responses(self) -> tuple[Highs, list[Highs]]:
         """The leader's program with the neighbourhoods held to their optima, and each alone."""
         rows, alone = np.zeros((len(self.parts), self._form.size)), []
         for k, (where, part) in enumerate(zip(self.leader.members, self.parts, strict=True)):
@@ -278,12 +276,7 @@ class Search:
             priced = where.start + np.concatenate([member.exported, member.imported])
             rows[k, priced] = np.where(rows[k, priced] == 0, 1.0, rows[k, priced])
             own = replace(member.form, lower=member.reach[0], upper=member.reach[1], offset=0.0)
-            alone.append(Solver(f"response of {member.problem.name}", own))
-        count = len(self.parts)
-        form = replace(
-            self._form,
-            matrix=sparse.csr_array(sparse.vstack([self._form.matrix, sparse.csr_array(rows)])),
-            row_lower=np.append(self._form.row_lower, np.full(count, -np.inf)),
-            row_upper=np.append(self._form.row_upper, np.full(count, np.inf)),
-        )
-        return Solver("optimistic response", form), alone
+            alone.append(Highs(f"response of {member.problem.name}", own))
+        no_limit = np.full(len(self.parts), np.inf)
+        form = self._form.with_rows(sparse.csr_array(rows), -no_limit, no_limit)
+        return Highs("optimistic response", form), alone

@@ -22,7 +22,6 @@ from typing import Any
 import numpy as np
 
 from quartier.centralised.certificate import certify
-from quartier.centralised.form import Solver, relative_gap
 from quartier.centralised.game import Game
 from quartier.centralised.kkt import orders, with_conditions
 from quartier.centralised.network import SOLVED, joint_of
@@ -30,6 +29,7 @@ from quartier.centralised.search import Found, Search
 from quartier.centralised.upper_program import OBJECTIVES, UpperProgram, objectives_in_ac
 from quartier.errors import SolveFailed
 from quartier.planning import Row
+from quartier.program import Highs, relative_gap
 from quartier.quantities import KW_PER_MW, Array
 
 WHOSE = "grid"
@@ -173,7 +173,7 @@ class UpperFront:
             row.update(status=failure.status, wall_s=time.perf_counter() - began)
             self._go_home()
             return None
-        bound = Solver(problem, program.form()).solve().objective
+        bound = Highs(problem, program.form()).needed().objective
         unit = weights[k]
         points = found.points(program, self._game.parts)
         gap = relative_gap(found.value, bound)
@@ -198,7 +198,7 @@ class UpperFront:
         grid, before = self._grid, np.inf
         for _ in range(SETTLE):
             program = UpperProgram(self._joint, weights, limits)
-            answer = Solver("front of the leader, relaxed", program.form()).solve()
+            answer = Highs("front of the leader, relaxed", program.form()).needed()
             power = self._joint.power_mw(answer.values)
             state = grid.solve(power)
             self._linearise(power, grid.worst(state))
@@ -260,12 +260,12 @@ class UpperFront:
         """Known points with their binaries kept and all else decided anew."""
         parts = self._game.parts
         form = with_conditions(program.form(), program.members, parts, program.ordered)
-        solver = Solver("known responses", form.relaxed())
+        solver = Highs("known responses", form.relaxed())
         binaries = np.flatnonzero(form.integer)
         for point in (self._known[0], *self._known[-1:]):
             solver.set_bounds(binaries, point.switches, point.switches)
             try:
-                answer = solver.solve()
+                answer = solver.needed()
             except SolveFailed:
                 continue  # the limits are out of reach with these responses
             yield self._found(program, answer.objective, answer.values), point.switches

@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 from quartier.optimisation.block import UnitTerms, add_hubs, add_units, own_cost
 from quartier.optimisation.connection import add_connection, hangs_together
 from quartier.optimisation.mixed import MixedProgram
-from quartier.optimisation.program import Indices, Outcome
+from quartier.optimisation.program import Outcome
 from quartier.optimisation.repair import Controls, wasteful
 from quartier.problem import ConnectionTerms
+from quartier.program import Indices
 from quartier.quantities import Array
 from quartier.units import KINDS
 from quartier.units.base import UnitData

@@ -8,7 +8,8 @@ from typing import Any
 import numpy as np
 
 from quartier.errors import SolveFailed
-from quartier.optimisation.program import Indices, Outcome, Program, matrix_form
+from quartier.optimisation.program import Outcome, Program, matrix_form
+from quartier.program import Indices
 from quartier.quantities import Array
 
 

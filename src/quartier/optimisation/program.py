@@ -9,17 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from pyomo.repn.plugins.standard_form import LinearStandardFormCompiler
 from scipy import sparse
 
-from quartier.highs import Arrays, Highs
+from quartier.program import Arrays, Highs, Indices
 from quartier.quantities import Array
-
-Indices: TypeAlias = NDArray[np.int32]
 
 MOST_NODES = 5000
 """A limit of the search that does not depend on the machine's speed."""
@@ -58,6 +55,12 @@ def arrays_of(form: Any, relax: bool = False) -> Arrays:
     )
 
 
+def compile_model(model: Any) -> tuple[Arrays, dict[int, int]]:
+    """Take the arrays from a Pyomo model; also the column of every variable by its ``id``."""
+    found = matrix_form(model)
+    return arrays_of(found), {id(v): i for i, v in enumerate(found.columns)}
+
+
 class Program:
     """A linear or mixed-integer program, ready to be solved with changed bounds.
 
@@ -76,12 +79,12 @@ class Program:
         self._index = {id(variable): i for i, variable in enumerate(form.columns)}
         self._columns = form.columns  # keeps the variables alive, and so their ids theirs
         arrays = arrays_of(form, relax)
-        self.integers = np.flatnonzero(arrays.integer).astype(np.int32)
+        self.integers = np.flatnonzero(arrays.integer).astype(np.int64)
         self._highs = Highs(name, arrays, {"mip_max_nodes": MOST_NODES})
 
     def index(self, variables: Iterable[Any]) -> Indices:
         """Columns of Pyomo variables."""
-        return np.array([self._index[id(v)] for v in variables], dtype=np.int32)
+        return np.array([self._index[id(v)] for v in variables], dtype=np.int64)
 
     def set_option(self, name: str, value: float | str) -> None:
         """Set an option of HiGHS."""

@@ -14,11 +14,11 @@ from math import inf
 from time import perf_counter
 
 from quartier.errors import SolveFailed
-from quartier.highs import PROVEN
 from quartier.optimisation.bilevel.lp import Lp
 from quartier.optimisation.bilevel.program import Program
 from quartier.optimisation.bilevel.response import Answer, answer, response_program
 from quartier.optimisation.bilevel.system import System, is_finite
+from quartier.program import PROVEN
 from quartier.quantities import Array
 
 WEIGHTS = (0.0, 1e-3, 1e-2, 0.1, 1.0, 10.0)

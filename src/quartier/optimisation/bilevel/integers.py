@@ -21,7 +21,6 @@ from math import ceil, floor, gcd, inf, isfinite, lcm
 import numpy as np
 
 from quartier.errors import InputError, SolveFailed
-from quartier.highs import PROVEN
 from quartier.optimisation.bilevel import milp
 from quartier.optimisation.bilevel.certify import gap
 from quartier.optimisation.bilevel.diagnose import high_point_reason
@@ -35,6 +34,7 @@ from quartier.optimisation.bilevel.result import BilevelResult, Status
 from quartier.optimisation.bilevel.settings import Settings
 from quartier.optimisation.bilevel.sides import Side, sides
 from quartier.optimisation.bilevel.system import FollowerForm, System
+from quartier.program import PROVEN
 from quartier.quantities import Array
 
 NAME = "value-function"

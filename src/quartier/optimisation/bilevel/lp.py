@@ -6,14 +6,14 @@ One instance keeps its matrix and its basis; the objective and the column bounds
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import frexp, inf
 from typing import Any
 
 import numpy as np
 
-from quartier.highs import Answer, Arrays, Highs
 from quartier.optimisation.bilevel.program import Program, matrix
+from quartier.program import Answer, Arrays, Highs
 from quartier.quantities import Array
 
 SMALL = 1e-3
@@ -52,8 +52,8 @@ class Lp:
         self._quadratic = quadratic
         scaled = {pair: self._scale * h for pair, h in (quadratic or {}).items()}
         options = {**_OPTIONS, **dict.fromkeys(_TOLERANCES, tolerance)}
-        arrays = arrays_of(program, relax, self._scale)
-        self._highs = Highs("part of a bi-level problem", arrays, options, scaled)
+        arrays = replace(arrays_of(program, relax, self._scale), quadratic=scaled)
+        self._highs = Highs("part of a bi-level problem", arrays, options)
 
     def bound(self, columns: Mapping[int, tuple[float, float]]) -> None:
         """Change the bounds of columns."""

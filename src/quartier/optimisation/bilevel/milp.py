@@ -17,9 +17,9 @@ from pyomo.contrib.solver.common.results import SolutionStatus, TerminationCondi
 from pyomo.core.expr.numeric_expr import LinearExpression
 
 from quartier.errors import InputError
-from quartier.highs import Highs
 from quartier.optimisation.bilevel.lp import arrays_of, scale_of
 from quartier.optimisation.bilevel.program import Program
+from quartier.program import Highs
 from quartier.quantities import Array
 
 _WORDS = {
