@@ -64,7 +64,8 @@ class Objectives(Member):
 
     def _compile(self) -> None:
         """Add the objectives before the model is compiled; less is better in all columns."""
-        model, connection = self.model, self.model.connection
+        model, parts = self.declared.model, self.declared.parts
+        connection = model.connection
         steps = range(self.problem.horizon.steps)
         model.objectives = pyo.Block()
         own = model.objectives
@@ -74,20 +75,21 @@ class Objectives(Member):
             rule=lambda _, t: connection.imported_kw[t] - connection.exported_kw[t] <= own.peak,
         )
         own.bands = pyo.Block()
-        flexible = add_bands(own.bands, model, self._parts) / len(steps)
-        co2 = sum(flow.co2_kg for part in self._parts for flow in part.flows)
+        flexible = add_bands(own.bands, model, parts) / len(steps)
+        co2 = sum(flow.co2_kg for part in parts for flow in part.flows)
         own.less = pyo.Constraint(expr=own.inflexible + flexible == 0)
         own.emitted = pyo.Constraint(expr=own.co2 - co2 == 0)
         own.kept = pyo.Constraint(expr=own.penalised - self._penalised() == 0)
         super()._compile()
-        self.columns = self._columns([own.peak, own.inflexible, own.co2])
-        self._penalised_column = self._columns([own.penalised])
+        index = self.declared.compiled.index
+        self.columns = index([own.peak, own.inflexible, own.co2])
+        self._penalised_column = index([own.penalised])
 
     def _penalised(self) -> Any:
         """What the penalty is on, in kW summed over the steps."""
-        connection = self.model.connection
+        connection = self.declared.model.connection
         found = sum([*connection.over_kw.values(), *connection.under_kw.values()])
-        for hub in self.model.component_objects(pyo.Block, descend_into=False):
+        for hub in self.declared.model.component_objects(pyo.Block, descend_into=False):
             if hub.component("rejected_kw") is not None:
                 found += sum(penalised(hub.unserved_kw[t], hub.rejected_kw[t]) for t in hub.balance)
         return found
@@ -114,7 +116,8 @@ class Objectives(Member):
     def _point(self, values: Array) -> Point:
         factors = np.array([1.0, -float(self.problem.horizon.steps), 1.0])
         found = factors * values[self.columns] + np.array([0.0, self.available_kw, 0.0])
-        return Point(dict(zip(OBJECTIVES, found.tolist(), strict=True)), self.controls(values))
+        named = dict(zip(OBJECTIVES, found.tolist(), strict=True))
+        return Point(named, self.readings.controls(values))
 
     @property
     def available_kw(self) -> float:

@@ -19,6 +19,7 @@ from scipy import sparse
 
 from quartier.centralised.linear_grid import LinearGrid
 from quartier.centralised.member import Member
+from quartier.optimisation.readings import Readings
 from quartier.problem.upper_cost import load_kw
 from quartier.program import Arrays, Block, Indices, stacked
 from quartier.program.arrays import side_by_side
@@ -88,6 +89,15 @@ class Joint:
         lost, reduced, ordered, plants, loss, imports = blocks
         members = tuple(slice(int(e - n), int(e)) for e, n in zip(ends, sizes, strict=True))
         return Layout(members, lost, reduced, ordered, plants, loss, imports, at)
+
+    def readings(self) -> Readings:
+        """Where the controls of all units stand among the columns."""
+        pairs = zip(self.layout.members, self.members, strict=True)
+        return Readings(
+            reading
+            for where, member in pairs
+            for reading in member.readings.at(where.start).units.values()
+        )
 
     @property
     def offered_load_kw(self) -> Array:
