@@ -12,12 +12,12 @@ from quartier.centralised.central import Operator
 from quartier.centralised.execution import Execution
 from quartier.centralised.game import Game
 from quartier.centralised.individual import Process
-from quartier.centralised.kkt import Conditions
 from quartier.centralised.member import Member
 from quartier.centralised.network import SOLVED, joint_of, linear_grid
-from quartier.centralised.search import CLOSED_EUR
 from quartier.errors import SolveFailed
 from quartier.instance import build
+from quartier.optimisation.bilevel.charged.kkt import Conditions
+from quartier.optimisation.bilevel.charged.search import CLOSED
 from quartier.program import Highs
 from quartier.scenario.load import load
 
@@ -63,7 +63,7 @@ def test_neighbourhoods_alone_have_nothing_better_under_the_caps(game):
 
 
 def test_certified_response_is_feasible_in_the_milp_and_reproduces_the_objective(game):
-    program, point = game.program(), game.start(game.found)
+    program, point = game.single.arrays, game.single.start(game.found)
     fixed = np.flatnonzero(program.integer)
     solver = Highs("certified response", program.relaxed())
     solver.set_bounds(fixed, point[fixed], point[fixed])
@@ -87,7 +87,7 @@ def test_caps_answered_alone_give_the_planned_cost(game):
         row = np.zeros(form.size)
         row[where] = member.form.cost
         rows.append(row)
-        most.append(game.alone(k).objective - member.form.offset + 10 * CLOSED_EUR)
+        most.append(game.alone(k).objective - member.form.offset + 10 * CLOSED)
     held = replace(
         form,
         upper=upper,
@@ -177,7 +177,8 @@ def test_limits_that_nobody_can_keep_are_named(process):
 
 def test_a_dual_without_a_bound_makes_no_optimum(problem):
     """A neighbourhood with on/off decisions merely relaxed has duals that no rule bounds."""
-    parts = Conditions(Member(problem.neighbourhoods[0], aggregate=True, convex=False))
+    member = Member(problem.neighbourhoods[0], aggregate=True, convex=False)
+    parts = Conditions(member.follower)
     assert parts.bounds.unproven
 
 

@@ -16,10 +16,10 @@ from quartier.agents.choice import ExactChoice
 from quartier.agents.mo_agents import FrontUnitAgent
 from quartier.agents.unit import UnitAgent
 from quartier.centralised.neighbourhood import SelfOptimiser
-from quartier.centralised.windows import improve
 from quartier.coordination import Cap
 from quartier.errors import InputError, SolveFailed
 from quartier.optimisation.bilevel import BilevelProblem, Follower
+from quartier.optimisation.bilevel.charged.windows import improve
 from quartier.optimisation.bilevel.milp import solve as solve_milp
 from quartier.optimisation.bilevel.program import Program
 from quartier.optimisation.directed import DirectedChoice, Direction

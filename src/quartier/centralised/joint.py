@@ -6,7 +6,7 @@ The leader's cost is that of :mod:`quartier.problem.upper_cost`, as rows::
     reduced >= load offered · ordered - imported
 
 Load is reduced only where it is ordered. Who owns all loads orders none (``central``, ``bound``);
-a leader of others orders where it charges them (:mod:`quartier.centralised.kkt`).
+a leader of others orders where it charges them (:mod:`quartier.optimisation.bilevel.charged`).
 """
 
 from __future__ import annotations
@@ -89,6 +89,12 @@ class Joint:
         lost, reduced, ordered, plants, loss, imports = blocks
         members = tuple(slice(int(e - n), int(e)) for e, n in zip(ends, sizes, strict=True))
         return Layout(members, lost, reduced, ordered, plants, loss, imports, at)
+
+    @property
+    def ties(self) -> tuple[Indices, ...]:
+        """By neighbourhood, the column of the load that a charge orders off: on imports only."""
+        none = np.full(self.steps, -1)
+        return tuple(np.concatenate([none, column]) for column in self.layout.ordered.T)
 
     def readings(self) -> Readings:
         """Where the controls of all units stand among the columns."""

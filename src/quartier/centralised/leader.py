@@ -165,9 +165,9 @@ class Leader:
         return int(self._first) + self.steps
 
     @property
-    def ordered(self) -> Indices:
-        """Columns of the load ordered off, shape ``(T, N)``."""
-        return self.joint.layout.ordered
+    def ties(self) -> tuple[Indices, ...]:
+        """Columns of the load that a charge orders off, as :attr:`Joint.ties`."""
+        return self.joint.ties
 
     def own_cost(self) -> Array:
         """What the leader pays by column: steps, and what redispatch costs in neighbourhoods."""

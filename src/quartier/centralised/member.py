@@ -9,6 +9,7 @@ import numpy as np
 import pyomo.environ as pyo
 from scipy import sparse
 
+from quartier.optimisation.bilevel.charged.follower import ChargedFollower
 from quartier.optimisation.block import UnitTerms
 from quartier.optimisation.compiled import Compiled
 from quartier.optimisation.declared import Declared
@@ -110,6 +111,24 @@ class Member:
         rows = np.empty(columns.size, dtype=np.int64)
         rows[found.coords[1][equal]] = found.coords[0][equal]
         return rows
+
+    @property
+    def follower(self) -> ChargedFollower:
+        """The neighbourhood to a leader that caps it; P_set is a charge on what it caps.
+
+        A feed-in cap (P_set >= 0) is a charge ``0 <= μ <= πΔ`` on what is exported, a consumption
+        cap one on what is imported: beyond the penalty πΔ the cap is broken rather than kept.
+        """
+        terms, steps = self.problem.terms, self.exported.size
+        return ChargedFollower(
+            name=self.problem.name,
+            form=self.form,
+            reach=self.reach,
+            charged=np.concatenate([self.exported, self.imported]),
+            limit=np.full(2 * steps, terms.penalty_eur_per_kwh * terms.dt_h),
+            spared=np.arange(2 * steps) >= steps,
+            step=self.step,
+        )
 
     def power_kw(self, values: Array) -> Array:
         """Net power in a solution, shape ``(T,)``."""

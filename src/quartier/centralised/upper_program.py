@@ -62,9 +62,9 @@ class UpperProgram:
         return self.joint.layout.members
 
     @property
-    def ordered(self) -> Indices:
-        """Columns of the load ordered off, shape ``(T, N)``."""
-        return self.joint.layout.ordered
+    def ties(self) -> tuple[Indices, ...]:
+        """Columns of the load that a charge orders off, as :attr:`Joint.ties`."""
+        return self.joint.ties
 
     def _build(self) -> Arrays:
         joint, count = self.joint, self.columns.size

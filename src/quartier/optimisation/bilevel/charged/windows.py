@@ -1,4 +1,4 @@
-"""Better points, window by window: all decisions but those of a few hours stay, in turn (M7).
+"""Better points, window by window: all decisions but those of a few hours stay, in turn.
 
 Fix-and-optimise (after Pochet, Wolsey 2006, Production Planning by Mixed Integer Programming,
 section 3.6.4): the leader's mixed-integer program with the binaries of all other steps held at a
