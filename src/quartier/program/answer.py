@@ -64,6 +64,11 @@ class Answer:
     """Whether there is a point."""
 
     @property
+    def point(self) -> Array | None:
+        """The values, or None where there is no point."""
+        return self.values if self.found else None
+
+    @property
     def gap(self) -> float:
         """Distance of objective and bound, relative to the objective."""
         return relative_gap(self.objective, self.bound)

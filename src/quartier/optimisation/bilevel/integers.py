@@ -122,13 +122,15 @@ class _Search:
         found = Lp(program, relax=False).minimise()
         if found.point is None and found.status not in PROVEN:
             raise SolveFailed("the followers' response that suits the leader", found.status)
-        if found.point is not None and (self._best is None or found.value < self._best.objective):
+        if found.point is not None and (
+            self._best is None or found.objective < self._best.objective
+        ):
             worse = {
                 form.name: (follower_value(form, found.point) - follower_value(form, own))
                 / max(form.unit, abs(follower_value(form, own)))
                 for form, own in zip(self.system.followers, optima, strict=True)
             }
-            self._best = _Reply(found.point, found.value, worse)
+            self._best = _Reply(found.point, found.objective, worse)
 
     def _gap(self) -> float:
         best = self._best
