@@ -6,14 +6,13 @@ follower give way, a smaller one does nothing.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 import pytest
 from scipy import sparse
 
 from quartier.optimisation.bilevel.charged.follower import ChargedFollower, dual_bounds
 from quartier.optimisation.bilevel.charged.kkt import Conditions
+from quartier.optimisation.bilevel.charged.leader import MatrixLeader
 from quartier.optimisation.bilevel.charged.single import SingleLevel
 from quartier.optimisation.bilevel.charged.solve import Effort, solve
 from quartier.program import Arrays
@@ -38,42 +37,34 @@ def follower(limit: float) -> ChargedFollower:
     )
 
 
-@dataclass
-class Leader:
-    """Columns: the follower's y, what is beyond 5, and whether it is charged."""
-
-    price: float
-    """Of charging at all."""
-    tie: int = -1
-
-    @property
-    def members(self):
-        return (slice(0, 1),)
-
-    @property
-    def ties(self):
-        return (np.array([self.tie]),)
-
-    def form(self):
-        return Arrays(
-            np.array([0.0, 1.0, self.price]),
-            np.zeros(3),
-            np.array([8.0, np.inf, 1.0]),
-            np.zeros(3, dtype=bool),
-            sparse.csr_array(np.array([[-1.0, 1.0, 0.0]])),
-            np.array([-5.0]),
-            np.array([np.inf]),
-        )
-
-    def lower_cost(self):
-        return np.array([-2.0, 0.0, 0.0])
+def leader(limit: float, price: float, tie: int) -> MatrixLeader:
+    """Columns: the follower's y, what is beyond 5, and whether it is charged, at a price."""
+    arrays = Arrays(
+        np.array([0.0, 1.0, price]),
+        np.zeros(3),
+        np.array([np.inf, np.inf, 1.0]),
+        np.zeros(3, dtype=bool),
+        sparse.csr_array(np.array([[-1.0, 1.0, 0.0]])),
+        np.array([-5.0]),
+        np.array([np.inf]),
+    )
+    return MatrixLeader(arrays, (follower(limit),), (np.array([tie]),))
 
 
 def solved(limit, price=0.0, tie=-1, allowed=True):
-    single = SingleLevel(Leader(price, tie), [Conditions(follower(limit), allowed)])
+    parts = [Conditions(follower(limit), allowed)]
+    single = SingleLevel(leader(limit, price, tie), parts)
     result = solve(single, np.random.default_rng(1), 0.0, EFFORT)
     assert result is not None
     return single, result
+
+
+def test_a_leader_holds_its_followers_rows_and_reach():
+    """Of `y` only the follower says that it ends at 8."""
+    form = leader(3.0, 0.0, -1).form()
+    assert form.upper[0] == 8.0
+    assert form.matrix.todense().tolist() == [[-1.0, 1.0, 0.0], [1.0, 0.0, 0.0]]
+    assert form.row_upper.tolist() == [np.inf, 8.0]
 
 
 @pytest.mark.parametrize(
