@@ -37,9 +37,9 @@ from quartier.agents.messages import (
     offer_made,
     snapshot,
 )
-from quartier.planning import Band, share_of, under_cap
+from quartier.planning import Band, under_cap
 from quartier.problem import ConnectionTerms
-from quartier.quantities import POWER_TOLERANCE_KW, Array
+from quartier.quantities import POWER_TOLERANCE_KW, Array, share_of
 from quartier.scenario.settings import NegotiationSettings
 
 WATCH_S = 1.0

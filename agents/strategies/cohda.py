@@ -14,9 +14,9 @@ from quartier.agents.society import Society
 from quartier.agents.strategies import records
 from quartier.agents.unit import UnitAgent
 from quartier.coordination import Plan, UnitPlan
-from quartier.planning import plant_plan, room_per_rated, share_of, unit_plans
+from quartier.planning import plant_plan, room_per_rated, unit_plans
 from quartier.problem import NeighbourhoodProblem, Problem, State
-from quartier.quantities import Array
+from quartier.quantities import Array, share_of
 from quartier.redispatch.rounds import KEPT_KW
 from quartier.units import KINDS
 from quartier.units.sampling import own_rules

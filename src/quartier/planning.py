@@ -163,12 +163,6 @@ def under_cap(terms: ConnectionTerms, p_max_kw: Array, p_min_kw: Array) -> Conne
     )
 
 
-def share_of(curtailed_kw: Array, curtailable_kw: Array) -> Array:
-    """Share of the available renewable power that is curtailed, 0 where there is none."""
-    none = np.zeros_like(curtailable_kw)
-    return np.divide(curtailed_kw, curtailable_kw, out=none, where=curtailable_kw > 0)
-
-
 # -- set points -------------------------------------------------------------------------------
 def unit_plans(
     units: Sequence[UnitData],

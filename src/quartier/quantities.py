@@ -51,6 +51,11 @@ UNITS = {
 """Units by the ending of a name."""
 
 
+def share_of(part: Array, whole: Array) -> Array:
+    """Share of a whole, 0 where there is none: of what is available, how much is curtailed."""
+    return np.divide(part, whole, out=np.zeros_like(whole), where=whole > 0)
+
+
 def unit_of(name: str) -> str | None:
     """Return the unit that a name ends with, ``kW`` for ``p_kw``; None if it has none."""
     parts = name.split("_")

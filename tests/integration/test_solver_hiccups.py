@@ -8,7 +8,7 @@ import highspy
 import pytest
 
 import quartier
-from quartier import highs
+from quartier.program import highs
 
 UNKNOWN = highspy.HighsModelStatus.kUnknown
 SHORT = ["horizon.start=2016-07-25T10:00+01:00", "horizon.steps=4"]

@@ -10,9 +10,9 @@ from quartier.centralised.game import Game
 from quartier.centralised.individual import Process
 from quartier.centralised.leader import Leader
 from quartier.centralised.network import SOLVED, converge, outcome_mw
-from quartier.centralised.search import Search
 from quartier.coordination import Cap
 from quartier.instance import build
+from quartier.optimisation.bilevel.charged.search import Search
 from quartier.redispatch.rounds import KEPT_KW
 from quartier.scenario.load import load
 

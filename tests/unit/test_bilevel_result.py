@@ -2,6 +2,7 @@
 
 from math import inf
 
+import numpy as np
 import pyomo.environ as pyo
 import pytest
 
@@ -9,8 +10,9 @@ from quartier.optimisation.bilevel import BilevelProblem, Follower, Status
 from quartier.optimisation.bilevel.certify import certify
 from quartier.optimisation.bilevel.extract import extract
 from quartier.optimisation.bilevel.judge import Judge
-from quartier.optimisation.bilevel.milp import MilpOutcome, solve
+from quartier.optimisation.bilevel.milp import solve
 from quartier.optimisation.bilevel.prepare import prepare, relaxation
+from quartier.program import Answer
 
 
 @pytest.fixture
@@ -92,7 +94,7 @@ def test_a_false_proof_is_caught():
 def test_time_limit_without_a_solution_has_no_numbers(model):
     system, relaxed, single = prepared(model)
     judge = Judge(system, "kkt", 1e-6, None)
-    result = judge.verdict(single, MilpOutcome("time-limit"), relaxed)
+    result = judge.verdict(single, Answer(np.zeros(0), "time-limit"), relaxed)
     assert result.status == Status.TIME_LIMIT
     assert (result.objective, result.gap, dict(result.values)) == (None, None, {})
     assert result.bound is not None
@@ -101,7 +103,7 @@ def test_time_limit_without_a_solution_has_no_numbers(model):
 def test_time_limit_with_a_solution_tells_the_gap(model):
     system, relaxed, single = prepared(model)
     point = solve(single.program).point
-    outcome = MilpOutcome("time-limit", point, objective=96.0, bound=90.0)
+    outcome = Answer(point, "time-limit", objective=96.0, bound=90.0, found=True)
     result = Judge(system, "kkt", 1e-6, None).verdict(single, outcome, relaxed)
     assert result.status == Status.FEASIBLE and "time-limit" in result.reason
     assert (result.objective, result.gap) == pytest.approx((96, 0), abs=1e-6) or result.gap > 0
@@ -109,7 +111,7 @@ def test_time_limit_with_a_solution_tells_the_gap(model):
 
 def test_a_solver_that_gives_up_is_named(model):
     system, relaxed, single = prepared(model)
-    outcome = MilpOutcome("failed (error)")
+    outcome = Answer(np.zeros(0), "failed (error)")
     result = Judge(system, "kkt", 1e-6, None).verdict(single, outcome, relaxed)
     assert result.status == Status.FAILED and "failed (error)" in result.reason
 

@@ -10,15 +10,15 @@ from scipy import sparse
 
 from quartier.centralised.central import Operator
 from quartier.centralised.execution import Execution
-from quartier.centralised.form import Solver
 from quartier.centralised.game import Game
 from quartier.centralised.individual import Process
-from quartier.centralised.kkt import Conditions
 from quartier.centralised.member import Member
 from quartier.centralised.network import SOLVED, joint_of, linear_grid
-from quartier.centralised.search import CLOSED_EUR
 from quartier.errors import SolveFailed
 from quartier.instance import build
+from quartier.optimisation.bilevel.charged.kkt import Conditions
+from quartier.optimisation.bilevel.charged.search import CLOSED
+from quartier.program import Highs
 from quartier.scenario.load import load
 
 STEPS = 24
@@ -63,11 +63,11 @@ def test_neighbourhoods_alone_have_nothing_better_under_the_caps(game):
 
 
 def test_certified_response_is_feasible_in_the_milp_and_reproduces_the_objective(game):
-    program, point = game.program(), game.start(game.found)
+    program, point = game.single.arrays, game.single.start(game.found)
     fixed = np.flatnonzero(program.integer)
-    solver = Solver("certified response", program.relaxed())
+    solver = Highs("certified response", program.relaxed())
     solver.set_bounds(fixed, point[fixed], point[fixed])
-    answer = solver.solve()
+    answer = solver.needed()
     assert answer.objective == pytest.approx(game.found.value, abs=1e-3)
     body = program.matrix @ point
     outside = max((program.row_lower - body).max(), (body - program.row_upper).max())
@@ -87,7 +87,7 @@ def test_caps_answered_alone_give_the_planned_cost(game):
         row = np.zeros(form.size)
         row[where] = member.form.cost
         rows.append(row)
-        most.append(game.alone(k).objective - member.form.offset + 10 * CLOSED_EUR)
+        most.append(game.alone(k).objective - member.form.offset + 10 * CLOSED)
     held = replace(
         form,
         upper=upper,
@@ -95,7 +95,7 @@ def test_caps_answered_alone_give_the_planned_cost(game):
         row_lower=np.append(form.row_lower, np.full(len(rows), -np.inf)),
         row_upper=np.append(form.row_upper, most),
     )
-    answer = Solver("optimistic response", held).solve()
+    answer = Highs("optimistic response", held).needed()
     assert answer.objective <= game.found.value + 1e-3
 
 
@@ -116,7 +116,7 @@ def _relaxed_individual(game, process):
         upper = member.form.upper.copy()
         upper[member.exported] = np.minimum(upper[member.exported], cap.p_max_kw)
         upper[member.imported] = np.minimum(upper[member.imported], -cap.p_min_kw)
-        answer = Solver("answer", replace(member.form, upper=upper)).solve()
+        answer = Highs("answer", replace(member.form, upper=upper)).needed()
         values[where] = answer.values
     return game.leader.value(values)
 
@@ -162,7 +162,7 @@ def test_central_is_no_dearer_than_individual_in_sum(process):
 def test_single_sessions_are_no_cheaper_than_their_envelope(problem):
     task = problem.neighbourhoods[0]
     single, envelope = (
-        Solver("n", Member(task, aggregate=a, convex=True).form).solve() for a in (False, True)
+        Highs("n", Member(task, aggregate=a, convex=True).form).needed() for a in (False, True)
     )
     assert envelope.objective <= single.objective + 1e-6
 
@@ -172,12 +172,13 @@ def test_limits_that_nobody_can_keep_are_named(process):
     grid.rows = replace(grid.rows, right=grid.rows.right - 1e6)
     member = Member(process.problem.neighbourhoods[0], aggregate=True, convex=True)
     with pytest.raises(SolveFailed, match=r"bound: infeasible.*limits of the grid"):
-        Solver("bound", joint_of(process, grid, [member]).form()).solve()
+        Highs("bound", joint_of(process, grid, [member]).form()).needed()
 
 
 def test_a_dual_without_a_bound_makes_no_optimum(problem):
     """A neighbourhood with on/off decisions merely relaxed has duals that no rule bounds."""
-    parts = Conditions(Member(problem.neighbourhoods[0], aggregate=True, convex=False))
+    member = Member(problem.neighbourhoods[0], aggregate=True, convex=False)
+    parts = Conditions(member.follower)
     assert parts.bounds.unproven
 
 

@@ -11,21 +11,20 @@ import pyomo.environ as pyo
 import pytest
 from scipy import sparse
 
-from quartier import hiccups, highs
+from quartier import hiccups
 from quartier.agents.choice import ExactChoice
 from quartier.agents.mo_agents import FrontUnitAgent
 from quartier.agents.unit import UnitAgent
-from quartier.centralised.form import Form, Solver
 from quartier.centralised.neighbourhood import SelfOptimiser
-from quartier.centralised.windows import improve
 from quartier.coordination import Cap
 from quartier.errors import InputError, SolveFailed
-from quartier.highs import Arrays, Highs
 from quartier.optimisation.bilevel import BilevelProblem, Follower
+from quartier.optimisation.bilevel.charged.windows import improve
 from quartier.optimisation.bilevel.milp import solve as solve_milp
 from quartier.optimisation.bilevel.program import Program
 from quartier.optimisation.directed import DirectedChoice, Direction
 from quartier.problem import NeighbourhoodProblem
+from quartier.program import Arrays, Highs, highs
 from quartier.redispatch.levers import Levers
 from quartier.redispatch.relief import Task, relieve
 from quartier.scenario.settings import NegotiationSettings
@@ -252,12 +251,12 @@ def test_redispatch_leaves_the_power_as_it_is(inject, said, discrete):
 def test_the_joint_programs_raise_with_what_the_solver_says(inject, said):
     inject(EVERY[said])
     with pytest.raises(SolveFailed, match=said):
-        Solver("central", Form(**vars(arrays(integer=True)))).solve()
+        Highs("central", arrays(integer=True)).needed()
 
 
 @pytest.mark.parametrize("said", EVERY)
 def test_windows_that_fail_leave_the_point_as_it_is(inject, said):
-    program = Form(**vars(arrays(integer=True)))
+    program = arrays(integer=True)
     start = np.zeros(2)
     found = improve(program, start, np.array([0, 1]), 1.0)
     assert program.cost @ found < 0

@@ -10,13 +10,16 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from quartier.centralised.member import Member
 from quartier.errors import SolveFailed
 from quartier.optimisation import LocalChoice, NeighbourhoodModel
 from quartier.optimisation.block import add_unit
+from quartier.optimisation.compiled import Compiled
 from quartier.optimisation.connection import add_connection
+from quartier.optimisation.declared import Declared
 from quartier.optimisation.local_choice import GAP
-from quartier.optimisation.program import Program, matrix_form
 from quartier.problem import NeighbourhoodProblem
+from quartier.program import Highs
 from quartier.units import KINDS
 
 from . import factories
@@ -89,7 +92,75 @@ def test_relaxation_bounds_the_binary_problem():
     assert binary.bound_eur >= relaxed.objective_eur - 1e-6
 
 
-@pytest.mark.parametrize("changes", [{"p_max_kw": 350.0}, {"co2_eur_per_kg": 0.5}])
+DEARER = np.linspace(0.2, 0.5, STEPS)
+PRICES = {
+    "import and export": {"import_eur_per_kwh": DEARER, "export_eur_per_kwh": DEARER - 0.15},
+    "emissions": {"co2_eur_per_kg": 0.5},
+    "curtailment": {"curtailment_eur_per_kwh": 0.02, "export_eur_per_kwh": -0.1},
+    "penalty": {"penalty_eur_per_kwh": 3.0, "p_max_kw": 300.0},
+    "peak": {"peak_eur_per_kw": 2.0},
+    "all": {
+        "import_eur_per_kwh": DEARER,
+        "co2_eur_per_kg": 0.2,
+        "curtailment_eur_per_kwh": 0.04,
+        "penalty_eur_per_kwh": 5.0,
+        "peak_eur_per_kw": 3.0,
+    },
+}
+
+
+@pytest.mark.parametrize("peak", [0.0, 1.0])
+@pytest.mark.parametrize("name", PRICES)
+def test_new_prices_in_place_are_those_of_a_model_built_anew(name, peak):
+    terms = factories.terms(STEPS, peak_eur_per_kw=peak)
+    other = replace(factories.terms(STEPS, **PRICES[name]), peak_eur_per_kw=3 * peak)
+    units = neighbourhood(terms).units
+    before, anew = (Declared("place", units, t) for t in (terms, other))
+    arrays = [one.compile().arrays for one in (before, anew)]
+    assert before.fits(other)
+    cost, constant = before.cost(other)
+    by_name = [
+        dict(zip((v.name for v in one.compiled._variables), values, strict=True))
+        for one, values in ((before, cost), (anew, arrays[1].cost))
+    ]
+    assert by_name[0] == pytest.approx(by_name[1], rel=1e-12, abs=1e-15)
+    assert constant == pytest.approx(arrays[1].offset, rel=1e-12)
+
+
+def test_new_prices_of_a_tidied_program_are_those_of_one_built_anew():
+    """What is fixed has left the columns, and costs what it costs all the same."""
+    other = factories.terms(STEPS, **PRICES["import and export"], co2_eur_per_kg=0.3)
+    members = [
+        Member(neighbourhood(terms), convex=True) for terms in (factories.terms(STEPS), other)
+    ]
+    cost, constant = members[0].declared.cost(other)
+    assert cost == pytest.approx(members[1].form.cost, rel=1e-12, abs=1e-15)
+    assert constant == pytest.approx(members[1].form.offset, rel=1e-12)
+
+
+def test_the_first_price_on_a_peak_is_a_program_of_its_own():
+    terms = factories.terms(STEPS)
+    model = NeighbourhoodModel(neighbourhood(terms))
+    other = factories.terms(STEPS, peak_eur_per_kw=4.0)
+    model.update(other)
+    anew = NeighbourhoodModel(neighbourhood(other)).solve()
+    assert model.solve().objective_eur == pytest.approx(anew.objective_eur, rel=2e-4)
+
+
+def test_new_prices_ask_pyomo_for_nothing(monkeypatch):
+    """Once compiled, numbers change inside the solver only."""
+    model = NeighbourhoodModel(neighbourhood(factories.terms(STEPS)))
+    model.solve()
+    model.update(factories.terms(STEPS, co2_eur_per_kg=0.1))  # compiles what else there is, once
+    for name in ("Declared", "MixedProgram"):
+        monkeypatch.setattr(f"quartier.optimisation.assembly.{name}", None)
+    monkeypatch.setattr("quartier.optimisation.compiled.generate_standard_repn", None)
+    for changes in PRICES.values():
+        model.update(replace(factories.terms(STEPS, **changes), peak_eur_per_kw=0.0))
+        model.solve()
+
+
+@pytest.mark.parametrize("changes", [{"p_max_kw": 350.0}, *PRICES.values()])
 def test_updated_model_equals_one_built_anew(changes):
     terms = factories.terms(STEPS)
     other = factories.terms(STEPS, **changes)
@@ -130,8 +201,8 @@ def test_connection_block_is_the_cost_function(p_kw, loose_kw, pair, p_max, p_mi
     model.connection = pyo.Block()
     add_connection(model.connection, terms, list(map(float, p_kw)), loose, list(range(6)))
     model.cost = pyo.Objective(expr=model.connection.cost_eur)
-    _, outcome = Program("connection", matrix_form(model)).solve()
-    assert outcome.objective == pytest.approx(float(terms.cost_eur(p_kw, loose)), abs=1e-5)
+    found = Highs("connection", Compiled(model).arrays).solve()
+    assert found.objective == pytest.approx(float(terms.cost_eur(p_kw, loose)), abs=1e-5)
 
 
 def test_power_fed_in_at_a_loss_lowers_a_peak_that_is_worth_it():

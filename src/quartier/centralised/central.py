@@ -12,31 +12,26 @@ from typing import Any
 
 import numpy as np
 
-from quartier.centralised.form import Answer, Form, Solver, relative_gap
 from quartier.centralised.individual import Process, records
 from quartier.centralised.linear_grid import LinearGrid
 from quartier.centralised.member import Member
 from quartier.centralised.network import SOLVED, converge, joint_of, linear_grid, tighten
 from quartier.coordination import Cap, Plan, UnitPlan
-from quartier.optimisation.repair import netted, wasteful
-from quartier.planning import plant_plan, share_of, unit_plans
+from quartier.optimisation.readings import solved_one_way
+from quartier.optimisation.repair import netted
+from quartier.planning import plant_plan, unit_plans
 from quartier.problem import Problem, State
-from quartier.quantities import KW_PER_MW, POWER_TOLERANCE_KW, Array
-from quartier.units import KINDS
+from quartier.program import Answer, Highs
+from quartier.quantities import KW_PER_MW, POWER_TOLERANCE_KW, Array, share_of
 from quartier.units.evaluate import evaluate
-from quartier.units.store import StoreKind
 
 GAP = 1e-4
 """Relative gap at which the mixed-integer program is solved well enough."""
 NODES = 2000
 """Most nodes of its search."""
 OPTIONS = {"mip_rel_gap": GAP, "mip_max_nodes": NODES}
-STORE = ("charge_kw", "discharge_kw")
-"""Controls of a store, of which one is used at a time."""
 ROUNDS = 6
 """Most rounds of solving and checking by AC power flow."""
-REPAIRS = 10
-"""Most rounds of closing columns against waste in stores."""
 
 
 class Central:
@@ -75,14 +70,10 @@ class Operator:
 
     def _search(self) -> None:
         began = time.perf_counter()
+        readings = self.joint.readings()
         for _ in range(ROUNDS):
-            form = self.joint.form()
-            solver = Solver("central", form, OPTIONS)
-            first = solver.solve()
-            self.answer = self._without_waste(solver, first)
-            bound = first.bound
-            if relative_gap(self.answer.objective, bound) > GAP:
-                self.answer, bound = self._one_way(form)
+            solver = Highs("central", self.joint.form(), OPTIONS)
+            self.answer, _ = solved_one_way(solver, readings, GAP)
             self.worst = self.grid.worst(self.grid.solve(self.power_mw))
             if self.worst <= SOLVED:
                 break
@@ -93,61 +84,10 @@ class Operator:
         self.rows.append(
             {
                 **row_of("central", answer, answer.objective),
-                "status": self._status(relative_gap(answer.objective, bound)),
-                "bound": bound,
-                "gap": relative_gap(answer.objective, bound),
+                "status": "limits broken" if self.worst > SOLVED else answer.status,
                 "wall_s": time.perf_counter() - began,
             }
         )
-
-    def _status(self, gap: float) -> str:
-        """``optimal`` only if the limits are kept in AC, and the gap is closed."""
-        if self.worst > SOLVED:
-            return "limits broken"
-        return "feasible" if self.answer.status == "optimal" and gap > GAP else self.answer.status
-
-    def _without_waste(self, solver: Solver, answer: Answer) -> Answer:
-        """Solve again with the direction fixed where a store charges and discharges at once."""
-        for _ in range(REPAIRS):
-            closed = list(self._against_waste(answer.values))
-            if not closed:
-                break
-            for columns in closed:
-                solver.set_bounds(columns, 0.0, 0.0)
-            answer = solver.solve()
-        return answer
-
-    def _one_way(self, form: Form) -> tuple[Answer, float]:
-        """Solve with a binary for the direction of every store in every step.
-
-        Returns
-        -------
-        answer, bound
-            The better of what is known and what is found, and its proven bound.
-        """
-        pairs = [
-            [where.start + member.columns_of(unit.name, name, every)[0] for name in STORE]
-            for where, member in zip(self.joint.layout.members, self.joint.members, strict=True)
-            for unit in member.units
-            if isinstance(KINDS[unit.kind], StoreKind)
-            for every in [np.ones(unit.horizon.steps, dtype=bool)]
-        ]
-        charge, discharge = (np.concatenate(columns) for columns in zip(*pairs, strict=True))
-        found = Solver("central", form, OPTIONS).one_way(charge, discharge)
-        better = found.found and found.objective <= self.answer.objective
-        return (found if better else self.answer), found.bound
-
-    def _against_waste(self, values: Array) -> Iterator[Any]:
-        for where, member in zip(self.joint.layout.members, self.joint.members, strict=True):
-            controls = member.controls(values[where])
-            for unit in member.units:
-                if isinstance(KINDS[unit.kind], StoreKind):
-                    x = controls[unit.name]
-                    steps, out = wasteful(unit, x), x["discharge_kw"] > x["charge_kw"]
-                    for name, idle in (("charge_kw", steps & out), ("discharge_kw", steps & ~out)):
-                        columns, _ = member.columns_of(unit.name, name, idle)
-                        if columns.size:
-                            yield where.start + columns
 
     @property
     def power_mw(self) -> Array:
@@ -176,7 +116,7 @@ class Operator:
             curtailed = own[member.curtailed] if member.curtailed.size else 0.0
             share = share_of(np.maximum(curtailed, 0.0), member.curtailable_kw)
             share = np.where(share * member.curtailable_kw > POWER_TOLERANCE_KW, share, 0.0)
-            controls = member.controls(own)
+            controls = member.readings.controls(own)
             penalty = member.problem.terms.penalty_eur_per_kwh
             for units in member.problem.agents.values():
                 planned = {u.name: controls[u.name] for u in units if u.name in controls}

@@ -7,13 +7,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from quartier.centralised.form import Answer, Form, Solver
-from quartier.centralised.kkt import Point
 from quartier.centralised.member import Member
 from quartier.coordination import Cap
-
-CHARGED_EUR_PER_KW = 1e-7
-"""Charge from which on a cap binds."""
+from quartier.optimisation.bilevel.charged.kkt import Point
+from quartier.optimisation.bilevel.charged.search import NO_CHARGE
+from quartier.program import Answer, Arrays, Highs
 
 
 @dataclass(frozen=True)
@@ -41,7 +39,7 @@ def certify(members: Sequence[Member], points: Sequence[Point]) -> Certificate:
 
 def binding(member: Member, point: Point) -> Cap:
     """P_set at a point where a charge makes it bind; infinite elsewhere."""
-    up, down = np.split(point.charge > CHARGED_EUR_PER_KW, 2)
+    up, down = np.split(point.charge > NO_CHARGE, 2)
     p_kw = member.power_kw(point.y)
     return Cap(
         np.where(up, np.maximum(p_kw, 0.0), np.inf),
@@ -49,7 +47,7 @@ def binding(member: Member, point: Point) -> Cap:
     )
 
 
-def capped(member: Member, cap: Cap) -> Form:
+def capped(member: Member, cap: Cap) -> Arrays:
     """The member's program under caps."""
     upper = member.form.upper.copy()
     upper[member.exported] = np.minimum(upper[member.exported], cap.p_max_kw)
@@ -59,4 +57,4 @@ def capped(member: Member, cap: Cap) -> Form:
 
 def alone(member: Member, cap: Cap) -> Answer:
     """The member's optimum under caps."""
-    return Solver(f"{member.problem.name} under P_set", capped(member, cap)).solve()
+    return Highs(f"{member.problem.name} under P_set", capped(member, cap)).needed()

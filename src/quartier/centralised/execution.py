@@ -1,8 +1,8 @@
 """From the solution of the game to what everybody does (M7).
 
-Caps follow from the charges (see :mod:`quartier.centralised.kkt`): P_set is the planned power where
-the charge is positive; elsewhere a neighbourhood gets the headroom that AC limits leave it, as in
-redispatch, so that what it plans anew overloads no other step.
+Caps follow from the charges (see :mod:`quartier.optimisation.bilevel.charged`): P_set is the
+planned power where the charge is positive; elsewhere a neighbourhood gets the headroom that AC
+limits leave it, as in redispatch, so that what it plans anew overloads no other step.
 
 The neighbourhoods answer P_set with their own optimum, vehicles one by one and CHPs on or off,
 which the game knows relaxed only. So a leader that foresees answers looks at the true ones before

@@ -17,12 +17,12 @@ from typing import Any
 import numpy as np
 import pyomo.environ as pyo
 
-from quartier.centralised.form import Form, Indices, Solver
 from quartier.centralised.member import Member
 from quartier.errors import SolveFailed
 from quartier.optimisation.bands import add_bands
 from quartier.pareto import OBJECTIVES
 from quartier.problem import NeighbourhoodProblem, Problem
+from quartier.program import Arrays, Highs, Indices
 from quartier.quantities import Array
 from quartier.units.heat_hub import penalised
 
@@ -64,7 +64,8 @@ class Objectives(Member):
 
     def _compile(self) -> None:
         """Add the objectives before the model is compiled; less is better in all columns."""
-        model, connection = self.model, self.model.connection
+        model, parts = self.declared.model, self.declared.parts
+        connection = model.connection
         steps = range(self.problem.horizon.steps)
         model.objectives = pyo.Block()
         own = model.objectives
@@ -74,20 +75,21 @@ class Objectives(Member):
             rule=lambda _, t: connection.imported_kw[t] - connection.exported_kw[t] <= own.peak,
         )
         own.bands = pyo.Block()
-        flexible = add_bands(own.bands, model, self._parts) / len(steps)
-        co2 = sum(flow.co2_kg for part in self._parts for flow in part.flows)
+        flexible = add_bands(own.bands, model, parts) / len(steps)
+        co2 = sum(flow.co2_kg for part in parts for flow in part.flows)
         own.less = pyo.Constraint(expr=own.inflexible + flexible == 0)
         own.emitted = pyo.Constraint(expr=own.co2 - co2 == 0)
         own.kept = pyo.Constraint(expr=own.penalised - self._penalised() == 0)
         super()._compile()
-        self.columns = self._columns([own.peak, own.inflexible, own.co2])
-        self._penalised_column = self._columns([own.penalised])
+        index = self.declared.compiled.index
+        self.columns = index([own.peak, own.inflexible, own.co2])
+        self._penalised_column = index([own.penalised])
 
     def _penalised(self) -> Any:
         """What the penalty is on, in kW summed over the steps."""
-        connection = self.model.connection
+        connection = self.declared.model.connection
         found = sum([*connection.over_kw.values(), *connection.under_kw.values()])
-        for hub in self.model.component_objects(pyo.Block, descend_into=False):
+        for hub in self.declared.model.component_objects(pyo.Block, descend_into=False):
             if hub.component("rejected_kw") is not None:
                 found += sum(penalised(hub.unserved_kw[t], hub.rejected_kw[t]) for t in hub.balance)
         return found
@@ -102,9 +104,9 @@ class Objectives(Member):
         """
         name = f"front of {self.problem.name}"
         form = replace(self.form, cost=np.zeros(self.form.size), offset=0.0)
-        solver = Solver(name, form)
+        solver = Highs(name, form)
         solver.set_cost(_cost(form, self._penalised_column, np.ones(1)))
-        least = solver.solve().values[self._penalised_column]
+        least = solver.needed().values[self._penalised_column]
         upper = form.upper.copy()
         upper[self._penalised_column] = least + _slack(least)
         return [
@@ -114,7 +116,8 @@ class Objectives(Member):
     def _point(self, values: Array) -> Point:
         factors = np.array([1.0, -float(self.problem.horizon.steps), 1.0])
         found = factors * values[self.columns] + np.array([0.0, self.available_kw, 0.0])
-        return Point(dict(zip(OBJECTIVES, found.tolist(), strict=True)), self.controls(values))
+        named = dict(zip(OBJECTIVES, found.tolist(), strict=True))
+        return Point(named, self.readings.controls(values))
 
     @property
     def available_kw(self) -> float:
@@ -122,7 +125,7 @@ class Objectives(Member):
         return float(self.curtailable_kw.sum())
 
 
-def augmecon(name: str, form: Form, columns: Indices, grid: int) -> list[Array]:
+def augmecon(name: str, form: Arrays, columns: Indices, grid: int) -> list[Array]:
     """Efficient points of a linear program with three objectives.
 
     Parameters
@@ -142,7 +145,7 @@ def augmecon(name: str, form: Form, columns: Indices, grid: int) -> list[Array]:
         Values of all columns, shape ``(size,)`` each: the lexicographic optima, then the points of
         the grid; no two the same.
     """
-    solver = Solver(name, form)
+    solver = Highs(name, form)
     points = [_lexicographic(solver, columns, np.roll(np.arange(3), -k)) for k in range(3)]
     payoff = np.array([x[columns] for x in points])
     ideal, worst = payoff.min(axis=0), payoff.max(axis=0)
@@ -152,25 +155,25 @@ def augmecon(name: str, form: Form, columns: Indices, grid: int) -> list[Array]:
     return _different(points, columns)
 
 
-def _lexicographic(solver: Solver, columns: Indices, order: Indices) -> Array:
+def _lexicographic(solver: Highs, columns: Indices, order: Indices) -> Array:
     """Minimise the objectives one after the other, each held at its least from then on."""
-    form = solver.form
+    form = solver.arrays
     solver.set_option("simplex_strategy", PRIMAL)
     for column in columns[order]:
         one = np.array([column])
         solver.set_cost(_cost(form, one, np.ones(1)))
-        values = solver.solve().values
+        values = solver.needed().values
         solver.set_bounds(one, form.lower[one], values[one] + _slack(values[one]))
     solver.set_bounds(columns, form.lower[columns], form.upper[columns])
     return values
 
 
-def _on_grid(solver: Solver, columns: Indices, limits: Array) -> list[Array]:
+def _on_grid(solver: Highs, columns: Indices, limits: Array) -> list[Array]:
     """Minimise with the second and third objective below each pair of limits, loose ones first.
 
     Where a limit changes nothing, or nothing is left, the solve is spared.
     """
-    form, found = solver.form, []
+    form, found = solver.arrays, []
     solver.set_option("simplex_strategy", DUAL)
     for second in limits[:, 0]:
         reached = np.inf
@@ -180,7 +183,7 @@ def _on_grid(solver: Solver, columns: Indices, limits: Array) -> list[Array]:
             most = np.array([second, third])
             solver.set_bounds(columns[1:], form.lower[columns[1:]], most + _slack(most))
             try:
-                found.append(solver.solve().values)
+                found.append(solver.needed().values)
             except SolveFailed as failure:
                 if "infeasible" not in failure.status:
                     raise
@@ -198,7 +201,7 @@ def _different(points: list[Array], columns: Indices) -> list[Array]:
     return kept
 
 
-def _cost(form: Form, columns: Indices, values: Array) -> Array:
+def _cost(form: Arrays, columns: Indices, values: Array) -> Array:
     cost = np.zeros(form.size)
     cost[columns] = values
     return cost

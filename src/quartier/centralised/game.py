@@ -1,8 +1,8 @@
 """The game of a gate: the DSO decides caps and plants, neighbourhoods answer optimally (M7).
 
 The leader decides caps and plants at a fixed tap position; each neighbourhood's convex program is
-replaced by its optimality conditions. A search by turns gives incumbents, branch-and-bound on the
-proven KKT program the bound.
+replaced by its optimality conditions, and the bi-level layer solves the rest: the game is a leader
+with charges on followers in matrix form (:mod:`quartier.optimisation.bilevel.charged`).
 """
 
 from __future__ import annotations
@@ -14,27 +14,22 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quartier.centralised.certificate import alone, binding, certify
-from quartier.centralised.form import Answer, Form, Solver, relative_gap
 from quartier.centralised.individual import Process
-from quartier.centralised.kkt import Conditions, Point, orders, with_conditions
 from quartier.centralised.leader import Leader
 from quartier.centralised.linear_grid import LinearGrid
 from quartier.centralised.member import Member
 from quartier.centralised.network import SOLVED, converge, joint_of, linear_grid, tighten
-from quartier.centralised.search import Found, Search
-from quartier.centralised.windows import improve
 from quartier.coordination import Cap
 from quartier.errors import SolveFailed
-from quartier.highs import LIMITS
+from quartier.optimisation.bilevel.charged.kkt import Conditions, Point
+from quartier.optimisation.bilevel.charged.single import SingleLevel
+from quartier.optimisation.bilevel.charged.solve import Effort, solve
+from quartier.program import LIMITS, Answer, relative_gap
 from quartier.quantities import KW_PER_MW, Array
 from quartier.redispatch.cure import VIOLATED
 
 ROUNDS = 5
 """Most rounds of searching and checking by AC power flow."""
-MOST_BINARIES = 5000
-"""Binaries up to which a program is searched by windows (one neighbourhood has some 3,000)."""
-TIMED_OUT = "time-limit"
-"""Status of a search that the clock ended."""
 CLOSE_TO_LIMIT = 1e-3
 """Tolerances beyond a limit of the linear network that are rounding."""
 CERTIFIED = 1e-6
@@ -43,8 +38,6 @@ STUCK = 0.5
 """Share of what was beyond a limit that is left at a price ten times as high: no price helps."""
 DEARER = 10.0
 """Factor of the price of what is beyond a limit, if somebody would rather pay it."""
-BETTER_EUR = 1e-7
-"""Cost by which a better point is better."""
 
 
 class Game:
@@ -73,7 +66,7 @@ class Game:
         ]
         self.joint = joint_of(process, self.grid, self.members)
         self.parts = [
-            Conditions(member, capped)
+            Conditions(member.follower, capped)
             for member, capped in zip(self.members, may_be_capped(process, self.grid), strict=True)
         ]
         self.rows: list[dict[str, Any]] = []
@@ -98,9 +91,7 @@ class Game:
         for _ in range(ROUNDS):
             self.leader = Leader(self.joint, dearer)
             self.bound = self.leader.refine()
-            self.found = self._search()
-            self._improve()
-            self._prove()
+            self._solve()
             self.worst = self.grid.worst(self.grid.solve(self.power_mw))
             broken = self.leader.broken(self.leader.solve(self.p_kw))
             bought = broken > CLOSE_TO_LIMIT
@@ -112,69 +103,24 @@ class Game:
         self.certificate = certify(self.members, points)
         self._note(time.perf_counter() - began)
 
-    def _search(self) -> Found:
-        search = Search(self.leader, self.parts, self._rng)
-        found = search.run()
-        if found is None:
+    def _solve(self) -> None:
+        """Search, improve and bound at the present linearisation."""
+        settings = self.settings
+        self.single = SingleLevel(self.leader, self.parts)
+        effort = Effort(
+            settings.gap,
+            settings.max_nodes,
+            settings.time_limit_s,
+            self.process.problem.horizon.dt_h,
+        )
+        solved = solve(self.single, self._rng, self.bound, effort)
+        if solved is None:
             raise SolveFailed(
                 "bilevel",
                 "no feasible point found",
                 "No caps were found under which the answers keep all limits of the grid.",
             )
-        return found
-
-    def program(self) -> Form:
-        """The leader's problem as one mixed-integer program."""
-        leader = self.leader
-        return with_conditions(leader.form(), leader.members, self.parts, leader.ordered)
-
-    def start(self, found: Found) -> Array:
-        """A feasible point in the columns of :meth:`program`."""
-        points = found.points(self.leader, self.parts)
-        own = [part.columns_at(point) for part, point in zip(self.parts, points, strict=True)]
-        return np.concatenate([found.values, *own])
-
-    def _improve(self) -> None:
-        """Take a better point that windows of the program give, if they are not too large."""
-        program, start = self.program(), self.start(self.found)
-        if program.integer.sum() > MOST_BINARIES:
-            return  # each window would take minutes; the gap says what that leaves
-        loads = orders(program, self.leader.ordered)
-        step_of = (loads - self.leader.ordered[0, 0]) // len(self.members)
-        steps = np.concatenate([step_of, *(part.switch_steps for part in self.parts)])
-        dt_h = self.process.problem.horizon.dt_h
-        enough = self.bound * (1 + self.settings.gap)
-        values = improve(program, start, steps, dt_h, enough)
-        if values is not start:
-            self.found = self._taken(float(program.cost @ values) + program.offset, values)
-
-    def _prove(self) -> None:
-        """Bound the leader's cost from below; take a better point if the search finds one.
-
-        What a search finds that ends by the clock depends on the machine: then only its bound is
-        taken.
-        """
-        options: dict[str, Any] = {
-            "mip_rel_gap": self.settings.gap,
-            "mip_max_nodes": self.settings.max_nodes,
-            "mip_heuristic_effort": 0.0,
-        }
-        if self.settings.time_limit_s is not None:
-            options["time_limit"] = self.settings.time_limit_s
-        solver = Solver("bilevel", self.program(), options)
-        solver.start_from(self.start(self.found))
-        self.answer: Answer = solver.tried()  # the point found does without a proof
-        better = self.answer.objective < self.found.value - BETTER_EUR
-        if better and self.answer.status != TIMED_OUT:
-            self.found = self._taken(self.answer.objective, self.answer.values)
-
-    def _taken(self, cost: float, values: Array) -> Found:
-        """A solution of the program as a point that was found."""
-        size, duals, at = self.leader.size, [], self.leader.size
-        for part in self.parts:
-            duals.append(values[at : at + part.rows + 2 * part.steps])
-            at += part.extra
-        return Found(cost, values[:size], tuple(duals))
+        self.found, self.answer = solved.found, solved.answer
 
     # -- what was found -------------------------------------------------------------------------
     @property

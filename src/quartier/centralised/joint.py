@@ -6,7 +6,7 @@ The leader's cost is that of :mod:`quartier.problem.upper_cost`, as rows::
     reduced >= load offered · ordered - imported
 
 Load is reduced only where it is ordered. Who owns all loads orders none (``central``, ``bound``);
-a leader of others orders where it charges them (:mod:`quartier.centralised.kkt`).
+a leader of others orders where it charges them (:mod:`quartier.optimisation.bilevel.charged`).
 """
 
 from __future__ import annotations
@@ -17,10 +17,12 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import sparse
 
-from quartier.centralised.form import Form, Indices
 from quartier.centralised.linear_grid import LinearGrid
 from quartier.centralised.member import Member
+from quartier.optimisation.readings import Readings
 from quartier.problem.upper_cost import load_kw
+from quartier.program import Arrays, Block, Indices, stacked
+from quartier.program.arrays import side_by_side
 from quartier.quantities import KW_PER_MW, Array
 
 LEAST_PRICE_EUR_PER_KWH = 1e-6
@@ -87,6 +89,21 @@ class Joint:
         lost, reduced, ordered, plants, loss, imports = blocks
         members = tuple(slice(int(e - n), int(e)) for e, n in zip(ends, sizes, strict=True))
         return Layout(members, lost, reduced, ordered, plants, loss, imports, at)
+
+    @property
+    def ties(self) -> tuple[Indices, ...]:
+        """By neighbourhood, the column of the load that a charge orders off: on imports only."""
+        none = np.full(self.steps, -1)
+        return tuple(np.concatenate([none, column]) for column in self.layout.ordered.T)
+
+    def readings(self) -> Readings:
+        """Where the controls of all units stand among the columns."""
+        pairs = zip(self.layout.members, self.members, strict=True)
+        return Readings(
+            reading
+            for where, member in pairs
+            for reading in member.readings.at(where.start).units.values()
+        )
 
     @property
     def offered_load_kw(self) -> Array:
@@ -157,7 +174,7 @@ class Joint:
         return cost, sum(member.form.offset for member in self.members)
 
     # -- rows -----------------------------------------------------------------------------------
-    def form(self, upper_weight: float = 1.0, lower_weight: float = 1.0) -> Form:
+    def form(self, upper_weight: float = 1.0, lower_weight: float = 1.0) -> Arrays:
         """The program at the network's present linearisation."""
         upper, lower = self.upper_cost(), self.lower_cost()
         matrix, low, high = self._rows()
@@ -165,7 +182,7 @@ class Joint:
         integer = np.zeros(self.layout.size, dtype=bool)
         for where, member in zip(self.layout.members, self.members, strict=True):
             integer[where] = member.form.integer
-        return Form(
+        return Arrays(
             cost=upper_weight * upper[0] + lower_weight * lower[0],
             lower=bounds[0],
             upper=bounds[1],
@@ -185,33 +202,19 @@ class Joint:
         upper[layout.ordered] = self.offered_load_kw > 0
         return lower, upper
 
-    def _rows(self) -> tuple[sparse.csr_array, Array, Array]:
-        own = sparse.block_diag([m.form.matrix for m in self.members], format="csr")
+    def _rows(self) -> Block:
+        own, low, high = side_by_side([m.form for m in self.members])
         rest = sparse.csr_array((own.shape[0], self.layout.size - own.shape[1]))
-        blocks = [
-            (
-                sparse.csr_array(sparse.hstack([own, rest])),
-                np.concatenate([m.form.row_lower for m in self.members]),
-                np.concatenate([m.form.row_upper for m in self.members]),
-            ),
-            *self.paid_rows(),
-            self._limit_rows(),
-            *self._loss_rows(),
-            self._import_rows(),
-        ]
-        matrices, lows, highs = zip(*blocks, strict=True)
-        return (
-            sparse.csr_array(sparse.vstack(matrices)),
-            np.concatenate(lows),
-            np.concatenate(highs),
-        )
+        wide = sparse.csr_array(sparse.hstack([own, rest]))
+        blocks = [(wide, low, high), *self.paid_rows(), self._limit_rows()]
+        return stacked([*blocks, *self._loss_rows(), self._import_rows()])
 
-    def _limit_rows(self) -> tuple[sparse.csr_array, Array, Array]:
+    def _limit_rows(self) -> Block:
         rows = self.grid.rows
         matrix = self._by_power(rows.step, rows.slopes)
         return matrix, np.full(rows.step.size, -np.inf), rows.right
 
-    def _loss_rows(self) -> list[tuple[sparse.csr_array, Array, Array]]:
+    def _loss_rows(self) -> list[Block]:
         """``loss / kW >= 1000 (constant + slopes · p)``, in MW."""
         steps, found = np.arange(self.steps), []
         for cut in self.grid.tangents:
@@ -219,7 +222,7 @@ class Joint:
             found.append((matrix, cut.constant, np.full(self.steps, np.inf)))
         return found
 
-    def _import_rows(self) -> tuple[sparse.csr_array, Array, Array]:
+    def _import_rows(self) -> Block:
         """``imports + injections - loss >= 0``, in MW."""
         steps = np.arange(self.steps)
         ones = np.ones((self.steps, self.grid.assets.shape[1]))
@@ -228,7 +231,7 @@ class Joint:
         other = self.grid.background_kw / KW_PER_MW
         return sparse.csr_array(matrix), -other, np.full(self.steps, np.inf)
 
-    def paid_rows(self) -> list[tuple[sparse.csr_array, Array, Array]]:
+    def paid_rows(self) -> list[Block]:
         """``lost >= curtailed - own`` and ``reduced >= load · ordered - imported``, in kW."""
         layout, steps, found = self.layout, np.arange(self.steps), []
         load, no_limit = self.offered_load_kw, np.full(self.steps, np.inf)

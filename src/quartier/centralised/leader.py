@@ -11,9 +11,9 @@ from __future__ import annotations
 import numpy as np
 from scipy import sparse
 
-from quartier.centralised.form import Answer, Form, Indices, Solver
 from quartier.centralised.joint import Joint
 from quartier.problem.upper_cost import lost_kw
+from quartier.program import Answer, Arrays, Highs, Indices
 from quartier.quantities import KW_PER_MW, Array
 
 BREAK_EUR = 5.0
@@ -78,7 +78,7 @@ class Leader:
         )
         own, free = whole.size - first, limits.step.size
         fixed = self.steps * self.count
-        form = Form(
+        form = Arrays(
             np.concatenate([whole.cost[first:], self._break_eur(), np.zeros(fixed)]),
             np.concatenate([whole.lower[first:], np.zeros(free + fixed)]),
             np.concatenate([whole.upper[first:], np.full(free, np.inf), np.zeros(fixed)]),
@@ -99,7 +99,7 @@ class Leader:
         offered = assets.offered_mw[:, plants]
         self._offset = assets.dt_h * offered @ assets.lower_price[plants]
         self._broken = slice(own, own + free)
-        self._solver = Solver("the leader's costs", form)
+        self._solver = Highs("the leader's costs", form)
 
     def _break_eur(self) -> Array:
         """Price of a tolerance beyond each limit: more than any relief of it costs.
@@ -117,14 +117,14 @@ class Leader:
         """The leader's cheapest plants at the neighbourhoods' power ``p_kw``, shape ``(T, N)``."""
         flat = p_kw.T.ravel()
         self._solver.set_bounds(self._power, flat, flat)
-        return self._solver.solve()
+        return self._solver.needed()
 
     def cost_eur(self, p_kw: Array) -> tuple[Array, Array]:
         """Least cost of every step ``(T,)``, and its slope by power ``(T, N)``."""
         found = self.solve(p_kw)
-        paid = self._solver.form.cost[: self._step.size] * found.values[: self._step.size]
+        paid = self._solver.arrays.cost[: self._step.size] * found.values[: self._step.size]
         value = np.bincount(self._step, paid, minlength=self.steps) + self._offset
-        slope = -(self._solver.form.matrix[:, self._power].T @ found.row_dual)
+        slope = -(self._solver.arrays.matrix[:, self._power].T @ found.row_dual)
         return value, slope.reshape(self.count, self.steps).T
 
     def broken(self, answer: Answer) -> float:
@@ -165,9 +165,9 @@ class Leader:
         return int(self._first) + self.steps
 
     @property
-    def ordered(self) -> Indices:
-        """Columns of the load ordered off, shape ``(T, N)``."""
-        return self.joint.layout.ordered
+    def ties(self) -> tuple[Indices, ...]:
+        """Columns of the load that a charge orders off, as :attr:`Joint.ties`."""
+        return self.joint.ties
 
     def own_cost(self) -> Array:
         """What the leader pays by column: steps, and what redispatch costs in neighbourhoods."""
@@ -188,7 +188,7 @@ class Leader:
             ]
         )
 
-    def form(self) -> Form:
+    def form(self) -> Arrays:
         """The high-point relaxation: one operator, the leader's cost (M7, ``bound``)."""
         joint, paid = self.joint, self.joint.layout.paid
         whole, members = joint.form(1.0, 0.0), joint.members
@@ -198,7 +198,7 @@ class Leader:
         own = sparse.hstack([own, sparse.csr_array((rows, self.steps))])
         cuts, constants = self._cut_rows()
         most = np.full(self.steps, np.inf)
-        return Form(
+        return Arrays(
             self.own_cost(),
             np.concatenate([*(m.reach[0] for m in members), whole.lower[paid], -most]),
             np.concatenate([*(m.reach[1] for m in members), whole.upper[paid], most]),
@@ -239,9 +239,9 @@ class Leader:
         for weight in weights:
             for _ in range(ROUNDS):
                 form = self.form()
-                solver = Solver("one operator", form)
+                solver = Highs("one operator", form)
                 solver.set_cost(form.cost + weight * self.lower_cost())
-                values = solver.solve().values
+                values = solver.needed().values
                 if weight == 0.0:
                     bound = float(form.cost @ values)
                 p_kw = self.power_kw(values)

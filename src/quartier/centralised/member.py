@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pyomo.environ as pyo
 from scipy import sparse
 
-from quartier.centralised.form import Flags, Form, Indices, activity, compile_model, tidied
-from quartier.optimisation.assembly import chooses, given_kw
-from quartier.optimisation.block import UnitTerms, add_hubs, add_units, own_cost
-from quartier.optimisation.connection import add_connection
+from quartier.optimisation.bilevel.charged.follower import ChargedFollower
+from quartier.optimisation.block import UnitTerms
+from quartier.optimisation.compiled import Compiled
+from quartier.optimisation.declared import Declared
 from quartier.problem import NeighbourhoodProblem
+from quartier.program import Arrays, Flags, Indices
+from quartier.program.arrays import activity
 from quartier.quantities import Array
 from quartier.units.base import UnitData
 from quartier.units.convex import convexified
@@ -42,6 +43,8 @@ class Member:
         Step that every column belongs to.
     reach
         Bounds of all columns at any optimum, whatever the caps.
+    readings
+        Where the units' controls stand among the columns.
     balances
         Columns and rows of every balance ``... - plus + minus = right``: power, and heat.
     """
@@ -52,69 +55,53 @@ class Member:
         self.problem = problem
         units = aggregated(problem.units) if aggregate else problem.units
         units = tuple(convexified(unit) for unit in units) if convex else units
-        steps, terms = problem.horizon.steps, problem.terms
-        model = pyo.ConcreteModel(name=problem.name)
-        self._parts = add_units(model, [u for u in units if u.hub or chooses(u)], convex)
-        for part in self._parts if convex else ():
+        self.declared = Declared(problem.name, units, problem.terms, relax=convex, inside=True)
+        for part in self.declared.parts if convex else ():
             _always_on(part)
-        fixed_kw, self.curtailable_kw = given_kw(units, steps)
-        flows = [sum(part.flows[t].p_kw for part in self._parts) for t in range(steps)]
-        p_kw = [fixed_kw[t] + flows[t] for t in range(steps)]
-        penalised_kwh = add_hubs(model, self._parts)
-        model.connection = pyo.Block()
-        add_connection(model.connection, terms, p_kw, self.curtailable_kw, range(steps))
-        own = own_cost(self._parts, penalised_kwh, terms.co2_eur_per_kg, terms.penalty_eur_per_kwh)
-        model.cost_eur = pyo.Objective(expr=own + model.connection.cost_eur)
-        self.model = model
+        self.curtailable_kw = self.declared.curtailable_kw
         self._compile()
 
     def _compile(self) -> None:
-        form, self._index = compile_model(self.model)
-        kept, rows = self._without_idle(form)
-        self._index = _renumbered(self._index, kept)
-        needed = np.zeros(int(kept.sum()), dtype=bool)
-        needed[self._columns(self.model.connection.curtailed_kw.values())] = True
-        self.form, free = tidied(form.select(kept, rows), needed)
-        self._index = _renumbered(self._index, free)
-        connection = self.model.connection
-        self.exported = self._columns(connection.exported_kw.values())
-        self.imported = self._columns(connection.imported_kw.values())
-        self.curtailed = self._columns(connection.curtailed_kw.values())
-        self._reads = [_Reading(part, self._index) for part in self._parts]
+        compiled, connection = self.declared.compile(), self.declared.model.connection
+        compiled.select(*self._without_idle(compiled))
+        needed = np.zeros(compiled.arrays.size, dtype=bool)
+        needed[compiled.index(connection.curtailed_kw.values())] = True
+        compiled.tidy(needed)
+        self.form = compiled.arrays
+        self.exported = compiled.index(connection.exported_kw.values())
+        self.imported = compiled.index(connection.imported_kw.values())
+        self.curtailed = compiled.index(connection.curtailed_kw.values())
+        self.readings = self.declared.readings()
         self.balances = [(self.exported, self.imported, self._balance_rows(self.exported))]
-        for hub in self.model.component_objects(pyo.Block, descend_into=False):
+        for hub in self.declared.model.component_objects(pyo.Block, descend_into=False):
             if hub.component("rejected_kw") is not None:
-                rejected = self._columns(hub.rejected_kw.values())
-                unserved = self._columns(hub.unserved_kw.values())
+                rejected = compiled.index(hub.rejected_kw.values())
+                unserved = compiled.index(hub.unserved_kw.values())
                 self.balances.append((rejected, unserved, self._balance_rows(rejected)))
         self.reach = _reach(self)
         self.step = self._steps()
 
-    def _without_idle(self, form: Form) -> tuple[Flags, Flags]:
+    def _without_idle(self, compiled: Compiled) -> tuple[Flags, Flags]:
         """Leave out what the connection point does not need: fixed power, limits there are not."""
-        connection, columns = self.model.connection, np.ones(form.size, dtype=bool)
-        idle = [connection.given_kw]
+        connection, arrays = self.declared.model.connection, compiled.arrays
+        columns, rows = np.ones(arrays.size, dtype=bool), np.ones(arrays.row_lower.size, dtype=bool)
+        columns[compiled.index(connection.given_kw.values())] = False
         terms = self.problem.terms
         if np.isinf(terms.p_max_kw).all() and np.isinf(terms.p_min_kw).all():
-            idle += [connection.within_kw, connection.over_kw, connection.under_kw]
-        columns[[self._index[id(v)] for part in idle for v in part.values()]] = False
-        rows = np.ones(form.row_lower.size, dtype=bool)
-        if len(idle) > 1:
-            within = [self._index[id(v)] for v in connection.within_kw.values()]
-            rows[np.unique(form.matrix[:, within].nonzero()[0])] = False
+            within = compiled.index(connection.within_kw.values())
+            rows[np.unique(arrays.matrix[:, within].nonzero()[0])] = False
+            for part in (connection.within_kw, connection.over_kw, connection.under_kw):
+                columns[compiled.index(part.values())] = False
         return columns, rows
-
-    def _columns(self, variables: Any) -> Indices:
-        return np.array([self._index[id(v)] for v in variables], dtype=np.int64)
 
     def _steps(self) -> Indices:
         """The step in the index of every variable; energy at the end of a step belongs to it."""
         found = np.zeros(self.form.size, dtype=np.int64)
-        for variable in self.model.component_objects(pyo.Var, descend_into=True):
+        for variable in self.declared.model.component_objects(pyo.Var, descend_into=True):
             early = 1 if variable.local_name == "energy_kwh" else 0
             for t, data in variable.items():
-                if id(data) in self._index and t is not None:
-                    found[self._index[id(data)]] = t - early
+                if self.declared.compiled.holds(data) and t is not None:
+                    found[self.declared.compiled.index([data])] = t - early
         return found
 
     def _balance_rows(self, columns: Indices) -> Indices:
@@ -125,54 +112,27 @@ class Member:
         rows[found.coords[1][equal]] = found.coords[0][equal]
         return rows
 
+    @property
+    def follower(self) -> ChargedFollower:
+        """The neighbourhood to a leader that caps it; P_set is a charge on what it caps.
+
+        A feed-in cap (P_set >= 0) is a charge ``0 <= μ <= πΔ`` on what is exported, a consumption
+        cap one on what is imported: beyond the penalty πΔ the cap is broken rather than kept.
+        """
+        terms, steps = self.problem.terms, self.exported.size
+        return ChargedFollower(
+            name=self.problem.name,
+            form=self.form,
+            reach=self.reach,
+            charged=np.concatenate([self.exported, self.imported]),
+            limit=np.full(2 * steps, terms.penalty_eur_per_kwh * terms.dt_h),
+            spared=np.arange(2 * steps) >= steps,
+            step=self.step,
+        )
+
     def power_kw(self, values: Array) -> Array:
         """Net power in a solution, shape ``(T,)``."""
         return values[self.exported] - values[self.imported]
-
-    def controls(self, values: Array) -> dict[str, dict[str, Array]]:
-        """Controls by unit and name, shape ``(T,)``."""
-        return {reading.unit.name: reading.controls(values) for reading in self._reads}
-
-    def columns_of(self, unit: str, control: str, steps: Flags) -> tuple[Indices, Array]:
-        """Columns of a control in some steps, and their upper bounds."""
-        reading = next(r for r in self._reads if r.unit.name == unit)
-        return reading.columns(control, steps)
-
-    @property
-    def units(self) -> Iterator[UnitData]:
-        """Units that choose something."""
-        return (part.unit for part in self._parts)
-
-
-class _Reading:
-    """Where the controls of a unit stand among the columns."""
-
-    def __init__(self, part: UnitTerms, index: Mapping[int, int]) -> None:
-        self.unit = part.unit
-        self._where = {}
-        for name, controls in part.controls.items():
-            free = [t for t, value in enumerate(controls) if id(value) in index]
-            fixed = np.array([_number(value) for value in controls])
-            columns = np.array([index[id(controls[t])] for t in free], dtype=np.int64)
-            bounds = np.array([controls[t].bounds for t in free]).reshape(-1, 2)
-            self._where[name] = (np.array(free, dtype=int), fixed, columns, bounds)
-
-    def controls(self, values: Array) -> dict[str, Array]:
-        found = {}
-        for name, (free, fixed, columns, bounds) in self._where.items():
-            control = fixed.copy()
-            control[free] = np.clip(values[columns], bounds[:, 0], bounds[:, 1])
-            found[name] = control
-        return found
-
-    def columns(self, name: str, steps: Flags) -> tuple[Indices, Array]:
-        free, _, columns, bounds = self._where[name]
-        return columns[steps[free]], bounds[steps[free], 1]
-
-
-def _number(control: Any) -> float:
-    """A control's only value; of a variable, its lower bound."""
-    return float(control.lb if hasattr(control, "is_expression_type") else control)
 
 
 def aggregated(units: Sequence[UnitData]) -> tuple[UnitData, ...]:
@@ -205,11 +165,6 @@ def _always_on(part: UnitTerms) -> None:
                 variable.setub(value)
 
 
-def _renumbered(index: Mapping[int, int], kept: Flags) -> dict[int, int]:
-    position = np.cumsum(kept) - 1
-    return {key: int(position[k]) for key, k in index.items() if kept[k]}
-
-
 def _reach(member: Member) -> tuple[Array, Array]:
     """Bounds of all columns at any optimum of a member, whatever the caps.
 
@@ -228,7 +183,7 @@ def _reach(member: Member) -> tuple[Array, Array]:
     return lower, upper
 
 
-def _rest(form: Form, rows: Indices, columns: Indices) -> tuple[Array, Array]:
+def _rest(form: Arrays, rows: Indices, columns: Indices) -> tuple[Array, Array]:
     """Least and greatest value of rows without some columns."""
     lower, upper = form.lower.copy(), form.upper.copy()
     lower[columns] = upper[columns] = 0.0

@@ -18,12 +18,11 @@ from quartier.planning import (
     plant_offers,
     reactive_kvar,
     room_per_rated,
-    share_of,
     under_cap,
     unit_plans,
 )
 from quartier.problem import ConnectionTerms, NeighbourhoodProblem, Offer, Problem
-from quartier.quantities import POWER_TOLERANCE_KW, Array
+from quartier.quantities import POWER_TOLERANCE_KW, Array, share_of
 
 
 class SelfOptimiser:

@@ -13,12 +13,12 @@ from typing import Any
 
 import numpy as np
 
-from quartier.centralised.form import relative_gap
 from quartier.centralised.game import Game
 from quartier.centralised.individual import Process
 from quartier.centralised.member import Member
 from quartier.centralised.network import converge, joint_of, linear_grid
 from quartier.errors import SolveFailed
+from quartier.program import relative_gap
 
 NOT_EXCLUDED = "not excluded"
 """Status of a tap position that may be better, though nothing says so."""

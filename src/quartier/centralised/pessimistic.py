@@ -21,12 +21,13 @@ import numpy as np
 from scipy import sparse
 
 from quartier.centralised.certificate import capped
-from quartier.centralised.form import Form, Solver, relative_gap
 from quartier.centralised.leader import Leader
 from quartier.centralised.member import Member
 from quartier.centralised.network import SOLVED
 from quartier.coordination import Cap
 from quartier.problem.upper_cost import reduced_kw
+from quartier.program import Arrays, Highs, relative_gap
+from quartier.program.arrays import side_by_side
 from quartier.quantities import KW_PER_MW, Array
 
 EPSILON = 1e-4
@@ -82,22 +83,16 @@ class Responses:
         self.p_min_kw = np.column_stack([cap.p_min_kw for cap in caps])
         self.forms = [self._near(m, cap, epsilon) for m, cap in zip(members, caps, strict=True)]
 
-    def _near(self, member: Member, cap: Cap, epsilon: float) -> Form:
+    def _near(self, member: Member, cap: Cap, epsilon: float) -> Arrays:
         """A member's program, its cost held near its optimum; the cost is the last row."""
         form = capped(member, cap)
         form = replace(form, lower=np.maximum(form.lower, member.reach[0]))
         form = replace(form, upper=np.minimum(form.upper, member.reach[1]), offset=0.0)
-        least = Solver(f"{member.problem.name} under P_set", form).solve().objective
+        least = Highs(f"{member.problem.name} under P_set", form).needed().objective
         room = epsilon * max(LEAST_EUR, abs(least + member.form.offset))
         self.epsilon_eur += room
-        return replace(
-            form,
-            matrix=sparse.csr_array(
-                sparse.vstack([form.matrix, sparse.csr_array(form.cost[None, :])])
-            ),
-            row_lower=np.append(form.row_lower, -np.inf),
-            row_upper=np.append(form.row_upper, least + room),
-        )
+        paid = sparse.csr_array(form.cost[None, :])
+        return form.with_rows(paid, np.array([-np.inf]), np.array([least + room]))
 
     def ranges(self) -> tuple[Array, Array]:
         """Least and greatest power of every neighbourhood in every step, shape ``(T, N)``."""
@@ -107,7 +102,7 @@ class Responses:
 
     def _range(self, k: int) -> tuple[Array, Array]:
         member, form = self.members[k], self.forms[k]
-        solver = Solver(f"powers of {member.problem.name}", form)
+        solver = Highs(f"powers of {member.problem.name}", form)
         solver.set_option("simplex_strategy", PRIMAL)
         ends = np.zeros((2, member.exported.size))
         for side, sign in enumerate((1.0, -1.0)):
@@ -115,7 +110,7 @@ class Responses:
                 cost = np.zeros(form.size)
                 cost[out], cost[into] = sign, -sign
                 solver.set_cost(cost)
-                ends[side, t] = sign * solver.solve().objective
+                ends[side, t] = sign * solver.needed().objective
         return ends[0], ends[1]
 
 
@@ -137,14 +132,12 @@ class Nature:
         self._price, self._raise_price = cost[layout.lost], cost[layout.reduced]
         self._p_off_kw = KW_PER_MW * leader.joint.grid.assets.offered_mw[:, : leader.count]
         forms = responses.forms
-        self._form = Form(
+        self._form = Arrays(
             np.zeros(self.size),
             np.concatenate([f.lower for f in forms]),
             np.concatenate([f.upper for f in forms]),
             np.zeros(self.size, dtype=bool),
-            sparse.csr_array(sparse.block_diag([f.matrix for f in forms], format="csr")),
-            np.concatenate([f.row_lower for f in forms]),
-            np.concatenate([f.row_upper for f in forms]),
+            *side_by_side(forms),
         )
 
     def value(self, values: Array) -> float:
@@ -175,33 +168,27 @@ class Nature:
         sides = itertools.product((False, True), repeat=low.shape[1])
         corners = [np.where(side, high, low) for side in sides]
         costs = [self.leader.cost_eur(corner)[0] for corner in corners]
-        solver = Solver("the worst response", self._with_corners(corners, costs))
-        answer = solver.solve()
+        solver = Highs("the worst response", self._with_corners(corners, costs))
+        answer = solver.needed()
         widest = np.full_like(self._p_off_kw, np.inf)
         most = reduced_kw(widest, self._p_off_kw, self.responses.p_min_kw)
         ordered = float((self._raise_price * most).sum())
         return ordered - answer.objective, answer.values[: self.size]
 
-    def _with_corners(self, corners: Sequence[Array], costs: Sequence[Array]) -> Form:
+    def _with_corners(self, corners: Sequence[Array], costs: Sequence[Array]) -> Arrays:
         """The responses, their power a mixture of the corners of its range, step by step."""
         form, steps, count = self._form, self.leader.steps, len(corners)
-        wide = sparse.csr_array((form.matrix.shape[0], steps * count))
         eye = sparse.csr_array(sparse.eye_array(steps))
-        rows = [sparse.hstack([form.matrix, wide])]
-        rows.append(sparse.hstack([sparse.csr_array((steps, form.size)), *[eye] * count]))
+        rows = [sparse.hstack([sparse.csr_array((steps, form.size)), *[eye] * count])]
         for k in range(corners[0].shape[1]):
             mixed = [sparse.csr_array(sparse.diags_array(-corner[:, k])) for corner in corners]
             rows.append(sparse.hstack([self._power(k), *mixed]))
         right = np.concatenate([np.ones(steps), np.zeros(steps * corners[0].shape[1])])
-        return Form(
-            np.concatenate([-self._chords(), *(-cost for cost in costs)]),
-            np.concatenate([form.lower, np.zeros(steps * count)]),
-            np.concatenate([form.upper, np.full(steps * count, np.inf)]),
-            np.zeros(form.size + steps * count, dtype=bool),
-            sparse.csr_array(sparse.vstack(rows)),
-            np.concatenate([form.row_lower, right]),
-            np.concatenate([form.row_upper, right]),
+        shares = np.concatenate([-cost for cost in costs])
+        wide = replace(form, cost=-self._chords()).with_columns(
+            shares, np.zeros(shares.size), np.full(shares.size, np.inf)
         )
+        return wide.with_rows(sparse.csr_array(sparse.vstack(rows)), right, right)
 
     def _power(self, k: int) -> sparse.csr_array:
         """Rows that give the power of a neighbourhood, shape ``(T, columns)``."""
@@ -215,7 +202,7 @@ class Nature:
 
     def climb(self, values: Array) -> tuple[float, Array]:
         """Go uphill from a response along tangents, which a convex function lies above."""
-        solver, worst = Solver("a worse response", self._form), self.value(values)
+        solver, worst = Highs("a worse response", self._form), self.value(values)
         for _ in range(CLIMBS):
             if np.isinf(worst):
                 break
@@ -224,7 +211,7 @@ class Nature:
             for k in range(slope.shape[1]):
                 cost = cost - self._power(k).T @ slope[:, k]
             solver.set_cost(cost)
-            other = solver.solve().values
+            other = solver.needed().values
             value = self.value(other)
             if value <= worst + CLOSE_EUR:
                 break

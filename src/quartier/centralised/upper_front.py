@@ -22,14 +22,14 @@ from typing import Any
 import numpy as np
 
 from quartier.centralised.certificate import certify
-from quartier.centralised.form import Solver, relative_gap
 from quartier.centralised.game import Game
-from quartier.centralised.kkt import orders, with_conditions
 from quartier.centralised.network import SOLVED, joint_of
-from quartier.centralised.search import Found, Search
 from quartier.centralised.upper_program import OBJECTIVES, UpperProgram, objectives_in_ac
 from quartier.errors import SolveFailed
+from quartier.optimisation.bilevel.charged.search import Search
+from quartier.optimisation.bilevel.charged.single import Found, SingleLevel
 from quartier.planning import Row
+from quartier.program import Highs, relative_gap
 from quartier.quantities import KW_PER_MW, Array
 
 WHOSE = "grid"
@@ -115,16 +115,9 @@ class UpperFront:
         x[: layout.paid.stop] = game.found.values[: layout.paid.stop]
         plants = game.power_mw[:, len(game.members) :]
         x[layout.plants] = KW_PER_MW * plants
-        points = game.found.points(game.leader, game.parts)
-        own = [part.columns_at(point) for part, point in zip(game.parts, points, strict=True)]
-        return UpperPoint(objectives_in_ac(self._joint, x), self._switches(x, own), True)
-
-    def _switches(self, values: Array, own: Sequence[Array]) -> Array:
-        """Binaries of the program at a point: orders, and those of the neighbourhoods."""
-        parts = self._game.parts
-        ends = [x[x.size - p.switches :] for x, p in zip(own, parts, strict=True)]
-        loads = values[orders(self._joint.form(), self._joint.layout.ordered)]
-        return np.asarray(np.round(np.concatenate([loads, *ends])), dtype=float)
+        single = game.single
+        switches = np.round(single.start(game.found)[single.binaries])
+        return UpperPoint(objectives_in_ac(self._joint, x), switches, True)
 
     # -- the grid of limits ----------------------------------------------------------------------
     def _first_ranges(self) -> Array:
@@ -173,7 +166,7 @@ class UpperFront:
             row.update(status=failure.status, wall_s=time.perf_counter() - began)
             self._go_home()
             return None
-        bound = Solver(problem, program.form()).solve().objective
+        bound = Highs(problem, program.form()).needed().objective
         unit = weights[k]
         points = found.points(program, self._game.parts)
         gap = relative_gap(found.value, bound)
@@ -198,7 +191,7 @@ class UpperFront:
         grid, before = self._grid, np.inf
         for _ in range(SETTLE):
             program = UpperProgram(self._joint, weights, limits)
-            answer = Solver("front of the leader, relaxed", program.form()).solve()
+            answer = Highs("front of the leader, relaxed", program.form()).needed()
             power = self._joint.power_mw(answer.values)
             state = grid.solve(power)
             self._linearise(power, grid.worst(state))
@@ -245,37 +238,23 @@ class UpperFront:
         raise SolveFailed("front of the leader", "limits broken in AC")
 
     def _search(self, program: UpperProgram) -> tuple[Found, Array]:
-        parts = self._game.parts
-        candidates = list(self._from_known(program))
-        found = Search(program, parts, self._rng, PENALTIES, TRIES).run()
+        single = SingleLevel(program, self._game.parts)
+        candidates = list(self._from_known(single))
+        found = Search(program, single.parts, self._rng, PENALTIES, TRIES).run()
         if found is not None:
-            points = found.points(program, parts)
-            own = [part.columns_at(point) for part, point in zip(parts, points, strict=True)]
-            candidates.append((found, self._switches(found.values, own)))
+            candidates.append((found, np.round(single.start(found)[single.binaries])))
         if not candidates:
             raise SolveFailed("front of the leader", "no feasible point found")
         return min(candidates, key=lambda pair: pair[0].value)
 
-    def _from_known(self, program: UpperProgram) -> Iterator[tuple[Found, Array]]:
+    def _from_known(self, single: SingleLevel) -> Iterator[tuple[Found, Array]]:
         """Known points with their binaries kept and all else decided anew."""
-        parts = self._game.parts
-        form = with_conditions(program.form(), program.members, parts, program.ordered)
-        solver = Solver("known responses", form.relaxed())
-        binaries = np.flatnonzero(form.integer)
+        solver = Highs("known responses", single.arrays.relaxed())
         for point in (self._known[0], *self._known[-1:]):
-            solver.set_bounds(binaries, point.switches, point.switches)
-            try:
-                answer = solver.solve()
-            except SolveFailed:
-                continue  # the limits are out of reach with these responses
-            yield self._found(program, answer.objective, answer.values), point.switches
-
-    def _found(self, program: UpperProgram, value: float, values: Array) -> Found:
-        size, duals, at = program.form().size, [], program.form().size
-        for part in self._game.parts:
-            duals.append(values[at : at + part.rows + 2 * part.steps])
-            at += part.extra
-        return Found(value, values[:size], tuple(duals))
+            solver.set_bounds(single.binaries, point.switches, point.switches)
+            answer = solver.solve()
+            if answer.found:  # else the limits are out of reach with these responses
+                yield single.found(answer.objective, answer.values), point.switches
 
     def rows(self) -> Iterator[Row]:
         """Rows of the table ``fronts``, without the column ``gate``."""

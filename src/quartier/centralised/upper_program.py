@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from scipy import sparse
 
-from quartier.centralised.form import Form, Indices
 from quartier.centralised.joint import Joint
+from quartier.program import Arrays, Indices
 from quartier.quantities import KW_PER_MW, Array
 
 OBJECTIVES = ("redispatch_cost_eur", "losses_kwh", "co2_slack_kg")
@@ -60,32 +62,24 @@ class UpperProgram:
         return self.joint.layout.members
 
     @property
-    def ordered(self) -> Indices:
-        """Columns of the load ordered off, shape ``(T, N)``."""
-        return self.joint.layout.ordered
+    def ties(self) -> tuple[Indices, ...]:
+        """Columns of the load that a charge orders off, as :attr:`Joint.ties`."""
+        return self.joint.ties
 
-    def _build(self) -> Form:
+    def _build(self) -> Arrays:
         joint, count = self.joint, self.columns.size
         cost, offset = objectives(joint)
         whole = joint.form(0.0, 0.0)
         lower, upper = whole.lower.copy(), whole.upper.copy()
         for where, member in zip(self.members, joint.members, strict=True):
             lower[where], upper[where] = member.reach
-        wide = sparse.csr_array((whole.matrix.shape[0], count))
         minus = sparse.csr_array(-np.eye(count))
         own = sparse.csr_array(sparse.hstack([sparse.csr_array(cost), minus]))
-        rest = sparse.csr_array(sparse.hstack([whole.matrix, wide]))
-        return Form(
-            np.append(np.zeros(whole.size), self.weights),
-            np.append(lower, np.full(count, -np.inf)),
-            np.append(upper, self.limits),
-            np.zeros(whole.size + count, dtype=bool),
-            sparse.csr_array(sparse.vstack([rest, own])),
-            np.append(whole.row_lower, -offset),
-            np.append(whole.row_upper, -offset),
-        )
+        wide = replace(whole, lower=lower, upper=upper).relaxed()
+        wide = wide.with_columns(self.weights, np.full(count, -np.inf), self.limits)
+        return wide.with_rows(own, -offset, -offset)
 
-    def form(self) -> Form:
+    def form(self) -> Arrays:
         """The program."""
         return self._form
 

@@ -18,10 +18,11 @@ import pyomo.environ as pyo
 
 from quartier.errors import QuartierError
 from quartier.optimisation.block import UnitTerms, add_hubs, add_units
+from quartier.optimisation.compiled import Compiled
 from quartier.optimisation.local_choice import GAP, LocalChoice
-from quartier.optimisation.program import Program, matrix_form
 from quartier.optimisation.repair import netted
 from quartier.problem import ConnectionTerms
+from quartier.program import Highs
 from quartier.quantities import Array, Horizon
 from quartier.units import KINDS
 from quartier.units.base import HeatParameters, UnitData, UnitKind, UnitParameters
@@ -155,13 +156,13 @@ def priced_model(
 def optimal_controls(units: Sequence[UnitData], price_eur_per_kwh: Array) -> Controls:
     """Controls that are cheapest against a price on power."""
     model, parts = priced_model(units, price_eur_per_kwh)
-    program = Program("closed loop", matrix_form(model))
-    values, outcome = program.solve()
-    if values is None or outcome.status != "optimal":
-        raise Disagreement(f"the optimiser ends {outcome.status} without any cap or limit")
+    compiled = Compiled(model)
+    answer = Highs("closed loop", compiled.arrays).solve()
+    if answer.status != "optimal":
+        raise Disagreement(f"the optimiser ends {answer.status} without any cap or limit")
 
     def number(x: Any) -> float:
-        return float(values[program.index([x])[0]] if hasattr(x, "is_expression_type") else x)
+        return float(answer.values[compiled.index([x])[0]] if compiled.holds(x) else x)
 
     return {
         part.unit.name: {

@@ -9,7 +9,7 @@ the steps in which a cap binds buys the cap off, if power is fed in throughout.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -56,32 +56,49 @@ def add_connection(
         net = block.exported_kw[t] - block.imported_kw[t]
         block.power[t] = p_kw[t] + block.given_kw[t] - block.curtailed_kw[t] - net == 0
         block.cap[t] = net - block.within_kw[t] - block.over_kw[t] + block.under_kw[t] == 0
-    cost = sum(_step_cost(block, terms, t) for t in steps)
-    if terms.peak_eur_per_kw and steps:  # without a step nothing bounds the peak
-        cost += _add_peak(block, terms, steps)
-    block.cost_eur = pyo.Expression(expr=cost)
+    eur = eur_per_kw(terms)
+    if "peak_kw" in eur and steps:  # without a step nothing bounds the peak
+        _add_peak(block, steps)
+    block.cost_eur = pyo.Expression(expr=sum(_cost_of(block, eur, steps)))
 
 
 def _finite(bound: float) -> float | None:
     return bound if np.isfinite(bound) else None
 
 
-def _step_cost(block: Any, terms: ConnectionTerms, t: int) -> Quantity:
-    return terms.dt_h * (
-        terms.curtailment_eur_per_kwh * block.curtailed_kw[t]
-        + float(terms.import_eur_per_kwh[t]) * block.imported_kw[t]
-        - float(terms.export_eur_per_kwh[t]) * block.exported_kw[t]
-        + terms.penalty_eur_per_kwh * (block.over_kw[t] + block.under_kw[t])
-    )
+def eur_per_kw(terms: ConnectionTerms) -> dict[str, Array]:
+    """What a kW of each variable costs in EUR, by step, shape ``(T,)``.
+
+    A peak has a variable only if it has a price, and one of shape ``(1,)``.
+    """
+    every = np.full(len(terms.import_eur_per_kwh), terms.dt_h)
+    found = {
+        "curtailed_kw": terms.curtailment_eur_per_kwh * every,
+        "imported_kw": terms.import_eur_per_kwh * every,
+        "exported_kw": -terms.export_eur_per_kwh * every,
+        "over_kw": terms.penalty_eur_per_kwh * every,
+        "under_kw": terms.penalty_eur_per_kwh * every,
+    }
+    peak = {"peak_kw": np.array([terms.peak_eur_per_kw])} if terms.peak_eur_per_kw else {}
+    return {**found, **peak}
 
 
-def _add_peak(block: Any, terms: ConnectionTerms, steps: Sequence[int]) -> Quantity:
+def _cost_of(block: Any, eur: Mapping[str, Array], steps: Sequence[int]) -> Iterator[Quantity]:
+    peak = block.component("peak_kw")
+    by_step = {name: values.tolist() for name, values in eur.items() if name != "peak_kw"}
+    for t in steps:
+        for name, values in by_step.items():
+            yield values[t] * block.component(name)[t]
+    if peak is not None:
+        yield float(eur["peak_kw"][0]) * peak
+
+
+def _add_peak(block: Any, steps: Sequence[int]) -> None:
     """Peak import, not clipped at zero; its lower bound stands for the steps left out."""
     block.peak_kw = pyo.Var()
     block.peak = pyo.Constraint(steps)
     for t in steps:
         block.peak[t] = block.imported_kw[t] - block.exported_kw[t] - block.peak_kw <= 0
-    return terms.peak_eur_per_kw * block.peak_kw
 
 
 def hangs_together(terms: ConnectionTerms) -> bool:

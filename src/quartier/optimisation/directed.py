@@ -19,7 +19,6 @@ import pyomo.environ as pyo
 
 from quartier.optimisation.assembly import Assembly
 from quartier.optimisation.bands import add_bands
-from quartier.optimisation.block import UnitTerms
 from quartier.optimisation.mixed import MixedProgram, RoundedProgram
 from quartier.optimisation.repair import netted
 from quartier.problem import ConnectionTerms
@@ -72,7 +71,7 @@ class DirectedChoice:
         self._assembly = DirectedAssembly(name, self.units, _dear(terms))
 
     def update(self, terms: ConnectionTerms) -> None:
-        """Take new caps; prices must be the same."""
+        """Take new caps and prices in place."""
         self._terms = terms
         self._assembly.update(_dear(terms))
 
@@ -133,14 +132,14 @@ class DirectedAssembly(Assembly):
     def __init__(self, name: str, units: Sequence[UnitData], terms: ConnectionTerms) -> None:
         super().__init__(name, units, terms, relax_binaries=False, gap=0.0)
 
-    def _program(self, gap: float) -> MixedProgram:
-        self.rounded = RoundedProgram(self.name, self.model, self._patterns)
+    def _program(self) -> MixedProgram:
+        self.rounded = RoundedProgram(self.name, self.compiled.arrays, self._patterns)
         self._kept: dict[Direction, Array | None] = {}
         return self.rounded
 
-    def _add_objective(self, parts: Sequence[UnitTerms]) -> None:
-        super()._add_objective(parts)
-        model, steps = self.model, [int(t) for t in self.steps]
+    def _extend(self) -> None:
+        model, parts = self.declared.model, self.declared.parts
+        steps = [int(t) for t in self.declared.steps]
         model.aims = pyo.Block()
         own = model.aims
         own.peak_kw, own.co2_kg = pyo.Var(bounds=(0.0, 0.0)), pyo.Var(bounds=(0.0, 0.0))
@@ -161,9 +160,9 @@ class DirectedAssembly(Assembly):
 
     def _find_columns(self) -> None:
         super()._find_columns()
-        own, index = self.model.aims, self.program.index
+        own, index = self.declared.model.aims, self.compiled.index
         self._aim = index(own.aim.values())
-        self._peak_target = index([own.peak_kw] if len(self.steps) else [])
+        self._peak_target = index([own.peak_kw] if len(self.declared.steps) else [])
         self._co2_target = index([own.co2_kg] if self._emits else [])
         peak = [own.peak[t].beyond_kw[k] for t in own.peak for k in range(len(PEAK_SLOPES) - 1)]
         co2 = [own.co2.beyond_kw[k] for k in range(len(CO2_SLOPES) - 1)] if self._emits else []
@@ -173,16 +172,21 @@ class DirectedAssembly(Assembly):
     def _named_binaries(self) -> list[tuple[str, str, int]]:
         """Unit, control and step of every binary, in the order of the columns."""
         found = {}
-        for part in self._parts:
+        for part in self.declared.parts:
             for control in KINDS[part.unit.kind].controls:
                 for t, value in enumerate(part.controls[control.name] if control.binary else ()):
                     if hasattr(value, "is_expression_type"):
-                        found[int(self.program.index([value])[0])] = (
+                        found[int(self.compiled.index([value])[0])] = (
                             part.unit.name,
                             control.name,
                             t,
                         )
         return [found[column] for column in sorted(found)]
+
+    def _cost(self, terms: ConnectionTerms) -> tuple[Array, float]:
+        """The aims' own cost is set with each direction."""
+        cost, constant = self.declared.cost(terms)
+        return COST_WEIGHT * cost, COST_WEIGHT * constant
 
     def aim(self, direction: Direction, co2_kg: float, width: float, ranges: Array) -> None:
         """Set targets (of own emissions that of all less the others'), weights and widths."""
@@ -191,7 +195,7 @@ class DirectedAssembly(Assembly):
         self.program.set_bounds(self._co2_target, own_kg, own_kg)
         for columns, range_ in zip(self._segments, ranges[[0, 2]], strict=True):
             self.program.set_bounds(columns, 0.0, width * range_)
-        self.program.set_cost(self._aim, np.array(direction.weights) / ranges)
+        self.program.set_cost(np.array(direction.weights) / ranges, columns=self._aim)
         self.rounded.pattern = self._kept.get(direction)
 
     def keep(self, direction: Direction) -> None:
@@ -203,7 +207,7 @@ class DirectedAssembly(Assembly):
 
         Set points twice as high make units start that would rather rest than run at little power.
         """
-        wanted = evaluate(self.units, self._read(values), 0.0).command_kw
+        wanted = evaluate(self.units, self.readings.controls(values), 0.0).command_kw
         switched = [u for u in self.units if any(c.binary for c in KINDS[u.kind].controls)]
         both = {u.name: np.array([wanted[u.name], 2 * wanted[u.name]]) for u in switched}
         done = Group(switched, copies=2).run(both)

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from quartier.optimisation.assembly import Assembly
-from quartier.optimisation.connection import same_prices
 from quartier.optimisation.repair import netted
 from quartier.problem import ConnectionTerms
 from quartier.quantities import Array
@@ -36,19 +35,11 @@ class LocalChoice:
         self.name = f"local choice of {units[0].agent}"
         self.repairs = 0
         """Steps in which a store charged and discharged at once, over all choices so far."""
-        self._build(terms)
-
-    def _build(self, terms: ConnectionTerms) -> None:
         self._assembly = Assembly(self.name, self.units, terms, relax_binaries=False, gap=GAP)
-        self._terms = terms
 
     def update(self, terms: ConnectionTerms) -> None:
-        """Take new caps (cheap) or new prices (builds anew)."""
-        if same_prices(terms, self._terms):
-            self._assembly.update(terms)
-            self._terms = terms
-        else:
-            self._build(terms)
+        """Take new caps and prices in place."""
+        self._assembly.update(terms)
 
     def best(self, residual_kw: Array, curtailable_kw: Array) -> Schedule:
         """Return the cheapest own schedule.
@@ -69,4 +60,4 @@ class LocalChoice:
         controls, _, repairs = self._assembly.solve()
         self.repairs += repairs
         done = netted(self.units, controls)
-        return evaluate(self.units, done, self._terms.penalty_eur_per_kwh)
+        return evaluate(self.units, done, self._assembly.terms.penalty_eur_per_kwh)

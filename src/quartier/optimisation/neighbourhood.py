@@ -9,11 +9,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from quartier.optimisation.assembly import Assembly
-from quartier.optimisation.connection import same_prices
-from quartier.optimisation.program import Outcome
 from quartier.optimisation.repair import netted
 from quartier.problem import ConnectionTerms, NeighbourhoodProblem
-from quartier.quantities import Array
+from quartier.program import Answer
+from quartier.quantities import Array, share_of
 from quartier.units import KINDS
 from quartier.units.evaluate import evaluate
 from quartier.units.schedule import Schedule
@@ -61,22 +60,14 @@ class NeighbourhoodModel:
 
     def __init__(self, problem: NeighbourhoodProblem, relax_binaries: bool = False) -> None:
         self.problem = problem
-        self._relax = relax_binaries
-        self._terms = problem.terms
-        self._build()
-
-    def _build(self) -> None:
-        units, name = self.problem.units, f"neighbourhood {self.problem.name}"
-        self._assembly = Assembly(name, units, self._terms, self._relax, GAP, all_steps=True)
+        name = f"neighbourhood {problem.name}"
+        self._assembly = Assembly(
+            name, problem.units, problem.terms, relax_binaries, GAP, all_steps=True
+        )
 
     def update(self, terms: ConnectionTerms) -> None:
-        """Take new caps (cheap) or new prices (builds anew)."""
-        same = same_prices(terms, self._terms)
-        self._terms = terms
-        if same:
-            self._assembly.update(terms)
-        else:
-            self._build()
+        """Take new caps and prices in place."""
+        self._assembly.update(terms)
 
     def solve(self) -> Solution:
         """Return the cheapest schedules.
@@ -89,19 +80,19 @@ class NeighbourhoodModel:
         began = time.perf_counter()
         nothing = np.zeros(self.problem.horizon.steps)
         self._assembly.give(nothing, nothing)
-        controls, outcome, repairs = self._assembly.solve()
+        controls, answer, repairs = self._assembly.solve()
         wall_s = time.perf_counter() - began
         schedules = {}
         for agent, units in self.problem.agents.items():
             planned = {unit.name: controls[unit.name] for unit in units if unit.name in controls}
             own = netted(units, planned)
-            schedules[agent] = evaluate(units, own, self._terms.penalty_eur_per_kwh)
-        return self._solution(schedules, outcome, repairs, wall_s)
+            schedules[agent] = evaluate(units, own, self._assembly.terms.penalty_eur_per_kwh)
+        return self._solution(schedules, answer, repairs, wall_s)
 
     def _solution(
-        self, schedules: Mapping[str, Schedule], outcome: Outcome, repairs: int, wall_s: float
+        self, schedules: Mapping[str, Schedule], answer: Answer, repairs: int, wall_s: float
     ) -> Solution:
-        terms, every = self._terms, list(schedules.values())
+        terms, every = self._assembly.terms, list(schedules.values())
         full_kw = np.sum([s.p_kw for s in every], axis=0)
         loose_kw = np.sum([s.curtailable_kw for s in every], axis=0)
         curtailed_kw = terms.curtailed_kw(full_kw, loose_kw)
@@ -111,16 +102,16 @@ class NeighbourhoodModel:
             curtailed_kw=self._by_unit(curtailed_kw, loose_kw),
             p_kw=full_kw - curtailed_kw,
             cost_eur=own + float(terms.cost_eur(full_kw, loose_kw)),
-            objective_eur=outcome.objective,
-            bound_eur=outcome.bound,
-            gap=outcome.gap,
-            status=outcome.status,
+            objective_eur=answer.objective,
+            bound_eur=answer.bound,
+            gap=answer.gap,
+            status=answer.status,
             repairs=repairs,
             wall_s=wall_s,
         )
 
     def _by_unit(self, curtailed_kw: Array, loose_kw: Array) -> dict[str, Array]:
-        share = np.divide(curtailed_kw, loose_kw, out=np.zeros_like(loose_kw), where=loose_kw > 0)
+        share = share_of(curtailed_kw, loose_kw)
         return {
             unit.name: share * unit.series["available_kw"]
             for unit in self.problem.units

@@ -20,7 +20,7 @@ from scipy import sparse
 
 from quartier.errors import SolveFailed
 from quartier.hiccups import note_kept
-from quartier.highs import Answer, Arrays, Highs
+from quartier.program import Answer, Arrays, Highs
 from quartier.quantities import Array
 from quartier.redispatch.levers import Levers
 

@@ -10,7 +10,10 @@ of numbers; `incumbent` looks for a first certified point; `prepare` proves boun
 (`bounds`, with the rules for duals in `multipliers`, `clip`, `basic_duals`, `dual_lp`) and calls
 `reformulate`; `milp` solves; `certify` solves the followers alone; `judge` says what it is worth.
 
-The package stands alone but for `quartier.errors` and the array type of `quartier.quantities`.
+`charged` has followers in matrix form that the leader charges, of thousands of rows and columns.
+
+The package stands alone but for `quartier.program`, `quartier.errors` and the array type of
+`quartier.quantities`.
 """
 
 from quartier.optimisation.bilevel.follower import Follower

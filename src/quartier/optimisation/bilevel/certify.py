@@ -17,7 +17,7 @@ from quartier.optimisation.bilevel.incumbent import respond
 from quartier.optimisation.bilevel.kkt import Conditions
 from quartier.optimisation.bilevel.reformulate import SingleLevel
 from quartier.optimisation.bilevel.response import (
-    Answer,
+    Response,
     answer,
     follower_value,
 )
@@ -55,7 +55,7 @@ class Certificate:
     objective: float = float("nan")
     failure: str = ""
     doubt: str = ""
-    answers: tuple[Answer, ...] = ()
+    answers: tuple[Response, ...] = ()
     suboptimality: dict[str, float] = field(default_factory=dict)
     margins: dict[str, float] = field(default_factory=dict)
 
@@ -88,12 +88,12 @@ def certify(system: System, single: SingleLevel, point: Array) -> Certificate:
     return Certificate(certified, objective, "", doubt, answers, left, margins)
 
 
-def _worse(found: Answer, point: Array) -> float:
+def _worse(found: Response, point: Array) -> float:
     value = follower_value(found.form, point)
     return (value - found.optimum) / max(found.form.unit, abs(found.optimum))
 
 
-def _margins(answers: Sequence[Answer], conditions: Sequence[Conditions]) -> dict[str, float]:
+def _margins(answers: Sequence[Response], conditions: Sequence[Conditions]) -> dict[str, float]:
     margins = {}
     for found, condition in zip(answers, conditions, strict=True):
         for bounded in condition.bounds.sides:
@@ -106,7 +106,7 @@ def _margins(answers: Sequence[Answer], conditions: Sequence[Conditions]) -> dic
 def _doubt(
     single: SingleLevel,
     certified: Array,
-    answers: Sequence[Answer],
+    answers: Sequence[Response],
     margins: dict[str, float],
     worse: dict[str, float],
 ) -> str:

@@ -13,7 +13,7 @@ from quartier.optimisation.bilevel.kkt import Conditions
 from quartier.optimisation.bilevel.lp import Lp
 from quartier.optimisation.bilevel.program import activity
 from quartier.optimisation.bilevel.reformulate import SingleLevel
-from quartier.optimisation.bilevel.response import Answer
+from quartier.optimisation.bilevel.response import Response
 from quartier.optimisation.bilevel.sides import Side
 from quartier.quantities import Array
 
@@ -27,7 +27,7 @@ ACTIVE = 1e-6
 Bounds = dict[int, tuple[float, float]]
 
 
-def completed(single: SingleLevel, point: Array, answers: Sequence[Answer]) -> Array | None:
+def completed(single: SingleLevel, point: Array, answers: Sequence[Response]) -> Array | None:
     """All columns of the program at a bi-level point, or None if no multipliers fit their bounds.
 
     Parameters
@@ -51,7 +51,7 @@ def completed(single: SingleLevel, point: Array, answers: Sequence[Answer]) -> A
     return None
 
 
-def multiplier(found: Answer, side: Side) -> float:
+def multiplier(found: Response, side: Side) -> float:
     """Multiplier μ of a side in the follower solved alone; signed for an equality."""
     if side.row is not None:
         nu = float(found.row_dual[side.row])
@@ -61,7 +61,7 @@ def multiplier(found: Answer, side: Side) -> float:
     return nu if side.equality else max(0.0, side.sign * nu)
 
 
-def _known(single: SingleLevel, point: Array, answers: Sequence[Answer]) -> Bounds | None:
+def _known(single: SingleLevel, point: Array, answers: Sequence[Response]) -> Bounds | None:
     """Multipliers of the followers solved alone, and the switches that go with them."""
     bounds: Bounds = {}
     for found, condition in zip(answers, single.conditions, strict=True):
@@ -70,7 +70,7 @@ def _known(single: SingleLevel, point: Array, answers: Sequence[Answer]) -> Boun
     return bounds
 
 
-def _fill(bounds: Bounds, condition: Conditions, found: Answer, point: Array) -> bool:
+def _fill(bounds: Bounds, condition: Conditions, found: Response, point: Array) -> bool:
     for s, bounded in enumerate(condition.bounds.sides):
         mu = multiplier(found, bounded.side)
         low, high = bounded.dual

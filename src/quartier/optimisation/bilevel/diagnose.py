@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from quartier.errors import InputError, SolveFailed
-from quartier.highs import PROVEN
 from quartier.optimisation.bilevel.lp import Lp
 from quartier.optimisation.bilevel.multipliers import dual_system
 from quartier.optimisation.bilevel.program import Program, Row
 from quartier.optimisation.bilevel.system import FollowerForm, System
+from quartier.program import PROVEN
 
 
 def high_point_reason(system: System) -> str:

@@ -50,10 +50,10 @@ class Relaxation:
         """Greatest value of a linear expression in primal columns and multipliers, or `inf`."""
         if self._lp is None:
             self._lp = Lp(_relaxation(self._system, self._dual, self._box))
-        outcome = self._lp.maximise(coefs)
-        if outcome.status != "optimal":
+        found = self._lp.maximise(coefs)
+        if found.status != "optimal":
             return inf
-        return outcome.value + 1e-7 * max(1.0, abs(outcome.value))
+        return found.objective + 1e-7 * max(1.0, abs(found.objective))
 
     def tightened(self, box: Box) -> Box:
         """Box with the unbounded entries bounded where the relaxation allows."""

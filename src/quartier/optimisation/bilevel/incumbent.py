@@ -14,11 +14,11 @@ from math import inf
 from time import perf_counter
 
 from quartier.errors import SolveFailed
-from quartier.highs import PROVEN
 from quartier.optimisation.bilevel.lp import Lp
 from quartier.optimisation.bilevel.program import Program
-from quartier.optimisation.bilevel.response import Answer, answer, response_program
+from quartier.optimisation.bilevel.response import Response, answer, response_program
 from quartier.optimisation.bilevel.system import System, is_finite
+from quartier.program import PROVEN
 from quartier.quantities import Array
 
 WEIGHTS = (0.0, 1e-3, 1e-2, 0.1, 1.0, 10.0)
@@ -40,10 +40,10 @@ class Incumbent:
 
     point: Array
     objective: float
-    answers: tuple[Answer, ...]
+    answers: tuple[Response, ...]
 
 
-def respond(system: System, point: Array, answers: tuple[Answer, ...]) -> Incumbent | None:
+def respond(system: System, point: Array, answers: tuple[Response, ...]) -> Incumbent | None:
     """Followers' optimal response to a decision that suits the leader; None if none fits it.
 
     Raises
@@ -55,7 +55,7 @@ def respond(system: System, point: Array, answers: tuple[Answer, ...]) -> Incumb
     for epsilon in (None, 1e-9, 1e-7):
         found = Lp(response_program(system, point, answers, epsilon), relax=False).minimise()
         if found.point is not None:
-            return Incumbent(found.point, found.value, answers)
+            return Incumbent(found.point, found.objective, answers)
     if found.status not in PROVEN:
         raise SolveFailed("the followers' response that suits the leader", found.status)
     return None

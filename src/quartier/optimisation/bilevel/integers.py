@@ -21,7 +21,6 @@ from math import ceil, floor, gcd, inf, isfinite, lcm
 import numpy as np
 
 from quartier.errors import InputError, SolveFailed
-from quartier.highs import PROVEN
 from quartier.optimisation.bilevel import milp
 from quartier.optimisation.bilevel.certify import gap
 from quartier.optimisation.bilevel.diagnose import high_point_reason
@@ -35,6 +34,7 @@ from quartier.optimisation.bilevel.result import BilevelResult, Status
 from quartier.optimisation.bilevel.settings import Settings
 from quartier.optimisation.bilevel.sides import Side, sides
 from quartier.optimisation.bilevel.system import FollowerForm, System
+from quartier.program import PROVEN
 from quartier.quantities import Array
 
 NAME = "value-function"
@@ -122,13 +122,15 @@ class _Search:
         found = Lp(program, relax=False).minimise()
         if found.point is None and found.status not in PROVEN:
             raise SolveFailed("the followers' response that suits the leader", found.status)
-        if found.point is not None and (self._best is None or found.value < self._best.objective):
+        if found.point is not None and (
+            self._best is None or found.objective < self._best.objective
+        ):
             worse = {
                 form.name: (follower_value(form, found.point) - follower_value(form, own))
                 / max(form.unit, abs(follower_value(form, own)))
                 for form, own in zip(self.system.followers, optima, strict=True)
             }
-            self._best = _Reply(found.point, found.value, worse)
+            self._best = _Reply(found.point, found.objective, worse)
 
     def _gap(self) -> float:
         best = self._best

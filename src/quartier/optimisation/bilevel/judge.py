@@ -13,12 +13,12 @@ from quartier.errors import SolveFailed
 from quartier.optimisation.bilevel.certify import Certificate, certify, gap
 from quartier.optimisation.bilevel.diagnose import optimality_reason
 from quartier.optimisation.bilevel.incumbent import Incumbent, objective_of
-from quartier.optimisation.bilevel.milp import MilpOutcome
 from quartier.optimisation.bilevel.pessimistic import pessimistic_value
 from quartier.optimisation.bilevel.prepare import Relaxed
 from quartier.optimisation.bilevel.reformulate import SingleLevel
 from quartier.optimisation.bilevel.result import BilevelResult, Status
 from quartier.optimisation.bilevel.system import System
+from quartier.program import Answer
 from quartier.quantities import Array
 
 
@@ -50,7 +50,7 @@ class Judge:
     def verdict(
         self,
         single: SingleLevel,
-        outcome: MilpOutcome,
+        outcome: Answer,
         relaxed: Relaxed,
         known: Incumbent | None = None,
     ) -> BilevelResult:
@@ -84,7 +84,7 @@ class Judge:
     def _doubts(
         self,
         single: SingleLevel,
-        outcome: MilpOutcome,
+        outcome: Answer,
         certificate: Certificate,
         known: Incumbent | None,
     ) -> list[str]:
@@ -100,7 +100,7 @@ class Judge:
     def _with_point(
         self,
         single: SingleLevel,
-        outcome: MilpOutcome,
+        outcome: Answer,
         certificate: Certificate,
         bound: float,
         doubts: Sequence[str],
@@ -155,7 +155,7 @@ class Judge:
     def _status(
         self,
         single: SingleLevel,
-        outcome: MilpOutcome,
+        outcome: Answer,
         objective: float,
         reached: float,
         doubts: Sequence[str],
@@ -181,7 +181,7 @@ class Judge:
     def _without_point(
         self,
         single: SingleLevel,
-        outcome: MilpOutcome,
+        outcome: Answer,
         relaxed: Relaxed,
     ) -> BilevelResult:
         doubts = _not_proven(single.unproven)
@@ -208,13 +208,13 @@ class Judge:
         return self.system.sign * bound if isfinite(bound) else None
 
 
-def _with_known(outcome: MilpOutcome, known: Incumbent | None) -> MilpOutcome:
+def _with_known(outcome: Answer, known: Incumbent | None) -> Answer:
     """A point that was known before counts if the solver stopped early, or its M hid it."""
     if known is None or outcome.status == "unbounded":
         return outcome
     if known.objective >= outcome.objective - 1e-6 * max(1.0, abs(known.objective)):
         return outcome
-    return replace(outcome, point=known.point, objective=known.objective)
+    return replace(outcome, values=known.point, objective=known.objective, found=True)
 
 
 def _not_proven(doubts: Sequence[str]) -> list[str]:

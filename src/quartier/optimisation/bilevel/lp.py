@@ -6,33 +6,17 @@ One instance keeps its matrix and its basis; the objective and the column bounds
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
-from math import frexp, inf
+from dataclasses import replace
+from math import frexp
 from typing import Any
 
 import numpy as np
 
-from quartier.highs import Answer, Arrays, Highs
 from quartier.optimisation.bilevel.program import Program, matrix
-from quartier.quantities import Array
+from quartier.program import Answer, Arrays, Highs
 
 SMALL = 1e-3
 """Objectives whose greatest coefficient is less are scaled: HiGHS's tolerances are absolute."""
-
-
-@dataclass(frozen=True)
-class LpOutcome:
-    """What HiGHS said; arrays and value are only there when `status` is `optimal`.
-
-    `row_dual` and `column_dual` are the multipliers ν and r of `c + Qv = Aᵀν + r`: positive at
-    a lower limit, negative at an upper one.
-    """
-
-    status: str
-    value: float = inf
-    point: Array | None = None
-    row_dual: Array | None = None
-    column_dual: Array | None = None
 
 
 class Lp:
@@ -52,8 +36,8 @@ class Lp:
         self._quadratic = quadratic
         scaled = {pair: self._scale * h for pair, h in (quadratic or {}).items()}
         options = {**_OPTIONS, **dict.fromkeys(_TOLERANCES, tolerance)}
-        arrays = arrays_of(program, relax, self._scale)
-        self._highs = Highs("part of a bi-level problem", arrays, options, scaled)
+        arrays = replace(arrays_of(program, relax, self._scale), quadratic=scaled)
+        self._highs = Highs("part of a bi-level problem", arrays, options)
 
     def bound(self, columns: Mapping[int, tuple[float, float]]) -> None:
         """Change the bounds of columns."""
@@ -61,32 +45,29 @@ class Lp:
             low, high = np.array(list(columns.values()), dtype=float).T
             self._highs.set_bounds(np.array(list(columns), dtype=np.int64), low, high)
 
-    def minimise(self, cost: Mapping[int, float] | None = None, offset: float = 0.0) -> LpOutcome:
-        """Minimise another objective, or the program's own."""
+    def minimise(self, cost: Mapping[int, float] | None = None, offset: float = 0.0) -> Answer:
+        """Minimise another objective, or the program's own; only an optimum has a point."""
         if cost is not None:
             self._scale = self._scale if self._quadratic else scale_of(cost.values())
             dense = np.zeros(len(self.program))
             for k, c in cost.items():
                 dense[k] = self._scale * c
             self._highs.set_cost(dense, offset=self._scale * offset)
-        return self._outcome(self._highs.solve())
-
-    def maximise(self, cost: Mapping[int, float]) -> LpOutcome:
-        """Maximise an objective; `value` is its maximum."""
-        found = self.minimise({k: -c for k, c in cost.items()})
-        return LpOutcome(found.status, -found.value, found.point, found.row_dual, found.column_dual)
-
-    def _outcome(self, found: Answer) -> LpOutcome:
+        found, scale = self._highs.solve(), self._scale
         if found.status != "optimal":
-            return LpOutcome(found.status)
-        scale = self._scale
-        return LpOutcome(
-            found.status,
-            found.objective / scale,
-            found.values,
-            found.row_dual / scale,
-            found.column_dual / scale,
+            return Answer(np.zeros(0), found.status)
+        return replace(
+            found,
+            objective=found.objective / scale,
+            bound=found.bound / scale,
+            row_dual=found.row_dual / scale,
+            column_dual=found.column_dual / scale,
         )
+
+    def maximise(self, cost: Mapping[int, float]) -> Answer:
+        """Maximise an objective; `objective` is its maximum."""
+        found = self.minimise({k: -c for k, c in cost.items()})
+        return replace(found, objective=-found.objective, bound=-found.bound)
 
 
 def scale_of(coefs: Any) -> float:

@@ -6,7 +6,7 @@ is loaded into a model here.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import replace
 from math import inf, isfinite
 from typing import Any
 
@@ -17,9 +17,9 @@ from pyomo.contrib.solver.common.results import SolutionStatus, TerminationCondi
 from pyomo.core.expr.numeric_expr import LinearExpression
 
 from quartier.errors import InputError
-from quartier.highs import Highs
 from quartier.optimisation.bilevel.lp import arrays_of, scale_of
 from quartier.optimisation.bilevel.program import Program
+from quartier.program import Answer, Highs
 from quartier.quantities import Array
 
 _WORDS = {
@@ -38,26 +38,6 @@ _HIGHS_OPTIONS = {
     "mip_abs_gap": 1e-9,
 }
 _SAID = {"optimal", "infeasible", "unbounded", "time-limit", "interrupted"}
-
-
-@dataclass(frozen=True)
-class MilpOutcome:
-    """What the solver said of a program.
-
-    Parameters
-    ----------
-    status
-        `optimal`, `infeasible`, `unbounded`, `time-limit`, `interrupted`, or `failed (...)`.
-    point
-        Value of every column, shape (columns,); None without a solution.
-    objective, bound
-        Of the minimised objective; `inf` and `-inf` where there is none.
-    """
-
-    status: str
-    point: Array | None = None
-    objective: float = inf
-    bound: float = -inf
 
 
 def as_pyomo(program: Program) -> Any:
@@ -92,8 +72,8 @@ def solve(
     gap: float = 1e-6,
     threads: int | None = None,
     options: dict[str, Any] | None = None,
-) -> MilpOutcome:
-    """Solve a program.
+) -> Answer:
+    """Solve a program: `optimal`, `infeasible`, `unbounded`, a limit, or `failed (...)`.
 
     Parameters
     ----------
@@ -128,18 +108,14 @@ def solve(
         status = f"failed ({results.termination_condition.name})"
     if status == "infeasible-or-unbounded":
         status = _which(program, solver)
-    point = None
-    if results.solution_status in {SolutionStatus.optimal, SolutionStatus.feasible}:
-        values = results.solution_loader.get_vars()
-        # A column that stands in no row and not in the objective is unknown to the solver.
-        idle = [min(max(0.0, lo), hi) for lo, hi in zip(program.lower, program.upper, strict=True)]
-        point = np.array([values.get(v, idle[k]) for k, v in enumerate(model.v.values())], float)
-    return MilpOutcome(
-        status,
-        point,
-        program.value(point) if point is not None else inf,
-        _number(results.objective_bound, -inf),
-    )
+    bound = _number(results.objective_bound, -inf)
+    if results.solution_status not in {SolutionStatus.optimal, SolutionStatus.feasible}:
+        return Answer(np.zeros(0), status, bound=bound)
+    values = results.solution_loader.get_vars()
+    # A column that stands in no row and not in the objective is unknown to the solver.
+    idle = [min(max(0.0, lo), hi) for lo, hi in zip(program.lower, program.upper, strict=True)]
+    point = np.array([values.get(v, idle[k]) for k, v in enumerate(model.v.values())], float)
+    return Answer(point, status, program.value(point), bound, found=True)
 
 
 def _by_highs(
@@ -149,17 +125,16 @@ def _by_highs(
     gap: float,
     threads: int | None,
     options: dict[str, Any],
-) -> MilpOutcome:
+) -> Answer:
     scale = scale_of(program.cost.values())
     settings = {**_HIGHS_OPTIONS, "mip_rel_gap": gap, "threads": threads or 1, **options}
     highs = Highs("bi-level problem", arrays_of(program, scale=scale), settings)
     if start is not None:
         highs.start_from(start)
     found = highs.solve(time_limit)
-    point = found.values if found.found else None
     status = found.status if found.status in _SAID else f"failed ({found.status})"
-    objective = program.value(point) if point is not None else inf
-    return MilpOutcome(status, point, objective, found.bound / scale)
+    objective = program.value(found.values) if found.found else inf
+    return replace(found, status=status, objective=objective, bound=found.bound / scale)
 
 
 def _engine(solver: str) -> Any:

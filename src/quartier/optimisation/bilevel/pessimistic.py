@@ -14,12 +14,13 @@ from math import inf, nan
 
 from quartier.errors import InputError, SolveFailed
 from quartier.optimisation.bilevel import milp
-from quartier.optimisation.bilevel.lp import Lp, LpOutcome
+from quartier.optimisation.bilevel.lp import Lp
 from quartier.optimisation.bilevel.program import Program, Row, activity
 from quartier.optimisation.bilevel.reformulate import reformulate
 from quartier.optimisation.bilevel.region import Region
-from quartier.optimisation.bilevel.response import Answer, leader_cost, response_program
+from quartier.optimisation.bilevel.response import Response, leader_cost, response_program
 from quartier.optimisation.bilevel.system import FollowerForm, System
+from quartier.program import Answer
 from quartier.quantities import Array
 
 TOLERANCE = 1e-6
@@ -27,7 +28,7 @@ BIG_M = 1e5
 
 
 def pessimistic_value(
-    system: System, point: Array, answers: Sequence[Answer], epsilon: float
+    system: System, point: Array, answers: Sequence[Response], epsilon: float
 ) -> float:
     """Largest (minimised) leader's objective over ε-optimal responses; `inf` if one breaks a row.
 
@@ -52,7 +53,7 @@ def pessimistic_value(
     cost, offset = leader_cost(system, point)
     if not reacting:
         found = Lp(nature).maximise(cost)
-        return found.value + offset if found.status == "optimal" else nan
+        return found.objective + offset if found.status == "optimal" else nan
     return _worst_reaction(system, nature, reacting, cost, offset)
 
 
@@ -89,7 +90,7 @@ def _reacting(system: System) -> set[int]:
 def _nature(
     system: System,
     point: Array,
-    answers: Sequence[Answer],
+    answers: Sequence[Response],
     epsilon: float,
     reacting: set[int],
 ) -> Program:
@@ -109,7 +110,7 @@ def _can_break(nature: Program, row: Row) -> bool:
     return _end(row, high) > row.upper or -_end(row, low, -1.0) < row.lower
 
 
-def _end(row: Row, found: LpOutcome, sign: float = 1.0) -> float:
+def _end(row: Row, found: Answer, sign: float = 1.0) -> float:
     """Greatest `sign · row`, less what may be rounding."""
     if found.status == "unbounded":
         return inf

@@ -49,7 +49,7 @@ def relaxation(system: System) -> Relaxed:
     if not system.products:
         found = lp.minimise()
         if found.status == "optimal":
-            return Relaxed(found.point, found.value)
+            return Relaxed(found.point, found.objective)
     found = lp.minimise({})
     return Relaxed(found.point, -inf, found.status)
 

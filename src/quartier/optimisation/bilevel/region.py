@@ -55,8 +55,8 @@ class Region:
         """Greatest value of a linear expression over the relaxation, by LP."""
         if self._lp is None:
             self._lp = Lp(self.program)
-        outcome = self._lp.maximise(coefs)
-        return outcome.value if outcome.status == "optimal" else inf
+        found = self._lp.maximise(coefs)
+        return found.objective if found.status == "optimal" else inf
 
     def bound_columns(self) -> None:
         """Find by LP the bounds that propagation left infinite, where conditions need any."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from quartier.optimisation.bilevel.lp import Lp, LpOutcome
+from quartier.optimisation.bilevel.lp import Lp
 from quartier.optimisation.bilevel.program import Program, Row
 from quartier.optimisation.bilevel.system import FollowerForm, System
 from quartier.quantities import Array
@@ -19,7 +19,7 @@ ACTIVE = 1e-7
 
 
 @dataclass(frozen=True)
-class Answer:
+class Response:
     """A follower solved alone: status, optimum (its leader-only terms left out), point and duals.
 
     `point` has the system's columns with the follower's own replaced; `row_dual` and
@@ -48,7 +48,7 @@ def follower_value(form: FollowerForm, point: Array) -> float:
     return linear + sum(h * float(point[i] * point[j]) for (i, j), h in form.hessian.items())
 
 
-def answer(system: System, form: FollowerForm, point: Array) -> Answer:
+def answer(system: System, form: FollowerForm, point: Array) -> Response:
     """Solve a follower for the leader's part of a point."""
     program = alone(system, form, point)
     place = {k: p for p, k in enumerate(form.columns)}
@@ -56,16 +56,10 @@ def answer(system: System, form: FollowerForm, point: Array) -> Answer:
     found = Lp(program, quadratic=quadratic).minimise()
     if found.status != "optimal":
         nothing = np.zeros(0)
-        return Answer(form, found.status, float("nan"), point, nothing, nothing)
-    return _filled(form, found, point)
-
-
-def _filled(form: FollowerForm, found: LpOutcome, point: Array) -> Answer:
-    assert found.point is not None and found.row_dual is not None
-    assert found.column_dual is not None
+        return Response(form, found.status, float("nan"), point, nothing, nothing)
     whole = point.copy()
-    whole[list(form.columns)] = found.point
-    return Answer(form, "optimal", found.value, whole, found.row_dual, found.column_dual)
+    whole[list(form.columns)] = found.values
+    return Response(form, "optimal", found.objective, whole, found.row_dual, found.column_dual)
 
 
 def alone(system: System, form: FollowerForm, point: Array) -> Program:
@@ -87,7 +81,7 @@ def alone(system: System, form: FollowerForm, point: Array) -> Program:
 
 
 def response_program(
-    system: System, point: Array, answers: Sequence[Answer], epsilon: float | None = None
+    system: System, point: Array, answers: Sequence[Response], epsilon: float | None = None
 ) -> Program:
     """Everything feasible with the linking decision fixed and every follower optimal.
 
@@ -125,7 +119,7 @@ def leader_cost(system: System, point: Array) -> tuple[dict[int, float], float]:
     return cost, offset
 
 
-def _add_face(program: Program, found: Answer) -> None:
+def _add_face(program: Program, found: Response) -> None:
     """The follower's rows and bounds, those with a dual held at their limit."""
     duals = np.concatenate([found.row_dual, found.column_dual])
     least = ACTIVE * max(found.form.unit, float(np.abs(duals).max(initial=0.0)))
@@ -140,7 +134,7 @@ def _add_face(program: Program, found: Answer) -> None:
             program.lower[k] = program.upper[k]
 
 
-def _add_optimality(program: Program, found: Answer, point: Array, epsilon: float) -> None:
+def _add_optimality(program: Program, found: Response, point: Array, epsilon: float) -> None:
     form = found.form
     epsilon = epsilon if form.is_linear else min(epsilon, OPTIMALITY)
     unit = form.unit
@@ -152,7 +146,7 @@ def _add_optimality(program: Program, found: Answer, point: Array, epsilon: floa
     program.row(f"{form.name} optimal", cost, upper=best + room)
 
 
-def _hold_gradient(program: Program, found: Answer) -> None:
+def _hold_gradient(program: Program, found: Response) -> None:
     for k, terms in _hessian_rows(found.form.hessian).items():
         at = sum(h * float(found.point[j]) for j, h in terms.items())
         limit = OPTIMALITY * max(1.0, abs(at))

@@ -1,29 +1,27 @@
-"""Bi-level feasible points, found by turns (M7): the leader's problem is short of incumbents.
+"""Bi-level feasible points, found by turns: a leader with hundreds of binaries is short of them.
 
 *Penalty by turns* (after White, Anandalingam 1993, J. Global Optimization 3, 397-419): the leader
-plans with the neighbourhoods' duality gap as a penalty; at that plan the duals are found that come
+plans with the followers' duality gap as a penalty; at that plan the duals are found that come
 nearest to making it optimal; and so on with a growing penalty, until the gap is closed.
 
 *Other duals*: at a feasible point the duals are seldom unique. Each choice of charges lets the
-neighbourhoods choose among other optima of theirs, and the leader takes the best (optimistic).
+followers choose among other optima of theirs, and the leader takes the best (optimistic).
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
-from typing import Protocol
+from dataclasses import replace
 
 import numpy as np
 from scipy import sparse
 
-from quartier.centralised.certificate import CHARGED_EUR_PER_KW
-from quartier.centralised.form import Form, Indices, Solver
-from quartier.centralised.kkt import Conditions, Point, orders
-from quartier.errors import SolveFailed
+from quartier.optimisation.bilevel.charged.kkt import Conditions
+from quartier.optimisation.bilevel.charged.single import Found, Upper, tied
+from quartier.program import Arrays, Highs
 from quartier.quantities import Array
 
-CLOSED_EUR = 1e-6
+CLOSED = 1e-6
 """Duality gap at which a response counts as optimal."""
 PENALTIES = ((0.5, 1.05), (1.0, 1.03), (0.7, 1.1))
 """First penalty and its growth, one pair a run."""
@@ -33,61 +31,19 @@ NOISES = (0.01, 1.0, 10.0, 100.0)
 """Weights of the random direction in which other duals are looked for."""
 TRIES = 36
 """Other duals tried for each weight."""
-LESS_EUR = 1e-6
+LESS = 1e-6
 """Cost by which a better point is better."""
 OPEN = 0.02
 """Gap, as a share of the leader's cost, above which charges are not tried out."""
-
-
-class Upper(Protocol):
-    """The leader's program with all neighbourhoods inside; their columns come first."""
-
-    @property
-    def members(self) -> tuple[slice, ...]:
-        """Columns of the neighbourhoods."""
-
-    @property
-    def ordered(self) -> Indices:
-        """Columns of the load ordered off, shape ``(T, N)``."""
-
-    def form(self) -> Form:
-        """The high-point relaxation: one operator, the leader's cost."""
-
-    def lower_cost(self) -> Array:
-        """What the neighbourhoods pay by column."""
-
-
-@dataclass(frozen=True)
-class Found:
-    """A bi-level feasible point.
-
-    Attributes
-    ----------
-    value
-        The leader's cost.
-    values
-        Columns of the leader's program.
-    duals
-        Row duals and charges of every member that make its part optimal.
-    """
-
-    value: float
-    values: Array
-    duals: tuple[Array, ...]
-
-    def points(self, leader: Upper, parts: Sequence[Conditions]) -> list[Point]:
-        """The point by member."""
-        return [
-            Point(self.values[where], duals[: part.rows], duals[part.rows :])
-            for where, part, duals in zip(leader.members, parts, self.duals, strict=True)
-        ]
+NO_CHARGE = 1e-7
+"""Charges up to this count as none."""
 
 
 class _Duals:
-    """The dual program of a member at given powers, in ``[row duals | charges | parts]``."""
+    """The dual program of a follower at a given point, in ``[row duals | charges | parts]``."""
 
     def __init__(self, part: Conditions) -> None:
-        self.part, form = part, part.member.form
+        self.part, form = part, part.follower.form
         matrix, constant = part.multipliers
         low = np.flatnonzero(np.isfinite(part.low) & ~part.equal)
         high = np.flatnonzero(np.isfinite(part.high) & ~part.equal)
@@ -101,16 +57,16 @@ class _Duals:
         equal = part.equal[: part.rows]
         worth = [
             np.where(equal, part.low[: part.rows], 0.0),
-            np.zeros(2 * part.steps),
+            np.zeros(part.charges),
             part.low[low],
             -part.high[high],
         ]
         self._cost = -np.concatenate(worth)
-        lower = [part.least[: part.rows], np.zeros(2 * part.steps + low.size + high.size)]
+        lower = [part.least[: part.rows], np.zeros(part.charges + low.size + high.size)]
         upper = [part.most[: part.rows], part.charge_limit, part.most[low], -part.least[high]]
-        self._solver = Solver(
-            f"duals of {part.member.problem.name}",
-            Form(
+        self._solver = Highs(
+            f"duals of {part.follower.name}",
+            Arrays(
                 self._cost,
                 np.concatenate(lower),
                 np.concatenate(upper),
@@ -125,18 +81,17 @@ class _Duals:
     def nearest(self, y: Array, noise: Array | float = 0.0) -> tuple[Array, float]:
         """Duals that come nearest to making ``y`` optimal, and the gap that is left."""
         part, cost = self.part, self._cost.copy()
-        charges = slice(part.rows, part.rows + 2 * part.steps)
-        exact = np.concatenate([y[part.member.exported], y[part.member.imported]])
-        cost[charges] += exact + noise
+        charges = slice(part.rows, part.rows + part.charges)
+        cost[charges] += y[part.follower.charged] + noise
         self._solver.set_cost(cost)
-        values = self._solver.solve().values
+        values = self._solver.needed().values
         cost[charges] -= noise
         return values[: charges.stop], float(cost @ values) + float(self._own @ y)
 
     def exact(self, y: Array, charge: Array) -> Array:
         """Duals that make ``y`` optimal under given charges."""
         part = self.part
-        columns = part.rows + np.arange(2 * part.steps)
+        columns = part.rows + np.arange(part.charges)
         self._solver.set_bounds(columns, charge, charge)
         found, _ = self.nearest(y)
         self._solver.set_bounds(columns, 0.0, part.charge_limit)
@@ -151,7 +106,7 @@ class Search:
     leader
         The leader's program, its cuts refined.
     parts
-        Optimality conditions by member.
+        Optimality conditions by follower.
     rng
         Where random directions come from.
     penalties, tries
@@ -169,10 +124,10 @@ class Search:
         self.leader, self.parts, self._rng = leader, tuple(parts), rng
         self._penalties, self._tries = tuple(penalties), tries
         self._form = leader.form()
-        self._plan = Solver("the leader's plan", self._form)
-        # A plan does not know yet where it will charge: all load it takes off is paid for.
-        loads = orders(self._form, leader.ordered)
-        self._plan.set_bounds(loads, 1.0, 1.0)
+        self._plan = Highs("the leader's plan", self._form)
+        # A plan does not know yet where it will charge: it does as if it did everywhere.
+        for ties in leader.ties:
+            self._plan.set_bounds(ties[tied(self._form, ties)], 1.0, 1.0)
         self._duals = [_Duals(part) for part in parts]
         self._best, self._alone = self._responses()
         self.best: Found | None = None
@@ -201,7 +156,7 @@ class Search:
 
     def _planned(self, cost: Array) -> Array:
         self._plan.set_cost(cost)
-        return self._plan.solve().values
+        return self._plan.needed().values
 
     def _by_turns(self, values: Array, penalty: float, growth: float) -> None:
         for turn in range(TURNS):
@@ -210,11 +165,10 @@ class Search:
                 found, left = dual.nearest(values[where])
                 gap += left
                 duals.append(found)
-                priced = part.member.form.cost + part.charged @ found[part.rows :]
-                cost[where] += penalty * priced
+                cost[where] += penalty * part.cost_under(found[part.rows :])
             if gap <= OPEN * abs(float(self._form.cost @ values)) or not turn:
                 self._respond(duals)
-            if gap <= CLOSED_EUR:
+            if gap <= CLOSED:
                 return
             values = self._planned(cost)
             penalty *= growth
@@ -224,66 +178,58 @@ class Search:
             assert self.best is not None
             duals = []
             for where, part, dual in zip(self.leader.members, self.parts, self._duals, strict=True):
-                drawn = noise * self._rng.standard_normal(2 * part.steps)
-                drawn[part.steps :] = np.abs(drawn[part.steps :])
+                drawn = noise * self._rng.standard_normal(part.charges)
+                drawn = np.where(part.follower.spared, np.abs(drawn), drawn)
                 duals.append(dual.nearest(self.best.values[where], drawn)[0])
             self._respond(duals)
 
     def _respond(self, duals: Sequence[Array]) -> None:
-        """The neighbourhoods' optima under charges, and among them the leader's best."""
+        """The followers' optima under charges, and among them the leader's best."""
         duals = [self._told(part, own) for part, own in zip(self.parts, duals, strict=True)]
         self._order(duals)
         for k, (where, part, own) in enumerate(
             zip(self.leader.members, self.parts, duals, strict=True)
         ):
-            cost = part.member.form.cost + part.charged @ own[part.rows :]
+            cost = part.cost_under(own[part.rows :])
             self._alone[k].set_cost(cost)
-            alone = self._alone[k].tried()
+            alone = self._alone[k].solve()
             if not alone.found:
                 return  # other charges may do
-            most = alone.objective + CLOSED_EUR / 10
-            priced = np.concatenate([part.member.exported, part.member.imported])
+            most = alone.objective + CLOSED / 10
+            priced = part.follower.charged
             row = self._form.row_lower.size + k
             self._best.set_row(row, where.start + priced, cost[priced], most)
-        try:
-            answer = self._best.solve()
-        except SolveFailed:
-            return  # the response to these charges breaks limits of the grid
-        if self.best is None or answer.objective < self.best.value - LESS_EUR:
+        answer = self._best.solve()
+        if not answer.found:
+            return  # the response to these charges breaks limits of the leader's
+        if self.best is None or answer.objective < self.best.value - LESS:
             self.best = Found(answer.objective, answer.values, tuple(duals))
 
     @staticmethod
     def _told(part: Conditions, own: Array) -> Array:
-        """Duals without charges too small to count as caps."""
+        """Duals without charges too small to count."""
         at = np.arange(own.size)
-        negligible = (at >= part.rows) & (own <= CHARGED_EUR_PER_KW)
+        negligible = (at >= part.rows) & (own <= NO_CHARGE)
         return np.where(negligible, 0.0, own)
 
     def _order(self, duals: Sequence[Array]) -> None:
-        """Load is ordered off where imports are charged, and only there."""
-        charged = [
-            own[part.rows + part.steps :] for part, own in zip(self.parts, duals, strict=True)
-        ]
-        columns = self.leader.ordered
-        share = (np.column_stack(charged) > 0) * self._form.upper[columns]
-        self._best.set_bounds(columns.ravel(), share.ravel(), share.ravel())
+        """Columns tied to charges are 1 where something is charged, and only there."""
+        for part, ties, own in zip(self.parts, self.leader.ties, duals, strict=True):
+            held = np.flatnonzero(ties >= 0)
+            share = (own[part.rows + held] > 0) * self._form.upper[ties[held]]
+            self._best.set_bounds(ties[held], share, share)
 
-    def _responses(self) -> tuple[Solver, list[Solver]]:
-        """The leader's program with the neighbourhoods held to their optima, and each alone."""
+    def _responses(self) -> tuple[Highs, list[Highs]]:
+        """The leader's program with the followers held to their optima, and each alone."""
         rows, alone = np.zeros((len(self.parts), self._form.size)), []
         for k, (where, part) in enumerate(zip(self.leader.members, self.parts, strict=True)):
-            member = part.member
+            own = part.follower
             # Zeros would be dropped from the matrix, and these coefficients change.
-            rows[k, where] = member.form.cost
-            priced = where.start + np.concatenate([member.exported, member.imported])
+            rows[k, where] = own.form.cost
+            priced = where.start + own.charged
             rows[k, priced] = np.where(rows[k, priced] == 0, 1.0, rows[k, priced])
-            own = replace(member.form, lower=member.reach[0], upper=member.reach[1], offset=0.0)
-            alone.append(Solver(f"response of {member.problem.name}", own))
-        count = len(self.parts)
-        form = replace(
-            self._form,
-            matrix=sparse.csr_array(sparse.vstack([self._form.matrix, sparse.csr_array(rows)])),
-            row_lower=np.append(self._form.row_lower, np.full(count, -np.inf)),
-            row_upper=np.append(self._form.row_upper, np.full(count, np.inf)),
-        )
-        return Solver("optimistic response", form), alone
+            within = replace(own.form, lower=own.reach[0], upper=own.reach[1], offset=0.0)
+            alone.append(Highs(f"response of {own.name}", within))
+        no_limit = np.full(len(self.parts), np.inf)
+        form = self._form.with_rows(sparse.csr_array(rows), -no_limit, no_limit)
+        return Highs("optimistic response", form), alone

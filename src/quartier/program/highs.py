@@ -1,59 +1,35 @@
-"""HiGHS for the whole program: a matrix passed once, then solved again and again.
+"""HiGHS for everybody: a matrix passed once, then solved again and again.
 
 Costs, bounds and rows change in place, and HiGHS starts from its last basis. One thread, one random
 seed: the same calls give the same answers.
 
 A solve that ends neither optimal nor proven infeasible or unbounded (``unknown``, ``failed``, a
 limit that nobody set) is tried again in the other ways of :data:`WAYS`: cold, without presolve,
-by another algorithm, in another scaling. What needed more than one try is noted in
-:mod:`quartier.hiccups`; what no way solves has a status that says so, and no values.
+by another algorithm, in another scaling. So is an optimum of a quadratic program that does not
+keep the optimality conditions, for HiGHS has declared such points optimal. What needed more than
+one try is noted in :mod:`quartier.hiccups`; what no way solves has a status that says so, and no
+values.
 """
 
 from __future__ import annotations
 
-import ctypes
-import os
-import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
-from functools import cache
+from dataclasses import replace
 from time import perf_counter
 from typing import Any
 
 import highspy
 import numpy as np
-from numpy.typing import NDArray
-from scipy import sparse
 
 from quartier.errors import InputError, SolveFailed
 from quartier.hiccups import Hiccup, note
+from quartier.program import handover
+from quartier.program.answer import LIMITS, PROVEN, WORDS, Answer, Status, residual
+from quartier.program.arrays import Arrays, Indices, one_way
 from quartier.quantities import Array
-
-Indices = NDArray[np.int64] | NDArray[np.int32]
-Flags = NDArray[np.bool_]
-Status = highspy.HighsModelStatus
 
 OPTIONS: Mapping[str, Any] = {"output_flag": False, "threads": 1, "random_seed": 0}
 """What every solve begins with."""
-
-WORDS = {
-    Status.kOptimal: "optimal",
-    Status.kObjectiveTarget: "optimal",
-    Status.kModelEmpty: "optimal",
-    Status.kInfeasible: "infeasible",
-    Status.kUnbounded: "unbounded",
-    Status.kUnboundedOrInfeasible: "infeasible-or-unbounded",
-    Status.kSolutionLimit: "node-limit",
-    Status.kTimeLimit: "time-limit",
-    Status.kIterationLimit: "iteration-limit",
-    Status.kMemoryLimit: "memory-limit",
-    Status.kInterrupt: "interrupted",
-    Status.kUnknown: "unknown",
-}
-"""What HiGHS says, in words; all else is ``failed``."""
-PROVEN = ("optimal", "infeasible", "unbounded")
-LIMITS = ("node-limit", "time-limit", "interrupted")
-"""What ends a search early, on demand: its best point counts."""
 
 _PLAIN: Mapping[str, Any] = {"presolve": "off"}
 WAYS: Mapping[str, tuple[Mapping[str, Any], ...]] = {
@@ -79,69 +55,12 @@ WAYS: Mapping[str, tuple[Mapping[str, Any], ...]] = {
 """Options of the second, third, ... try by kind of program, all cold."""
 NEARLY = 1e-4
 """Violation up to which an optimal point passes as feasible, if no other way finds a better one:
-optimal in HiGHS's scaling, but not quite feasible out of it."""
-
-
-@dataclass(frozen=True)
-class Arrays:
-    """``min offset + cost x`` over ``row_lower <= A x <= row_upper``, ``lower <= x <= upper``."""
-
-    cost: Array
-    lower: Array
-    upper: Array
-    integer: Flags
-    matrix: sparse.csr_array
-    row_lower: Array
-    row_upper: Array
-    offset: float = 0.0
-
-    @property
-    def size(self) -> int:
-        """Number of columns."""
-        return self.cost.size
-
-
-@dataclass(frozen=True)
-class Answer:
-    """What HiGHS found.
-
-    Parameters
-    ----------
-    values
-        A feasible point, shape ``(columns,)``; empty where there is none.
-    status
-        One of :data:`WORDS`, or ``failed``.
-    objective, bound
-        Of the minimised objective; infinite without a point, and without a proof.
-    row_dual, column_dual
-        Multipliers ν and r of ``c + Qx = Aᵀν + r``, of optimal continuous programs only.
-    tries
-        How often HiGHS was started.
-    """
-
-    values: Array
-    status: str
-    objective: float = np.inf
-    bound: float = -np.inf
-    row_dual: Array = field(default_factory=lambda: np.zeros(0))
-    column_dual: Array = field(default_factory=lambda: np.zeros(0))
-    wall_s: float = 0.0
-    nodes: int = 0
-    tries: int = 1
-    found: bool = False
-    """Whether there is a point."""
-
-    @property
-    def gap(self) -> float:
-        """Distance of objective and bound, relative to the objective."""
-        return relative_gap(self.objective, self.bound)
-
-
-def relative_gap(objective: float, bound: float) -> float:
-    """Distance of an objective from its bound, relative to the objective, never negative."""
-    if not np.isfinite(objective - bound):
-        return np.inf
-    return max(objective - bound, 0.0) / max(abs(objective), 1e-9)
+optimal in HiGHS's scaling, but not quite feasible out of it. Likewise for what a quadratic optimum
+lacks of its optimality conditions."""
+OPTIMAL = 1e-6
+"""What a quadratic optimum may lack of its optimality conditions, see
+:func:`~quartier.program.answer.residual`."""
+NO_CHOICE = "No choice keeps all limits at once; see the limits of the grid and the units."
 
 
 def run(highs: Any) -> Status:
@@ -168,28 +87,18 @@ class Highs:
         The program.
     options
         Options of HiGHS besides :data:`OPTIONS`.
-    quadratic
-        Products ``h x_i x_j`` in the objective, by ``(i, j)``; convex, and no column integer.
     """
 
-    def __init__(
-        self,
-        name: str,
-        arrays: Arrays,
-        options: Mapping[str, Any] | None = None,
-        quadratic: Mapping[tuple[int, int], float] | None = None,
-    ) -> None:
+    def __init__(self, name: str, arrays: Arrays, options: Mapping[str, Any] | None = None) -> None:
         self.name, self.arrays = name, arrays
         self.is_mixed = bool(arrays.integer.any())
-        self._kind = "integer" if self.is_mixed else "quadratic" if quadratic else "linear"
+        self._kind = "integer" if self.is_mixed else "quadratic" if arrays.quadratic else "linear"
         self._options = {**OPTIONS, **(options or {})}
         self._start: Array | None = None
-        _greet()
-        self._highs: Any = highspy.Highs()  # type: ignore[no-untyped-call]
+        self._lacking = 0.0
+        self._highs = handover.made()
         self._set(self._options)
-        self._highs.passModel(_lp_of(arrays))
-        if quadratic:
-            _pass_hessian(self._highs, arrays.size, quadratic)
+        handover.give(self._highs, arrays)
 
     # -- changes in place -----------------------------------------------------------------------
     def set_option(self, name: str, value: Any) -> None:
@@ -239,32 +148,17 @@ class Highs:
 
     def now(self) -> Arrays:
         """The program as it stands after all changes in place."""
-        lp = self._highs.getLp()
-        body, shape = lp.a_matrix_, (lp.num_row_, lp.num_col_)
-        entries = (np.array(body.value_), np.array(body.index_), np.array(body.start_))
-        by_column = body.format_ == highspy.MatrixFormat.kColwise
-        return Arrays(
-            cost=np.array(lp.col_cost_),
-            lower=np.array(lp.col_lower_),
-            upper=np.array(lp.col_upper_),
-            integer=self.arrays.integer,
-            matrix=sparse.csr_array(
-                sparse.csc_array(entries, shape) if by_column else sparse.csr_array(entries, shape)
-            ),
-            row_lower=np.array(lp.row_lower_),
-            row_upper=np.array(lp.row_upper_),
-            offset=lp.offset_,
-        )
+        return handover.taken(self._highs, self.arrays)
 
     def one_way(self, charge: Indices, discharge: Indices) -> Answer:
         """Solve with a binary for each pair of columns, of which at most one may be positive."""
-        arrays = _one_way(self.now(), charge, discharge)
+        arrays = one_way(self.now(), charge, discharge)
         found = Highs(self.name, arrays, self._options).solve()
         return replace(found, values=found.values[: self.arrays.size])
 
     # -- solving --------------------------------------------------------------------------------
-    def needed(self, hint: str = "") -> Answer:
-        """Solve; a point is needed.
+    def needed(self, hint: str = NO_CHOICE) -> Answer:
+        """Solve; a point is needed. The hint says what to look at if there can be none.
 
         Raises
         ------
@@ -273,6 +167,7 @@ class Highs:
         """
         answer = self.solve()
         if not answer.found:
+            hint = hint if "infeasible" in answer.status else ""
             raise SolveFailed(self.name, answer.status, hint)
         return answer
 
@@ -309,7 +204,7 @@ class Highs:
             solution = highspy.HighsSolution()
             solution.col_value = self._start.tolist()
             self._highs.setSolution(solution)
-        usual = {name: self._options.get(name, _default(name)) for name in way}
+        usual = {name: self._options.get(name, handover.default(name)) for name in way}
         self._set(way)
         limit_s = left_s if left_s is not None else self._options.get("time_limit", np.inf)
         # HiGHS counts the time of all its runs.
@@ -335,7 +230,7 @@ class Highs:
 
     def _is_settled(self, answer: Answer, limited: bool) -> bool:
         if answer.status == "optimal":
-            return answer.found and self._violation() <= 0.0
+            return answer.found and self._violation() <= 0.0 and self._lacking <= OPTIMAL
         if answer.status == "time-limit":
             return limited
         if answer.status == "node-limit":
@@ -356,7 +251,7 @@ class Highs:
             return Answer(np.zeros(0), said if said != "optimal" else "unknown", bound=bound)
         found, objective = self._highs.getSolution(), float(info.objective_function_value)
         proven = said == "optimal" and not mixed
-        return Answer(
+        answer = Answer(
             values=np.array(found.col_value, dtype=float),
             status=said,
             objective=objective,
@@ -366,84 +261,6 @@ class Highs:
             nodes=int(info.mip_node_count) if mixed else 0,
             found=True,
         )
-
-
-@cache
-@cache
-def _greet() -> None:
-    """Let HiGHS print its banner to nowhere: 1.16 does so when first made, whatever its options."""
-    try:
-        kept, nowhere = os.dup(1), os.open(os.devnull, os.O_WRONLY)
-    except OSError:
-        return  # there is no standard output to keep clean
-    sys.stdout.flush()
-    try:
-        os.dup2(nowhere, 1)
-        highspy.Highs()  # type: ignore[no-untyped-call]
-        if os.name == "posix":
-            ctypes.CDLL(None).fflush(None)
-    finally:
-        os.dup2(kept, 1)
-        os.close(kept)
-        os.close(nowhere)
-
-
-def _default(option: str) -> Any:
-    _, value = highspy.Highs().getOptionValue(option)  # type: ignore[no-untyped-call]
-    return value
-
-
-def _lp_of(arrays: Arrays) -> highspy.HighsLp:
-    lp = highspy.HighsLp()
-    matrix = sparse.csc_array(arrays.matrix)
-    lp.num_row_, lp.num_col_ = matrix.shape
-    lp.col_cost_, lp.offset_ = arrays.cost, arrays.offset
-    lp.col_lower_, lp.col_upper_ = arrays.lower, arrays.upper
-    lp.row_lower_, lp.row_upper_ = arrays.row_lower, arrays.row_upper
-    lp.a_matrix_.format_ = highspy.MatrixFormat.kColwise
-    lp.a_matrix_.start_ = matrix.indptr.astype(np.int32)
-    lp.a_matrix_.index_ = matrix.indices.astype(np.int32)
-    lp.a_matrix_.value_ = matrix.data.astype(float)
-    if arrays.integer.any():
-        kinds = (highspy.HighsVarType.kContinuous, highspy.HighsVarType.kInteger)
-        lp.integrality_ = [kinds[int(flag)] for flag in arrays.integer]
-    return lp
-
-
-def _pass_hessian(highs: Any, size: int, quadratic: Mapping[tuple[int, int], float]) -> None:
-    """HiGHS minimises ``½ xᵀQx``; products are given as they stand in the objective."""
-    entries = sorted(
-        (min(i, j), max(i, j), 2.0 * h if i == j else h) for (i, j), h in quadratic.items()
-    )
-    starts = np.searchsorted([entry[0] for entry in entries], np.arange(size)).astype(np.int32)
-    highs.passHessian(
-        size,
-        len(entries),
-        highspy.HessianFormat.kTriangular,
-        starts,
-        np.array([entry[1] for entry in entries], dtype=np.int32),
-        np.array([entry[2] for entry in entries], dtype=float),
-    )
-
-
-def _one_way(arrays: Arrays, charge: Indices, discharge: Indices) -> Arrays:
-    """Add ``charge <= most (1 - z)``, ``discharge <= most z``, z binary, pair by pair."""
-    pairs, size = charge.size, arrays.size
-    rows, binary = np.arange(pairs), size + np.arange(pairs)
-    blocks = []
-    for columns, sign in ((charge, 1.0), (discharge, -1.0)):
-        data = np.concatenate([np.ones(pairs), sign * arrays.upper[columns]])
-        places = (np.tile(rows, 2), np.concatenate([columns, binary]))
-        blocks.append(sparse.csr_array((data, places), shape=(pairs, size + pairs)))
-    wide = sparse.csr_array((arrays.matrix.shape[0], pairs))
-    most = np.concatenate([arrays.upper[charge], np.zeros(pairs)])
-    return Arrays(
-        np.concatenate([arrays.cost, np.zeros(pairs)]),
-        np.concatenate([arrays.lower, np.zeros(pairs)]),
-        np.concatenate([arrays.upper, np.ones(pairs)]),
-        np.concatenate([arrays.integer, np.ones(pairs, dtype=bool)]),
-        sparse.csr_array(sparse.vstack([sparse.hstack([arrays.matrix, wide]), *blocks])),
-        np.concatenate([arrays.row_lower, np.full(2 * pairs, -np.inf)]),
-        np.concatenate([arrays.row_upper, most]),
-        arrays.offset,
-    )
+        if self._kind == "quadratic":  # conditions of linear programs are HiGHS's own to check
+            self._lacking = residual(self.now(), answer) if said == "optimal" else 0.0
+        return answer if self._lacking <= NEARLY else Answer(np.zeros(0), "unknown")

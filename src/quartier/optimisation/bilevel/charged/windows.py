@@ -1,4 +1,4 @@
-"""Better points, window by window: all decisions but those of a few hours stay, in turn (M7).
+"""Better points, window by window: all decisions but those of a few hours stay, in turn.
 
 Fix-and-optimise (after Pochet, Wolsey 2006, Production Planning by Mixed Integer Programming,
 section 3.6.4): the leader's mixed-integer program with the binaries of all other steps held at a
@@ -9,8 +9,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from quartier.centralised.form import Form, Indices, Solver
-from quartier.errors import SolveFailed
+from quartier.program import Arrays, Highs, Indices
 from quartier.quantities import Array
 
 SIZES = ((3.0, 1.5), (6.0, 4.0))
@@ -22,7 +21,7 @@ GAP = 1e-4
 
 
 def improve(
-    program: Form, start: Array, steps: Indices, dt_h: float, enough: float = -np.inf
+    program: Arrays, start: Array, steps: Indices, dt_h: float, enough: float = -np.inf
 ) -> Array:
     """Improve a feasible point window by window.
 
@@ -41,7 +40,7 @@ def improve(
         A point that costs no more.
     """
     options = {"mip_rel_gap": GAP, "mip_max_nodes": NODES, "mip_allow_restart": False}
-    solver = Solver("a window of the bi-level program", program, options)
+    solver = Highs("a window of the bi-level program", program, options)
     binaries = np.flatnonzero(program.integer)
     best, cost = start, float(program.cost @ start) + program.offset
     if cost <= enough:
@@ -54,10 +53,7 @@ def improve(
             free = (steps >= first) & (steps < first + size)
             solver.set_bounds(binaries, np.where(free, 0.0, held), np.where(free, 1.0, held))
             solver.start_from(best)
-            try:
-                answer = solver.solve()
-            except SolveFailed:
-                continue  # rounding made the rest infeasible; other windows may do
+            answer = solver.solve()  # rounding may make the rest infeasible; other windows may do
             if answer.objective < cost:
                 best, cost = answer.values, answer.objective
             if cost <= enough:

@@ -1,41 +1,35 @@
-"""A neighbourhood's optimality as rows and binaries (M7).
+"""A follower's optimality as rows and binaries, the leader's charges on it free.
 
-A cap needs no variable of its own. Where a response exceeds its cap, or its dual μ is zero, the
-cap P_set = p has the same response and the same dual; so let the leader always set P_set = p where
-μ is positive, and leave the step free elsewhere. A feed-in cap (P_set >= 0) then is a charge
-``0 <= μ <= πΔ`` on what is exported, a consumption cap one on what is imported: beyond the
-penalty πΔ the cap is broken rather than kept. Their complementarity holds by construction.
-
-What remains is complementarity in the units: per side ``g <= S (1 - z)``, ``multiplier <= M z``
-(Fortuny-Amat, McCarl 1981, J. Oper. Res. Soc. 32(9)) with S from bounds of the columns and M as
-proven in :mod:`quartier.centralised.duals`. Multipliers of columns' bounds are eliminated:
-they are what stationarity leaves.
+Complementarity per side: ``g <= S (1 - z)``, ``multiplier <= M z`` (Fortuny-Amat, McCarl 1981,
+J. Oper. Res. Soc. 32(9)) with S from bounds of the columns and M as proven in
+:func:`~quartier.optimisation.bilevel.charged.follower.dual_bounds`. Multipliers of columns' bounds
+are eliminated: they are what stationarity leaves.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 from scipy import sparse
 
-from quartier.centralised.duals import DualBounds, dual_bounds
-from quartier.centralised.form import Flags, Form, Indices, activity
-from quartier.centralised.member import Member
+from quartier.optimisation.bilevel.charged.follower import (
+    ChargedFollower,
+    DualBounds,
+    dual_bounds,
+)
+from quartier.program import Block, Flags, Indices
+from quartier.program.arrays import activity
 from quartier.quantities import Array
 
 NEGLIGIBLE = 1e-9
 """Multipliers and slacks that never exceed this are zero."""
-GUESS = 1e4
-"""Bound of duals that no rule bounds; results then are ``optimal-for-M`` at best."""
-Block = tuple[sparse.csr_array, Array, Array]
 
 
 @dataclass(frozen=True)
 class Point:
-    """A member's primal and dual values.
+    """A follower's primal and dual values.
 
     Attributes
     ----------
@@ -44,7 +38,7 @@ class Point:
     row_dual
         Multipliers of its rows.
     charge
-        μ of the caps on exports and on imports, shape ``(2 T,)``.
+        What the leader charges, shape ``(C,)``.
     """
 
     y: Array
@@ -53,27 +47,26 @@ class Point:
 
 
 class Conditions:
-    """Optimality conditions of a member, over ``[y | row duals | charges | binaries]``.
+    """Optimality conditions of a follower, over ``[y | row duals | charges | binaries]``.
 
     Parameters
     ----------
-    member
-        The neighbourhood, convex.
-    capped
-        Whether the leader may cap it.
+    follower
+        The follower.
+    allowed
+        Whether the leader may charge it.
     """
 
-    def __init__(self, member: Member, capped: bool = True) -> None:
-        self.member, self.capped, form = member, capped, member.form
-        self.bounds: DualBounds = dual_bounds(member, GUESS)
-        self.rows, self.columns = form.row_lower.size, form.size
-        self.steps = member.exported.size
+    def __init__(self, follower: ChargedFollower, allowed: bool = True) -> None:
+        self.follower, self.allowed, form = follower, allowed, follower.form
+        self.bounds: DualBounds = dual_bounds(follower)
+        self.rows, self.columns, self.charges = form.row_lower.size, form.size, follower.limit.size
         self.low = np.concatenate([form.row_lower, form.lower])
         self.high = np.concatenate([form.row_upper, form.upper])
         self.equal = self.low == self.high
-        least, greatest = activity(form.matrix, *member.reach)
-        self.room_low = np.maximum(np.concatenate([greatest, member.reach[1]]) - self.low, 0.0)
-        self.room_high = np.maximum(self.high - np.concatenate([least, member.reach[0]]), 0.0)
+        least, greatest = activity(form.matrix, *follower.reach)
+        self.room_low = np.maximum(np.concatenate([greatest, follower.reach[1]]) - self.low, 0.0)
+        self.room_high = np.maximum(self.high - np.concatenate([least, follower.reach[0]]), 0.0)
         self.most = np.where(self.equal, self.bounds.upper, np.maximum(self.bounds.upper, 0.0))
         self.least = np.where(self.equal, self.bounds.lower, np.minimum(self.bounds.lower, 0.0))
         free = ~self.equal
@@ -86,22 +79,26 @@ class Conditions:
 
     @property
     def charge_limit(self) -> Array:
-        """Greatest charge, shape ``(2 T,)``."""
-        terms = self.member.problem.terms
-        return np.full(2 * self.steps, self.capped * terms.penalty_eur_per_kwh * terms.dt_h)
+        """Greatest charge, shape ``(C,)``."""
+        return self.allowed * self.follower.limit
 
     @cached_property
     def charged(self) -> sparse.csr_array:
-        """Which column each charge is on, shape ``(columns, 2 T)``."""
-        where = np.concatenate([self.member.exported, self.member.imported])
+        """Which column each charge is on, shape ``(columns, C)``."""
+        where = self.follower.charged
         entries = (np.ones(where.size), (where, np.arange(where.size)))
         return sparse.csr_array(entries, shape=(self.columns, where.size))
+
+    def cost_under(self, charges: Array) -> Array:
+        """The follower's cost by column under charges of shape ``(C,)``."""
+        found: Array = self.follower.form.cost + self.charged @ charges
+        return found
 
     @cached_property
     def multipliers(self) -> tuple[sparse.csr_array, Array]:
         """Multipliers of rows and columns' bounds, affine in ``[row duals | charges]``."""
-        form = self.member.form
-        of_rows = [sparse.eye_array(self.rows), sparse.csr_array((self.rows, 2 * self.steps))]
+        form = self.follower.form
+        of_rows = [sparse.eye_array(self.rows), sparse.csr_array((self.rows, self.charges))]
         of_columns = [-form.matrix.T, self.charged]
         matrix = sparse.vstack([sparse.hstack(of_rows), sparse.hstack(of_columns)])
         return sparse.csr_array(matrix), np.concatenate([np.zeros(self.rows), form.cost])
@@ -114,7 +111,7 @@ class Conditions:
     @property
     def switch_steps(self) -> Indices:
         """Step that each binary belongs to; that of a row is its columns' last."""
-        form, step = self.member.form, self.member.step
+        form, step = self.follower.form, self.follower.step
         last = np.zeros(self.rows, dtype=np.int64)
         np.maximum.at(last, form.matrix.tocoo().coords[0], step[form.matrix.tocoo().coords[1]])
         both = np.concatenate([self.low_sides, self.high_sides])
@@ -123,14 +120,14 @@ class Conditions:
 
     @property
     def extra(self) -> int:
-        """Number of columns besides the member's own."""
-        return self.rows + 2 * self.steps + self.switches
+        """Number of columns besides the follower's own."""
+        return self.rows + self.charges + self.switches
 
     def bounds_of_extra(self) -> tuple[Array, Array]:
-        """Bounds of the columns besides the member's own."""
+        """Bounds of the columns besides the follower's own."""
         nothing, ones = np.zeros(self.switches), np.ones(self.switches)
         return (
-            np.concatenate([self.least[: self.rows], np.zeros(2 * self.steps), nothing]),
+            np.concatenate([self.least[: self.rows], np.zeros(self.charges), nothing]),
             np.concatenate([self.most[: self.rows], self.charge_limit, ones]),
         )
 
@@ -159,7 +156,7 @@ class Conditions:
         return found
 
     def _slack_rows(self) -> list[Block]:
-        form = self.member.form
+        form = self.follower.form
         body = sparse.csr_array(sparse.vstack([form.matrix, sparse.eye_array(self.columns)]))
         found = []
         for sides, first, limit, room, sign in (
@@ -169,7 +166,7 @@ class Conditions:
             count = sides.size
             entries = (room[sides], (np.arange(count), first + np.arange(count)))
             switch = sparse.csr_array(entries, shape=(count, self.switches))
-            between = sparse.csr_array((count, self.rows + 2 * self.steps))
+            between = sparse.csr_array((count, self.rows + self.charges))
             rows = sparse.csr_array(sparse.hstack([sign * body[sides], between, switch]))
             found.append((rows, np.full(count, -np.inf), limit[sides] + room[sides]))
         return found
@@ -177,21 +174,21 @@ class Conditions:
     def _one_side(self) -> Block:
         """Not both sides of a row or column at once."""
         both, low, high = np.intersect1d(self.low_sides, self.high_sides, return_indices=True)
-        first = self.columns + self.rows + 2 * self.steps
+        first = self.columns + self.rows + self.charges
         columns = first + np.concatenate([low, self.low_sides.size + high])
         entries = (np.ones(columns.size), (np.tile(np.arange(both.size), 2), columns))
         matrix = sparse.csr_array(entries, shape=(both.size, self.columns + self.extra))
         return matrix, np.full(both.size, -np.inf), np.ones(both.size)
 
     def columns_at(self, point: Point) -> Array:
-        """Columns besides the member's own at a point.
+        """Columns besides the follower's own at a point.
 
         A binary is 1 where, in shares of their bounds, the multiplier exceeds the slack.
         """
         matrix, constant = self.multipliers
         duals = np.concatenate([point.row_dual, point.charge])
         multiplier = matrix @ duals + constant
-        body = np.concatenate([self.member.form.matrix @ point.y, point.y])
+        body = np.concatenate([self.follower.form.matrix @ point.y, point.y])
         active = []
         for sides, side, room, sign in (
             (self.low_sides, self.low, self.room_low, 1.0),
@@ -202,68 +199,3 @@ class Conditions:
             share = sign * multiplier[sides] / limit
             active.append((share > NEGLIGIBLE) & (share >= slack))
         return np.concatenate([duals, *active])
-
-
-def orders(relaxation: Form, ordered: Indices) -> Indices:
-    """Columns of load that may be ordered off, shape ``(C,)``, among ``ordered``, ``(T, N)``."""
-    columns = ordered.ravel()
-    return columns[relaxation.upper[columns] > 0]
-
-
-def with_conditions(
-    relaxation: Form, members: Sequence[slice], parts: Sequence[Conditions], ordered: Indices
-) -> Form:
-    """Add the members' optimality conditions to the leader's program; their columns come last.
-
-    Load is ordered off (a binary) wherever there is a charge on imports.
-
-    Parameters
-    ----------
-    members
-        Columns of the neighbourhoods.
-    ordered
-        Columns of the load ordered off, shape ``(T, N)``.
-    """
-    size = relaxation.size
-    total = size + sum(part.extra for part in parts)
-    wide = sparse.csr_array((relaxation.matrix.shape[0], total - size))
-    first = sparse.csr_array(sparse.hstack([relaxation.matrix, wide]))
-    blocks: list[Block] = [(first, relaxation.row_lower, relaxation.row_upper)]
-    lower, upper, integer, at = [relaxation.lower], [relaxation.upper], [relaxation.integer], size
-    integer[0] = integer[0].copy()
-    integer[0][orders(relaxation, ordered)] = True
-    for k, (where, part) in enumerate(zip(members, parts, strict=True)):
-        blocks.append(_order_rows(relaxation, part, ordered[:, k], at, total))
-        columns = np.concatenate([np.arange(where.start, where.stop), at + np.arange(part.extra)])
-        entries = (np.ones(columns.size), (np.arange(columns.size), columns))
-        spread = sparse.csr_array(entries, shape=(columns.size, total))
-        blocks += [(matrix @ spread, low, high) for matrix, low, high in part.blocks()]
-        bounds = part.bounds_of_extra()
-        lower.append(bounds[0])
-        upper.append(bounds[1])
-        integer.append(np.arange(part.extra) >= part.extra - part.switches)
-        at += part.extra
-    matrices, lows, highs = zip(*blocks, strict=True)
-    return Form(
-        np.concatenate([relaxation.cost, np.zeros(total - size)]),
-        np.concatenate(lower),
-        np.concatenate(upper),
-        np.concatenate(integer),
-        sparse.csr_array(sparse.vstack(matrices)),
-        np.concatenate(lows),
-        np.concatenate(highs),
-        relaxation.offset,
-    )
-
-
-def _order_rows(
-    relaxation: Form, part: Conditions, ordered: Indices, first: int, total: int
-) -> Block:
-    """``charge <= limit · ordered`` where p_off draws power; the part's columns begin at first."""
-    steps = np.flatnonzero(relaxation.upper[ordered] > 0)
-    rows, limit = np.arange(steps.size), part.charge_limit[part.steps + steps]
-    charge = first + part.rows + part.steps + steps
-    data = np.concatenate([np.ones(steps.size), -limit])
-    entries = (data, (np.tile(rows, 2), np.concatenate([charge, ordered[steps]])))
-    matrix = sparse.csr_array(entries, shape=(steps.size, total))
-    return matrix, np.full(steps.size, -np.inf), np.zeros(steps.size)
