@@ -22,8 +22,9 @@ from quartier.centralised.network import SOLVED, converge, joint_of, linear_grid
 from quartier.coordination import Cap
 from quartier.errors import SolveFailed
 from quartier.optimisation.bilevel.charged.kkt import Conditions, Point
-from quartier.optimisation.bilevel.charged.single import SingleLevel
-from quartier.optimisation.bilevel.charged.solve import Effort, solve
+from quartier.optimisation.bilevel.charged.search import Search
+from quartier.optimisation.bilevel.charged.single import Found, SingleLevel
+from quartier.optimisation.bilevel.charged.solve import Effort, improved_and_proven
 from quartier.program import LIMITS, Answer, relative_gap
 from quartier.quantities import KW_PER_MW, Array
 from quartier.redispatch.cure import VIOLATED
@@ -65,10 +66,8 @@ class Game:
             for task in process.problem.neighbourhoods
         ]
         self.joint = joint_of(process, self.grid, self.members)
-        self.parts = [
-            Conditions(member.follower, capped)
-            for member, capped in zip(self.members, may_be_capped(process, self.grid), strict=True)
-        ]
+        self._capped = may_be_capped(process, self.grid)
+        self.parts = [Conditions(member.follower) for member in self.members]
         self.rows: list[dict[str, Any]] = []
 
     @property
@@ -88,39 +87,56 @@ class Game:
         converge(self.joint, (1.0, 1.0), "central, relaxed")
         tighten(self.joint)
         dearer, before = 1.0, np.inf
-        for _ in range(ROUNDS):
+        for rounds_left in reversed(range(ROUNDS)):
             self.leader = Leader(self.joint, dearer)
             self.bound = self.leader.refine()
-            self._solve()
-            self.worst = self.grid.worst(self.grid.solve(self.power_mw))
-            broken = self.leader.broken(self.leader.solve(self.p_kw))
-            bought = broken > CLOSE_TO_LIMIT
-            if (self.worst <= SOLVED and not bought) or broken > STUCK * before:
-                break  # kept, or beyond the reach of any price
-            dearer, before = (DEARER * dearer, broken) if bought else (dearer, before)
+            found = self._searched()
+            broken = self._checked(found)
+            # Windows and branch-and-bound take longest: only from a point that will do.
+            if self._will_do(broken, before) or not rounds_left:
+                solved = improved_and_proven(self.single, found, self.bound, self._effort)
+                self.answer = solved.answer
+                broken = self._checked(solved.found)
+                if self._will_do(broken, before):
+                    break
+            if broken > CLOSE_TO_LIMIT:
+                dearer, before = DEARER * dearer, broken
             self.grid.linearise(self.power_mw)
         points = self.found.points(self.leader, self.parts)
         self.certificate = certify(self.members, points)
         self._note(time.perf_counter() - began)
 
-    def _solve(self) -> None:
-        """Search, improve and bound at the present linearisation."""
-        settings = self.settings
+    def _searched(self) -> Found:
+        """Find a feasible point at the present linearisation."""
+        for part, capped, spared in zip(
+            self.parts, self._capped, self.joint.is_spared.T, strict=True
+        ):
+            part.allowed = capped & np.concatenate([np.ones_like(spared), ~spared])
         self.single = SingleLevel(self.leader, self.parts)
-        effort = Effort(
-            settings.gap,
-            settings.max_nodes,
-            settings.time_limit_s,
-            self.process.problem.horizon.dt_h,
-        )
-        solved = solve(self.single, self._rng, self.bound, effort)
-        if solved is None:
+        found = Search(self.leader, self.parts, self._rng).run()
+        if found is None:
             raise SolveFailed(
                 "bilevel",
                 "no feasible point found",
                 "No caps were found under which the answers keep all limits of the grid.",
             )
-        self.found, self.answer = solved.found, solved.answer
+        return found
+
+    @property
+    def _effort(self) -> Effort:
+        settings, horizon = self.settings, self.process.problem.horizon
+        return Effort(settings.gap, settings.max_nodes, settings.time_limit_s, horizon.dt_h)
+
+    def _checked(self, found: Found) -> float:
+        """Check a point in AC, and return how far it breaks limits of the linear network."""
+        self.found = found
+        self.worst = self.grid.worst(self.grid.solve(self.power_mw))
+        return self.leader.broken(self.leader.solve(self.p_kw))
+
+    def _will_do(self, broken: float, before: float) -> bool:
+        """Whether limits are kept, or beyond the reach of any price."""
+        kept = self.worst <= SOLVED and broken <= CLOSE_TO_LIMIT
+        return kept or broken > STUCK * before
 
     # -- what was found -------------------------------------------------------------------------
     @property

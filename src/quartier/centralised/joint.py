@@ -21,7 +21,7 @@ from quartier.centralised.linear_grid import LinearGrid
 from quartier.centralised.member import Member
 from quartier.optimisation.readings import Readings
 from quartier.problem.upper_cost import load_kw
-from quartier.program import Arrays, Block, Indices, stacked
+from quartier.program import Arrays, Block, Flags, Indices, stacked
 from quartier.program.arrays import side_by_side
 from quartier.quantities import KW_PER_MW, Array
 
@@ -109,6 +109,17 @@ class Joint:
     def offered_load_kw(self) -> Array:
         """What p_off draws at the neighbourhoods, shape ``(T, N)``."""
         return load_kw(KW_PER_MW * self.grid.assets.offered_mw[:, : len(self.members)])
+
+    @property
+    def is_spared(self) -> Flags:
+        """Where load must not be ordered off, as that relieves no limit, shape ``(T, N)``.
+
+        Near a limit means with a row of the network; unless saving losses is reason enough.
+        """
+        rows, count = self.grid.rows, len(self.members)
+        relieved = np.full((self.steps, count), self.grid.problem.settings.loss_saving)
+        np.logical_or.at(relieved, rows.step, rows.slopes[:, :count] < 0)
+        return np.asarray((self.offered_load_kw > 0) & ~relieved)
 
     # -- power ----------------------------------------------------------------------------------
     def _power_columns(self, asset: int) -> list[tuple[Indices, float]]:
@@ -199,7 +210,7 @@ class Joint:
         for where, member in zip(layout.members, self.members, strict=True):
             lower[where], upper[where] = member.form.lower, member.form.upper
         upper[layout.plants] = KW_PER_MW * np.maximum(assets.offered_mw[:, len(self.members) :], 0)
-        upper[layout.ordered] = self.offered_load_kw > 0
+        upper[layout.ordered] = (self.offered_load_kw > 0) & ~self.is_spared
         return lower, upper
 
     def _rows(self) -> Block:

@@ -54,10 +54,10 @@ class Conditions:
     follower
         The follower.
     allowed
-        Whether the leader may charge it.
+        Whether the leader may charge it, or each of what it could charge, shape ``(C,)``.
     """
 
-    def __init__(self, follower: ChargedFollower, allowed: bool = True) -> None:
+    def __init__(self, follower: ChargedFollower, allowed: bool | Flags = True) -> None:
         self.follower, self.allowed, form = follower, allowed, follower.form
         self.bounds: DualBounds = dual_bounds(follower)
         self.rows, self.columns, self.charges = form.row_lower.size, form.size, follower.limit.size

@@ -61,8 +61,11 @@ def solve(
         A lower bound that is known.
     """
     found = Search(single.leader, single.parts, rng).run()
-    if found is None:
-        return None
+    return None if found is None else improved_and_proven(single, found, bound, effort)
+
+
+def improved_and_proven(single: SingleLevel, found: Found, bound: float, effort: Effort) -> Solved:
+    """Improve a feasible point, and bound what is left; arguments as those of :func:`solve`."""
     return proven(single, improved(single, found, bound, effort), effort)
 
 
