@@ -12,6 +12,7 @@ from typing import Any
 
 from threadpoolctl import threadpool_limits
 
+from quartier import coordination
 from quartier.coordination import COORDINATIONS, resolve
 from quartier.errors import InputError, QuartierError
 from quartier.fingerprint import identity
@@ -71,29 +72,29 @@ def compare(
 def mechanisms(asked: str | Iterable[str] | None, loaded: LoadedScenario) -> tuple[str, ...]:
     """Return the mechanisms to compare, each once, in the order in which they were named.
 
-    Without names: all known ones, which all solve the only problem that a scenario can state, and
-    the scenario's own.
+    Without names: all known ones that answer the scenario's problem, and the scenario's own.
 
     Raises
     ------
     InputError
-        With every name that is unknown.
+        With every name that is unknown, or answers another problem.
     """
+    problem = loaded.scenario.problem
+    known = coordination.mechanisms(problem)
     if asked is None:
-        asked = (*COORDINATIONS, loaded.scenario.coordination)
+        asked = (*known, loaded.scenario.coordination)
     elif isinstance(asked, str):
         asked = asked.split(",")
     names = tuple(dict.fromkeys(text for name in asked if (text := name.strip())))
-    problems = [problem for name in names for problem in _problems(name)]
-    if problems or not names:
-        known = ", ".join(COORDINATIONS)
-        raise InputError(problems or [f"name at least one coordination; known: {known}"])
+    wrong = [text for name in names for text in _wrong(name, problem)]
+    if wrong or not names:
+        raise InputError(wrong or [f"name at least one coordination; known: {', '.join(known)}"])
     return names
 
 
-def _problems(name: str) -> Sequence[str]:
+def _wrong(name: str, problem: str) -> Sequence[str]:
     try:
-        resolve(name)
+        resolve(name, problem)
     except InputError as error:
         return error.problems
     return ()
@@ -181,7 +182,7 @@ class Campaign:
         story = Story(self._under(name), self.instance, Clock(), self.progress, title)
         try:
             with story.recorded(folder, name) as writer:
-                story.execute(resolve(name), writer)
+                story.execute(resolve(name, self.loaded.scenario.problem), writer)
                 story.conclude(writer, self._baseline(name))
             story.report(writer)
         except QuartierError as error:

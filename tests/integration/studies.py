@@ -146,7 +146,7 @@ def run_study(folder: Path, mechanisms: Sequence[str]) -> dict[str, Result]:
         asked = as_asked(loaded, name, None)
         story = Story(asked, instance, Clock(), SilentProgress())
         with story.recorded(folder / "runs" / name, name) as writer:
-            story.execute(resolve(name), writer)
+            story.execute(resolve(name, "redispatch"), writer)
             story.conclude(writer, None)
         found[name] = Result.open(folder / "runs" / name)
     return found
