@@ -15,7 +15,7 @@ from quartier.errors import RunFailed, place
 from quartier.hiccups import rows as rows_of
 from quartier.hiccups import take as take_hiccups
 from quartier.hiccups import troubles
-from quartier.problem import State
+from quartier.problem import Coupling, State
 from quartier.quantities import Array
 from quartier.results import TABLES
 from quartier.simulators.execution import Execution, simulator_id
@@ -112,7 +112,7 @@ class Planner(TimeBased):
         problem = self._instance.problem(
             self._gate, self._step, state, tap_is_fixed=self._tap_pos is not None
         )
-        self._steps = problem.horizon.steps
+        self._steps, self._coupling = problem.horizon.steps, problem.coupling
         take_hiccups()  # of others, before
         return self._execution.coordination.plan(problem, state, self._execution.rng)
 
@@ -123,6 +123,7 @@ class Planner(TimeBased):
         units = [unit.name for fleet in self._execution.fleets.values() for unit in fleet]
         _check_names("units", plan.units, units)
         _check_names("connection points", {**plan.offers, **plan.caps}, self._points)
+        _check_parts(plan, self._coupling)
         self._first = self._step
         if plan.tap_pos is not None:
             self._tap_pos = plan.tap_pos
@@ -207,6 +208,14 @@ def _check_names(what: str, planned: Iterable[str], known: Sequence[str]) -> Non
     unknown = sorted(set(planned) - set(known))
     if unknown:
         raise ValueError(f"the plan names unknown {what}: {', '.join(unknown)}")
+
+
+def _check_parts(plan: Plan, coupling: Coupling) -> None:
+    """Refuse what means nothing in the problem that was asked."""
+    parts = {"offers": plan.offers, "caps": plan.caps, "tap_pos": plan.tap_pos is not None}
+    idle = [name for name, given in parts.items() if given and name not in coupling.answers]
+    if idle:
+        raise ValueError(f"the problem {coupling.kind!r} has no use for {', '.join(idle)}")
 
 
 def _with_hiccups(

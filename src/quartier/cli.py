@@ -269,7 +269,7 @@ def _read_all(
     except InputError as error:
         problems += error.problems
     checks: list[Callable[[], object]] = [
-        lambda: resolve(coordination or loaded.scenario.coordination, loaded.scenario.problem),
+        lambda: resolve(coordination or loaded.scenario.coordination, loaded.scenario.problem.kind),
         lambda: earlier_baseline(loaded),
     ]
     for check in checks:

@@ -79,7 +79,7 @@ def mechanisms(asked: str | Iterable[str] | None, loaded: LoadedScenario) -> tup
     InputError
         With every name that is unknown, or answers another problem.
     """
-    problem = loaded.scenario.problem
+    problem = loaded.scenario.problem.kind
     known = coordination.mechanisms(problem)
     if asked is None:
         asked = (*known, loaded.scenario.coordination)
@@ -182,7 +182,7 @@ class Campaign:
         story = Story(self._under(name), self.instance, Clock(), self.progress, title)
         try:
             with story.recorded(folder, name) as writer:
-                story.execute(resolve(name, self.loaded.scenario.problem), writer)
+                story.execute(resolve(name, self.loaded.scenario.problem.kind), writer)
                 story.conclude(writer, self._baseline(name))
             story.report(writer)
         except QuartierError as error:

@@ -15,6 +15,7 @@ from quartier.problem import (
     NeighbourhoodProblem,
     NetworkProblem,
     Problem,
+    Redispatch,
     State,
 )
 from quartier.quantities import Array, Horizon
@@ -130,18 +131,7 @@ class Instance:
                 self._neighbourhood(name, horizon, window, forecast)
                 for name in scenario.neighbourhoods
             ),
-            plants=tuple(self._planned(p, first, horizon.steps, state) for p in self.plants),
-            plant_q_kvar={name: q[window] for name, q in self.plant_q_kvar.items()},
-            grid=NetworkProblem(
-                network=self.network,
-                horizon=horizon,
-                background_p_mw=self.background_p_mw[window],
-                background_q_mvar=self.background_q_mvar[window],
-                settings=scenario.redispatch,
-                tap_pos=state.tap_pos,
-                tap_is_fixed=tap_is_fixed,
-                co2_kg_per_kwh=self.signals["co2_kg_per_kwh"][0][window],
-            ),
+            coupling=self._redispatch(horizon, first, state, tap_is_fixed),
             negotiation=scenario.negotiation,
             communication=scenario.communication,
             lead_s=scenario.gates.lead_s,
@@ -149,6 +139,25 @@ class Instance:
             record_messages=scenario.record.messages,
             record_fronts=scenario.record.fronts,
             optimisation=scenario.optimisation,
+        )
+
+    def _redispatch(
+        self, horizon: Horizon, first: int, state: State, tap_is_fixed: bool
+    ) -> Redispatch:
+        window = slice(first, first + horizon.steps)
+        return Redispatch(
+            plants=tuple(self._planned(p, first, horizon.steps, state) for p in self.plants),
+            plant_q_kvar={name: q[window] for name, q in self.plant_q_kvar.items()},
+            grid=NetworkProblem(
+                network=self.network,
+                horizon=horizon,
+                background_p_mw=self.background_p_mw[window],
+                background_q_mvar=self.background_q_mvar[window],
+                settings=self.scenario.redispatch,
+                tap_pos=state.tap_pos,
+                tap_is_fixed=tap_is_fixed,
+                co2_kg_per_kwh=self.signals["co2_kg_per_kwh"][0][window],
+            ),
         )
 
     def _planned(self, unit: UnitData, first: int, steps: int, state: State) -> UnitData:

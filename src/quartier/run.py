@@ -56,7 +56,7 @@ def run(
     with clock.phase("setup"):
         progress.phase("Reading the scenario")
         loaded = as_asked(load(scenario, overrides), coordination, seed)
-        mechanism = resolve(loaded.scenario.coordination, loaded.scenario.problem)
+        mechanism = resolve(loaded.scenario.coordination, loaded.scenario.problem.kind)
         earlier = earlier_baseline(loaded)
         instance = build(loaded, loaded.scenario.seed)
         folder = _folder(loaded, scenario, out)
@@ -157,7 +157,7 @@ class Story:
             return None
         own = replace(self, clock=Clock(), title="Baseline: ", degraded=[])
         with self.clock.phase("baseline"), own.recorded(folder / BASELINE, name) as writer:
-            own.execute(resolve(name, self.loaded.scenario.problem), writer)
+            own.execute(resolve(name, self.loaded.scenario.problem.kind), writer)
             own.conclude(writer, None)
         return Result.open(folder / BASELINE)
 
@@ -262,13 +262,13 @@ def earlier_baseline(loaded: LoadedScenario) -> Result | None:
     """
     name = loaded.scenario.baseline
     if name in COORDINATIONS:  # even if a folder beside it is called so
-        resolve(name, loaded.scenario.problem)
+        resolve(name, loaded.scenario.problem.kind)
         return None
     folder = loaded.folder / name
     if not (folder / "manifest.json").exists():
         folder = Path(name)
     if not (folder / "manifest.json").exists():
-        resolve(name, loaded.scenario.problem)
+        resolve(name, loaded.scenario.problem.kind)
         return None
     earlier, now = Result.open(folder).manifest, loaded.resolved()
     compared = ("horizon", "grid", "signals", "neighbourhoods", "seed")

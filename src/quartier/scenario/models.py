@@ -28,6 +28,7 @@ from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from quartier.errors import InputError
 from quartier.quantities import Horizon
+from quartier.scenario.asked import Asked, RedispatchAsked
 from quartier.scenario.settings import (
     LOWER_EUR_PER_KWH,
     CommunicationSettings,
@@ -275,7 +276,7 @@ class Scenario(Frozen):
     """Title in one line."""
     description: str = ""
     """What the study is about, and where its data come from."""
-    problem: Literal["redispatch"] = "redispatch"
+    problem: Asked = RedispatchAsked()
     """What is coordinated: `redispatch`, the DSO's caps."""
     coordination: str = Field(default="cohda", min_length=1)
     """Mechanism: a known name, or `module:Class` of one's own."""
