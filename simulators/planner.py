@@ -16,7 +16,7 @@ from quartier.hiccups import rows as rows_of
 from quartier.hiccups import take as take_hiccups
 from quartier.hiccups import troubles
 from quartier.problem import Coupling, State
-from quartier.quantities import Array
+from quartier.quantities import ELECTRICITY, Array
 from quartier.results import TABLES
 from quartier.simulators.execution import Execution, simulator_id
 from quartier.simulators.inputs import Inputs, Outputs, only
@@ -29,7 +29,7 @@ MODELS = {
     "Planner": {
         "public": True,
         "params": ["execution"],
-        "attrs": ["state", "tap_pos", "offers", "records"],
+        "attrs": ["state", "tap_pos", "offers", "prices", "records"],
     },
     "Orders": {
         "public": False,
@@ -69,6 +69,7 @@ class Planner(TimeBased):
         self._tap_pos: int | None = None
         self._orders: dict[str, tuple[Array, Array]] = {}
         self._offers = np.empty((0, len(OFFER_COLUMNS), len(self._points)))
+        self._prices: dict[tuple[str, str], Array] = {}
         children = [{"eid": kind, "type": "Orders"} for kind in execution.fleets]
         return [{"eid": "Planner", "type": "Planner", "children": children}]
 
@@ -132,6 +133,7 @@ class Planner(TimeBased):
             for kind, units in self._execution.fleets.items()
         }
         self._offers = _offers(self._points, plan, self._steps)
+        self._prices = _prices(plan, list(self._instance.buses), self._steps)
         hiccups = take_hiccups()
         self._records = {
             table: _with_gate(table, rows, self._gate)
@@ -156,7 +158,18 @@ class Planner(TimeBased):
         if name == "offers":
             known = row < len(self._offers)
             return dict(zip(OFFER_COLUMNS, self._offers[row], strict=True)) if known else {}
+        if name == "prices":
+            return self._prices_at(row)
         return self._tap_pos if name == "tap_pos" else self._records
+
+    def _prices_at(self, row: int) -> dict[str, Any]:
+        """Prices of a step, as columns."""
+        here = [key for key, values in self._prices.items() if row < len(values)]
+        return {
+            "neighbourhood": [neighbourhood for _, neighbourhood in here],
+            "carrier": [carrier for carrier, _ in here],
+            "price_eur_per_kwh": [self._prices[key][row] for key in here],
+        }
 
 
 def _nothing(units: int) -> tuple[Array, Array]:
@@ -201,6 +214,24 @@ def _offers(points: Sequence[str], plan: Plan, steps: int) -> Array:
             table[:, 4, k], table[:, 5, k] = cap.p_min_kw, cap.p_max_kw
     table[np.isinf(table)] = np.nan
     return table
+
+
+def _prices(plan: Plan, neighbourhoods: Sequence[str], steps: int) -> dict[tuple[str, str], Array]:
+    """Prices by carrier and neighbourhood, shape ``(steps,)`` each."""
+    known = [(ELECTRICITY, name) for name in neighbourhoods]
+    unknown = [key for key in plan.prices if key not in known]
+    if unknown:
+        raise ValueError(
+            f"the plan prices {', '.join(map(repr, unknown))}, of which no energy can be settled;"
+            f" there are: {', '.join(map(repr, known))}"
+        )
+    prices = {}
+    for key, values in plan.prices.items():
+        price = np.array(_fitting(values, steps, f"the price of {key!r}"), dtype=float)
+        if np.isinf(price).any():
+            raise ValueError(f"the price of {key!r} is infinite")
+        prices[key] = np.broadcast_to(price, (steps,))
+    return prices
 
 
 def _check_names(what: str, planned: Iterable[str], known: Sequence[str]) -> None:

@@ -22,7 +22,7 @@ MODELS = {
     }
 }
 
-BLOCKS = ("units", "heat", "buses", "lines", "transformers", "steps")
+BLOCKS = ("units", "heat", "prices", "buses", "lines", "transformers", "steps")
 """Tables that arrive as blocks of columns without ``time``, from one simulator or several."""
 
 

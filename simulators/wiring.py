@@ -77,7 +77,7 @@ def _recording(kinds: Sequence[str]) -> Iterator[Wire]:
             yield Wire(f"{kind}.Fleet.{block}", f"recorder.Recorder.{block}")
     for block in ("buses", "connection_points", "lines", "slack_p_mw", "steps", "transformers"):
         yield Wire(f"grid.Grid.{block}", f"recorder.Recorder.{block}")
-    for block in ("offers", "records"):
+    for block in ("offers", "prices", "records"):
         yield Wire(f"planner.Planner.{block}", f"recorder.Recorder.{block}")
 
 

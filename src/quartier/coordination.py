@@ -59,6 +59,11 @@ class Plan:
     units: Mapping[str, UnitPlan] = field(default_factory=dict)
     offers: Mapping[str, Offer] = field(default_factory=dict)
     caps: Mapping[str, Cap] = field(default_factory=dict)
+    prices: Mapping[tuple[str, str], Array] = field(default_factory=dict)
+    """What a carrier costs a neighbourhood in EUR/kWh by ``(carrier, neighbourhood)``, shape
+    ``(T,)``: what it draws it buys at this price from the coordinator, what it feeds in it sells
+    so. Where there is none (or NaN), the scenario's tariffs hold. The KPIs settle on executed
+    energy (:mod:`quartier.kpi.settlement`); so far of the carrier ``electricity``."""
     tap_pos: int | None = None
     """Tap position for the window; None leaves it as it is."""
     records: Mapping[str, Sequence[Mapping[str, Any]] | Mapping[str, Any]] = field(

@@ -43,6 +43,12 @@ class RunData:
         return scenario
 
     @cached_property
+    def problem(self) -> str:
+        """Kind of the problem that was asked; older folders know of one only."""
+        asked = self.scenario.get("problem", "redispatch")
+        return str(asked if isinstance(asked, str) else asked["kind"])
+
+    @cached_property
     def dt_h(self) -> float:
         """Length of a step in hours."""
         return float(self.scenario["horizon"]["step_minutes"]) / 60

@@ -14,6 +14,8 @@ class Coupling:
 
     kind: ClassVar[str]
     """Its name in a scenario: ``problem: <kind>``."""
+    coordinator: ClassVar[str]
+    """Who settles the prices of a plan; of two words, so that no neighbourhood is called so."""
     answers: ClassVar[frozenset[str]]
     """Parts of a :class:`~quartier.coordination.Plan` that it has a use for, besides set points,
     prices and records, which all have."""

@@ -69,6 +69,7 @@ class Redispatch(Coupling):
     """Neighbourhoods and plants coupled by a grid with limits."""
 
     kind: ClassVar[str] = "redispatch"
+    coordinator: ClassVar[str] = "grid operator"
     answers: ClassVar[frozenset[str]] = frozenset({"offers", "caps", "tap_pos"})
     tables: ClassVar[tuple[str, ...]] = ("redispatch",)
     kpis: ClassVar[tuple[str, ...]] = (

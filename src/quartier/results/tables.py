@@ -47,6 +47,7 @@ _ARROW = {
 _TIMES = {"time", "arrival", "departure"}
 _TEXTS = {
     "asset",
+    "carrier",
     "hub",
     "kind",
     "lost_to",
@@ -95,6 +96,7 @@ TABLES: dict[str, dict[str, ColumnType]] = {
     "transformers": _columns("time index name loading_percent tap_pos p_hv_mw loss_mw"),
     "steps": _columns("time converged iterations"),
     "signals": _columns("time name value unit"),
+    "prices": _columns("time neighbourhood carrier price_eur_per_kwh"),
     "redispatch": _columns(
         "time gate round asset kind offered_kw p_set_kw reason_element sensitivity cost_eur"
     ),
