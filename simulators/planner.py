@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from time import perf_counter
 from typing import Any
 
@@ -17,7 +17,7 @@ from quartier.hiccups import take as take_hiccups
 from quartier.hiccups import troubles
 from quartier.problem import Coupling, State
 from quartier.quantities import ELECTRICITY, Array
-from quartier.results import TABLES
+from quartier.results.tables import TABLES, columns_of
 from quartier.simulators.execution import Execution, simulator_id
 from quartier.simulators.inputs import Inputs, Outputs, only
 from quartier.simulators.time_based import TimeBased
@@ -135,8 +135,10 @@ class Planner(TimeBased):
         self._offers = _offers(self._points, plan, self._steps)
         self._prices = _prices(plan, list(self._instance.buses), self._steps)
         hiccups = take_hiccups()
+        own = self._execution.writer.own_tables
+        _check_names("tables", plan.records, [*TABLES, *own])
         self._records = {
-            table: _with_gate(table, rows, self._gate)
+            table: _with_gate(columns_of(table, own), rows, self._gate)
             for table, rows in _with_hiccups(plan.records, list(rows_of(hiccups))).items()
         }
         for trouble in (*plan.degraded, *troubles(hiccups)):
@@ -259,9 +261,9 @@ def _with_hiccups(
     return {**records, "solves": [*solves, *tried_again]}
 
 
-def _with_gate(table: str, content: Any, gate: int) -> Any:
+def _with_gate(columns: Container[str], content: Any, gate: int) -> Any:
     """Add the column ``gate`` to columns or rows of a table that has it."""
-    if "gate" not in TABLES.get(table, ()):
+    if "gate" not in columns:
         return content
     if isinstance(content, Mapping):
         return {"gate": gate, **content}

@@ -257,8 +257,8 @@ def _read_all(
     loaded: LoadedScenario, coordination: str | None, seed: int | None
 ) -> tuple[Note, ...]:
     """Read what a run would read, and raise one error with all problems; else return the notes."""
-    from quartier.coordination import resolve
     from quartier.instance import build
+    from quartier.mechanism import mechanism
     from quartier.run import earlier_baseline
     from quartier.scenario.load import shown
 
@@ -269,7 +269,9 @@ def _read_all(
     except InputError as error:
         problems += error.problems
     checks: list[Callable[[], object]] = [
-        lambda: resolve(coordination or loaded.scenario.coordination, loaded.scenario.problem.kind),
+        lambda: mechanism(
+            coordination or loaded.scenario.coordination, loaded.scenario.problem.kind
+        ),
         lambda: earlier_baseline(loaded),
     ]
     for check in checks:

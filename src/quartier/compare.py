@@ -13,11 +13,12 @@ from typing import Any
 from threadpoolctl import threadpool_limits
 
 from quartier import coordination
-from quartier.coordination import COORDINATIONS, resolve
+from quartier.coordination import COORDINATIONS
 from quartier.errors import InputError, QuartierError
 from quartier.fingerprint import identity
 from quartier.gaps import SideBySide
 from quartier.instance import Instance, build
+from quartier.mechanism import mechanism
 from quartier.progress import Progress, SilentProgress, is_cancellation
 from quartier.report import REPORT, write_comparison
 from quartier.results import (
@@ -94,7 +95,7 @@ def mechanisms(asked: str | Iterable[str] | None, loaded: LoadedScenario) -> tup
 
 def _wrong(name: str, problem: str) -> Sequence[str]:
     try:
-        resolve(name, problem)
+        mechanism(name, problem)
     except InputError as error:
         return error.problems
     return ()
@@ -180,10 +181,11 @@ class Campaign:
         assert self.instance is not None
         folder = free_folder(self.folder, name)
         story = Story(self._under(name), self.instance, Clock(), self.progress, title)
+        asked = mechanism(name, self.loaded.scenario.problem.kind)
         try:
-            with story.recorded(folder, name) as writer:
-                story.execute(resolve(name, self.loaded.scenario.problem.kind), writer)
-                story.conclude(writer, self._baseline(name))
+            with story.recorded(folder, asked) as writer:
+                story.execute(asked, writer)
+                story.conclude(asked, writer, self._baseline(name))
             story.report(writer)
         except QuartierError as error:
             if is_cancellation(error) or not (folder / "manifest.json").exists():

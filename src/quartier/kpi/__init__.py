@@ -15,7 +15,7 @@ from quartier.kpi.redispatch import Groups
 from quartier.kpi.run_data import RunData
 from quartier.problem import COUPLINGS
 
-__all__ = ["KPIS", "Kpi", "RunData", "compute"]
+__all__ = ["KPIS", "Kpi", "RunData", "compute", "read"]
 
 Figure: TypeAlias = Callable[[RunData], float | None] | Callable[[RunData], Groups]
 
@@ -175,13 +175,19 @@ def compute(run: RunData, names: Collection[str] | None = None) -> dict[str, dic
     for kpi in KPIS:
         if not _applies(kpi, run) or (names is not None and kpi.name not in names):
             continue
-        value = kpi.value(run)
-        if isinstance(value, Mapping):
-            for group, figure in value.items():
-                table[f"{kpi.name}[{group}]"] = _entry(kpi, figure, f"{kpi.label} ({group})")
-        else:
-            table[kpi.name] = _entry(kpi, value, kpi.label)
+        table |= read(kpi, run)
     return table
+
+
+def read(kpi: Kpi, run: RunData) -> dict[str, dict[str, Any]]:
+    """Read a KPI of a run: an entry, or one a group."""
+    value = kpi.value(run)
+    if not isinstance(value, Mapping):
+        return {kpi.name: _entry(kpi, value, kpi.label)}
+    return {
+        f"{kpi.name}[{group}]": _entry(kpi, figure, f"{kpi.label} ({group})")
+        for group, figure in value.items()
+    }
 
 
 def _applies(kpi: Kpi, run: RunData) -> bool:
@@ -191,4 +197,4 @@ def _applies(kpi: Kpi, run: RunData) -> bool:
 
 
 def _entry(kpi: Kpi, value: float | None, label: str) -> dict[str, Any]:
-    return {"value": value, "unit": kpi.unit, "label": label}
+    return {"value": None if value is None else float(value), "unit": kpi.unit, "label": label}

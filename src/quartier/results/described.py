@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from quartier.quantities import unit_of
-from quartier.results.tables import TABLES
+from quartier.results.tables import TABLES, ColumnType, Declared
 
 ABOUT: dict[str, str] = {
     "units": "What every unit did: those of the neighbourhoods, and plants outside them.",
@@ -130,13 +130,22 @@ ELSEWHERE: dict[tuple[str, str], str] = {
 """Columns that mean something else in a certain table."""
 
 
+def unit_in(word: str) -> str | None:
+    """Unit of a column of a mechanism's own, from what it was declared to hold."""
+    return None if word in {"1", *(kind.value for kind in ColumnType)} else word
+
+
 def meaning(table: str, column: str) -> str:
     """What a column of a table means."""
     return ELSEWHERE.get((table, column), MEANING.get(column, ""))
 
 
-def described(variable: str) -> tuple[str, str | None]:
-    """Meaning and unit of ``<table>_<column>``; no meaning if it is no such variable."""
+def described(variable: str, own: Declared | None = None) -> tuple[str, str | None]:
+    """Meaning and unit of ``<table>_<column>``; no meaning if it is no such variable of ours."""
+    for table, names in (own or {}).items():
+        word = names.get(variable.removeprefix(f"{table}_"))
+        if variable.startswith(f"{table}_") and word is not None:
+            return "", unit_in(word)
     for table, columns in TABLES.items():
         column = variable.removeprefix(f"{table}_")
         if column != variable and column in columns:

@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from quartier.errors import InputError
 from quartier.results.described import described, meaning
 from quartier.results.files import write_atomically
-from quartier.results.tables import TABLES
+from quartier.results.tables import TABLES, Declared
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -68,7 +68,8 @@ def to_xarray(result: Result) -> xr.Dataset:
     _needed("xarray")
     import xarray as xr
 
-    frames = {name: result.table(name) for name in TABLES if name in result.tables}
+    known = [*TABLES, *result.own_tables]
+    frames = {name: result.table(name) for name in known if name in result.tables}
     times = _all_times(frames)
     coordinates: dict[str, Any] = {"time": _naive(times)}
     variables: dict[str, Any] = {"manifest": ((), json.dumps(result.manifest))}
@@ -87,7 +88,7 @@ def to_xarray(result: Result) -> xr.Dataset:
         variables["kpi_value"] = ("kpi", result.kpi_table["value"].to_numpy())
     dataset = xr.Dataset(variables, coords=coordinates, attrs=_attributes(result))
     for variable, values in dataset.variables.items():
-        values.attrs.update(_described(str(variable)))
+        values.attrs.update(_described(str(variable), result.own_tables))
     return dataset
 
 
@@ -121,11 +122,11 @@ def _attributes(result: Result) -> dict[str, Any]:
     }
 
 
-def _described(variable: str) -> dict[str, str]:
+def _described(variable: str, own: Declared) -> dict[str, str]:
     """Attributes of a variable: what it means, and its unit."""
     if variable == "time":
         return {"long_name": meaning("steps", "time")}
-    text, unit = described(variable.replace("_repeated_", "_"))
+    text, unit = described(variable.replace("_repeated_", "_"), own)
     return {name: value for name, value in (("long_name", text), ("units", unit)) if value}
 
 

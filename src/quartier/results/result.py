@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet
 
 from quartier.errors import InputError
-from quartier.results.tables import schema
+from quartier.results.tables import TABLES, Declared, schema
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -102,7 +102,7 @@ class Result:
         )
 
     def table(self, name: str) -> pd.DataFrame:
-        """Read a table; its columns and types are those of :data:`TABLES`, whatever was written.
+        """Read a table; its columns and types are as declared, whatever was written.
 
         Raises
         ------
@@ -111,8 +111,15 @@ class Result:
         """
         if name not in self.tables:
             raise KeyError(f"no table {name!r} in {self.dir}; tables: {', '.join(self.tables)}")
-        frame: pd.DataFrame = read_parts(self.dir, name).to_pandas()
+        own = None if name in TABLES else self.own_tables
+        frame: pd.DataFrame = read_parts(self.dir, name, own).to_pandas()
         return frame
+
+    @property
+    def own_tables(self) -> Declared:
+        """Tables that the mechanism declared: what their columns hold (see :data:`Declared`)."""
+        declared: Declared = self.manifest.get("own_tables", {})  # absent in older folders
+        return declared
 
     # -- for other tools --------------------------------------------------------------------------
     def to_xarray(self) -> xr.Dataset:
@@ -162,7 +169,8 @@ class Result:
         return content
 
 
-def read_parts(directory: Path, table: str) -> pa.Table:
+def read_parts(directory: Path, table: str, own: Declared | None = None) -> pa.Table:
     """Return all rows of a table that have been written, in the order of writing."""
     parts = sorted((directory / "tables" / table).glob("part-*.parquet"))
-    return pa.concat_tables([pa.parquet.ParquetFile(p).read() for p in parts]).cast(schema(table))
+    whole = pa.concat_tables([pa.parquet.ParquetFile(p).read() for p in parts])
+    return whole.cast(schema(table, own))
