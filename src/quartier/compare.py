@@ -73,7 +73,8 @@ def compare(
 def mechanisms(asked: str | Iterable[str] | None, loaded: LoadedScenario) -> tuple[str, ...]:
     """Return the mechanisms to compare, each once, in the order in which they were named.
 
-    Without names: all known ones that answer the scenario's problem, and the scenario's own.
+    Without names: all known ones that answer the scenario's problem, and the scenario's own if it
+    is a class of the user's.
 
     Raises
     ------
@@ -83,7 +84,8 @@ def mechanisms(asked: str | Iterable[str] | None, loaded: LoadedScenario) -> tup
     problem = loaded.scenario.problem.kind
     known = coordination.mechanisms(problem)
     if asked is None:
-        asked = (*known, loaded.scenario.coordination)
+        own = loaded.scenario.coordination
+        asked = (*known, *([own] if own not in COORDINATIONS else []))
     elif isinstance(asked, str):
         asked = asked.split(",")
     names = tuple(dict.fromkeys(text for name in asked if (text := name.strip())))

@@ -15,11 +15,20 @@ from quartier.problem import Offer, Problem, State
 from quartier.quantities import Array
 
 COORDINATIONS: dict[str, dict[str, str]] = {
-    "uncontrolled": {"redispatch": "quartier.agents.strategies.uncontrolled:Uncontrolled"},
+    "uncontrolled": {
+        "redispatch": "quartier.agents.strategies.uncontrolled:Uncontrolled",
+        "sharing": "quartier.agents.strategies.uncontrolled:Uncontrolled",
+    },
     "cohda": {"redispatch": "quartier.agents.strategies.cohda:Cohda"},
     "mo-cohda": {"redispatch": "quartier.agents.strategies.mo_cohda:MoCohda"},
-    "individual": {"redispatch": "quartier.centralised.individual:Individual"},
-    "central": {"redispatch": "quartier.centralised.central:Central"},
+    "individual": {
+        "redispatch": "quartier.centralised.individual:Individual",
+        "sharing": "quartier.centralised.sharing:IndividualSharing",
+    },
+    "central": {
+        "redispatch": "quartier.centralised.central:Central",
+        "sharing": "quartier.centralised.sharing:CentralSharing",
+    },
     "bilevel": {"redispatch": "quartier.centralised.bilevel:Bilevel"},
 }
 """Known mechanisms × problems they answer: ``module:Class`` (mosaik's notation), resolved when

@@ -111,7 +111,8 @@ class Story:
         writer = RunWriter(folder, self._manifest(asked))
         with run_log(folder):
             try:
-                RecycledPowerFlow(self.instance.network).grid_json(folder / "grid.json")
+                if self.instance.has_grid:
+                    RecycledPowerFlow(self.instance.network).grid_json(folder / "grid.json")
                 self._write_signals(writer)
                 yield writer
             except (Exception, KeyboardInterrupt, SystemExit) as error:  # users' code may exit

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from quartier.kpi import grid, neighbourhood, process, redispatch, settlement
+from quartier.kpi import grid, neighbourhood, process, redispatch, settlement, sharing
 from quartier.kpi.redispatch import Groups
 from quartier.kpi.run_data import RunData
 from quartier.problem import COUPLINGS
@@ -138,6 +138,9 @@ KPIS: tuple[Kpi, ...] = (
     Kpi("export_avoidance", "Export avoided, vs baseline", "1", neighbourhood.export_avoidance),
     Kpi("peak", "Peak import", "kW", neighbourhood.peak_import),
     Kpi("peak_export", "Peak export", "kW", neighbourhood.peak_export),
+    # Sharing
+    Kpi("shared_energy", "Energy shared", "kWh", sharing.shared_energy),
+    Kpi("pool_cost", "Paid to the outer grid by the pool", "EUR", sharing.pool_cost),
     # Money
     Kpi("system_cost", "Cost of all together", "EUR", settlement.system_cost),
     Kpi("money", "Paid", "EUR", settlement.money),
@@ -192,6 +195,8 @@ def read(kpi: Kpi, run: RunData) -> dict[str, dict[str, Any]]:
 
 def _applies(kpi: Kpi, run: RunData) -> bool:
     """Whether a run can have a figure: those that a coupling declares are of its runs only."""
+    if kpi.value.__module__ == grid.__name__ and not run.has_grid:
+        return False
     owners = [kind for kind, coupling in COUPLINGS.items() if kpi.name in coupling.kpis]
     return not owners or run.problem in owners
 

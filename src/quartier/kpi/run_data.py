@@ -49,6 +49,11 @@ class RunData:
         return str(asked if isinstance(asked, str) else asked["kind"])
 
     @cached_property
+    def has_grid(self) -> bool:
+        """Whether a grid was simulated."""
+        return self.result.has_grid
+
+    @cached_property
     def dt_h(self) -> float:
         """Length of a step in hours."""
         return float(self.scenario["horizon"]["step_minutes"]) / 60

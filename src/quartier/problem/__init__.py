@@ -16,6 +16,7 @@ import numpy as np
 
 from quartier.problem.coupling import Coupling
 from quartier.problem.redispatch import NetworkProblem, Offer, Redispatch
+from quartier.problem.sharing import Sharing
 from quartier.quantities import Array, Horizon
 from quartier.scenario.models import (
     CommunicationSettings,
@@ -33,10 +34,11 @@ __all__ = [
     "Offer",
     "Problem",
     "Redispatch",
+    "Sharing",
     "State",
 ]
 
-COUPLINGS: Mapping[str, type[Coupling]] = {coupling.kind: coupling for coupling in (Redispatch,)}
+COUPLINGS: Mapping[str, type[Coupling]] = {c.kind: c for c in (Redispatch, Sharing)}
 """What neighbourhoods can be coupled by, by the kind of problem that a scenario names."""
 
 C = TypeVar("C", bound=Coupling)
@@ -172,7 +174,7 @@ class State:
     units: Mapping[str, Mapping[str, float]]
     """State of every unit by name, e.g. ``{"energy_kwh": 500.0}``."""
     tap_pos: int
-    """Tap position of the transformers."""
+    """Tap position of the transformers; 0 where there is no grid."""
 
 
 @dataclass(frozen=True)

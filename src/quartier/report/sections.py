@@ -49,10 +49,12 @@ def _failed(name: str, error: Exception) -> Note:
     return Note(f"This cannot be shown: {type(error).__name__}: {error}; see log.txt.")
 
 
-def block(name: str, draw: Callable[[], go.Figure], lead: str = "") -> Block:
+def block(
+    name: str, draw: Callable[[], go.Figure], lead: str = "", *, eager: bool = False
+) -> Block:
     """Return a figure, or a note that says why there is none."""
     try:
-        return Figure(name, draw(), lead)
+        return Figure(name, draw(), lead, eager)
     except InputError as error:
         return Note(_sentence(error))
     except Exception as error:

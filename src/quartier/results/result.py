@@ -75,6 +75,12 @@ class Result:
         """State of the run: running, complete, degraded, partial, failed or cancelled."""
         return str(self.manifest["status"])
 
+    @property
+    def has_grid(self) -> bool:
+        """Whether the scenario has a grid; without one, there are no results of any."""
+        scenario: dict[str, Any] = self.manifest.get("scenario", {})
+        return scenario.get("grid") != "none"
+
     @cached_property
     def kpis(self) -> pd.Series[float]:
         """KPIs by name, NaN where undefined; units and labels stand in ``attrs``.
