@@ -15,7 +15,7 @@ from quartier.results.tables import schema
 
 
 class RunData:
-    """Tables of a run, read once each; an absent table is an empty one.
+    """Tables of a run, also of the mechanism's own, read once each; an absent one is empty.
 
     Parameters
     ----------
@@ -73,7 +73,9 @@ class RunData:
         if name not in self._tables:
             there = name in self.result.tables
             self._tables[name] = (
-                self.result.table(name) if there else schema(name).empty_table().to_pandas()
+                self.result.table(name)
+                if there
+                else schema(name, self.result.own_tables).empty_table().to_pandas()
             )
         return self._tables[name]
 
