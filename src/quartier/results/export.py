@@ -29,7 +29,7 @@ from quartier.results.tables import TABLES, Declared
 if TYPE_CHECKING:
     import xarray as xr
 
-    from quartier.results.result import Result
+    from quartier.results.run_folder import RunFolder
 
 WRITER = "netCDF4"
 """Package that writes netCDF files."""
@@ -63,7 +63,7 @@ GRIDS: Mapping[str, Grid] = {
 
 
 # -- xarray ---------------------------------------------------------------------------------------
-def to_xarray(result: Result) -> xr.Dataset:
+def to_xarray(result: RunFolder) -> xr.Dataset:
     """Return a run as one dataset; see :meth:`Result.to_xarray`."""
     _needed("xarray")
     import xarray as xr
@@ -92,7 +92,7 @@ def to_xarray(result: Result) -> xr.Dataset:
     return dataset
 
 
-def to_netcdf(result: Result, path: str | Path) -> Path:
+def to_netcdf(result: RunFolder, path: str | Path) -> Path:
     """Write a run into one netCDF file, and return its path."""
     _needed(WRITER)
     dataset = to_xarray(result)
@@ -110,7 +110,7 @@ def _needed(package: str) -> None:
         )
 
 
-def _attributes(result: Result) -> dict[str, Any]:
+def _attributes(result: RunFolder) -> dict[str, Any]:
     manifest = result.manifest
     kept = ("status", "coordination", "seed", "start", "end")
     return {
@@ -208,7 +208,7 @@ def _naive(times: pd.DatetimeIndex) -> NDArray[Any]:
     return times.tz_convert("UTC").tz_localize(None).to_numpy()
 
 
-def _kpi_coordinates(result: Result) -> dict[str, Any]:
+def _kpi_coordinates(result: RunFolder) -> dict[str, Any]:
     table = result.kpi_table
     return {
         "kpi": table.index.to_numpy(dtype=object),
@@ -218,7 +218,7 @@ def _kpi_coordinates(result: Result) -> dict[str, Any]:
 
 
 # -- CSV ------------------------------------------------------------------------------------------
-def to_csv(result: Result, folder: str | Path) -> Path:
+def to_csv(result: RunFolder, folder: str | Path) -> Path:
     """Write every table, and the KPIs, as a CSV file each; see :meth:`Result.to_csv`."""
     target = Path(folder)
     target.mkdir(parents=True, exist_ok=True)
@@ -236,7 +236,7 @@ def _write(content: bytes, file: IO[bytes]) -> None:
     file.write(content)
 
 
-def _frames(result: Result) -> Iterator[tuple[str, pd.DataFrame]]:
+def _frames(result: RunFolder) -> Iterator[tuple[str, pd.DataFrame]]:
     for name in result.tables:
         yield name, result.table(name)
     if (result.dir / "kpis.json").exists():

@@ -15,7 +15,7 @@ import pyarrow.parquet
 from quartier.errors import InputError
 from quartier.results.buffer import TableBuffer
 from quartier.results.files import write_atomically, write_json
-from quartier.results.result import read_parts
+from quartier.results.run_folder import read_parts
 from quartier.results.tables import ColumnType, Declared, columns_of
 from quartier.results.uninterrupted import uninterrupted
 
