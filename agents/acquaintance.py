@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
-from quartier.agents.configuration import NONE, IntArray
+from quartier.agents.counters import NONE, IntArray
 from quartier.agents.messages import Candidate, Entry, Gossip, Reference
 
 RECENT = 64

@@ -12,7 +12,8 @@ from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 
-from quartier.agents.configuration import Configuration, Counters, IntArray, numbers_of
+from quartier.agents.configuration import Configuration
+from quartier.agents.counters import Counters, IntArray, numbers_of
 from quartier.agents.ledger import Ledger
 from quartier.agents.memory import Choose, Memory, Option, Reference
 from quartier.agents.messages import OWN_RULE, Candidate, Entry, Gossip, Negotiation, entry_of

@@ -7,7 +7,8 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from quartier.agents.acquaintance import Acquaintance, Recent
-from quartier.agents.configuration import Configuration, Counters, IntArray, add_up, numbers_of
+from quartier.agents.configuration import Configuration, add_up
+from quartier.agents.counters import Counters, IntArray, numbers_of
 from quartier.agents.messages import Candidate, Entry, Reference
 from quartier.problem import ConnectionTerms
 from quartier.quantities import Array

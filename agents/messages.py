@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from quartier.agents.configuration import Counters
+from quartier.agents.counters import Counters
 from quartier.planning import Band
 from quartier.problem import ConnectionTerms
 from quartier.quantities import Array

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from quartier.agents.cohda import Reference
-from quartier.agents.configuration import NONE
+from quartier.agents.counters import NONE
 from quartier.agents.mo_messages import Track
 
 

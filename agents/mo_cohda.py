@@ -20,7 +20,7 @@ from types import MappingProxyType
 import numpy as np
 
 from quartier.agents.cohda import Option, Reference
-from quartier.agents.configuration import NONE, IntArray
+from quartier.agents.counters import NONE, IntArray
 from quartier.agents.messages import Candidate, Entry, Gossip, Negotiation, entry_of, snapshot
 from quartier.agents.mo_acquaintance import Acquaintance, references_of
 from quartier.agents.mo_front import Judge, Points, Sums

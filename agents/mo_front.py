@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from quartier.agents.configuration import Counters, IntArray
+from quartier.agents.counters import Counters, IntArray
 from quartier.agents.mo_messages import Front, FrontEntry, Goal
 from quartier.pareto import Indices, as_costs, hypervolume, knee, select
 from quartier.problem import ConnectionTerms

@@ -9,7 +9,7 @@ from typing import Literal
 
 import numpy as np
 
-from quartier.agents.configuration import NONE, Counters, IntArray
+from quartier.agents.counters import NONE, Counters, IntArray
 from quartier.agents.messages import (
     GRID,
     Candidate,

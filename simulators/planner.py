@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from time import perf_counter
 from typing import Any
 
@@ -15,9 +15,9 @@ from quartier.errors import RunFailed, place
 from quartier.hiccups import rows as rows_of
 from quartier.hiccups import take as take_hiccups
 from quartier.hiccups import troubles
-from quartier.problem import State
-from quartier.quantities import Array
-from quartier.results import TABLES
+from quartier.problem import Coupling, State
+from quartier.quantities import ELECTRICITY, Array
+from quartier.results.tables import TABLES, columns_of
 from quartier.simulators.execution import Execution, simulator_id
 from quartier.simulators.inputs import Inputs, Outputs, only
 from quartier.simulators.time_based import TimeBased
@@ -29,7 +29,7 @@ MODELS = {
     "Planner": {
         "public": True,
         "params": ["execution"],
-        "attrs": ["state", "tap_pos", "offers", "records"],
+        "attrs": ["state", "tap_pos", "offers", "prices", "records"],
     },
     "Orders": {
         "public": False,
@@ -69,6 +69,7 @@ class Planner(TimeBased):
         self._tap_pos: int | None = None
         self._orders: dict[str, tuple[Array, Array]] = {}
         self._offers = np.empty((0, len(OFFER_COLUMNS), len(self._points)))
+        self._prices: dict[tuple[str, str], Array] = {}
         children = [{"eid": kind, "type": "Orders"} for kind in execution.fleets]
         return [{"eid": "Planner", "type": "Planner", "children": children}]
 
@@ -112,7 +113,7 @@ class Planner(TimeBased):
         problem = self._instance.problem(
             self._gate, self._step, state, tap_is_fixed=self._tap_pos is not None
         )
-        self._steps = problem.horizon.steps
+        self._steps, self._coupling = problem.horizon.steps, problem.coupling
         take_hiccups()  # of others, before
         return self._execution.coordination.plan(problem, state, self._execution.rng)
 
@@ -123,6 +124,7 @@ class Planner(TimeBased):
         units = [unit.name for fleet in self._execution.fleets.values() for unit in fleet]
         _check_names("units", plan.units, units)
         _check_names("connection points", {**plan.offers, **plan.caps}, self._points)
+        _check_parts(plan, self._coupling)
         self._first = self._step
         if plan.tap_pos is not None:
             self._tap_pos = plan.tap_pos
@@ -131,9 +133,12 @@ class Planner(TimeBased):
             for kind, units in self._execution.fleets.items()
         }
         self._offers = _offers(self._points, plan, self._steps)
+        self._prices = _prices(plan, list(self._instance.buses), self._steps)
         hiccups = take_hiccups()
+        own = self._execution.writer.own_tables
+        _check_names("tables", plan.records, [*TABLES, *own])
         self._records = {
-            table: _with_gate(table, rows, self._gate)
+            table: _with_gate(columns_of(table, own), rows, self._gate)
             for table, rows in _with_hiccups(plan.records, list(rows_of(hiccups))).items()
         }
         for trouble in (*plan.degraded, *troubles(hiccups)):
@@ -155,7 +160,18 @@ class Planner(TimeBased):
         if name == "offers":
             known = row < len(self._offers)
             return dict(zip(OFFER_COLUMNS, self._offers[row], strict=True)) if known else {}
+        if name == "prices":
+            return self._prices_at(row)
         return self._tap_pos if name == "tap_pos" else self._records
+
+    def _prices_at(self, row: int) -> dict[str, Any]:
+        """Prices of a step, as columns."""
+        here = [key for key, values in self._prices.items() if row < len(values)]
+        return {
+            "neighbourhood": [neighbourhood for _, neighbourhood in here],
+            "carrier": [carrier for carrier, _ in here],
+            "price_eur_per_kwh": [self._prices[key][row] for key in here],
+        }
 
 
 def _nothing(units: int) -> tuple[Array, Array]:
@@ -202,11 +218,37 @@ def _offers(points: Sequence[str], plan: Plan, steps: int) -> Array:
     return table
 
 
+def _prices(plan: Plan, neighbourhoods: Sequence[str], steps: int) -> dict[tuple[str, str], Array]:
+    """Prices by carrier and neighbourhood, shape ``(steps,)`` each."""
+    known = [(ELECTRICITY, name) for name in neighbourhoods]
+    unknown = [key for key in plan.prices if key not in known]
+    if unknown:
+        raise ValueError(
+            f"the plan prices {', '.join(map(repr, unknown))}, of which no energy can be settled;"
+            f" there are: {', '.join(map(repr, known))}"
+        )
+    prices = {}
+    for key, values in plan.prices.items():
+        price = np.array(_fitting(values, steps, f"the price of {key!r}"), dtype=float)
+        if np.isinf(price).any():
+            raise ValueError(f"the price of {key!r} is infinite")
+        prices[key] = np.broadcast_to(price, (steps,))
+    return prices
+
+
 def _check_names(what: str, planned: Iterable[str], known: Sequence[str]) -> None:
     """Refuse a plan for somebody who is not there."""
     unknown = sorted(set(planned) - set(known))
     if unknown:
         raise ValueError(f"the plan names unknown {what}: {', '.join(unknown)}")
+
+
+def _check_parts(plan: Plan, coupling: Coupling) -> None:
+    """Refuse what means nothing in the problem that was asked."""
+    parts = {"offers": plan.offers, "caps": plan.caps, "tap_pos": plan.tap_pos is not None}
+    idle = [name for name, given in parts.items() if given and name not in coupling.answers]
+    if idle:
+        raise ValueError(f"the problem {coupling.kind!r} has no use for {', '.join(idle)}")
 
 
 def _with_hiccups(
@@ -219,9 +261,9 @@ def _with_hiccups(
     return {**records, "solves": [*solves, *tried_again]}
 
 
-def _with_gate(table: str, content: Any, gate: int) -> Any:
+def _with_gate(columns: Container[str], content: Any, gate: int) -> Any:
     """Add the column ``gate`` to columns or rows of a table that has it."""
-    if "gate" not in TABLES.get(table, ()):
+    if "gate" not in columns:
         return content
     if isinstance(content, Mapping):
         return {"gate": gate, **content}

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from quartier.problem.sharing import Sharing, shared_kw
+from quartier.quantities import ELECTRICITY
 from quartier.simulators.execution import Execution
 from quartier.simulators.inputs import Inputs, Outputs, only
 from quartier.simulators.sessions import SessionLog
@@ -22,7 +24,7 @@ MODELS = {
     }
 }
 
-BLOCKS = ("units", "heat", "buses", "lines", "transformers", "steps")
+BLOCKS = ("units", "heat", "prices", "buses", "lines", "transformers", "steps")
 """Tables that arrive as blocks of columns without ``time``, from one simulator or several."""
 
 
@@ -46,6 +48,7 @@ class Recorder(TimeBased):
         self._times = execution.instance.horizon.times
         self._sessions = SessionLog(execution.fleets.get("ev_station", ()), self._times)
         self._neighbourhoods = list(execution.instance.buses)
+        self._sharing = execution.instance.scenario.problem.kind == Sharing.kind
         return [{"eid": "Recorder", "type": "Recorder"}]
 
     def step(self, time: int, inputs: Inputs, max_advance: int) -> int:
@@ -59,6 +62,7 @@ class Recorder(TimeBased):
         power = only(inputs, "Recorder", "connection_points") or {}
         offers = only(inputs, "Recorder", "offers") or {}
         self._writer.add("connection_points", {"time": now, **self._points, **power, **offers})
+        self._shares(now, power, sources)
         self._signals(now, sources)
         self._sessions_of(step, sources)
         for records in sources.get("records", {}).values():
@@ -67,6 +71,23 @@ class Recorder(TimeBased):
         self._writer.tick()
         self._progress.advance()
         return time + self.step_size
+
+    def _shares(
+        self, now: pd.Timestamp, power: Mapping[str, Any], sources: Mapping[str, Mapping[str, Any]]
+    ) -> None:
+        """What the neighbourhoods gave each other, at the price of the plan if it has one."""
+        if not self._sharing:
+            return
+        prices: Mapping[str, Any] = next(iter(sources.get("prices", {}).values()), {})
+        keys = zip(*(prices.get(n, ()) for n in ("carrier", "neighbourhood")), strict=True)
+        known = dict(zip(keys, prices.get("price_eur_per_kwh", ()), strict=True))
+        names = self._neighbourhoods
+        columns = {
+            "neighbourhood": names,
+            "shared_kw": shared_kw(np.asarray(power["p_kw"][: len(names)], dtype=float)),
+            "price_eur_per_kwh": [known.get((ELECTRICITY, name), np.nan) for name in names],
+        }
+        self._writer.add("shares", {"time": now, **columns})
 
     def _signals(self, now: pd.Timestamp, sources: Mapping[str, Mapping[str, Any]]) -> None:
         costs = np.sum(list(sources.get("unit_cost", {}).values()), axis=0)

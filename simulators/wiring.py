@@ -23,7 +23,11 @@ class Wire:
         return f"{self.source} {'~>' if self.shifted else '->'} {self.target}"
 
 
-def wiring(kinds: Sequence[str]) -> list[Wire]:
+GRID, COPPER_PLATE = "grid.Grid", "copper_plate.CopperPlate"
+"""What takes the power at the connection points."""
+
+
+def wiring(kinds: Sequence[str], *, has_grid: bool = True) -> list[Wire]:
     """Everything that is connected in a world with these kinds of unit, sorted.
 
     Within a step, kinds follow each other by :attr:`UnitKind.order`: each sees the heat and power
@@ -31,12 +35,14 @@ def wiring(kinds: Sequence[str]) -> list[Wire]:
     step before. Then the grid is solved, then the recorder writes. All fleets and the grid
     report to the planner one step later, so that nobody runs ahead of the others.
     """
-    return sorted({*_planning(kinds), *_heat(kinds), *_power(kinds), *_recording(kinds)})
+    sink = GRID if has_grid else COPPER_PLATE
+    wires = {*_planning(kinds), *_heat(kinds), *_power(kinds, sink), *_recording(kinds, sink)}
+    return sorted(wires | set(_grid() if has_grid else ()))
 
 
-def describe(kinds: Sequence[str]) -> str:
+def describe(kinds: Sequence[str], *, has_grid: bool = True) -> str:
     """The wiring as text: ``a.b.c -> d.e.f`` within a step, ``~>`` one step later."""
-    return "\n".join(map(str, wiring(kinds))) + "\n"
+    return "\n".join(map(str, wiring(kinds, has_grid=has_grid))) + "\n"
 
 
 def _planning(kinds: Sequence[str]) -> Iterator[Wire]:
@@ -44,8 +50,13 @@ def _planning(kinds: Sequence[str]) -> Iterator[Wire]:
         for order in ("set_point_kw", "planned_kw"):
             yield Wire(f"planner.{kind}.{order}", f"{kind}.Fleet.{order}")
         yield Wire(f"{kind}.Fleet.state", "planner.Planner.state", shifted=True)
-    yield Wire("planner.Planner.tap_pos", "grid.Grid.tap_pos")
-    yield Wire("grid.Grid.tap_pos", "planner.Planner.tap_pos", shifted=True)
+
+
+def _grid() -> Iterator[Wire]:
+    yield Wire("planner.Planner.tap_pos", f"{GRID}.tap_pos")
+    yield Wire(f"{GRID}.tap_pos", "planner.Planner.tap_pos", shifted=True)
+    for block in ("buses", "lines", "slack_p_mw", "steps", "transformers"):
+        yield Wire(f"{GRID}.{block}", f"recorder.Recorder.{block}")
 
 
 def _heat(kinds: Sequence[str]) -> Iterator[Wire]:
@@ -63,21 +74,20 @@ def _heat(kinds: Sequence[str]) -> Iterator[Wire]:
         yield Wire("heat_hubs.HeatHubs.heat", "recorder.Recorder.heat")
 
 
-def _power(kinds: Sequence[str]) -> Iterator[Wire]:
+def _power(kinds: Sequence[str], sink: str) -> Iterator[Wire]:
     for kind in kinds:
-        yield Wire(f"{kind}.Fleet.power", "grid.Grid.power")
+        yield Wire(f"{kind}.Fleet.power", f"{sink}.power")
         if KINDS[kind].order > 0 and not issubclass(KINDS[kind].Parameters, HeatParameters):
             for lower in _lower(kind, kinds):
                 yield Wire(f"{lower}.Fleet.power", f"{kind}.Fleet.power_of_others")
 
 
-def _recording(kinds: Sequence[str]) -> Iterator[Wire]:
+def _recording(kinds: Sequence[str], sink: str) -> Iterator[Wire]:
     for kind in kinds:
         for block in ("units", "unit_cost"):
             yield Wire(f"{kind}.Fleet.{block}", f"recorder.Recorder.{block}")
-    for block in ("buses", "connection_points", "lines", "slack_p_mw", "steps", "transformers"):
-        yield Wire(f"grid.Grid.{block}", f"recorder.Recorder.{block}")
-    for block in ("offers", "records"):
+    yield Wire(f"{sink}.connection_points", "recorder.Recorder.connection_points")
+    for block in ("offers", "prices", "records"):
         yield Wire(f"planner.Planner.{block}", f"recorder.Recorder.{block}")
 
 

@@ -13,6 +13,7 @@ from mosaik.starters import PythonStarter
 from mosaik_api_v3 import Simulator
 
 from quartier.simulators.background import Background
+from quartier.simulators.copper_plate import CopperPlate
 from quartier.simulators.execution import Execution, simulator_id
 from quartier.simulators.grid import Grid
 from quartier.simulators.heat_hubs import HeatHubs
@@ -20,7 +21,7 @@ from quartier.simulators.places import Places
 from quartier.simulators.planner import Planner
 from quartier.simulators.recorder import Recorder
 from quartier.simulators.unit import simulator_of
-from quartier.simulators.wiring import Wire, wiring
+from quartier.simulators.wiring import COPPER_PLATE, GRID, Wire, wiring
 
 
 @contextmanager
@@ -72,7 +73,7 @@ def _build(world: mosaik.World, execution: Execution) -> None:
     units = [unit for fleet in execution.fleets.values() for unit in fleet]
     places = Places.of(execution.points["name"], units)
     entities = dict(_entities(world, execution, places))
-    for wire in wiring(list(execution.fleets)):
+    for wire in wiring(list(execution.fleets), has_grid=execution.instance.has_grid):
         _connect(world, entities, wire, places)
 
 
@@ -90,16 +91,16 @@ def _entities(
     if places.hubs:
         hubs = _start(world, HeatHubs, "heat_hubs", execution)
         yield "heat_hubs.HeatHubs", hubs.HeatHubs(places=places)
-    grid = _start(world, Grid, "grid", execution, journal=execution.journal)
-    yield (
-        "grid.Grid",
-        grid.Grid(
-            background=Background(
-                instance.network, instance.background_p_mw, instance.background_q_mvar
-            ),
-            connection_points=dict(zip(points["name"], points["bus"], strict=True)),
-        ),
-    )
+    if instance.has_grid:
+        grid = _start(world, Grid, "grid", execution, journal=execution.journal)
+        background = Background(
+            instance.network, instance.background_p_mw, instance.background_q_mvar
+        )
+        buses = dict(zip(points["name"], points["bus"], strict=True))
+        yield GRID, grid.Grid(background=background, connection_points=buses)
+    else:
+        plate = _start(world, CopperPlate, "copper_plate", execution)
+        yield COPPER_PLATE, plate.CopperPlate(connection_points=list(points["name"]))
     recorder = _start(world, Recorder, "recorder", execution)
     yield "recorder.Recorder", recorder.Recorder(execution=execution)
 

@@ -8,8 +8,8 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeAlias
 
-Rows: TypeAlias = Iterator[tuple[str, str]]
-"""Name and one-line description of each."""
+Rows: TypeAlias = Iterator[tuple[str, ...]]
+"""Name and one-line description of each; mechanisms have the matrix of problems in between."""
 
 
 def scenarios() -> Rows:
@@ -23,11 +23,12 @@ def scenarios() -> Rows:
 
 
 def coordinations() -> Rows:
-    """Coordination mechanisms known by name."""
-    from quartier.coordination import COORDINATIONS
+    """Coordination mechanisms known by name, and the problems that they answer: a matrix."""
+    from quartier.coordination import COORDINATIONS, problems
 
-    for name, path in COORDINATIONS.items():
-        yield name, _class_summary(path)
+    for name, answered in COORDINATIONS.items():
+        cells = ["yes" if problem in answered else "–" for problem in problems()]
+        yield name, *cells, _class_summary(next(iter(answered.values())))
 
 
 def units() -> Rows:
@@ -60,6 +61,15 @@ def _class_summary(path: str) -> str:
 
 def _summary(docstring: str | None) -> str:
     return (docstring or "").strip().partition("\n")[0]
+
+
+def headings(what: str) -> tuple[str, ...]:
+    """Headings of what stands between name and description in a list."""
+    if what != "coordinations":
+        return ()
+    from quartier.coordination import problems
+
+    return problems()
 
 
 CATALOGUE: dict[str, Callable[[], Rows]] = {

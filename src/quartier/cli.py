@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from quartier.catalogue import CATALOGUE
+from quartier.catalogue import CATALOGUE, headings
 from quartier.comparison_table import print_comparison
 from quartier.errors import InputError
 from quartier.terminal import (
@@ -132,7 +132,8 @@ def compare(
             "--coordination",
             "-c",
             metavar="A,B,...",
-            help="Mechanisms (default: all that 'quartier list coordinations' shows).",
+            help="Mechanisms (default: all that 'quartier list coordinations' shows for the"
+            " scenario's problem).",
         ),
     ] = None,
     overrides: SetOption = None,
@@ -239,7 +240,7 @@ def list_(
     """List scenarios, coordination mechanisms, kinds of units and KPIs."""
     with exit_codes():
         for title in [what] if what else CATALOGUE:
-            print_rows(title, CATALOGUE[title]())
+            print_rows(title, CATALOGUE[title](), headings(title))
 
 
 @app.command()
@@ -256,8 +257,8 @@ def _read_all(
     loaded: LoadedScenario, coordination: str | None, seed: int | None
 ) -> tuple[Note, ...]:
     """Read what a run would read, and raise one error with all problems; else return the notes."""
-    from quartier.coordination import resolve
     from quartier.instance import build
+    from quartier.mechanism import mechanism
     from quartier.run import earlier_baseline
     from quartier.scenario.load import shown
 
@@ -268,7 +269,9 @@ def _read_all(
     except InputError as error:
         problems += error.problems
     checks: list[Callable[[], object]] = [
-        lambda: resolve(coordination or loaded.scenario.coordination),
+        lambda: mechanism(
+            coordination or loaded.scenario.coordination, loaded.scenario.problem.kind
+        ),
         lambda: earlier_baseline(loaded),
     ]
     for check in checks:

@@ -12,11 +12,13 @@ from typing import Any
 
 from threadpoolctl import threadpool_limits
 
-from quartier.coordination import COORDINATIONS, resolve
+from quartier import coordination
+from quartier.coordination import COORDINATIONS
 from quartier.errors import InputError, QuartierError
 from quartier.fingerprint import identity
 from quartier.gaps import SideBySide
 from quartier.instance import Instance, build
+from quartier.mechanism import mechanism
 from quartier.progress import Progress, SilentProgress, is_cancellation
 from quartier.report import REPORT, write_comparison
 from quartier.results import (
@@ -71,29 +73,31 @@ def compare(
 def mechanisms(asked: str | Iterable[str] | None, loaded: LoadedScenario) -> tuple[str, ...]:
     """Return the mechanisms to compare, each once, in the order in which they were named.
 
-    Without names: all known ones, which all solve the only problem that a scenario can state, and
-    the scenario's own.
+    Without names: all known ones that answer the scenario's problem, and the scenario's own if it
+    is a class of the user's.
 
     Raises
     ------
     InputError
-        With every name that is unknown.
+        With every name that is unknown, or answers another problem.
     """
+    problem = loaded.scenario.problem.kind
+    known = coordination.mechanisms(problem)
     if asked is None:
-        asked = (*COORDINATIONS, loaded.scenario.coordination)
+        own = loaded.scenario.coordination
+        asked = (*known, *([own] if own not in COORDINATIONS else []))
     elif isinstance(asked, str):
         asked = asked.split(",")
     names = tuple(dict.fromkeys(text for name in asked if (text := name.strip())))
-    problems = [problem for name in names for problem in _problems(name)]
-    if problems or not names:
-        known = ", ".join(COORDINATIONS)
-        raise InputError(problems or [f"name at least one coordination; known: {known}"])
+    wrong = [text for name in names for text in _wrong(name, problem)]
+    if wrong or not names:
+        raise InputError(wrong or [f"name at least one coordination; known: {', '.join(known)}"])
     return names
 
 
-def _problems(name: str) -> Sequence[str]:
+def _wrong(name: str, problem: str) -> Sequence[str]:
     try:
-        resolve(name)
+        mechanism(name, problem)
     except InputError as error:
         return error.problems
     return ()
@@ -179,10 +183,11 @@ class Campaign:
         assert self.instance is not None
         folder = free_folder(self.folder, name)
         story = Story(self._under(name), self.instance, Clock(), self.progress, title)
+        asked = mechanism(name, self.loaded.scenario.problem.kind)
         try:
-            with story.recorded(folder, name) as writer:
-                story.execute(resolve(name), writer)
-                story.conclude(writer, self._baseline(name))
+            with story.recorded(folder, asked) as writer:
+                story.execute(asked, writer)
+                story.conclude(asked, writer, self._baseline(name))
             story.report(writer)
         except QuartierError as error:
             if is_cancellation(error) or not (folder / "manifest.json").exists():

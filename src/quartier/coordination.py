@@ -14,15 +14,25 @@ from quartier.own_code import named
 from quartier.problem import Offer, Problem, State
 from quartier.quantities import Array
 
-COORDINATIONS: dict[str, str] = {
-    "uncontrolled": "quartier.agents.strategies.uncontrolled:Uncontrolled",
-    "cohda": "quartier.agents.strategies.cohda:Cohda",
-    "mo-cohda": "quartier.agents.strategies.mo_cohda:MoCohda",
-    "individual": "quartier.centralised.individual:Individual",
-    "central": "quartier.centralised.central:Central",
-    "bilevel": "quartier.centralised.bilevel:Bilevel",
+COORDINATIONS: dict[str, dict[str, str]] = {
+    "uncontrolled": {
+        "redispatch": "quartier.agents.strategies.uncontrolled:Uncontrolled",
+        "sharing": "quartier.agents.strategies.uncontrolled:Uncontrolled",
+    },
+    "cohda": {"redispatch": "quartier.agents.strategies.cohda:Cohda"},
+    "mo-cohda": {"redispatch": "quartier.agents.strategies.mo_cohda:MoCohda"},
+    "individual": {
+        "redispatch": "quartier.centralised.individual:Individual",
+        "sharing": "quartier.centralised.sharing:IndividualSharing",
+    },
+    "central": {
+        "redispatch": "quartier.centralised.central:Central",
+        "sharing": "quartier.centralised.sharing:CentralSharing",
+    },
+    "bilevel": {"redispatch": "quartier.centralised.bilevel:Bilevel"},
 }
-"""Known mechanisms: name to ``module:Class`` (mosaik's notation), resolved when used."""
+"""Known mechanisms × problems they answer: ``module:Class`` (mosaik's notation), resolved when
+used."""
 
 
 @dataclass(frozen=True)
@@ -63,6 +73,11 @@ class Plan:
     units: Mapping[str, UnitPlan] = field(default_factory=dict)
     offers: Mapping[str, Offer] = field(default_factory=dict)
     caps: Mapping[str, Cap] = field(default_factory=dict)
+    prices: Mapping[tuple[str, str], Array] = field(default_factory=dict)
+    """What a carrier costs a neighbourhood in EUR/kWh by ``(carrier, neighbourhood)``, shape
+    ``(T,)``: what it draws it buys at this price from the coordinator, what it feeds in it sells
+    so. Where there is none (or NaN), the scenario's tariffs hold. The KPIs settle on executed
+    energy (:mod:`quartier.kpi.settlement`); so far of the carrier ``electricity``."""
     tap_pos: int | None = None
     """Tap position for the window; None leaves it as it is."""
     records: Mapping[str, Sequence[Mapping[str, Any]] | Mapping[str, Any]] = field(
@@ -80,30 +95,59 @@ class Coordination(Protocol):
         ...
 
 
-def resolve(name: str) -> type[Coordination]:
-    """Return the class behind a known name or a ``module:Class`` in the working directory.
+def problems() -> tuple[str, ...]:
+    """Kinds of problems that some known mechanism answers."""
+    return tuple(dict.fromkeys(kind for answered in COORDINATIONS.values() for kind in answered))
+
+
+def mechanisms(problem: str) -> tuple[str, ...]:
+    """Known mechanisms that answer a problem, by its kind."""
+    return tuple(name for name, answered in COORDINATIONS.items() if problem in answered)
+
+
+def resolve(name: str, problem: str) -> type[Coordination]:
+    """Return the class of a mechanism for a problem.
+
+    Parameters
+    ----------
+    name
+        A known mechanism, or a ``module:Class`` in the working directory.
+    problem
+        Kind of the problem.
 
     Raises
     ------
     InputError
-        If the name is unknown, the module cannot be imported, or the class has no ``plan``.
+        If the name is unknown, the mechanism does not answer the problem, the module cannot be
+        imported, or the class has no ``plan``.
     """
-    path = COORDINATIONS.get(name, name)
-    if ":" not in path:
-        known = ", ".join(COORDINATIONS)
+    if name in COORDINATIONS:
+        return _shipped(name, problem)
+    known = ", ".join(mechanisms(problem))
+    if ":" not in name:
         raise InputError(
             [f"coordination {name!r} is unknown; known: {known}; or module:Class of your own"]
         )
-    found = _shipped(path) if name in COORDINATIONS else named(path, f"coordination {name!r}")
+    found = named(name, f"coordination {name!r}")
     if not callable(getattr(found, "plan", None)):
-        class_name = path.partition(":")[2]
+        class_name = name.partition(":")[2]
         raise InputError(
             [f"coordination {name!r}: {class_name} has no method plan(problem, state, rng)"]
         )
     return found  # type: ignore[no-any-return]
 
 
-def _shipped(path: str) -> Any:
+def _shipped(name: str, problem: str) -> type[Coordination]:
     """Import a mechanism of ours: an error in it is nobody's input."""
-    module_name, _, class_name = path.partition(":")
-    return getattr(importlib.import_module(module_name), class_name)
+    answered = COORDINATIONS[name]
+    if problem not in answered:
+        raise InputError(
+            [
+                f"coordination {name!r} does not answer the problem {problem!r}, only"
+                f" {', '.join(answered)}; those that do: {', '.join(mechanisms(problem))};"
+                " or module:Class of your own"
+            ]
+        )
+    module_name, _, class_name = answered[problem].partition(":")
+    found: type[Coordination] = getattr(importlib.import_module(module_name), class_name)
+    return found

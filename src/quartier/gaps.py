@@ -8,8 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from quartier.kpi import RunData
-from quartier.kpi.redispatch import redispatch_cost, upper_cost
+from quartier.kpi import RunData, compute
 from quartier.results import Result
 
 LEAST_EUR = 0.01
@@ -19,6 +18,9 @@ REFERENCES = ("bilevel", "central", "individual", "cohda")
 caps, which is the same for all of them; agents come close to it."""
 BOUNDED_BY = ("bilevel", "central")
 """Whose bound counts, the first that there is."""
+
+COUNTED = ("redispatch_cost", "upper_cost", "money")
+"""KPIs that count from p_off."""
 
 Entry = dict[str, Any]
 """Value, unit and label of a KPI."""
@@ -59,22 +61,24 @@ class SideBySide:
         best = table.get("bilevel", {}).get("upper_cost", {}).get("value")
         bound = self.bound_eur
         for kpis in table.values():
+            if "upper_cost" not in kpis:  # another problem: no grid operator, no gaps
+                continue
             cost = kpis["upper_cost"]["value"]
             kpis["gap_to_bilevel"] = _gap_entry(cost, best, "Gap to bilevel")
             kpis["gap_to_bound"] = _gap_entry(cost, bound, "Gap to the bound")
-        if {"individual", "bilevel"} <= table.keys():
+        if {"individual", "bilevel"} <= {n for n, kpis in table.items() if "upper_cost" in kpis}:
             table["bilevel"] |= _anticipation(table["individual"], table["bilevel"])
         return table
 
     def _counted(self, result: Result) -> Figures:
-        """KPIs of a run, with its costs counted from the reference's offer."""
+        """KPIs of a run, with what counts reduced load counted from the reference's offer."""
         rows = result.kpi_table.astype(object)
         kpis = {str(name): _entry(row) for name, row in rows.to_dict("index").items()}
         reference = self.reference
         run = RunData(result, reference=None if reference is None else self.results[reference])
-        kpis["redispatch_cost"]["value"] = redispatch_cost(run)
-        kpis["upper_cost"]["value"] = upper_cost(run)
-        return kpis
+        anew = compute(run, COUNTED)
+        kept = {n: e for n, e in kpis.items() if n in anew or n.partition("[")[0] not in COUNTED}
+        return kept | anew
 
 
 def gap(cost_eur: float, reference_eur: float) -> tuple[float, str]:

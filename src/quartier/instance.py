@@ -12,15 +12,19 @@ from quartier.errors import InputError
 from quartier.grid.network import Network
 from quartier.problem import (
     ConnectionTerms,
+    Coupling,
     NeighbourhoodProblem,
     NetworkProblem,
     Problem,
+    Redispatch,
+    Sharing,
     State,
 )
 from quartier.quantities import Array, Horizon
 from quartier.scenario.assemble import ScenarioData, assemble
 from quartier.scenario.checks import forecast_series
 from quartier.scenario.findings import Note
+from quartier.scenario.grid_data import GridData
 from quartier.scenario.load import LoadedScenario, shown
 from quartier.scenario.models import Scenario
 from quartier.scenario.overrides import blamed
@@ -50,9 +54,20 @@ class Instance:
         return self.data.horizon
 
     @property
+    def has_grid(self) -> bool:
+        """Whether there is a grid; without one, everybody is on a copper plate."""
+        return self.data.grid is not None
+
+    @property
+    def _grid(self) -> GridData:
+        if self.data.grid is None:
+            raise ValueError("the scenario has no grid (grid: none)")
+        return self.data.grid
+
+    @property
     def network(self) -> Network:
-        """The grid."""
-        return self.data.grid.network
+        """The grid (ValueError: there is none)."""
+        return self._grid.network
 
     @property
     def units(self) -> tuple[UnitData, ...]:
@@ -61,23 +76,23 @@ class Instance:
 
     @property
     def plants(self) -> tuple[UnitData, ...]:
-        """Plants outside the neighbourhoods that take part in redispatch."""
-        return self.data.grid.plants
+        """Plants outside the neighbourhoods that take part in redispatch; they need a grid."""
+        return self._grid.plants if self.has_grid else ()
 
     @property
     def plant_q_kvar(self) -> Mapping[str, Array]:
         """Reactive power of the plants by name, shape ``(T,)``."""
-        return self.data.grid.plant_q_kvar
+        return self._grid.plant_q_kvar if self.has_grid else {}
 
     @property
     def background_p_mw(self) -> Array:
         """All other injections, shape ``(T, n_bus)``."""
-        return self.data.grid.background_p_mw
+        return self._grid.background_p_mw
 
     @property
     def background_q_mvar(self) -> Array:
         """Reactive power of all other injections, shape ``(T, n_bus)``."""
-        return self.data.grid.background_q_mvar
+        return self._grid.background_q_mvar
 
     @property
     def signals(self) -> Mapping[str, tuple[Array, str]]:
@@ -102,7 +117,7 @@ class Instance:
     def initial_state(self) -> State:
         """State at the start of the run."""
         units = {unit.name: dict(unit.state) for unit in (*self.units, *self.plants)}
-        return State(units, self.network.tap_pos)
+        return State(units, self.network.tap_pos if self.has_grid else 0)
 
     def problem(self, gate: int, first: int, state: State, tap_is_fixed: bool = False) -> Problem:
         """Return what is asked at a gate.
@@ -130,18 +145,7 @@ class Instance:
                 self._neighbourhood(name, horizon, window, forecast)
                 for name in scenario.neighbourhoods
             ),
-            plants=tuple(self._planned(p, first, horizon.steps, state) for p in self.plants),
-            plant_q_kvar={name: q[window] for name, q in self.plant_q_kvar.items()},
-            grid=NetworkProblem(
-                network=self.network,
-                horizon=horizon,
-                background_p_mw=self.background_p_mw[window],
-                background_q_mvar=self.background_q_mvar[window],
-                settings=scenario.redispatch,
-                tap_pos=state.tap_pos,
-                tap_is_fixed=tap_is_fixed,
-                co2_kg_per_kwh=self.signals["co2_kg_per_kwh"][0][window],
-            ),
+            coupling=self._coupling(horizon, first, state, tap_is_fixed),
             negotiation=scenario.negotiation,
             communication=scenario.communication,
             lead_s=scenario.gates.lead_s,
@@ -149,6 +153,34 @@ class Instance:
             record_messages=scenario.record.messages,
             record_fronts=scenario.record.fronts,
             optimisation=scenario.optimisation,
+        )
+
+    def _coupling(self, horizon: Horizon, first: int, state: State, tap_is_fixed: bool) -> Coupling:
+        if self.scenario.problem.kind == "redispatch":
+            return self._redispatch(horizon, first, state, tap_is_fixed)
+        window = slice(first, first + horizon.steps)
+        exported, imported = (
+            self.signals[name][0][window] for name in ("export_eur_per_kwh", "import_eur_per_kwh")
+        )
+        return Sharing(horizon.dt_h, exported, imported)
+
+    def _redispatch(
+        self, horizon: Horizon, first: int, state: State, tap_is_fixed: bool
+    ) -> Redispatch:
+        window = slice(first, first + horizon.steps)
+        return Redispatch(
+            plants=tuple(self._planned(p, first, horizon.steps, state) for p in self.plants),
+            plant_q_kvar={name: q[window] for name, q in self.plant_q_kvar.items()},
+            grid=NetworkProblem(
+                network=self.network,
+                horizon=horizon,
+                background_p_mw=self.background_p_mw[window],
+                background_q_mvar=self.background_q_mvar[window],
+                settings=self.scenario.redispatch,
+                tap_pos=state.tap_pos,
+                tap_is_fixed=tap_is_fixed,
+                co2_kg_per_kwh=self.signals["co2_kg_per_kwh"][0][window],
+            ),
         )
 
     def _planned(self, unit: UnitData, first: int, steps: int, state: State) -> UnitData:

@@ -49,5 +49,5 @@ def _why(error: BaseException, module_name: str, here: str) -> str:
 
 def told(error: BaseException, owner: object) -> str:
     """Say what went wrong in an object's own module, and in which line of it."""
-    file = getattr(sys.modules[type(owner).__module__], "__file__", None)
+    file = getattr(sys.modules[owner.__module__], "__file__", None)
     return f"{type(error).__name__}: {error}{place(error, file) if file else ''}"

@@ -24,6 +24,9 @@ Array: TypeAlias = NDArray[np.float64]
 KW_PER_MW = 1000.0
 """Kilowatts in a megawatt."""
 
+ELECTRICITY = "electricity"
+"""The carrier of connection points."""
+
 POWER_TOLERANCE_KW = 1e-6
 """Two powers closer than this are the same power."""
 

@@ -15,11 +15,13 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from quartier import kpi
-from quartier.coordination import COORDINATIONS, resolve
+from quartier.coordination import COORDINATIONS
 from quartier.errors import InputError, QuartierError, RunFailed
 from quartier.fingerprint import identity
 from quartier.grid.recycled import RecycledPowerFlow
 from quartier.instance import Instance, build
+from quartier.mechanism import Mechanism, mechanism
+from quartier.own_code import told
 from quartier.progress import Progress, SilentProgress, is_cancellation
 from quartier.report import write_report
 from quartier.results import Result, RunWriter, new_run_directory, run_log
@@ -56,15 +58,15 @@ def run(
     with clock.phase("setup"):
         progress.phase("Reading the scenario")
         loaded = as_asked(load(scenario, overrides), coordination, seed)
-        mechanism = resolve(loaded.scenario.coordination)
+        asked = mechanism(loaded.scenario.coordination, loaded.scenario.problem.kind)
         earlier = earlier_baseline(loaded)
         instance = build(loaded, loaded.scenario.seed)
         folder = _folder(loaded, scenario, out)
     story = Story(loaded, instance, clock, progress)
-    with story.recorded(folder, loaded.scenario.coordination) as writer:
+    with story.recorded(folder, asked) as writer:
         baseline = earlier or story.baseline(folder)
-        story.execute(mechanism, writer)
-        story.conclude(writer, baseline)
+        story.execute(asked, writer)
+        story.conclude(asked, writer, baseline)
     story.report(writer)
     progress.done()
     return Result.open(folder)
@@ -104,12 +106,13 @@ class Story:
     degraded: list[str] = field(default_factory=list)
 
     @contextmanager
-    def recorded(self, folder: Path, coordination: str) -> Iterator[RunWriter]:
+    def recorded(self, folder: Path, asked: Mechanism) -> Iterator[RunWriter]:
         """Open the run folder; whatever happens, the manifest says how the run ended."""
-        writer = RunWriter(folder, self._manifest(coordination))
+        writer = RunWriter(folder, self._manifest(asked))
         with run_log(folder):
             try:
-                RecycledPowerFlow(self.instance.network).grid_json(folder / "grid.json")
+                if self.instance.has_grid:
+                    RecycledPowerFlow(self.instance.network).grid_json(folder / "grid.json")
                 self._write_signals(writer)
                 yield writer
             except (Exception, KeyboardInterrupt, SystemExit) as error:  # users' code may exit
@@ -127,10 +130,10 @@ class Story:
                     raise
                 raise failure from error
 
-    def _manifest(self, coordination: str) -> dict[str, Any]:
+    def _manifest(self, asked: Mechanism) -> dict[str, Any]:
         loaded, horizon = self.loaded, self.instance.horizon
         return {
-            **identity(loaded, coordination),
+            **identity(loaded, asked.name),
             "variant": loaded.variant,
             "overrides": list(loaded.overrides),
             "start": horizon.start,
@@ -138,6 +141,7 @@ class Story:
             "steps_expected": horizon.steps,
             "notes": [asdict(note) for note in self.instance.notes],
             "warnings": [],
+            "own_tables": asked.tables,
             "start_energy_kwh": {
                 unit.name: unit.state["energy_kwh"]
                 for unit in self.instance.units
@@ -156,17 +160,18 @@ class Story:
         if name == self.loaded.scenario.coordination:
             return None
         own = replace(self, clock=Clock(), title="Baseline: ", degraded=[])
-        with self.clock.phase("baseline"), own.recorded(folder / BASELINE, name) as writer:
-            own.execute(resolve(name), writer)
-            own.conclude(writer, None)
+        asked = mechanism(name, self.loaded.scenario.problem.kind)
+        with self.clock.phase("baseline"), own.recorded(folder / BASELINE, asked) as writer:
+            own.execute(asked, writer)
+            own.conclude(asked, writer, None)
         return Result.open(folder / BASELINE)
 
-    def execute(self, mechanism: type[Any], writer: RunWriter) -> None:
+    def execute(self, asked: Mechanism, writer: RunWriter) -> None:
         """Let everybody plan and act, step by step, in the mosaik world."""
-        name = str(writer.manifest["coordination"])
+        name = asked.name
         execution = Execution(
             instance=self.instance,
-            coordination=mechanism(),
+            coordination=asked.planner(),
             name=name,
             rng=np.random.default_rng([self.loaded.scenario.seed, crc32(b"coordination")]),
             writer=writer,
@@ -184,7 +189,7 @@ class Story:
             raise RunFailed(f"only {execution.journal.steps} of {steps} steps were executed")
         self.degraded += execution.journal.degraded()
 
-    def conclude(self, writer: RunWriter, baseline: Result | None) -> None:
+    def conclude(self, asked: Mechanism, writer: RunWriter, baseline: Result | None) -> None:
         """Read the KPIs from what was written, and say how the run ended."""
         self.progress.phase(f"{self.title}KPIs")
         writer.flush()
@@ -194,13 +199,24 @@ class Story:
         )
         with self.clock.phase("kpis"):
             data = kpi.RunData(Result(writer.directory), baseline)
-            writer.write_kpis(kpi.compute(data))
+            writer.write_kpis(kpi.compute(data) | self._own_kpis(asked, data))
             told = list(warnings(data))
         for text in told:
             logger.warning(text)
         writer.update(warnings=told)
         trouble = "; ".join(self.degraded)
         self._end(writer, "degraded" if trouble else "complete", trouble or None)
+
+    def _own_kpis(self, asked: Mechanism, data: kpi.RunData) -> dict[str, dict[str, Any]]:
+        """KPIs that the mechanism declares; one that fails degrades the run, which has the rest."""
+        table: dict[str, dict[str, Any]] = {}
+        for one in asked.kpis:
+            try:
+                table |= kpi.read(one, data)
+            except Exception as error:
+                logger.exception("the KPI %s failed", one.name)
+                self.degraded.append(f"KPI {one.name!r} failed: {told(error, one.value)}")
+        return table
 
     def report(self, writer: RunWriter) -> None:
         """Write ``report.html``; a run is not lost if that fails."""
@@ -262,12 +278,13 @@ def earlier_baseline(loaded: LoadedScenario) -> Result | None:
     """
     name = loaded.scenario.baseline
     if name in COORDINATIONS:  # even if a folder beside it is called so
+        mechanism(name, loaded.scenario.problem.kind)
         return None
     folder = loaded.folder / name
     if not (folder / "manifest.json").exists():
         folder = Path(name)
     if not (folder / "manifest.json").exists():
-        resolve(name)
+        mechanism(name, loaded.scenario.problem.kind)
         return None
     earlier, now = Result.open(folder).manifest, loaded.resolved()
     compared = ("horizon", "grid", "signals", "neighbourhoods", "seed")

@@ -32,6 +32,8 @@ class Line:
     """Whether a value says little where the grid's limits are not kept."""
     always: bool = True
     """Whether it is shown even if it is zero for all."""
+    of: str | None = None
+    """KPI without which it is not shown."""
 
 
 LINES: dict[str, tuple[Line, ...]] = {
@@ -52,6 +54,11 @@ LINES: dict[str, tuple[Line, ...]] = {
         Line("curtailed_energy", "Curtailed, MWh"),
         Line("redispatch_calls", "Redispatch calls", None),
         Line("cap_violations", "P_set not kept", always=False),
+    ),
+    "Sharing": (
+        Line("system_cost", "Cost of all, EUR", of="pool_cost"),
+        Line("pool_cost", "Pool, EUR"),
+        Line("shared_energy", "Energy shared, kWh", None),
     ),
     "Neighbourhoods": (
         Line("lower_cost", "Lower cost, EUR"),
@@ -103,14 +110,21 @@ def shown_lines(kpis: pd.DataFrame) -> Iterator[tuple[str, list[Line]]]:
 
 
 def _is_shown(line: Line, kpis: pd.DataFrame) -> bool:
-    if line.kpi not in kpis.index:
+    if line.kpi not in kpis.index or (line.of is not None and line.of not in kpis.index):
         return False
     values = kpis.loc[line.kpi].dropna()
     return (line.always and len(values) > 0) or bool((values.abs() > NOTHING).any())
 
 
+def has_limits(kpis: pd.DataFrame) -> bool:
+    """Whether any of the runs has a grid, whose limits could be violated."""
+    return any(name in kpis.index for name in LIMITS)
+
+
 def keeping_limits(kpis: pd.DataFrame) -> frozenset[str]:
-    """Runs in which the grid's limits were kept in every step."""
+    """Runs in which the grid's limits were kept in every step; all, where there is no grid."""
+    if not has_limits(kpis):
+        return frozenset(map(str, kpis))
     return frozenset(str(n) for n, column in kpis.items() if (column.reindex(LIMITS) == 0).all())
 
 

@@ -28,9 +28,9 @@ WIDE = 110
 """Characters from which on a line holds the meaning of a KPI."""
 
 
-def print_rows(title: str, rows: Iterable[tuple[str, str]]) -> None:
-    """Print names with their descriptions."""
-    table = new_table(title, "", "")
+def print_rows(title: str, rows: Iterable[tuple[str, ...]], headings: Sequence[str] = ()) -> None:
+    """Print names with their descriptions; ``headings`` are those of what stands in between."""
+    table = new_table(title, *headings, "")
     for row in rows:
         table.add_row(*row)
     new_console().print(table)

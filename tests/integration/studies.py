@@ -11,9 +11,9 @@ import pandapower as pp
 import pandas as pd
 import yaml
 
-from quartier.coordination import resolve
 from quartier.gaps import SideBySide
 from quartier.instance import build
+from quartier.mechanism import mechanism
 from quartier.progress import SilentProgress
 from quartier.results import Result
 from quartier.run import Clock, Story, as_asked
@@ -145,9 +145,10 @@ def run_study(folder: Path, mechanisms: Sequence[str]) -> dict[str, Result]:
     for name in mechanisms:
         asked = as_asked(loaded, name, None)
         story = Story(asked, instance, Clock(), SilentProgress())
-        with story.recorded(folder / "runs" / name, name) as writer:
-            story.execute(resolve(name), writer)
-            story.conclude(writer, None)
+        planner = mechanism(name, "redispatch")
+        with story.recorded(folder / "runs" / name, planner) as writer:
+            story.execute(planner, writer)
+            story.conclude(planner, writer, None)
         found[name] = Result.open(folder / "runs" / name)
     return found
 

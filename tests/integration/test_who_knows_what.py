@@ -21,7 +21,7 @@ from quartier.agents import mo_messages as mo
 from quartier.agents import society
 from quartier.agents.base import QuartierAgent
 from quartier.agents.communication import MeasuredCommunication
-from quartier.agents.configuration import Counters
+from quartier.agents.counters import Counters
 from quartier.agents.strategies.cohda import Cohda, plans
 from quartier.agents.strategies.mo_cohda import MoCohda
 from quartier.coordination import COORDINATIONS

@@ -5,7 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from quartier.agents.configuration import Configuration, Counters
+from quartier.agents.configuration import Configuration
+from quartier.agents.counters import Counters
 from quartier.agents.messages import Entry, entry_of
 
 STEPS = 8

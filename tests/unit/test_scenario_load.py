@@ -215,3 +215,17 @@ def test_start_is_local_unless_it_has_an_offset(start, utc):
 def test_starts_that_are_no_instant(start):
     with pytest.raises(InputError, match=r"horizon\.start: "):
         load("fliegerhorst", [f"horizon.start={start}"])
+
+
+@pytest.mark.parametrize("written", ["redispatch", {"kind": "redispatch"}, {}])
+def test_a_problem_is_a_word_or_a_mapping(written):
+    asked = load("fliegerhorst", {"problem": written}).resolved()["problem"]
+    assert asked == {"kind": "redispatch"}
+
+
+@pytest.mark.parametrize("written", ["redispach", {"kind": "redispach"}])
+def test_a_problem_that_there_is_not_is_named(written):
+    with pytest.raises(
+        InputError, match=r"problem: unknown kind 'redispach'; did you mean redispatch"
+    ):
+        load("fliegerhorst", {"problem": written})

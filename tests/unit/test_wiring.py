@@ -26,5 +26,12 @@ def test_within_a_step_kinds_only_feed_later_ones():
         assert wire.shifted or place[source] < place[target], wire
 
 
+def test_a_world_without_a_grid_feeds_a_copper_plate():
+    wires = describe(["pv", "household"], has_grid=False)
+    assert "grid" not in wires and "tap_pos" not in wires
+    assert "pv.Fleet.power -> copper_plate.CopperPlate.power" in wires
+    assert "copper_plate.CopperPlate.connection_points -> recorder" in wires
+
+
 def test_a_world_without_heat_has_no_heat_hubs():
     assert "heat" not in describe(["pv", "household", "battery"])

@@ -6,15 +6,16 @@ its manifest names. A figure that is not defined, such as a share of nothing, is
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from quartier.kpi import grid, neighbourhood, process, redispatch
+from quartier.kpi import grid, neighbourhood, process, redispatch, settlement, sharing
 from quartier.kpi.redispatch import Groups
 from quartier.kpi.run_data import RunData
+from quartier.problem import COUPLINGS
 
-__all__ = ["KPIS", "Kpi", "RunData", "compute"]
+__all__ = ["KPIS", "Kpi", "RunData", "compute", "read"]
 
 Figure: TypeAlias = Callable[[RunData], float | None] | Callable[[RunData], Groups]
 
@@ -131,12 +132,18 @@ KPIS: tuple[Kpi, ...] = (
         neighbourhood.store_energy_value,
     ),
     Kpi("lower_cost", "Cost of the lower level", "EUR", neighbourhood.lower_cost),
-    Kpi("cost", "Cost", "EUR", neighbourhood.cost),
+    Kpi("cost", "Cost", "EUR", settlement.cost),
     Kpi("import", "Energy imported", "kWh", neighbourhood.imported),
     Kpi("export", "Energy exported", "kWh", neighbourhood.exported),
     Kpi("export_avoidance", "Export avoided, vs baseline", "1", neighbourhood.export_avoidance),
     Kpi("peak", "Peak import", "kW", neighbourhood.peak_import),
     Kpi("peak_export", "Peak export", "kW", neighbourhood.peak_export),
+    # Sharing
+    Kpi("shared_energy", "Energy shared", "kWh", sharing.shared_energy),
+    Kpi("pool_cost", "Paid to the outer grid by the pool", "EUR", sharing.pool_cost),
+    # Money
+    Kpi("system_cost", "Cost of all together", "EUR", settlement.system_cost),
+    Kpi("money", "Paid", "EUR", settlement.money),
     # Process
     Kpi("negotiations", "Negotiations", "count", process.negotiations),
     Kpi("negotiation_agents", "Agents in a negotiation", "count", process.negotiation_agents),
@@ -159,18 +166,40 @@ KPIS: tuple[Kpi, ...] = (
 """All KPIs in the order in which they are shown."""
 
 
-def compute(run: RunData) -> dict[str, dict[str, Any]]:
-    """Read all KPIs of a run: ``{name: {"value": x, "unit": "kWh", "label": "..."}}``."""
+def compute(run: RunData, names: Collection[str] | None = None) -> dict[str, dict[str, Any]]:
+    """Read KPIs of a run: ``{name: {"value": x, "unit": "kWh", "label": "..."}}``.
+
+    Parameters
+    ----------
+    names
+        Which; None: all that its problem has.
+    """
     table: dict[str, dict[str, Any]] = {}
     for kpi in KPIS:
-        value = kpi.value(run)
-        if isinstance(value, Mapping):
-            for group, figure in value.items():
-                table[f"{kpi.name}[{group}]"] = _entry(kpi, figure, f"{kpi.label} ({group})")
-        else:
-            table[kpi.name] = _entry(kpi, value, kpi.label)
+        if not _applies(kpi, run) or (names is not None and kpi.name not in names):
+            continue
+        table |= read(kpi, run)
     return table
 
 
+def read(kpi: Kpi, run: RunData) -> dict[str, dict[str, Any]]:
+    """Read a KPI of a run: an entry, or one a group."""
+    value = kpi.value(run)
+    if not isinstance(value, Mapping):
+        return {kpi.name: _entry(kpi, value, kpi.label)}
+    return {
+        f"{kpi.name}[{group}]": _entry(kpi, figure, f"{kpi.label} ({group})")
+        for group, figure in value.items()
+    }
+
+
+def _applies(kpi: Kpi, run: RunData) -> bool:
+    """Whether a run can have a figure: those that a coupling declares are of its runs only."""
+    if kpi.value.__module__ == grid.__name__ and not run.has_grid:
+        return False
+    owners = [kind for kind, coupling in COUPLINGS.items() if kpi.name in coupling.kpis]
+    return not owners or run.problem in owners
+
+
 def _entry(kpi: Kpi, value: float | None, label: str) -> dict[str, Any]:
-    return {"value": value, "unit": kpi.unit, "label": label}
+    return {"value": None if value is None else float(value), "unit": kpi.unit, "label": label}

@@ -9,13 +9,11 @@ import pandas as pd
 
 from quartier.kpi.redispatch import Groups, unused_kw
 from quartier.kpi.run_data import RunData, positive, ratio
+from quartier.kpi.settlement import cost
 from quartier.quantities import Array
 
 SHIFTABLE = ("ev_station", "heat_pump", "electric_heater")
 """Kinds of unit that are loads and can be shifted in time."""
-
-UNIT_COST = "unit_cost"
-"""Signal by neighbourhood: fuel, wear and starts of its units in a step in EUR."""
 
 
 def _sum(values: Array | pd.Series[float]) -> float:
@@ -157,24 +155,6 @@ def heat_rejected(run: RunData) -> float:
 def co2_local(run: RunData) -> float:
     """L3: emissions of all fuel burnt in the neighbourhoods in kg (M3; seed 001 eq. 15)."""
     return _sum(run.units["co2_kg"])
-
-
-def cost(run: RunData) -> Groups:
-    """What a neighbourhood pays in EUR: fuel, wear, starts, and energy at its prices (M8).
-
-    Without the calculatory weights of its objectives, and before the value of the energy left in
-    its stores.
-    """
-    return {name: _money(run, name) for name in run.neighbourhoods}
-
-
-def _money(run: RunData, name: str) -> float:
-    rows = run.connection_points
-    rows = rows[rows["name"] == name].set_index("time")
-    bought = rows["p_kw"].clip(upper=0).abs() * run.signal("import_eur_per_kwh")
-    sold = rows["p_kw"].clip(lower=0) * run.signal("export_eur_per_kwh")
-    own = run.signal(f"{UNIT_COST}[{name}]")
-    return _sum(own) + (_sum(bought) - _sum(sold)) * run.dt_h
 
 
 def lower_cost(run: RunData) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import TypeAlias
 
 import numpy as np
@@ -113,6 +114,35 @@ def redispatch_cost(run: RunData) -> float:
     P_set takes off p_off at its own price. Energy that a cap drives into a store is not lost and
     costs nothing, unlike in the paper, whose (offered - p) charges it.
     """
+    asked = _asked(run)
+    return redispatch_eur(asked.lost, asked.price, asked.reduced, asked.raise_price, run.dt_h)
+
+
+def redispatch_paid(run: RunData) -> dict[str, float]:
+    """U3 by connection point in EUR."""
+    asked = _asked(run)
+    return {
+        str(name): redispatch_eur(
+            asked.lost[rows], asked.price[rows], asked.reduced[rows], asked.raise_price, run.dt_h
+        )
+        for name, rows in run.table("connection_points")
+        .reset_index()
+        .groupby("name")
+        .indices.items()
+    }
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """What the DSO asked for: powers in kW and prices in EUR/kWh, by row of connection points."""
+
+    lost: Array
+    reduced: Array
+    price: Array
+    raise_price: float
+
+
+def _asked(run: RunData) -> _Asked:
     points = run.table("connection_points")
     offers = run.fixed_offers()
     available, used = _available_kw(run, points)
@@ -122,13 +152,13 @@ def redispatch_cost(run: RunData) -> float:
     p_min = points["p_set_min_kw"].fillna(-np.inf)
     powers = (points["p_kw"], offers["offer_kw"], p_min)
     reduced = reduced_kw(*(power.to_numpy(dtype=float) for power in powers))
-    price = points["name"].map(_prices(run)).astype(float)
-    return redispatch_eur(
-        lost_kw(available, used, own),
-        price.fillna(_price(run, "price_eur_per_kwh")).to_numpy(),
-        np.nan_to_num(reduced),
-        _price(run, "raise_price_eur_per_kwh"),
-        run.dt_h,
+    own_price = points["name"].map(_prices(run)).astype(float)
+    price = own_price.fillna(_price(run, "price_eur_per_kwh"))
+    return _Asked(
+        lost=lost_kw(available, used, own),
+        reduced=np.nan_to_num(reduced),
+        price=np.asarray(price, dtype=float),
+        raise_price=_price(run, "raise_price_eur_per_kwh"),
     )
 
 

@@ -15,7 +15,7 @@ from quartier.results.tables import schema
 
 
 class RunData:
-    """Tables of a run, read once each; an absent table is an empty one.
+    """Tables of a run, also of the mechanism's own, read once each; an absent one is empty.
 
     Parameters
     ----------
@@ -43,6 +43,17 @@ class RunData:
         return scenario
 
     @cached_property
+    def problem(self) -> str:
+        """Kind of the problem that was asked; older folders know of one only."""
+        asked = self.scenario.get("problem", "redispatch")
+        return str(asked if isinstance(asked, str) else asked["kind"])
+
+    @cached_property
+    def has_grid(self) -> bool:
+        """Whether a grid was simulated."""
+        return self.result.has_grid
+
+    @cached_property
     def dt_h(self) -> float:
         """Length of a step in hours."""
         return float(self.scenario["horizon"]["step_minutes"]) / 60
@@ -62,7 +73,9 @@ class RunData:
         if name not in self._tables:
             there = name in self.result.tables
             self._tables[name] = (
-                self.result.table(name) if there else schema(name).empty_table().to_pandas()
+                self.result.table(name)
+                if there
+                else schema(name, self.result.own_tables).empty_table().to_pandas()
             )
         return self._tables[name]
 

@@ -1,8 +1,8 @@
 """What is asked: the one statement that agents, DSO and centralised mechanisms all read.
 
-Lower level: :class:`NeighbourhoodProblem` with its objectives (M3). Upper level:
-:class:`NetworkProblem` with limits, assets and prices (M4). :class:`Offer` is what the lower
-level tells the upper one, caps are what it hears back.
+Lower level: :class:`NeighbourhoodProblem` with its objectives (M3). Upper level: what couples the
+neighbourhoods, one file each (:data:`COUPLINGS`): what the coordinator knows, its cost, what a plan
+may say, which tables and KPIs it has.
 """
 
 from __future__ import annotations
@@ -10,19 +10,38 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
-from quartier.grid.network import Network
+from quartier.problem.coupling import Coupling
+from quartier.problem.redispatch import NetworkProblem, Offer, Redispatch
+from quartier.problem.sharing import Sharing
 from quartier.quantities import Array, Horizon
 from quartier.scenario.models import (
     CommunicationSettings,
     NegotiationSettings,
     OptimisationSettings,
-    RedispatchSettings,
 )
 from quartier.units.base import UnitData
+
+__all__ = [
+    "COUPLINGS",
+    "ConnectionTerms",
+    "Coupling",
+    "NeighbourhoodProblem",
+    "NetworkProblem",
+    "Offer",
+    "Problem",
+    "Redispatch",
+    "Sharing",
+    "State",
+]
+
+COUPLINGS: Mapping[str, type[Coupling]] = {c.kind: c for c in (Redispatch, Sharing)}
+"""What neighbourhoods can be coupled by, by the kind of problem that a scenario names."""
+
+C = TypeVar("C", bound=Coupling)
 
 
 @dataclass(frozen=True)
@@ -149,60 +168,13 @@ class NeighbourhoodProblem:
 
 
 @dataclass(frozen=True)
-class Offer:
-    """What a connection point offers: schedule and band, shape ``(T,)`` each (M5).
-
-    ``p_kw - down_kw .. p_kw + up_kw`` is what it could do in any single step.
-    """
-
-    asset: str
-    kind: str
-    """``neighbourhood`` or ``der``."""
-    bus: int
-    p_kw: Array
-    down_kw: Array
-    up_kw: Array
-    q_kvar: Array
-    price_eur_per_kwh: float
-    """Redispatch price of lowering its power: renewable energy lost."""
-    raise_price_eur_per_kwh: float
-    """Redispatch price of raising its power: load reduced."""
-    rated_kw: float | None = None
-    """Rated power, which discrete steps are shares of; None: the greatest power offered."""
-    curtailed_kw: Array | float = 0.0
-    """Renewable power that the schedule itself curtails: nobody is paid for that."""
-
-
-@dataclass(frozen=True)
-class NetworkProblem:
-    """The upper level over one planning window.
-
-    ``background_p_mw`` and ``background_q_mvar`` are the injections at every bus of all that
-    makes no offer (loads, small plants), shape ``(T, n_bus)``, columns in the order of
-    ``network.buses``.
-    """
-
-    network: Network
-    horizon: Horizon
-    background_p_mw: Array
-    background_q_mvar: Array
-    settings: RedispatchSettings
-    tap_pos: int
-    """Tap position before the DSO acts."""
-    tap_is_fixed: bool = False
-    """Whether the tap position was chosen at an earlier gate and stays."""
-    co2_kg_per_kwh: Array | None = None
-    """Emissions of what is drawn from the upper grid, shape ``(T,)``; none if left out."""
-
-
-@dataclass(frozen=True)
 class State:
     """Where the system stands when a plan is asked for."""
 
     units: Mapping[str, Mapping[str, float]]
     """State of every unit by name, e.g. ``{"energy_kwh": 500.0}``."""
     tap_pos: int
-    """Tap position of the transformers."""
+    """Tap position of the transformers; 0 where there is no grid."""
 
 
 @dataclass(frozen=True)
@@ -214,10 +186,8 @@ class Problem:
     """First step that the plan is for, counted over the run."""
     horizon: Horizon
     neighbourhoods: tuple[NeighbourhoodProblem, ...]
-    plants: tuple[UnitData, ...]
-    """Redispatchable units outside the neighbourhoods."""
-    plant_q_kvar: Mapping[str, Array]
-    grid: NetworkProblem
+    coupling: Coupling
+    """What couples the neighbourhoods, and what their coordinator knows."""
     negotiation: NegotiationSettings
     communication: CommunicationSettings
     lead_s: float
@@ -228,3 +198,32 @@ class Problem:
     record_fronts: bool = False
     optimisation: OptimisationSettings = field(default_factory=OptimisationSettings)
     """How the centralised mechanisms search."""
+
+    def asks(self, coupling: type[C]) -> C:
+        """Return what couples the neighbourhoods, if it is what a mechanism answers.
+
+        Raises
+        ------
+        TypeError
+            If the scenario asks something else.
+        """
+        if not isinstance(self.coupling, coupling):
+            raise TypeError(
+                f"the scenario asks for {self.coupling.kind!r}, this answers {coupling.kind!r} only"
+            )
+        return self.coupling
+
+    @property
+    def grid(self) -> NetworkProblem:
+        """The upper level of redispatch (TypeError: something else is asked)."""
+        return self.asks(Redispatch).grid
+
+    @property
+    def plants(self) -> tuple[UnitData, ...]:
+        """Redispatchable units outside the neighbourhoods (TypeError: something else is asked)."""
+        return self.asks(Redispatch).plants
+
+    @property
+    def plant_q_kvar(self) -> Mapping[str, Array]:
+        """Reactive power of the plants by name, shape ``(T,)``."""
+        return self.asks(Redispatch).plant_q_kvar

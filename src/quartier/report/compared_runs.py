@@ -13,18 +13,15 @@ import pandas as pd
 
 from quartier.errors import InputError
 from quartier.gaps import SideBySide
-from quartier.report.run_report import NEEDED
+from quartier.report.run_report import NEEDED, OF_ALL
 from quartier.results import ComparedRun, Comparison, Result
 from quartier.results.comparison import is_comparison, kpi_table
-from quartier.results.finished import FINISHED
+from quartier.results.finished import FINISHED, needed_files
 
 TEXTS = ("title", "description", "coordination", "seed")
 """Keys of a scenario that are told elsewhere."""
 MADE_BY = ("versions", "code")
 """Fields of the manifest that say with what a run was made."""
-FILES = ("kpis.json", "grid.json")
-TABLES = NEEDED
-"""What a run must have."""
 
 
 @dataclass(frozen=True)
@@ -140,8 +137,9 @@ def _finished(folder: Path) -> Result:
         raise InputError(
             [f"{folder}: the run is {status}; only runs that came to their end can be compared"]
         )
-    missing = [f"tables/{name}" for name in sorted(TABLES - set(result.tables))]
-    missing += [name for name in FILES if not (folder / name).is_file()]
+    tables = NEEDED if result.has_grid else OF_ALL
+    missing = [f"tables/{name}" for name in sorted(tables - set(result.tables))]
+    missing += [name for name in needed_files(result) if not (folder / name).is_file()]
     if missing:
         raise InputError([f"{folder}: {' and '.join(missing)} is missing"])
     return result

@@ -114,7 +114,7 @@ def _warnings(compared: Compared, plot: ComparisonPlot) -> Iterator[str]:
     places = {tuple(run.neighbourhoods) for run in plot.runs.values()}
     if len(places) > 1:
         yield "The runs have different neighbourhoods: figures of one leave other runs empty."
-    if not plot.same_grid:
+    if plot.has_grid and not plot.same_grid:
         yield "The runs have different grids: loadings compare, single lines do not."
     yield from _of_runs(compared)
 
@@ -191,6 +191,8 @@ def _shown(compared: Compared) -> tuple[pd.DatetimeIndex | None, list[str]]:
     More than on the page of a run: here nothing is drawn by element and step.
     """
     plots = [Plot(result) for result in compared.results.values()]
+    if not all(result.has_grid for result in compared.results.values()):
+        return None, []
     shown = [shown_steps(plot, MOST).times for plot in plots]
     if all(times is None for times in shown):
         return None, []

@@ -20,6 +20,7 @@ from quartier.scoreboard import (
     cells,
     equal_to,
     figure,
+    has_limits,
     keeping_limits,
     notes,
     shown_lines,
@@ -79,6 +80,8 @@ def verdict(compared: Compared) -> str:
 
 
 def _limits_told(kpis: pd.DataFrame, good: list[str]) -> Iterator[str]:
+    if not has_limits(kpis):
+        return
     others = [name for name in map(str, kpis) if name not in good]
     if not others:
         yield "All runs keep the grid's limits in every step."
@@ -134,7 +137,8 @@ def kpi_notes(compared: Compared) -> Iterator[str]:
     told = notes(compared.kpis, list(compared.results), compared.reference)
     first = next(told).removeprefix("* best").removeprefix("; ")
     if same_span(compared):
-        yield "★ best of those that keep the grid's limits; small: how far the others are off."
+        kept = " of those that keep the grid's limits" if has_limits(compared.kpis) else ""
+        yield f"★ best{kept}; small: how far the others are off."
     else:
         yield "No value is marked as the best: the runs do not span the same time."
     if first:

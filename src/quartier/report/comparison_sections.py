@@ -55,7 +55,7 @@ def costs_section(plot: ComparisonPlot) -> Section:
         "costs-part",
         "Costs and curtailment",
         [
-            Figure("upper-cost", plot.upper_cost(), upper, eager=True),
+            block("upper-cost", plot.upper_cost, upper, eager=True),
             block("lower-cost", plot.lower_cost, lower),
             _costs_table(plot),
             block("curtailment", plot.curtailment, lost),
@@ -81,6 +81,8 @@ def grid_section(plot: ComparisonPlot) -> Section:
         "Highest loading of a line or transformer at every step, in percent of its own limit:"
         " darker is more, crosses are overloads."
     )
+    if not plot.has_grid:
+        return Section("grid", "Grid", [Note("Not every run has a grid: none is shown.")])
     blocks: list[Block] = [
         block("congestion", plot.congestion, strip),
         block("highest-loading", plot.loading),
@@ -179,7 +181,8 @@ def default_pair(kpis: pd.DataFrame) -> tuple[str, str]:
     """Return the first run and the one with the least upper cost of those that keep limits."""
     names = [str(name) for name in kpis]
     good = [name for name in names[1:] if name in keeping_limits(kpis)]
-    costs = kpis.loc["upper_cost"].reindex(good).dropna()
+    decides = "upper_cost" if "upper_cost" in kpis.index else "system_cost"
+    costs = kpis.loc[decides].reindex(good).dropna()
     return names[0], str(costs.idxmin()) if len(costs) else names[-1]
 
 

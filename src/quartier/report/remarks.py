@@ -31,8 +31,10 @@ def _ended(result: Result) -> list[str]:
 
 
 def _power_flow(result: Result) -> list[str]:
-    if "steps" not in result.tables:
+    if ("steps" if result.has_grid else "connection_points") not in result.tables:
         return ["No step was executed: there is nothing to show but how the run was asked for."]
+    if not result.has_grid:
+        return []
     failed = int((~result.table("steps")["converged"].astype(bool)).sum())
     return [f"{failed} steps have no power flow; their results are missing."] if failed else []
 

@@ -18,7 +18,9 @@ from quartier.results import Result
 from quartier.results.plot import Plot
 
 REPORT = "report.html"
-NEEDED = {"lines", "buses", "connection_points", "units"}
+OF_ALL = {"connection_points", "units"}
+"""Tables that every run has that came to its end."""
+NEEDED = {"lines", "buses", *OF_ALL}
 """Tables without which there is no map; not every grid has a transformer."""
 
 logger = logging.getLogger(__name__)

@@ -12,7 +12,11 @@ from quartier.errors import InputError
 from quartier.report.blocks import Block, Choice, Custom, Figure, Note, Section, Table
 from quartier.report.kpis import kpi_blocks
 from quartier.results import Result
+from quartier.results.described import unit_in
 from quartier.results.plot import OPERATOR, WITHOUT, Plot
+
+MOST_ROWS = 200
+"""Most rows of a mechanism's own table on the page; the run folder has them all."""
 
 logger = logging.getLogger(__name__)
 
@@ -29,6 +33,7 @@ def run_sections(result: Result, plot: Plot, explorer: Custom | None) -> Iterato
         ("negotiation", lambda: negotiation_section(result, plot)),
         ("solves-part", lambda: optimisers_section(result, plot)),
         ("costs-part", lambda: costs_section(result, plot)),
+        *([("own-part", lambda: own_section(result))] if result.own_tables else []),
         ("about", lambda: about_section(result)),
     )
     for name, make in makers:
@@ -44,10 +49,12 @@ def _failed(name: str, error: Exception) -> Note:
     return Note(f"This cannot be shown: {type(error).__name__}: {error}; see log.txt.")
 
 
-def block(name: str, draw: Callable[[], go.Figure], lead: str = "") -> Block:
+def block(
+    name: str, draw: Callable[[], go.Figure], lead: str = "", *, eager: bool = False
+) -> Block:
     """Return a figure, or a note that says why there is none."""
     try:
-        return Figure(name, draw(), lead)
+        return Figure(name, draw(), lead, eager)
     except InputError as error:
         return Note(_sentence(error))
     except Exception as error:
@@ -167,6 +174,22 @@ def costs_section(result: Result, plot: Plot) -> Section:
     if not (result.dir / "kpis.json").exists():
         return Section("costs-part", "Costs", [Note("There are no KPIs to read costs from.")])
     return Section("costs-part", "Costs", [block("costs", plot.costs)])
+
+
+def own_section(result: Result) -> Section:
+    """Tables that the mechanism declares, as they stand."""
+    blocks: list[Block] = []
+    for name, columns in result.own_tables.items():
+        if name not in result.tables:
+            blocks.append(Note(f"The mechanism wrote no row of its table {name}."))
+            continue
+        frame = result.table(name)
+        units = {column: unit_in(word) for column, word in columns.items()}
+        headings = {column: f"{column}, {unit}" for column, unit in units.items() if unit}
+        lead = f"The first {MOST_ROWS} of {len(frame)} rows." if len(frame) > MOST_ROWS else ""
+        shown = frame.head(MOST_ROWS)
+        blocks.append(Table(f"own-{name}", name, shown, headings=headings, lead=lead))
+    return Section("own-part", "Tables of the mechanism", blocks)
 
 
 def about_section(result: Result) -> Section:

@@ -11,7 +11,7 @@ import pandas as pd
 import pyarrow as pa
 from numpy.typing import NDArray
 
-from quartier.results.tables import TABLES, ColumnType, schema
+from quartier.results.tables import ColumnType, Declared, columns_of, schema
 
 
 class TableBuffer:
@@ -20,7 +20,9 @@ class TableBuffer:
     Parameters
     ----------
     table
-        Name of a table in :data:`~quartier.results.tables.TABLES`.
+        Name of a table in :data:`~quartier.results.tables.TABLES`, or of the mechanism's own.
+    own
+        Tables of the mechanism's own.
 
     Raises
     ------
@@ -28,10 +30,10 @@ class TableBuffer:
         If there is no such table.
     """
 
-    def __init__(self, table: str) -> None:
+    def __init__(self, table: str, own: Declared | None = None) -> None:
         self._table = table
-        self._schema = schema(table)
-        self._types = TABLES[table]
+        self._schema = schema(table, own)
+        self._types = columns_of(table, own)
         self._blocks: list[dict[str, NDArray[Any]]] = []
 
     def __bool__(self) -> bool:

@@ -74,7 +74,9 @@ class Comparison:
     def _repr_html_(self) -> str:
         from quartier.results.comparison_html import comparison_html
 
-        return comparison_html(self)
+        states = {name: self.runs[name].status for name in self.coordinations}
+        ended = [name for name in states if self.runs[name].has_figures]
+        return comparison_html(self.dir, self.manifest, self.kpis, states, ended)
 
     @cached_property
     def plot(self) -> ComparisonPlot:

@@ -2,32 +2,50 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from html import escape
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from quartier.scoreboard import Cell, cells, notes, shown_lines
 
 if TYPE_CHECKING:
-    from quartier.results.comparison import Comparison
+    import pandas as pd
 
 BEST = "★ "
 
 
-def comparison_html(comparison: Comparison) -> str:
-    """Return a small HTML table with a column a mechanism, the best of every line starred."""
-    manifest, kpis = comparison.manifest, comparison.kpis
-    names = comparison.coordinations
-    ended = [name for name in names if comparison.runs[name].has_figures]
-    told = notes(kpis, ended, manifest.get("reference_offer"))
-    rows = [_row("Run", [escape(comparison.runs[name].status) for name in names])]
+def comparison_html(
+    folder: Path,
+    manifest: Mapping[str, Any],
+    kpis: pd.DataFrame,
+    states: Mapping[str, str],
+    ended: Collection[str],
+) -> str:
+    """Return a small HTML table with a column a mechanism, the best of every line starred.
+
+    Parameters
+    ----------
+    manifest
+        Of the comparison.
+    kpis
+        Values by KPI (index) and mechanism (columns).
+    states
+        How each mechanism's run ended.
+    ended
+        Mechanisms whose runs have figures.
+    """
+    names = list(states)
+    told = notes(kpis, list(ended), manifest.get("reference_offer"))
+    rows = [_row("Run", [escape(state) for state in states.values()])]
     for _, lines in shown_lines(kpis):
         for line in lines:
             found = cells(line, kpis)
             rows.append(_row(line.label, [marked(found[name]) for name in names]))
     head = (
         f"<p><strong>{escape(str(manifest['scenario']['name']))}</strong>, "
-        f"seed {manifest['seed']}: <strong>{escape(comparison.status)}</strong><br>"
-        f"<code>{escape(str(comparison.dir))}</code></p>"
+        f"seed {manifest['seed']}: <strong>{escape(str(manifest['status']))}</strong><br>"
+        f"<code>{escape(str(folder))}</code></p>"
     )
     heads = "".join(f"<th scope='col'>{escape(name)}</th>" for name in names)
     foot = "<br>".join(escape(note.replace("* best", "★ best")) for note in told)

@@ -63,6 +63,11 @@ class ComparisonPlot:
         """Names of the neighbourhoods of all runs."""
         return tuple(dict.fromkeys(n for plot in self.runs.values() for n in plot.neighbourhoods))
 
+    @property
+    def has_grid(self) -> bool:
+        """Whether all runs have a grid."""
+        return all(result.has_grid for result in self._results.values())
+
     @cached_property
     def same_grid(self) -> bool:
         """Whether all runs have the same lines and transformers with the same limits."""
@@ -148,7 +153,9 @@ class ComparisonPlot:
     def upper_cost(self) -> go.Figure:
         """Cost of the upper level by what it is made of, with the bound."""
         marks = {} if self._bound_eur is None else {BOUND: self._bound_eur}
-        parts = self.cost_parts()["upper"]
+        parts = self.cost_parts().get("upper")
+        if parts is None:
+            raise InputError(["no grid operator redispatches in these runs"])
         return costs.split("Upper cost: the grid operator", parts, costs.UPPER, marks=marks)
 
     def lower_cost(self) -> go.Figure:
@@ -159,15 +166,16 @@ class ComparisonPlot:
     def cost_parts(self) -> dict[str, pd.DataFrame]:
         """Costs in EUR by run (index) and part (columns), of the ``upper`` and the ``lower`` level.
 
-        Parts add up to the KPIs ``upper_cost`` and ``lower_cost``.
+        Parts add up to the KPIs ``upper_cost`` and ``lower_cost``; where no run has an upper cost,
+        there is the lower level only.
         """
         names = list(self._results)
-        prices = {name: self._prices(name) for name in names}
         weights = {n: float(self._setting(n, "objectives", "co2_eur_per_kg")) for n in names}
-        return {
-            "upper": costs.upper_parts(self._kpis, prices),
-            "lower": costs.lower_parts(self._kpis, weights),
-        }
+        parts = {"lower": costs.lower_parts(self._kpis, weights)}
+        if "upper_cost" not in self._kpis.index:
+            return parts
+        prices = {name: self._prices(name) for name in names}
+        return {"upper": costs.upper_parts(self._kpis, prices), **parts}
 
     def curtailment(self) -> go.Figure:
         """Energy available and not used, by technology."""

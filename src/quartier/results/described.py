@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from quartier.quantities import unit_of
-from quartier.results.tables import TABLES
+from quartier.results.tables import TABLES, ColumnType, Declared
 
 ABOUT: dict[str, str] = {
     "units": "What every unit did: those of the neighbourhoods, and plants outside them.",
@@ -15,6 +15,7 @@ ABOUT: dict[str, str] = {
     "transformers": "Transformers of the grid.",
     "steps": "Whether the power flow of a step found a solution.",
     "signals": "Prices, emission factors and whatever else KPIs need, by name.",
+    "prices": "What a plan lets a neighbourhood pay and get, where it sets a price.",
     "redispatch": "Every cap that the DSO set, and why.",
     "plans": "Power that was planned, at every gate and in every round.",
     "solves": "What solvers said of their problems.",
@@ -35,6 +36,7 @@ MEANING: dict[str, str] = {
     "bound": "proven bound on the objective",
     "bus": "index of the bus in the grid",
     "bytes": "size in bytes",
+    "carrier": "what is priced: `electricity`",
     "chosen": "whether this point was carried out",
     "co2_kg": "emissions of fuel burnt in the step",
     "converged": "whether there is a solution; if not, the step's other values are NaN",
@@ -118,6 +120,8 @@ ELSEWHERE: dict[tuple[str, str], str] = {
     ("lines", "name"): "name of the line",
     ("transformers", "name"): "name of the transformer",
     ("solves", "objective"): "objective of the solution",
+    ("prices", "price_eur_per_kwh"): "price of what is drawn and of what is fed in",
+    ("prices", "neighbourhood"): "neighbourhood",
     ("shares", "neighbourhood"): "neighbourhood",
     ("negotiations", "neighbourhood"): "neighbourhood",
     ("traces", "neighbourhood"): "neighbourhood",
@@ -126,13 +130,22 @@ ELSEWHERE: dict[tuple[str, str], str] = {
 """Columns that mean something else in a certain table."""
 
 
+def unit_in(word: str) -> str | None:
+    """Unit of a column of a mechanism's own, from what it was declared to hold."""
+    return None if word in {"1", *(kind.value for kind in ColumnType)} else word
+
+
 def meaning(table: str, column: str) -> str:
     """What a column of a table means."""
     return ELSEWHERE.get((table, column), MEANING.get(column, ""))
 
 
-def described(variable: str) -> tuple[str, str | None]:
-    """Meaning and unit of ``<table>_<column>``; no meaning if it is no such variable."""
+def described(variable: str, own: Declared | None = None) -> tuple[str, str | None]:
+    """Meaning and unit of ``<table>_<column>``; no meaning if it is no such variable of ours."""
+    for table, names in (own or {}).items():
+        word = names.get(variable.removeprefix(f"{table}_"))
+        if variable.startswith(f"{table}_") and word is not None:
+            return "", unit_in(word)
     for table, columns in TABLES.items():
         column = variable.removeprefix(f"{table}_")
         if column != variable and column in columns:

@@ -24,12 +24,12 @@ from numpy.typing import NDArray
 from quartier.errors import InputError
 from quartier.results.described import described, meaning
 from quartier.results.files import write_atomically
-from quartier.results.tables import TABLES
+from quartier.results.tables import TABLES, Declared
 
 if TYPE_CHECKING:
     import xarray as xr
 
-    from quartier.results.result import Result
+    from quartier.results.run_folder import RunFolder
 
 WRITER = "netCDF4"
 """Package that writes netCDF files."""
@@ -63,12 +63,13 @@ GRIDS: Mapping[str, Grid] = {
 
 
 # -- xarray ---------------------------------------------------------------------------------------
-def to_xarray(result: Result) -> xr.Dataset:
+def to_xarray(result: RunFolder) -> xr.Dataset:
     """Return a run as one dataset; see :meth:`Result.to_xarray`."""
     _needed("xarray")
     import xarray as xr
 
-    frames = {name: result.table(name) for name in TABLES if name in result.tables}
+    known = [*TABLES, *result.own_tables]
+    frames = {name: result.table(name) for name in known if name in result.tables}
     times = _all_times(frames)
     coordinates: dict[str, Any] = {"time": _naive(times)}
     variables: dict[str, Any] = {"manifest": ((), json.dumps(result.manifest))}
@@ -87,11 +88,11 @@ def to_xarray(result: Result) -> xr.Dataset:
         variables["kpi_value"] = ("kpi", result.kpi_table["value"].to_numpy())
     dataset = xr.Dataset(variables, coords=coordinates, attrs=_attributes(result))
     for variable, values in dataset.variables.items():
-        values.attrs.update(_described(str(variable)))
+        values.attrs.update(_described(str(variable), result.own_tables))
     return dataset
 
 
-def to_netcdf(result: Result, path: str | Path) -> Path:
+def to_netcdf(result: RunFolder, path: str | Path) -> Path:
     """Write a run into one netCDF file, and return its path."""
     _needed(WRITER)
     dataset = to_xarray(result)
@@ -109,7 +110,7 @@ def _needed(package: str) -> None:
         )
 
 
-def _attributes(result: Result) -> dict[str, Any]:
+def _attributes(result: RunFolder) -> dict[str, Any]:
     manifest = result.manifest
     kept = ("status", "coordination", "seed", "start", "end")
     return {
@@ -121,11 +122,11 @@ def _attributes(result: Result) -> dict[str, Any]:
     }
 
 
-def _described(variable: str) -> dict[str, str]:
+def _described(variable: str, own: Declared) -> dict[str, str]:
     """Attributes of a variable: what it means, and its unit."""
     if variable == "time":
         return {"long_name": meaning("steps", "time")}
-    text, unit = described(variable.replace("_repeated_", "_"))
+    text, unit = described(variable.replace("_repeated_", "_"), own)
     return {name: value for name, value in (("long_name", text), ("units", unit)) if value}
 
 
@@ -207,7 +208,7 @@ def _naive(times: pd.DatetimeIndex) -> NDArray[Any]:
     return times.tz_convert("UTC").tz_localize(None).to_numpy()
 
 
-def _kpi_coordinates(result: Result) -> dict[str, Any]:
+def _kpi_coordinates(result: RunFolder) -> dict[str, Any]:
     table = result.kpi_table
     return {
         "kpi": table.index.to_numpy(dtype=object),
@@ -217,7 +218,7 @@ def _kpi_coordinates(result: Result) -> dict[str, Any]:
 
 
 # -- CSV ------------------------------------------------------------------------------------------
-def to_csv(result: Result, folder: str | Path) -> Path:
+def to_csv(result: RunFolder, folder: str | Path) -> Path:
     """Write every table, and the KPIs, as a CSV file each; see :meth:`Result.to_csv`."""
     target = Path(folder)
     target.mkdir(parents=True, exist_ok=True)
@@ -235,7 +236,7 @@ def _write(content: bytes, file: IO[bytes]) -> None:
     file.write(content)
 
 
-def _frames(result: Result) -> Iterator[tuple[str, pd.DataFrame]]:
+def _frames(result: RunFolder) -> Iterator[tuple[str, pd.DataFrame]]:
     for name in result.tables:
         yield name, result.table(name)
     if (result.dir / "kpis.json").exists():

@@ -67,8 +67,13 @@ def _is_whole(result: Result) -> bool:
     return (
         result.status in FINISHED
         and (compared or is_baseline)
-        and all((result.dir / name).is_file() for name in ("kpis.json", "grid.json"))
+        and all((result.dir / name).is_file() for name in needed_files(result))
     )
+
+
+def needed_files(result: Result) -> tuple[str, ...]:
+    """Files that a finished run must have besides its tables."""
+    return ("kpis.json", "grid.json") if result.has_grid else ("kpis.json",)
 
 
 def _merit(result: Result) -> tuple[int, str]:

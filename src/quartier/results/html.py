@@ -10,7 +10,7 @@ from quartier.quantities import shown_unit
 from quartier.results.numbers import text
 
 if TYPE_CHECKING:
-    from quartier.results.result import Result
+    from quartier.results.run_folder import RunFolder
 
 DECIDING = (
     "overloads",
@@ -27,7 +27,7 @@ DECIDING = (
 """KPIs in the short table."""
 
 
-def run_html(result: Result) -> str:
+def run_html(result: RunFolder) -> str:
     """Return a small HTML table: scenario, mechanism, status, and the KPIs that decide."""
     manifest = result.manifest
     error = f": {manifest['error']}" if manifest.get("error") else ""
@@ -40,7 +40,7 @@ def run_html(result: Result) -> str:
     return f"<div>{head}{_table(result)}</div>"
 
 
-def _table(result: Result) -> str:
+def _table(result: RunFolder) -> str:
     try:
         kpis = result.kpi_table
     except InputError as error:

@@ -27,7 +27,7 @@ from quartier.results.grid_file import read_grid
 from quartier.results.tables import schema
 
 if TYPE_CHECKING:
-    from quartier.results.result import Result
+    from quartier.results.run_folder import RunFolder
 
 NEAR_PERCENT = 99.0
 """Loading in percent of its limit from which a line counts as near it."""
@@ -68,7 +68,7 @@ class Plot:
 
     def __init__(
         self,
-        result: Result,
+        result: RunFolder,
         times: Collection[pd.Timestamp] | None = None,
         elements: Mapping[str, Collection[int]] | None = None,
     ) -> None:

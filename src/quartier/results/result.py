@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import pandas as pd
-import pyarrow as pa
-import pyarrow.parquet
 
 from quartier.errors import InputError
-from quartier.results.tables import schema
+from quartier.results.run_folder import RunFolder
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -20,7 +17,7 @@ if TYPE_CHECKING:
     from quartier.results.plot import Plot
 
 
-class Result:
+class Result(RunFolder):
     """What a run left in its folder; a run that is still going on can be read as well.
 
     Parameters
@@ -28,9 +25,6 @@ class Result:
     directory
         Run folder. Nothing is read before it is asked for; :meth:`open` checks it first.
     """
-
-    def __init__(self, directory: str | Path) -> None:
-        self.dir = Path(directory)
 
     @classmethod
     def open(cls, directory: str | Path) -> Result:
@@ -66,16 +60,6 @@ class Result:
         return Plot(self)
 
     @cached_property
-    def manifest(self) -> dict[str, Any]:
-        """How the run was asked for and how it ended."""
-        return self._json("manifest.json")
-
-    @property
-    def status(self) -> str:
-        """State of the run: running, complete, degraded, partial, failed or cancelled."""
-        return str(self.manifest["status"])
-
-    @cached_property
     def kpis(self) -> pd.Series[float]:
         """KPIs by name, NaN where undefined; units and labels stand in ``attrs``.
 
@@ -85,34 +69,6 @@ class Result:
         values = pd.Series(table["value"], name="value", dtype=float)
         values.attrs = {"unit": table["unit"].to_dict(), "label": table["label"].to_dict()}
         return values
-
-    @cached_property
-    def kpi_table(self) -> pd.DataFrame:
-        """KPIs with the columns ``value``, ``unit`` and ``label``, one row a name."""
-        rows = pd.DataFrame.from_dict(
-            self._json("kpis.json"), orient="index", columns=["value", "unit", "label"]
-        )
-        return rows.astype({"value": float}).rename_axis("kpi")
-
-    @property
-    def tables(self) -> tuple[str, ...]:
-        """Names of the tables that the run has written."""
-        return tuple(
-            sorted(path.parent.name for path in self.dir.glob("tables/*/part-00000.parquet"))
-        )
-
-    def table(self, name: str) -> pd.DataFrame:
-        """Read a table; its columns and types are those of :data:`TABLES`, whatever was written.
-
-        Raises
-        ------
-        KeyError
-            If the run has no such table; the message lists those there are.
-        """
-        if name not in self.tables:
-            raise KeyError(f"no table {name!r} in {self.dir}; tables: {', '.join(self.tables)}")
-        frame: pd.DataFrame = read_parts(self.dir, name).to_pandas()
-        return frame
 
     # -- for other tools --------------------------------------------------------------------------
     def to_xarray(self) -> xr.Dataset:
@@ -153,16 +109,3 @@ class Result:
         from quartier.results.export import to_csv
 
         return to_csv(self, folder)
-
-    def _json(self, name: str) -> dict[str, Any]:
-        path = self.dir / name
-        if not path.exists():
-            raise InputError([f"{self.dir}: {name} is missing; the run did not get that far"])
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-        return content
-
-
-def read_parts(directory: Path, table: str) -> pa.Table:
-    """Return all rows of a table that have been written, in the order of writing."""
-    parts = sorted((directory / "tables" / table).glob("part-*.parquet"))
-    return pa.concat_tables([pa.parquet.ParquetFile(p).read() for p in parts]).cast(schema(table))

@@ -6,7 +6,9 @@ text that does not apply is NaN (text: null).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from enum import Enum
+from typing import TypeAlias
 
 import pyarrow as pa
 
@@ -47,6 +49,7 @@ _ARROW = {
 _TIMES = {"time", "arrival", "departure"}
 _TEXTS = {
     "asset",
+    "carrier",
     "hub",
     "kind",
     "lost_to",
@@ -95,6 +98,7 @@ TABLES: dict[str, dict[str, ColumnType]] = {
     "transformers": _columns("time index name loading_percent tap_pos p_hv_mw loss_mw"),
     "steps": _columns("time converged iterations"),
     "signals": _columns("time name value unit"),
+    "prices": _columns("time neighbourhood carrier price_eur_per_kwh"),
     "redispatch": _columns(
         "time gate round asset kind offered_kw p_set_kw reason_element sensitivity cost_eur"
     ),
@@ -124,8 +128,28 @@ why it was not delivered: loss, link is down, sender is down or receiver is down
 """
 
 
-def schema(table: str) -> pa.Schema:
+Declared: TypeAlias = Mapping[str, Mapping[str, str]]
+"""Tables of a mechanism's own: what each column holds, by table and column. ``time``, ``text``,
+``count`` and ``flag`` are kinds; anything else is the unit of a number (``1``: it has none)."""
+
+
+def columns_of(table: str, own: Declared | None = None) -> dict[str, ColumnType]:
+    """Columns of a table, ours or of a mechanism's own.
+
+    Raises
+    ------
+    KeyError
+        If there is no such table; it lists those there are.
+    """
+    own = own or {}
+    if table in TABLES:
+        return TABLES[table]
+    if table not in own:
+        raise KeyError(f"no table {table!r}; tables: {', '.join([*TABLES, *own])}")
+    kinds = {kind.value: kind for kind in ColumnType}
+    return {name: kinds.get(word, ColumnType.NUMBER) for name, word in own[table].items()}
+
+
+def schema(table: str, own: Declared | None = None) -> pa.Schema:
     """Arrow schema of a table; :class:`KeyError` lists the tables there are."""
-    if table not in TABLES:
-        raise KeyError(f"no table {table!r}; tables: {', '.join(TABLES)}")
-    return pa.schema([pa.field(name, kind.arrow) for name, kind in TABLES[table].items()])
+    return pa.schema([pa.field(n, kind.arrow) for n, kind in columns_of(table, own).items()])

@@ -15,8 +15,8 @@ import pyarrow.parquet
 from quartier.errors import InputError
 from quartier.results.buffer import TableBuffer
 from quartier.results.files import write_atomically, write_json
-from quartier.results.result import read_parts
-from quartier.results.tables import TABLES, ColumnType
+from quartier.results.run_folder import read_parts
+from quartier.results.tables import ColumnType, Declared, columns_of
 from quartier.results.uninterrupted import uninterrupted
 
 STEPS_PER_PART = 96
@@ -35,6 +35,7 @@ class RunWriter:
     manifest
         What is known at the start: scenario, coordination, seed, versions, ``steps_expected``.
         ``status``, ``steps_written``, ``started`` and ``finished`` are kept by the writer.
+        ``own_tables`` are those that the mechanism declares.
 
     Raises
     ------
@@ -58,6 +59,12 @@ class RunWriter:
         """The manifest as it stands."""
         return dict(self._manifest)
 
+    @property
+    def own_tables(self) -> Declared:
+        """Tables that the mechanism declares."""
+        own: Declared = self._manifest.get("own_tables", {})
+        return own
+
     def add(self, table: str, columns: Mapping[str, Any]) -> None:
         """Add a block of rows, column by column; scalars are repeated, values are copied.
 
@@ -69,7 +76,7 @@ class RunWriter:
             If there is no such table or column, a column is missing, or lengths differ.
         """
         if table not in self._buffers:
-            self._buffers[table] = TableBuffer(table)
+            self._buffers[table] = TableBuffer(table, self.own_tables)
         self._buffers[table].add(columns)
 
     def rows(self, table: str, rows: Iterable[Mapping[str, Any]]) -> None:
@@ -129,7 +136,8 @@ class RunWriter:
         number = self._parts.get(table, 0)
         folder = self.directory / "tables" / table
         folder.mkdir(parents=True, exist_ok=True)
-        texts = [name for name, kind in TABLES[table].items() if kind is ColumnType.TEXT]
+        types = columns_of(table, self.own_tables)
+        texts = [name for name, kind in types.items() if kind is ColumnType.TEXT]
         write_atomically(
             folder / f"part-{number:05d}.parquet",
             lambda file: pa.parquet.write_table(rows, file, use_dictionary=texts),

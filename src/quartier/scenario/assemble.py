@@ -26,6 +26,8 @@ from quartier.scenario.series import SeriesReader
 from quartier.units import KINDS
 from quartier.units.base import CsvColumn, SeriesRequest, UnitData
 
+COPPER_PLATE = 0
+"""The one bus that all are at where there is no grid."""
 _ANY_TEMPERATURE = 10.0
 """Stands for an outdoor temperature that was taken out of a wrong scenario."""
 
@@ -36,8 +38,10 @@ class ScenarioData:
 
     Parameters
     ----------
+    grid
+        None if the scenario has no grid.
     buses
-        Bus by neighbourhood.
+        Bus by neighbourhood; on a copper plate it is the same for all.
     units
         Units of the neighbourhoods, named ``<neighbourhood>.<unit>``.
     signals
@@ -50,7 +54,7 @@ class ScenarioData:
     """
 
     horizon: Horizon
-    grid: GridData
+    grid: GridData | None
     buses: Mapping[str, int]
     units: tuple[UnitData, ...]
     signals: Mapping[str, tuple[Array, str]]
@@ -82,10 +86,16 @@ def assemble(
     complete = not rest.gone
     reader = _reader(scenario, folder, findings, complete=complete)
     horizon = covered(scenario, reader, findings, is_known=not rest.lacks("horizon"))
-    grid = read_grid(scenario, folder, horizon, reader, findings)
+    settings = scenario.grid_settings
+    grid = None
+    if settings is not None:
+        grid = read_grid(scenario, settings, folder, horizon, reader, findings)
     if findings.horizon_is_wrong and not reader.offhand:  # known from the user's own grid only
         horizon = offhand(horizon, reader)
-    buses = _buses(scenario, grid.network, findings) if grid else {}
+    if settings is None:
+        buses = dict.fromkeys(scenario.neighbourhoods, COPPER_PLATE)
+    else:
+        buses = _buses(scenario, grid.network, findings) if grid else {}
     units = Members(scenario, folder, horizon, seed, reader, findings).units(buses)
     signals = dict(_signals(scenario, horizon, reader, findings))
     if horizon.steps < scenario.horizon.steps or _lacks_prices(rest):
@@ -94,12 +104,12 @@ def assemble(
     idle = grid.cut_off if grid else frozenset()
     forecasts = dict(_forecasts(scenario, horizon, reader, findings, (*units, *plants), idle))
     checks.check(scenario, units, signals, findings, complete=complete)
-    if grid is not None:
+    if grid is not None or settings is None:
         check_communication(rest, plants, findings)
-        check_names(scenario, units, grid.rows, findings)
-    if scenario.grid.simbench is None and reader.simbench_names:
+        check_names(scenario, units, grid.rows if grid else {}, findings)
+    if (settings is None or settings.simbench is None) and reader.simbench_names:
         note_profiles(reader.simbench_names, findings)
-    if findings.problems or grid is None:
+    if findings.problems or (grid is None and settings is not None):
         return None, findings.problems
     return ScenarioData(horizon, grid, buses, units, signals, forecasts, findings.notes), []
 
@@ -110,7 +120,7 @@ def _reader(
     temperature = scenario.signals.temperature
     if temperature is None and not complete:
         temperature = _ANY_TEMPERATURE
-    return SeriesReader(folder, profiles_of(scenario.grid), temperature, findings.note)
+    return SeriesReader(folder, profiles_of(scenario.grid_settings), temperature, findings.note)
 
 
 def _lacks_prices(rest: Rest) -> bool:
@@ -124,6 +134,9 @@ def _buses(scenario: Scenario, network: Network, findings: Findings) -> dict[str
     found = {}
     for place, settings in scenario.neighbourhoods.items():
         path = f"neighbourhoods.{place}.bus"
+        if settings.bus is None:
+            findings.add(path, "is missing")
+            continue
         bus = find_element(table, settings.bus)
         if bus is None:
             findings.add(path, _no_bus(settings.bus, network, names))

@@ -34,12 +34,27 @@ def check(
     complete
         False if wrong parts are missing: then nothing that is missing is a problem.
     """
+    _check_grid(scenario, findings)
     _check_prices(scenario, signals, findings)
     _check_weights(scenario, signals, findings)
     _check_gates(scenario, findings)
     _check_names(scenario, units, findings)
     if complete:
         _check_hubs(scenario, findings)
+
+
+def _check_grid(scenario: Scenario, findings: Findings) -> None:
+    if scenario.grid_settings is not None:
+        return
+    if scenario.problem.needs_grid:
+        findings.add(
+            "grid",
+            f"is none, but the problem {scenario.problem.kind!r} needs one: name a grid, or ask"
+            " something else, e.g. problem: sharing",
+        )
+    placed = [name for name, place in scenario.neighbourhoods.items() if place.bus is not None]
+    if placed:
+        findings.note("grid", f"is none: the buses of {', '.join(placed)} stand for nothing")
 
 
 def _check_prices(

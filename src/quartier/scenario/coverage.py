@@ -56,9 +56,10 @@ def offhand(horizon: Horizon, reader: SeriesReader) -> Horizon:
 
 def _sources(scenario: Scenario) -> Iterator[tuple[str, Source]]:
     """Sources that the scenario names, by their path in the file."""
-    if scenario.grid.simbench is not None:
+    grid = scenario.grid_settings
+    if grid is not None and grid.simbench is not None:
         yield "grid", _ANY_SIMBENCH
-    for name, column in scenario.grid.profiles.items():
+    for name, column in (grid.profiles if grid is not None else {}).items():
         yield f"grid.profiles.{name}", column
     signals = scenario.signals
     for name in ("export_eur_per_kwh", "import_eur_per_kwh", "temperature"):

@@ -76,8 +76,10 @@ def simbench_scenario(grid: GridSettings) -> int:
     )
 
 
-def profiles_of(grid: GridSettings) -> int:
-    """SimBench scenario whose profiles a grid uses; the newest if its code is wrong."""
+def profiles_of(grid: GridSettings | None) -> int:
+    """SimBench scenario whose profiles a grid uses; the newest if there is none, or none so."""
+    if grid is None:
+        return simbench.NEWEST_SCENARIO
     try:
         return simbench_scenario(grid)
     except InputError:  # reported where the grid is read
@@ -85,10 +87,14 @@ def profiles_of(grid: GridSettings) -> int:
 
 
 def read_grid(
-    scenario: Scenario, folder: Path, horizon: Horizon, reader: SeriesReader, findings: Findings
+    scenario: Scenario,
+    grid: GridSettings,
+    folder: Path,
+    horizon: Horizon,
+    reader: SeriesReader,
+    findings: Findings,
 ) -> GridData | None:
     """Read the grid and note what is wrong with it; None if it cannot be read at all."""
-    grid = scenario.grid
     net = network = None
     try:
         net = simbench.network(grid.simbench) if grid.simbench else _own_net(grid, folder)
@@ -109,7 +115,7 @@ def read_grid(
     tidy(net)
     path = "grid.json" if grid.json_file else "grid"
     note_left_out(net, network.unsupplied_buses(), path, findings)
-    return _Injections(scenario, net, network, horizon, reader, findings).data()
+    return _Injections(scenario, grid, net, network, horizon, reader, findings).data()
 
 
 def _without_options(net: Any) -> Network | None:
@@ -141,6 +147,7 @@ class _Injections:
     def __init__(
         self,
         scenario: Scenario,
+        grid: GridSettings,
         net: Any,
         network: Network,
         horizon: Horizon,
@@ -148,12 +155,12 @@ class _Injections:
         findings: Findings,
     ) -> None:
         self._settings = scenario.redispatch
-        self._own_profiles = scenario.grid.profiles
+        self._own_profiles = grid.profiles
         self._net, self._network = net, network
         self._dark = network.unsupplied_buses()
         self._horizon, self._reader, self._findings = horizon, reader, findings
         self._ones = np.ones(horizon.steps)
-        self._simbench_names = set(simbench.profile_names(profiles_of(scenario.grid)))
+        self._simbench_names = set(simbench.profile_names(profiles_of(grid)))
         self._read: dict[str, Array] = {}
 
     def data(self) -> GridData:

@@ -15,6 +15,7 @@ from pydantic import (
     AfterValidator,
     BeforeValidator,
     ConfigDict,
+    Discriminator,
     Field,
     GetCoreSchemaHandler,
     GetJsonSchemaHandler,
@@ -22,12 +23,14 @@ from pydantic import (
     NonNegativeInt,
     PositiveFloat,
     PositiveInt,
+    Tag,
     model_validator,
 )
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from quartier.errors import InputError
 from quartier.quantities import Horizon
+from quartier.scenario.asked import Asked, RedispatchAsked
 from quartier.scenario.settings import (
     LOWER_EUR_PER_KWH,
     CommunicationSettings,
@@ -150,6 +153,16 @@ class GridSettings(Frozen):
         return self
 
 
+def _tag_of_grid(data: Any) -> str:
+    return "none" if isinstance(data, str) else "grid"
+
+
+MaybeGrid: TypeAlias = Annotated[
+    Annotated[GridSettings, Tag("grid")] | Annotated[Literal["none"], Tag("none")],
+    Discriminator(_tag_of_grid),
+]
+"""A grid, or the word `none`."""
+
 TIME_PATTERN = r"^([01]\d|2[0-3]):[0-5]\d$"
 
 
@@ -256,13 +269,18 @@ Name: TypeAlias = Annotated[str, Field(pattern=NAME_PATTERN)]
 """A name: a letter, then letters, digits, `_` and `-`."""
 
 
+def _bus_may_lack(schema: dict[str, Any]) -> None:
+    """A schema cannot say that a neighbourhood needs a bus only where there is a grid."""
+    schema["required"] = [key for key in schema["required"] if key != "bus"]
+
+
 class NeighbourhoodSettings(Frozen):
     """A neighbourhood behind one connection point."""
 
-    model_config = ConfigDict(defer_build=True)
+    model_config = ConfigDict(defer_build=True, json_schema_extra=_bus_may_lack)
 
-    bus: NonNegativeInt | str
-    """Bus of the grid that it is connected to, by index or name."""
+    bus: NonNegativeInt | str | None
+    """Bus of the grid that it is connected to, by index or name; needed where there is a grid."""
     redispatch_price_eur_per_kwh: NonNegativeFloat = LOWER_EUR_PER_KWH
     """Price in EUR/kWh at which the DSO may lower its feed-in."""
     p_max_kw: NonNegativeFloat | None = None
@@ -284,8 +302,8 @@ class Scenario(Frozen):
     """Title in one line."""
     description: str = ""
     """What the study is about, and where its data come from."""
-    problem: Literal["redispatch"] = "redispatch"
-    """What is coordinated: `redispatch`, the DSO's caps."""
+    problem: Asked = RedispatchAsked()
+    """What is coordinated: `redispatch`, the DSO's caps, or `sharing`, a pool of neighbourhoods."""
     coordination: str = Field(default="cohda", min_length=1)
     """Mechanism: a known name, or `module:Class` of one's own."""
     seed: NonNegativeInt = 1
@@ -294,8 +312,9 @@ class Scenario(Frozen):
     """The intervals that a run goes through."""
     gates: GateSettings = GateSettings()
     """When planning happens."""
-    grid: GridSettings
-    """The distribution grid."""
+    grid: MaybeGrid
+    """The distribution grid; or `none`, a copper plate: then power is not restricted by a grid, and
+    there are no results of one."""
     signals: SignalSettings
     """Prices, emission factors and weather."""
     objectives: ObjectiveSettings = ObjectiveSettings()
@@ -317,6 +336,26 @@ class Scenario(Frozen):
     of the unit's own series; the run itself keeps to the latter."""
     neighbourhoods: dict[Name, NeighbourhoodSettings] = Field(min_length=1)
     """The neighbourhoods by name."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _no_bus_without_grid(cls, data: Any) -> Any:
+        """Let neighbourhoods go without a bus on a copper plate."""
+        if not isinstance(data, Mapping) or data.get("grid") != "none":
+            return data
+        places = data.get("neighbourhoods")
+        if not isinstance(places, Mapping):
+            return data
+        named = {
+            name: {"bus": None, **place} if isinstance(place, Mapping) else place
+            for name, place in places.items()
+        }
+        return {**data, "neighbourhoods": named}
+
+    @property
+    def grid_settings(self) -> GridSettings | None:
+        """Settings of the grid, None if there is none."""
+        return self.grid if isinstance(self.grid, GridSettings) else None
 
     def unit_items(self) -> Mapping[tuple[str, str], UnitParameters]:
         """All units by neighbourhood and name, in the order of the file."""

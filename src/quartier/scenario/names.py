@@ -27,7 +27,8 @@ def check_names(
     taken |= {unit.name: "a unit" for unit in units}
     taken |= dict.fromkeys(scenario.neighbourhoods, "a neighbourhood")
     taken[DSO] = "the grid operator's agent"
-    path = "grid.json" if scenario.grid.json_file else "grid"
+    grid = scenario.grid_settings
+    path = "grid.json" if grid is not None and grid.json_file else "grid"
     for name, index in plants.items():
         if name in taken:
             findings.add(path, f"sgen {index}: name is {name!r}, that of {taken[name]}; rename one")

@@ -1,0 +1,45 @@
+"""What stands for a grid where there is none: it sums the power at the connection points."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from quartier.quantities import Array
+from quartier.simulators.inputs import Inputs, Outputs, total
+from quartier.simulators.time_based import TimeBased
+
+MODELS = {
+    "CopperPlate": {
+        "public": True,
+        "params": ["connection_points"],
+        "attrs": ["power", "connection_points"],
+    }
+}
+
+
+class CopperPlate(TimeBased):
+    """Carries any power without loss; ``connection_points`` are names, in the order of arrays."""
+
+    def __init__(self) -> None:
+        super().__init__(MODELS)
+
+    def create(self, num: int, model: str, **model_params: Any) -> Any:
+        """Make the one copper plate."""
+        self._points = len(model_params["connection_points"])
+        self._power: Array = np.zeros((2, self._points))
+        return [{"eid": "CopperPlate", "type": "CopperPlate"}]
+
+    def step(self, time: int, inputs: Inputs, max_advance: int) -> int:
+        """Take the power of all fleets, shape ``(2, points + 1)``: active and reactive."""
+        shape = (2, self._points)
+        self._power = total(inputs, "CopperPlate", "power", shape)[:, : self._points]
+        return time + self.step_size
+
+    def get_data(self, outputs: Mapping[str, Sequence[str]]) -> Outputs:
+        """Hand out the power at the connection points, as columns of their table."""
+        columns = {"p_kw": self._power[0], "q_kvar": self._power[1]}
+        values = {"power": self._power, "connection_points": columns}
+        return {eid: {name: values[name] for name in names} for eid, names in outputs.items()}

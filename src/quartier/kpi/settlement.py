@@ -1,0 +1,137 @@
+"""KPIs of money: who pays whom, settled on what was executed (M8, M12).
+
+A neighbourhood buys what it draws and sells what it feeds in: at the price that the plan sets for
+it, from and to the coordinator; without one, at the outer grid's tariffs. The coordinator buys or
+sells outside what the neighbourhoods with a price come to together. A grid operator pays for
+redispatch, and buys the losses. Every euro paid is received by somebody; what has a price as a
+weight only (curtailment, peaks, CO2) is no money.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pandas as pd
+
+from quartier.kpi.grid import losses
+from quartier.kpi.redispatch import Groups, redispatch_paid
+from quartier.kpi.run_data import RunData
+from quartier.problem import COUPLINGS
+from quartier.quantities import ELECTRICITY, KW_PER_MW
+
+OUTER = "outer grid"
+"""Party that buys and sells at the scenario's tariffs. No neighbourhood has a blank in its name."""
+PLANTS = "other plants"
+"""Party: all plants outside the neighbourhoods together."""
+NOTHING_EUR = 1e-9
+"""Payments below are what is left of rounding."""
+UNIT_COST = "unit_cost"
+"""Signal by neighbourhood: fuel, wear and starts of its units in a step in EUR."""
+
+
+@dataclass(frozen=True)
+class Payment:
+    """What one party pays another over the run in EUR; negative where a price is."""
+
+    payer: str
+    payee: str
+    reason: str
+    """``energy``, ``redispatch`` or ``losses``."""
+    eur: float
+
+
+def payments(run: RunData) -> list[Payment]:
+    """All payments of a run, those of nothing left out."""
+    found = [*_energy(run)]
+    if "redispatch_cost" in COUPLINGS[run.problem].kpis:
+        found += _redispatch(run)
+    return [payment for payment in found if abs(payment.eur) > NOTHING_EUR]
+
+
+def _energy(run: RunData) -> Iterator[Payment]:
+    imported, exported = run.signal("import_eur_per_kwh"), run.signal("export_eur_per_kwh")
+    coordinator = COUPLINGS[run.problem].coordinator
+    prices = run.table("prices")
+    prices = prices[prices["carrier"] == ELECTRICITY]
+    pool = pd.Series(0.0, index=imported.index)
+    for name in run.neighbourhoods:
+        rows = run.connection_points
+        p_kw = rows[rows["name"] == name].set_index("time")["p_kw"]
+        price = prices[prices["neighbourhood"] == name].set_index("time")["price_eur_per_kwh"]
+        price = price.reindex(p_kw.index)
+        at_tariffs = p_kw.where(price.isna(), 0.0)
+        yield from _traded(run, name, OUTER, at_tariffs, imported, exported)
+        if price.notna().any():
+            priced = p_kw.where(price.notna(), 0.0)
+            yield from _traded(run, name, coordinator, priced, price, price)
+            pool = pool.add(priced, fill_value=0.0)
+    yield from _traded(run, coordinator, OUTER, pool, imported, exported)
+
+
+def _traded(
+    run: RunData,
+    party: str,
+    other: str,
+    p_kw: pd.Series[float],
+    buying: pd.Series[float],
+    selling: pd.Series[float],
+) -> Iterator[Payment]:
+    """What a party pays for what it draws, and gets for what it feeds in; kW and EUR/kWh."""
+    bought, sold = p_kw.clip(upper=0).abs() * buying, p_kw.clip(lower=0) * selling
+    yield Payment(party, other, "energy", float(bought.sum()) * run.dt_h)
+    yield Payment(other, party, "energy", float(sold.sum()) * run.dt_h)
+
+
+def _redispatch(run: RunData) -> Iterator[Payment]:
+    coordinator = COUPLINGS[run.problem].coordinator
+    price = float(run.setting("redispatch", "loss_price_eur_per_kwh"))
+    yield Payment(coordinator, OUTER, "losses", losses(run) * KW_PER_MW * price)
+    paid = redispatch_paid(run)
+    for name in run.neighbourhoods:
+        yield Payment(coordinator, name, "redispatch", paid.pop(name, 0.0))
+    yield Payment(coordinator, PLANTS, "redispatch", sum(paid.values()))
+
+
+def balances(found: Sequence[Payment]) -> dict[str, float]:
+    """What each party gets less what it pays in EUR; the sum over all parties is 0."""
+    total: dict[str, float] = {}
+    for payment in found:
+        total[payment.payee] = total.get(payment.payee, 0.0) + payment.eur
+        total[payment.payer] = total.get(payment.payer, 0.0) - payment.eur
+    return total
+
+
+# -- KPIs -----------------------------------------------------------------------------------
+def cost(run: RunData) -> Groups:
+    """What a neighbourhood pays in EUR: fuel, wear, starts, and energy at its prices (M8).
+
+    Without the calculatory weights of its objectives, without what it gets for redispatch, and
+    before the value of the energy left in its stores.
+    """
+    energy = balances([*_energy(run)])
+    return {name: own_cost(run, name) - energy.get(name, 0.0) for name in run.neighbourhoods}
+
+
+def own_cost(run: RunData, name: str) -> float:
+    """Fuel, wear and starts of a neighbourhood's units in EUR."""
+    return float(np.nansum(run.signal(f"{UNIT_COST}[{name}]")))
+
+
+def system_cost(run: RunData) -> float:
+    """Costs of all in EUR: fuel, wear, starts, and what the outer grid gets (M12).
+
+    What parties pay each other cancels out.
+    """
+    own = sum(own_cost(run, name) for name in run.neighbourhoods)
+    return own + balances(payments(run)).get(OUTER, 0.0)
+
+
+def money(run: RunData) -> Groups:
+    """What one party pays another in EUR, by ``payer>payee`` (M12); pairs without are left out."""
+    total: dict[str, float] = {}
+    for payment in payments(run):
+        pair = f"{payment.payer}>{payment.payee}"
+        total[pair] = total.get(pair, 0.0) + payment.eur
+    return total

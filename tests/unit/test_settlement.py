@@ -1,0 +1,135 @@
+"""Money: prices of a plan are settled on executed energy, and every euro has two ends."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from quartier.kpi import compute, settlement
+from quartier.kpi.settlement import OUTER, PLANTS, Payment, balances, payments
+from tests.unit.kpi_runs import SCENARIO, TIMES, lines, points, signal, stack, units
+
+OPERATOR = "grid operator"
+TARIFFS = stack(
+    signal("import_eur_per_kwh", 0.3, 0.4, unit="EUR/kWh"),
+    signal("export_eur_per_kwh", 0.1, 0.2, unit="EUR/kWh"),
+)
+TWO = {
+    **SCENARIO,
+    "neighbourhoods": dict.fromkeys(("nord", "sued"), SCENARIO["neighbourhoods"]["nord"]),
+}
+
+
+def priced(name, *price):
+    return {
+        "time": TIMES,
+        "neighbourhood": name,
+        "carrier": "electricity",
+        "price_eur_per_kwh": price,
+    }
+
+
+def energy(found):
+    return {(p.payer, p.payee): pytest.approx(p.eur) for p in found if p.reason == "energy"}
+
+
+def test_without_prices_a_neighbourhood_trades_with_the_outer_grid(data):
+    run = data({"connection_points": points(p_kw=[-10.0, 10.0]), "signals": TARIFFS})
+    # Half an hour each: 5 kWh bought at 0.3, 5 kWh sold at 0.2.
+    assert energy(payments(run)) == {("nord", OUTER): 1.5, (OUTER, "nord"): 1.0}
+    assert settlement.cost(run) == {"nord": pytest.approx(0.5)}
+
+
+def test_a_price_is_settled_with_the_coordinator_who_trades_what_is_left_outside(data):
+    tables = {
+        "connection_points": stack(
+            points(p_kw=[-10.0, -4.0]), {**points(p_kw=[6.0, 4.0]), "name": "sued"}
+        ),
+        "signals": TARIFFS,
+        "prices": stack(priced("nord", 0.25, 0.3), priced("sued", 0.15, 0.3)),
+    }
+    run = data(tables, scenario=TWO)
+    assert energy(payments(run)) == {
+        ("nord", OPERATOR): 5 * 0.25 + 2 * 0.3,
+        (OPERATOR, "sued"): 3 * 0.15 + 2 * 0.3,
+        (OPERATOR, OUTER): 2 * 0.3,
+    }
+    profit = balances(payments(run))[OPERATOR]
+    assert profit == pytest.approx(5 * 0.25 - 3 * 0.15 - 2 * 0.3)
+    assert settlement.system_cost(run) == pytest.approx(0.6)
+    assert settlement.cost(run) == {"nord": pytest.approx(1.85), "sued": pytest.approx(-1.05)}
+
+
+def test_steps_without_a_price_are_settled_at_the_tariffs(data):
+    tables = {
+        "connection_points": points(p_kw=[-10.0, -10.0]),
+        "signals": TARIFFS,
+        "prices": priced("nord", 0.2, np.nan),
+    }
+    run = data(tables)
+    expected = {("nord", OUTER): 2.0, ("nord", OPERATOR): 1.0, (OPERATOR, OUTER): 1.5}
+    assert energy(payments(run)) == expected
+
+
+def test_the_grid_operator_pays_for_redispatch_and_losses(data):
+    tables = {
+        "connection_points": stack(
+            points(p_kw=[2.0, 2.0], offer_kw=[4.0, 2.0], p_set_max_kw=[2.0, np.nan]),
+            {**points(p_kw=[5.0, 5.0], offer_kw=[9.0, 5.0]), "name": "park", "kind": "der"},
+        ),
+        "units": stack(
+            units("nord.pv", "pv", p_kw=[2.0, 2.0], available_kw=[4.0, 2.0]),
+            units("park", "plant", None, p_kw=[5.0, 5.0], available_kw=[9.0, 5.0]),
+        ),
+        "lines": lines(10.0, 10.0, loss_mw=0.001),
+        "signals": TARIFFS,
+    }
+    run = data(tables)
+    by_reason = {
+        (p.payee, p.reason): pytest.approx(p.eur) for p in payments(run) if p.payer == OPERATOR
+    }
+    # 1 kWh of nord's lost at 0.2 EUR/kWh, 2 kWh of the park's at 0.5; 1 kWh of losses at 0.06.
+    assert by_reason == {
+        ("nord", "redispatch"): 0.2,
+        (PLANTS, "redispatch"): 1.0,
+        (OUTER, "losses"): 0.06,
+    }
+    kpis = compute(run, ["redispatch_cost", "money"])
+    assert kpis["redispatch_cost"]["value"] == pytest.approx(1.2)
+    assert kpis[f"money[{OPERATOR}>{PLANTS}]"] == {
+        "value": pytest.approx(1.0),
+        "unit": "EUR",
+        "label": f"Paid ({OPERATOR}>{PLANTS})",
+    }
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_every_euro_paid_is_received_by_somebody(data, seed):
+    rng = np.random.default_rng(seed)
+    low = rng.uniform(-0.1, 0.2, 2)
+    high = low + rng.uniform(0.0, 0.3, 2)
+    tables = {
+        "connection_points": stack(
+            points(p_kw=rng.normal(0, 50, 2)), {**points(p_kw=rng.normal(0, 50, 2)), "name": "sued"}
+        ),
+        "signals": stack(
+            signal("import_eur_per_kwh", *high),
+            signal("export_eur_per_kwh", *low),
+            signal("unit_cost[nord]", 1.0, 2.0),
+        ),
+        "prices": stack(priced("nord", *rng.uniform(low, high)), priced("sued", 0.2, np.nan)),
+        "lines": lines(10.0, 10.0, loss_mw=0.001),
+    }
+    run = data(tables, scenario=TWO)
+    left = balances(payments(run))
+    scale = sum(abs(p.eur) for p in payments(run))
+    assert abs(sum(left.values())) <= 1e-9 * scale
+    # What all pay for their units and the outer grid gets is all that leaves the neighbourhoods and
+    # the grid operator.
+    paid = sum(settlement.cost(run).values()) - left[OPERATOR]
+    assert settlement.system_cost(run) == pytest.approx(paid, rel=1e-9)
+
+
+def test_balances_add_up_by_party():
+    found = [Payment("a", "b", "energy", 2.0), Payment("b", "c", "energy", 0.5)]
+    assert balances(found) == {"a": -2.0, "b": 1.5, "c": 0.5}
