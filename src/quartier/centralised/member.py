@@ -16,6 +16,7 @@ from quartier.optimisation.block import UnitTerms, add_hubs, add_units, own_cost
 from quartier.optimisation.connection import add_connection
 from quartier.problem import NeighbourhoodProblem
 from quartier.quantities import Array
+from quartier.units import KINDS
 from quartier.units.base import UnitData
 from quartier.units.convex import convexified
 
@@ -56,7 +57,7 @@ class Member:
         model = pyo.ConcreteModel(name=problem.name)
         self._parts = add_units(model, [u for u in units if u.hub or chooses(u)], convex)
         for part in self._parts if convex else ():
-            _always_on(part)
+            _stand_still(part)
         fixed_kw, self.curtailable_kw = given_kw(units, steps)
         flows = [sum(part.flows[t].p_kw for part in self._parts) for t in range(steps)]
         p_kw = [fixed_kw[t] + flows[t] for t in range(steps)]
@@ -176,29 +177,32 @@ def _number(control: Any) -> float:
 
 
 def aggregated(units: Sequence[UnitData]) -> tuple[UnitData, ...]:
-    """Put all charging stations together: their power, and their corridor of energy, added up.
+    """Put all units of a kind with an envelope together: charging stations, their power added up.
 
     A relaxation: the sum of what single vehicles can do lies in it, but not all of it can be
     handed out to them.
     """
-    stations = [u for u in units if u.kind == "ev_station"]
-    if len(stations) < 2:
-        return tuple(units)
-    summed = ("plug_kw", "energy_min_kwh", "energy_max_kwh")
-    series = {name: np.sum([u.series[name] for u in stations], axis=0) for name in summed}
-    energy_kwh = sum(u.state["energy_kwh"] for u in stations)
-    fleet = replace(
-        stations[0],
-        name=f"{stations[0].neighbourhood}.charging_stations",
-        series=series,
-        state={"energy_kwh": energy_kwh},
+    kinds = dict.fromkeys(u.kind for u in units if KINDS[u.kind].envelope)
+    for members in [[u for u in units if u.kind == kind] for kind in kinds]:
+        if len(members) > 1:
+            units = (*(u for u in units if u.kind != members[0].kind), _envelope(members))
+    return tuple(units)
+
+
+def _envelope(members: Sequence[UnitData]) -> UnitData:
+    """One unit that can do whatever several of a kind can do together."""
+    summed = KINDS[members[0].kind].envelope
+    return replace(
+        members[0],
+        name=f"{members[0].name}+{len(members) - 1}",
+        series={name: np.sum([u.series[name] for u in members], axis=0) for name in summed},
+        state={"energy_kwh": sum(u.state["energy_kwh"] for u in members)},
         sessions=(),
     )
-    return (*(u for u in units if u.kind != "ev_station"), fleet)
 
 
-def _always_on(part: UnitTerms) -> None:
-    for name, value in (("on", 1.0), ("start", 0.0)):
+def _stand_still(part: UnitTerms) -> None:
+    for name, value in KINDS[part.unit.kind].still.items():
         for variable in part.controls.get(name, ()):
             if hasattr(variable, "is_expression_type"):
                 variable.setlb(value)

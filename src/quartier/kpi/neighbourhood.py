@@ -8,11 +8,10 @@ import numpy as np
 import pandas as pd
 
 from quartier.kpi.redispatch import Groups, unused_kw
-from quartier.kpi.run_data import RunData, positive, ratio
+from quartier.kpi.run_data import RunData, of_kinds, positive, ratio
 from quartier.quantities import Array
-
-SHIFTABLE = ("ev_station", "heat_pump", "electric_heater")
-"""Kinds of unit that are loads and can be shifted in time."""
+from quartier.units.base import ELECTRICITY, UnitKind
+from quartier.units.kinds import kind_of
 
 UNIT_COST = "unit_cost"
 """Signal by neighbourhood: fuel, wear and starts of its units in a step in EUR."""
@@ -39,17 +38,26 @@ def _by_neighbourhood(run: RunData, value: Callable[[pd.DataFrame], float]) -> G
 # -- energy ---------------------------------------------------------------------------------
 def self_sufficiency(run: RunData) -> float | None:
     """1 - Σ import Δ / Σ demand Δ; demand without battery charging (seed 001, table 1)."""
-    units = run.units[run.units["kind"] != "battery"]
+    units = _but_stores(run)
     share = ratio(_sum(_import_kw(run.connection_points)), _sum(positive(-units["p_kw"])))
     return None if share is None else 1 - share
 
 
 def self_consumption(run: RunData) -> float | None:
     """Generation that is not exported / generation, of PV, wind and CHP (M12)."""
-    units = run.units[run.units["kind"] != "battery"]
+    units = _but_stores(run)
     generated = _sum(positive(units["p_kw"]))
     kept = max(0.0, generated - _sum(_export_kw(run.connection_points)))
     return ratio(kept, generated)
+
+
+def _but_stores(run: RunData) -> pd.DataFrame:
+    """Units that do not store electricity."""
+    return run.units[~of_kinds(run.units, _is_battery)]
+
+
+def _is_battery(kind: UnitKind) -> bool:
+    return kind.holds == ELECTRICITY
 
 
 def imported(run: RunData) -> Groups:
@@ -117,7 +125,7 @@ def demand_flexibility_used(run: RunData) -> float | None:
 
 
 def _shiftable(run: RunData) -> pd.DataFrame:
-    units = run.units[run.units["kind"].isin(SHIFTABLE)]
+    units = run.units[of_kinds(run.units, lambda kind: kind.shiftable)]
     return units.pivot_table("p_kw", "time", "unit", observed=True)
 
 
@@ -209,6 +217,7 @@ def store_energy_value(run: RunData) -> float | None:
     What it would have earned, had it been fed in; energy missing at the end is a debt. Heat
     stores end at or above their start by the end-of-horizon rule and are not valued.
     """
-    gained = store_energy_difference(run).get("battery")
+    differences = store_energy_difference(run).items()
+    gained = [value or 0.0 for kind, value in differences if _is_battery(kind_of(kind))]
     price = run.signal("export_eur_per_kwh")
-    return None if gained is None or price.empty else gained * float(price.mean())
+    return None if not gained or price.empty else sum(gained) * float(price.mean())

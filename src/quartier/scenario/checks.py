@@ -11,9 +11,9 @@ from quartier.quantities import Array
 from quartier.scenario.findings import Findings
 from quartier.scenario.models import Scenario
 from quartier.scenario.problems import suggestion
-from quartier.units.base import HeatParameters, UnitData
+from quartier.units import KINDS
+from quartier.units.base import HEAT, HeatParameters, UnitData, UnitKind
 
-_HEAT_MAKERS = ("chp", "boiler", "heat_pump", "electric_heater")
 _PRICE_TOLERANCE = 1e-9
 UNPLANNED = "uncontrolled"
 """The mechanism that plans for nobody, so that nothing is left unplanned."""
@@ -128,15 +128,15 @@ def _path(unit_name: str) -> str:
 
 def _check_hubs(scenario: Scenario, findings: Findings) -> None:
     for place, neighbourhood in scenario.neighbourhoods.items():
-        hubs: dict[str, list[str]] = {}
+        hubs: dict[str, list[UnitKind]] = {}
         for parameters in neighbourhood.units.values():
             if isinstance(parameters, HeatParameters):
-                hubs.setdefault(parameters.hub, []).append(parameters.kind)
+                hubs.setdefault(parameters.hub, []).append(KINDS[parameters.kind])
         for hub, kinds in hubs.items():
             path = f"neighbourhoods.{place}.units"
-            if "heat_demand" not in kinds:
+            if not any(HEAT in kind.takes for kind in kinds):
                 findings.add(path, f"the heat hub {hub!r} has no heat_demand; add one")
-            if not set(kinds) & set(_HEAT_MAKERS):
+            if not any(HEAT in kind.gives for kind in kinds):
                 findings.add(
                     path, f"the heat hub {hub!r} has nothing that makes heat; add a boiler, ..."
                 )

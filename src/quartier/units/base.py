@@ -18,7 +18,7 @@ from __future__ import annotations
 from abc import ABC
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar, Literal, TypeAlias
+from typing import Any, ClassVar, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt
@@ -27,6 +27,11 @@ from quartier.quantities import Array, Horizon
 
 Quantity: TypeAlias = Any
 """A float, a NumPy array or a Pyomo expression."""
+
+Carrier: TypeAlias = str
+"""A form of energy: one of those below, or a name of the user's own."""
+
+ELECTRICITY, HEAT, COOLING, GAS, HYDROGEN = "electricity", "heat", "cooling", "gas", "hydrogen"
 
 Values: TypeAlias = Mapping[str, Quantity]
 
@@ -227,6 +232,19 @@ class UnitData:
         return replace(KINDS[self.kind].bounded(part), simulated=part)
 
 
+class Shown(NamedTuple):
+    """How figures show a kind: what readers call it, and how it is told from others."""
+
+    label: str
+    colour: str
+    """Name of a colour in ``quartier.figures.style.PALETTE``."""
+    pattern: str = ""
+    dash: str = "solid"
+    symbol: str = "circle"
+    place: int = 99
+    """Place in a stack of several kinds."""
+
+
 Limits: TypeAlias = Sequence[Quantity]
 """What a power is at most: the least of these."""
 
@@ -245,12 +263,29 @@ class UnitKind(ABC):
     """Names of further states that only :meth:`execute` and :meth:`rows` look at."""
     command: ClassVar[Literal["p_kw", "heat_kw"] | None] = None
     """What a set point means: electric power, heat, or (None) that the unit takes none."""
+    gives: ClassVar[tuple[Carrier, ...]] = ()
+    """Carriers beside electricity that it delivers; what a unit gives of electricity is known."""
+    takes: ClassVar[tuple[Carrier, ...]] = ()
+    """Carriers beside electricity that it needs."""
+    holds: ClassVar[Carrier | None] = None
+    """Carrier that it takes up and gives back: that of a store, not of a vehicle's battery."""
+    sessions: ClassVar[bool] = False
+    """Whether it serves stays of vehicles; its store is then what they were delivered."""
+    envelope: ClassVar[tuple[str, ...]] = ()
+    """Series that, added up over several units, make one larger unit of the kind: a relaxation.
+    Nothing, if there is no such unit."""
+    still: ClassVar[Mapping[str, float]] = {}
+    """Controls, and what they stand at, in the convex relaxation (:meth:`convex`)."""
+    shown: ClassVar[Shown | None] = None
+    """How figures show it; None: by its name, in the next look that is free."""
     shiftable: ClassVar[bool] = False
     """Whether it is a load that can be moved in time: what demand flexibility counts (M12)."""
     balances: ClassVar[bool] = False
     """Whether it makes up what its hub lacks in the end: it follows its set point but for its
     part in what deviates from the plan (:func:`quartier.units.heat_hub.made_up`)."""
     curtailable: ClassVar[bool] = False
+    """Whether it could feed in ``available_kw``, and can be lowered to any power below."""
+    renewable: ClassVar[bool] = False
     """Whether ``available_kw - p_kw`` is renewable energy lost."""
     order: ClassVar[int] = 0
     """Place in a step: 0 follows nobody, 1 is led by the hub's store (CHP), 4 stores heat, 5-7
@@ -274,6 +309,10 @@ class UnitKind(ABC):
 
     def bounded(self, unit: UnitData) -> UnitData:
         """Return the unit with derived series, such as the bounds of its store, taken anew."""
+        return unit
+
+    def convex(self, unit: UnitData) -> UnitData:
+        """Return the convex relaxation of the unit: without what its switching asks for."""
         return unit
 
     # -- physics: + - * / only --------------------------------------------------------------

@@ -14,7 +14,7 @@ import numpy as np
 from pydantic import NonNegativeFloat
 
 from quartier.quantities import Array
-from quartier.units.base import Flow, UnitData, Values
+from quartier.units.base import Flow, Shown, UnitData, Values
 from quartier.units.store import StoreKind, StoreParameters, net_power_to, power_band
 
 
@@ -30,6 +30,7 @@ class Battery(StoreKind):
     """Charges from and discharges into the neighbourhood."""
 
     Parameters = BatteryParameters
+    shown = Shown("Battery", "green", "x", "solid", "diamond", 4)
     command = "p_kw"
     order = 9
 

@@ -9,7 +9,17 @@ import numpy as np
 from pydantic import Field, NonNegativeFloat, PositiveFloat
 
 from quartier.quantities import Array
-from quartier.units.base import Control, Flow, HeatParameters, Quantity, UnitKind, Values
+from quartier.units.base import (
+    GAS,
+    HEAT,
+    Control,
+    Flow,
+    HeatParameters,
+    Quantity,
+    Shown,
+    UnitKind,
+    Values,
+)
 
 
 class BoilerParameters(HeatParameters):
@@ -34,6 +44,9 @@ class Boiler(UnitKind):
     """
 
     Parameters = BoilerParameters
+    gives = (HEAT,)
+    takes = (GAS,)
+    shown = Shown("Boiler", "orange", "\\", "longdash", "cross", 11)
     controls = (Control("heat_kw"),)
     command = "heat_kw"
     balances = True

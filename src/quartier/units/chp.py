@@ -8,18 +8,22 @@ convex hull of minimum up and down times.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Literal
+from dataclasses import replace
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field, NonNegativeFloat, PositiveFloat
 
 from quartier.quantities import POWER_TOLERANCE_KW, Array
 from quartier.units.base import (
+    GAS,
+    HEAT,
     Control,
     Flow,
     HeatParameters,
     Limits,
     Quantity,
+    Shown,
     UnitData,
     UnitKind,
     Values,
@@ -64,6 +68,10 @@ class Chp(UnitKind):
     """Runs between its least and greatest power, or rests."""
 
     Parameters = ChpParameters
+    gives = (HEAT,)
+    takes = (GAS,)
+    still: ClassVar[Mapping[str, float]] = {"on": 1.0, "start": 0.0}
+    shown = Shown("CHP", "vermilion", "\\", "longdash", "cross", 5)
     controls = (Control("on", binary=True), Control("start"), Control("p_kw"))
     memory = ("on", "p_kw", "hours")
     command = "p_kw"
@@ -80,6 +88,17 @@ class Chp(UnitKind):
     def initial(self, u: ChpParameters) -> Mapping[str, float]:
         """Rest long enough to start at once."""
         return {"on": 0.0, "p_kw": 0.0, "hours": max(u.min_up_h, u.min_down_h)}
+
+    def convex(self, unit: UnitData) -> UnitData:
+        """Any power up to the greatest, at any time.
+
+        Least power, costs of starts, minimum times and ramps go with the on/off decision that they
+        belong to. A relaxation of the relaxation u in [0, 1] (M7), in which hardly anything is
+        left of them, with proven bounds on its duals.
+        """
+        free = {"p_min_kw": 0.0, "start_eur": 0.0, "min_up_h": 0.0, "min_down_h": 0.0}
+        parameters = unit.parameters.model_copy(update={**free, "ramp_kw_per_h": None})
+        return replace(unit, parameters=parameters, state={"on": 1.0, "p_kw": 0.0, "hours": 1.0})
 
     def flow(self, u: ChpParameters, x: Values, s: Values, dt_h: float) -> Flow:
         """Power, heat and fuel in fixed proportion, and the cost of starts."""

@@ -21,6 +21,7 @@ class CurtailableKind(UnitKind):
     controls = (Control("p_kw"),)
     command = "p_kw"
     curtailable = True
+    renewable = True
 
     def flow(self, u: Any, x: Values, s: Values, dt_h: float) -> Flow:
         """Power as controlled; reactive power is a series of its own, if there is any."""

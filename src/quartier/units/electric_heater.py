@@ -6,7 +6,7 @@ from typing import Literal
 
 from pydantic import Field, PositiveFloat
 
-from quartier.units.base import HeatParameters, Quantity, Values
+from quartier.units.base import HeatParameters, Quantity, Shown, Values
 from quartier.units.power_to_heat import PowerToHeatKind
 
 
@@ -24,6 +24,7 @@ class ElectricHeater(PowerToHeatKind):
     """Draws power and delivers nearly as much heat."""
 
     Parameters = ElectricHeaterParameters
+    shown = Shown("Electric heater", "orange", "|", "dashdot", "x", 9)
     order = 6
 
     def heat_per_kw(self, u: ElectricHeaterParameters, s: Values) -> Quantity:

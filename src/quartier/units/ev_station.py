@@ -22,6 +22,7 @@ from quartier.units.base import (
     Limits,
     Quantity,
     Session,
+    Shown,
     UnitData,
     UnitKind,
     UnitParameters,
@@ -68,6 +69,9 @@ class EvStation(UnitKind):
     """Charges the vehicle that is there."""
 
     Parameters = EvStationParameters
+    sessions = True
+    envelope = ("plug_kw", "energy_min_kwh", "energy_max_kwh")
+    shown = Shown("Charging stations", "purple", "+", "dash", "square", 7)
     controls = (Control("charge_kw"),)
     stores = True
     command = "p_kw"

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from quartier.quantities import Array
 from quartier.units import KINDS
-from quartier.units.base import Quantity, UnitData
+from quartier.units.base import HEAT, Quantity, UnitData
 from quartier.units.store import power_band
 
 Controls = Mapping[str, Array]
@@ -78,8 +78,7 @@ def _sums(values: Array, hub: NDArray[np.int64]) -> Array:
 
 def stores_heat(unit: UnitData) -> bool:
     """Whether a unit is a store of its hub."""
-    kind = KINDS[unit.kind]
-    return kind.stores and kind.command == "heat_kw"
+    return KINDS[unit.kind].holds == HEAT
 
 
 def heat_capacity_kwh(unit: UnitData) -> float:

@@ -15,7 +15,15 @@ import numpy as np
 from pydantic import Field, PositiveFloat
 
 from quartier.quantities import Array
-from quartier.units.base import HeatParameters, Quantity, SeriesRequest, Source, UnitData, Values
+from quartier.units.base import (
+    HeatParameters,
+    Quantity,
+    SeriesRequest,
+    Shown,
+    Source,
+    UnitData,
+    Values,
+)
 from quartier.units.power_to_heat import PowerToHeatKind
 
 ZERO_CELSIUS_K = 273.15
@@ -62,6 +70,7 @@ class HeatPump(PowerToHeatKind):
     """Draws power and delivers COP times as much heat."""
 
     Parameters = HeatPumpParameters
+    shown = Shown("Heat pump", "blue", "-", "dot", "triangle-down", 8)
     order = 5
 
     def requests(self, u: HeatPumpParameters) -> Mapping[str, SeriesRequest]:

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import Field, PositiveFloat
 
-from quartier.units.base import Flow, SeriesRequest, Source, UnitKind, UnitParameters, Values
+from quartier.units.base import Flow, SeriesRequest, Shown, Source, UnitKind, UnitParameters, Values
 
 
 class HouseholdParameters(UnitParameters):
@@ -30,6 +30,7 @@ class Household(UnitKind):
     """Draws its load, whatever anybody plans."""
 
     Parameters = HouseholdParameters
+    shown = Shown("Households", "grey", "", "solid", "circle", 6)
 
     def requests(self, u: HouseholdParameters) -> Mapping[str, SeriesRequest]:
         """Active load, and the reactive power that SimBench has to it, drawn: negative."""

@@ -21,6 +21,16 @@ class Kinds(dict[str, UnitKind]):
         return own_kind(name)
 
 
+def kind_of(name: str) -> UnitKind:
+    """Return the kind that a table names; a plain one where it cannot be found any more."""
+    from quartier.units import KINDS
+
+    try:
+        return KINDS[name]
+    except (KeyError, InputError):
+        return UnitKind()
+
+
 def is_own(name: object) -> bool:
     """Whether a kind's name is written ``module:Class``."""
     return isinstance(name, str) and ":" in name

@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 
 from quartier.quantities import Array
-from quartier.units.base import Control, Flow, Limits, Quantity, UnitData, UnitKind, Values
+from quartier.units.base import HEAT, Control, Flow, Limits, Quantity, UnitData, UnitKind, Values
 
 
 class PowerToHeatKind(UnitKind):
     """Draws power and turns it into heat."""
 
     controls = (Control("draw_kw"),)
+    gives = (HEAT,)
     command = "p_kw"
     shiftable = True
     shared_by = "power_kw"

@@ -11,6 +11,7 @@ from pydantic import Field, PositiveFloat
 
 from quartier.quantities import Array
 from quartier.units.base import (
+    ELECTRICITY,
     Control,
     Limits,
     Quantity,
@@ -50,6 +51,7 @@ class StoreKind(UnitKind):
 
     controls = (Control("charge_kw"), Control("discharge_kw"))
     stores = True
+    holds = ELECTRICITY
     shared_by = "power_kw"
 
     def problems(self, u: Any) -> Iterable[str]:

@@ -8,7 +8,7 @@ import numpy as np
 from pydantic import Field
 
 from quartier.quantities import Array
-from quartier.units.base import Flow, HeatParameters, Values
+from quartier.units.base import HEAT, Flow, HeatParameters, Shown, Values
 from quartier.units.store import StoreKind, StoreParameters, net_power_to
 
 
@@ -32,6 +32,8 @@ class ThermalStorage(StoreKind):
     """Takes heat from its hub and gives it back."""
 
     Parameters = ThermalStorageParameters
+    holds = HEAT
+    shown = Shown("Heat storage", "vermilion", "x", "dash", "square", 10)
     command = "heat_kw"
     order = 4
 
