@@ -30,7 +30,7 @@ import pyomo.environ as pyo
 
 from quartier.optimisation.block import UnitTerms, series_at
 from quartier.units import KINDS
-from quartier.units.base import Limits, Quantity
+from quartier.units.base import ELECTRICITY, Limits, Quantity
 from quartier.units.heat_hub import full_heat_kw, heat_per_kw, hubs, stores_heat
 
 
@@ -79,7 +79,9 @@ def _varies(value: Quantity) -> bool:
 
 def _hub(block: Any, model: Any, parts: Sequence[UnitTerms], rejected_kw: Any) -> list[Quantity]:
     """Bands of a hub's units, as far as it can bear the heat they cost, by step."""
-    acting = [part for part in parts if part.controls and KINDS[part.unit.kind].command == "p_kw"]
+    acting = [
+        part for part in parts if part.controls and KINDS[part.unit.kind].command == ELECTRICITY
+    ]
     bands = [list(_limits(model, part)) for part in acting]
     lost_kw = [heat_per_kw(part.unit) for part in acting]
     spares = [spare for part in parts if (spare := list(_spare(model, part)))]
@@ -136,6 +138,7 @@ def _energy(model: Any, part: UnitTerms) -> Iterator[Quantity]:
     energy: Quantity = unit.state["energy_kwh"]
     for t in range(unit.horizon.steps):
         x = {name: values[t] for name, values in part.controls.items()}
-        following = kind.next_energy(unit.parameters, energy, x, unit.horizon.dt_h)
+        s = series_at(unit, t)
+        following = kind.next_energy(unit.parameters, energy, x, s, unit.horizon.dt_h)
         energy = known.get(t + 1, following)
         yield energy

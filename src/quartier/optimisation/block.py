@@ -56,7 +56,7 @@ def add_unit(block: Any, unit: UnitData, relax_binaries: bool = False) -> UnitTe
     chosen = [{name: values[t] for name, values in controls.items()} for t in steps]
     flows = [kind.flow(unit.parameters, chosen[t], series[t], dt_h) for t in steps]
     if kind.stores:
-        _add_energy(block, unit, chosen)
+        _add_energy(block, unit, chosen, series)
     _add_rows(block, unit, controls)
     return UnitTerms(unit, controls, flows)
 
@@ -92,7 +92,9 @@ def _add_controls(
     return found
 
 
-def _add_energy(block: Any, unit: UnitData, chosen: Sequence[Values]) -> None:
+def _add_energy(
+    block: Any, unit: UnitData, chosen: Sequence[Values], series: Sequence[Values]
+) -> None:
     """Add the energy balance; steps without a choice need no variable of their own."""
     kind, u, dt_h = KINDS[unit.kind], unit.parameters, unit.horizon.dt_h
     least, most = unit.series["energy_min_kwh"], unit.series["energy_max_kwh"]
@@ -104,7 +106,7 @@ def _add_energy(block: Any, unit: UnitData, chosen: Sequence[Values]) -> None:
     block.energy = pyo.Constraint(list(block.energy_kwh))
     energy: Quantity = unit.state["energy_kwh"]
     for t in ends:
-        following = kind.next_energy(u, energy, chosen[t - 1], dt_h)
+        following = kind.next_energy(u, energy, chosen[t - 1], series[t - 1], dt_h)
         if t in block.energy_kwh:
             energy = block.energy_kwh[t]
             block.energy[t] = energy - following == 0

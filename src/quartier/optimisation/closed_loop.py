@@ -178,7 +178,7 @@ def commands_of(units: Sequence[UnitData], controls: Controls) -> dict[str, Arra
         kind = KINDS[unit.kind]
         if kind.command:
             flow = kind.flow(unit.parameters, controls[unit.name], unit.series, unit.horizon.dt_h)
-            found[unit.name] = getattr(flow, kind.command)
+            found[unit.name] = flow.of(kind.command)
     return found
 
 

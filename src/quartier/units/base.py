@@ -118,18 +118,41 @@ class SeriesRequest:
 
 @dataclass(frozen=True)
 class Flow:
-    """What a unit does in a step, all positive as the sign convention says (kW, kg, EUR).
+    """What a unit does in a step.
 
-    ``co2_kg`` and ``cost_eur`` are those of the step; curtailment and energy prices are not in
-    ``cost_eur``: they belong to the connection point.
+    Parameters
+    ----------
+    power_kw
+        Power by carrier, positive when the unit delivers it: electricity to the grid, heat to its
+        hub; what it takes (fuel, a demand) is negative.
+    co2_kg, cost_eur
+        Emissions and cost of the step. Curtailment and energy prices are not in it: they belong to
+        the connection point, and to the nodes of other carriers.
     """
 
-    p_kw: Quantity = 0.0
-    heat_kw: Quantity = 0.0
-    fuel_kw: Quantity = 0.0
+    power_kw: Mapping[Carrier, Quantity] = field(default_factory=dict)
     co2_kg: Quantity = 0.0
     cost_eur: Quantity = 0.0
     q_kvar: Quantity = 0.0
+
+    def of(self, carrier: Carrier | None) -> Quantity:
+        """Power of a carrier, 0 where the unit has nothing to do with it."""
+        return self.power_kw.get(carrier, 0.0) if carrier else 0.0
+
+    @property
+    def p_kw(self) -> Quantity:
+        """Active power, positive into the grid."""
+        return self.of(ELECTRICITY)
+
+    @property
+    def heat_kw(self) -> Quantity:
+        """Heat, positive when the unit delivers it."""
+        return self.of(HEAT)
+
+    @property
+    def fuel_kw(self) -> Quantity:
+        """Gas burnt (lower heating value)."""
+        return -self.of(GAS)
 
 
 class Stack:
@@ -261,8 +284,8 @@ class UnitKind(ABC):
     """Whether it carries ``energy_kwh``, bounded by the series ``energy_min/max_kwh``."""
     memory: ClassVar[tuple[str, ...]] = ()
     """Names of further states that only :meth:`execute` and :meth:`rows` look at."""
-    command: ClassVar[Literal["p_kw", "heat_kw"] | None] = None
-    """What a set point means: electric power, heat, or (None) that the unit takes none."""
+    command: ClassVar[Carrier | None] = None
+    """What a set point means: power of this carrier; None: the unit takes none."""
     gives: ClassVar[tuple[Carrier, ...]] = ()
     """Carriers beside electricity that it delivers; what a unit gives of electricity is known."""
     takes: ClassVar[tuple[Carrier, ...]] = ()
@@ -320,8 +343,10 @@ class UnitKind(ABC):
         """What the controls do in a step of ``dt_h`` hours."""
         raise NotImplementedError
 
-    def next_energy(self, u: Any, energy_kwh: Quantity, x: Values, dt_h: float) -> Quantity:
-        """Energy of the store at the end of the step."""
+    def next_energy(
+        self, u: Any, energy_kwh: Quantity, x: Values, s: Values, dt_h: float
+    ) -> Quantity:
+        """Energy of the store at the end of the step: affine in the energy and the controls."""
         raise NotImplementedError
 
     def bounds(self, u: Any, s: Values) -> Mapping[str, tuple[Quantity, Quantity]]:
@@ -360,7 +385,9 @@ class UnitKind(ABC):
         """
         raise NotImplementedError
 
-    def next_memory(self, u: Any, state: Values, x: Values, dt_h: float) -> dict[str, Array]:
+    def next_memory(
+        self, u: Any, state: Values, x: Values, s: Values, dt_h: float
+    ) -> dict[str, Array]:
         """Memory at the end of the step, for the names in :attr:`memory`."""
         return {}
 

@@ -14,7 +14,7 @@ import numpy as np
 from pydantic import NonNegativeFloat
 
 from quartier.quantities import Array
-from quartier.units.base import Flow, Shown, UnitData, Values
+from quartier.units.base import ELECTRICITY, Flow, Shown, UnitData, Values
 from quartier.units.store import StoreKind, StoreParameters, net_power_to, power_band
 
 
@@ -31,13 +31,13 @@ class Battery(StoreKind):
 
     Parameters = BatteryParameters
     shown = Shown("Battery", "green", "x", "solid", "diamond", 4)
-    command = "p_kw"
+    command = ELECTRICITY
     order = 9
 
     def flow(self, u: BatteryParameters, x: Values, s: Values, dt_h: float) -> Flow:
         """Net power, and wear per kWh discharged."""
         return Flow(
-            p_kw=x["discharge_kw"] - x["charge_kw"],
+            {ELECTRICITY: x["discharge_kw"] - x["charge_kw"]},
             cost_eur=u.wear_eur_per_kwh * x["discharge_kw"] * dt_h,
         )
 

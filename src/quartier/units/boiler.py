@@ -48,7 +48,7 @@ class Boiler(UnitKind):
     takes = (GAS,)
     shown = Shown("Boiler", "orange", "\\", "longdash", "cross", 11)
     controls = (Control("heat_kw"),)
-    command = "heat_kw"
+    command = HEAT
     balances = True
     order = 7
 
@@ -56,8 +56,7 @@ class Boiler(UnitKind):
         """Heat, and the fuel burnt for it."""
         fuel_kw = x["heat_kw"] / u.efficiency
         return Flow(
-            heat_kw=x["heat_kw"],
-            fuel_kw=fuel_kw,
+            {HEAT: x["heat_kw"], GAS: -fuel_kw},
             co2_kg=u.fuel_co2_kg_per_kwh * fuel_kw * dt_h,
             cost_eur=u.fuel_eur_per_kwh * fuel_kw * dt_h,
         )

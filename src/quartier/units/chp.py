@@ -16,6 +16,7 @@ from pydantic import Field, NonNegativeFloat, PositiveFloat
 
 from quartier.quantities import POWER_TOLERANCE_KW, Array
 from quartier.units.base import (
+    ELECTRICITY,
     GAS,
     HEAT,
     Control,
@@ -74,7 +75,7 @@ class Chp(UnitKind):
     shown = Shown("CHP", "vermilion", "\\", "longdash", "cross", 5)
     controls = (Control("on", binary=True), Control("start"), Control("p_kw"))
     memory = ("on", "p_kw", "hours")
-    command = "p_kw"
+    command = ELECTRICITY
     order = 1
     shared_by = "p_max_kw"
 
@@ -104,9 +105,7 @@ class Chp(UnitKind):
         """Power, heat and fuel in fixed proportion, and the cost of starts."""
         fuel_kw = x["p_kw"] / u.electric_efficiency
         return Flow(
-            p_kw=x["p_kw"],
-            heat_kw=u.thermal_efficiency * fuel_kw,
-            fuel_kw=fuel_kw,
+            {ELECTRICITY: x["p_kw"], HEAT: u.thermal_efficiency * fuel_kw, GAS: -fuel_kw},
             co2_kg=u.fuel_co2_kg_per_kwh * fuel_kw * dt_h,
             cost_eur=u.fuel_eur_per_kwh * fuel_kw * dt_h + u.start_eur * x["start"],
         )
@@ -177,7 +176,7 @@ class Chp(UnitKind):
         return np.where(due & (p_kw >= u.p_min_kw), p_kw, 0.0)
 
     def next_memory(
-        self, u: ChpParameters, state: Values, x: Values, dt_h: float
+        self, u: ChpParameters, state: Values, x: Values, s: Values, dt_h: float
     ) -> dict[str, Array]:
         """Count the hours in the present state."""
         same = x["on"] == state["on"]

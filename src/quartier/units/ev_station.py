@@ -17,6 +17,7 @@ from pydantic import Field, NonNegativeFloat, PositiveFloat
 
 from quartier.quantities import Array
 from quartier.units.base import (
+    ELECTRICITY,
     Control,
     Flow,
     Limits,
@@ -74,7 +75,7 @@ class EvStation(UnitKind):
     shown = Shown("Charging stations", "purple", "+", "dash", "square", 7)
     controls = (Control("charge_kw"),)
     stores = True
-    command = "p_kw"
+    command = ELECTRICITY
     shiftable = True
 
     def problems(self, u: EvStationParameters) -> Iterable[str]:
@@ -104,10 +105,10 @@ class EvStation(UnitKind):
 
     def flow(self, u: EvStationParameters, x: Values, s: Values, dt_h: float) -> Flow:
         """Charging draws power."""
-        return Flow(p_kw=-x["charge_kw"])
+        return Flow({ELECTRICITY: -x["charge_kw"]})
 
     def next_energy(
-        self, u: EvStationParameters, energy_kwh: Quantity, x: Values, dt_h: float
+        self, u: EvStationParameters, energy_kwh: Quantity, x: Values, s: Values, dt_h: float
     ) -> Quantity:
         """Energy delivered, measured where it is due: at the charging point."""
         return energy_kwh + dt_h * x["charge_kw"]

@@ -53,16 +53,18 @@ def energy_of(unit: UnitData, x: Mapping[str, Array]) -> Array:
     """Energy of a store at the boundaries of the steps, shape ``(K, T+1)``.
 
     The balance of a store is affine in its energy, as the optimiser needs it anyway: what is kept
-    of it is the same in every step, and what is gained can be had for all steps at once.
+    of it does not depend on what is done, and what is gained can be had for all steps at once.
     """
-    kind, u, dt_h = KINDS[unit.kind], unit.parameters, unit.horizon.dt_h
+    kind, u, s, dt_h = KINDS[unit.kind], unit.parameters, unit.series, unit.horizon.dt_h
     nothing = dict.fromkeys((c.name for c in kind.controls), 0.0)
-    kept = kind.next_energy(u, 1.0, nothing, dt_h) - kind.next_energy(u, 0.0, nothing, dt_h)
-    gained = kind.next_energy(u, 0.0, x, dt_h)
+    empty, full = (kind.next_energy(u, energy, nothing, s, dt_h) for energy in (0.0, 1.0))
+    kept = np.broadcast_to(full - empty, unit.horizon.steps)
+    shape = np.broadcast_shapes(*(values.shape for values in x.values()))
+    gained = np.broadcast_to(kind.next_energy(u, 0.0, x, s, dt_h), shape)
     energy = np.empty((gained.shape[0], gained.shape[1] + 1))
     energy[:, 0] = unit.state["energy_kwh"]
     for t in range(gained.shape[1]):
-        energy[:, t + 1] = kept * energy[:, t] + gained[:, t]
+        energy[:, t + 1] = kept[t] * energy[:, t] + gained[:, t]
     return energy
 
 
@@ -96,8 +98,8 @@ class _Batch:
         self.p_kw[unit.name] = np.broadcast_to(flow.p_kw, shape)
         if kind.stores:
             self.energy_kwh[unit.name] = energy_of(unit, own)
-        commands = {"p_kw": flow.p_kw, "heat_kw": flow.heat_kw, None: np.nan}
-        command = np.inf if kind.curtailable else commands[kind.command]
+        command = np.nan if kind.command is None else flow.of(kind.command)
+        command = np.inf if kind.curtailable else command
         self.command_kw[unit.name] = np.broadcast_to(command, shape)
         self.cost_eur += np.broadcast_to(flow.cost_eur, shape).sum(axis=-1)
         self.co2_kg += np.broadcast_to(flow.co2_kg, shape).sum(axis=-1)

@@ -51,4 +51,4 @@ class HeatDemand(UnitKind):
 
     def flow(self, u: HeatDemandParameters, x: Values, s: Values, dt_h: float) -> Flow:
         """Heat taken is negative."""
-        return Flow(heat_kw=-s["demand_kw"])
+        return Flow({HEAT: -s["demand_kw"]})

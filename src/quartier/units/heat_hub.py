@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 
 from quartier.quantities import Array
 from quartier.units import KINDS
-from quartier.units.base import HEAT, Quantity, UnitData
+from quartier.units.base import ELECTRICITY, HEAT, Quantity, UnitData
 from quartier.units.store import power_band
 
 Controls = Mapping[str, Array]
@@ -151,7 +151,7 @@ def bands(
     found = {}
     for unit in units:
         kind, x = KINDS[unit.kind], controls[unit.name]
-        if not kind.controls or kind.command != "p_kw":
+        if not kind.controls or kind.command != ELECTRICITY:
             continue
         up, down = kind.band(unit, x, energy_kwh.get(unit.name))
         lost_kw = heat_per_kw(unit)

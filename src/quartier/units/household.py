@@ -7,7 +7,16 @@ from typing import Literal
 
 from pydantic import Field, PositiveFloat
 
-from quartier.units.base import Flow, SeriesRequest, Shown, Source, UnitKind, UnitParameters, Values
+from quartier.units.base import (
+    ELECTRICITY,
+    Flow,
+    SeriesRequest,
+    Shown,
+    Source,
+    UnitKind,
+    UnitParameters,
+    Values,
+)
 
 
 class HouseholdParameters(UnitParameters):
@@ -47,4 +56,4 @@ class Household(UnitKind):
 
     def flow(self, u: HouseholdParameters, x: Values, s: Values, dt_h: float) -> Flow:
         """All power is drawn; reactive power is a series with its sign."""
-        return Flow(p_kw=-s["load_kw"], q_kvar=s.get("q_kvar", 0.0))
+        return Flow({ELECTRICITY: -s["load_kw"]}, q_kvar=s.get("q_kvar", 0.0))

@@ -8,7 +8,17 @@ from typing import Any
 import numpy as np
 
 from quartier.quantities import Array
-from quartier.units.base import HEAT, Control, Flow, Limits, Quantity, UnitData, UnitKind, Values
+from quartier.units.base import (
+    ELECTRICITY,
+    HEAT,
+    Control,
+    Flow,
+    Limits,
+    Quantity,
+    UnitData,
+    UnitKind,
+    Values,
+)
 
 
 class PowerToHeatKind(UnitKind):
@@ -16,7 +26,7 @@ class PowerToHeatKind(UnitKind):
 
     controls = (Control("draw_kw"),)
     gives = (HEAT,)
-    command = "p_kw"
+    command = ELECTRICITY
     shiftable = True
     shared_by = "power_kw"
 
@@ -26,7 +36,8 @@ class PowerToHeatKind(UnitKind):
 
     def flow(self, u: Any, x: Values, s: Values, dt_h: float) -> Flow:
         """Power drawn is negative, heat delivered is positive."""
-        return Flow(p_kw=-x["draw_kw"], heat_kw=self.heat_per_kw(u, s) * x["draw_kw"])
+        heat_kw = self.heat_per_kw(u, s) * x["draw_kw"]
+        return Flow({ELECTRICITY: -x["draw_kw"], HEAT: heat_kw})
 
     def bounds(self, u: Any, s: Values) -> Mapping[str, tuple[Quantity, Quantity]]:
         """Between nothing and the rated power."""

@@ -92,10 +92,10 @@ class Fleet:
         controls = self._execute(s, set_point_kw, signals or {}) if kind.controls else {}
         flow = kind.flow(u, controls, s, dt_h)
         if kind.memory:
-            self._state |= kind.next_memory(u, self._state, controls, dt_h)
+            self._state |= kind.next_memory(u, self._state, controls, s, dt_h)
         energy_kwh = self._nan
         if kind.stores:
-            energy_kwh = kind.next_energy(u, self._state["energy_kwh"], controls, dt_h)
+            energy_kwh = kind.next_energy(u, self._state["energy_kwh"], controls, s, dt_h)
             self._state["energy_kwh"] = energy_kwh
         return StepResult(
             p_kw=self._filled(flow.p_kw),

@@ -77,7 +77,9 @@ class StoreKind(UnitKind):
             u.standing_loss_per_h,
         )
 
-    def next_energy(self, u: Any, energy_kwh: Quantity, x: Values, dt_h: float) -> Quantity:
+    def next_energy(
+        self, u: Any, energy_kwh: Quantity, x: Values, s: Values, dt_h: float
+    ) -> Quantity:
         """`(1 - σΔ) E + Δ (η_c c - d / η_d)`."""
         kept = (1 - u.standing_loss_per_h * dt_h) * energy_kwh
         gained = u.charge_efficiency * x["charge_kw"] - x["discharge_kw"] / u.discharge_efficiency

@@ -34,12 +34,12 @@ class ThermalStorage(StoreKind):
     Parameters = ThermalStorageParameters
     holds = HEAT
     shown = Shown("Heat storage", "vermilion", "x", "dash", "square", 10)
-    command = "heat_kw"
+    command = HEAT
     order = 4
 
     def flow(self, u: ThermalStorageParameters, x: Values, s: Values, dt_h: float) -> Flow:
         """Net heat."""
-        return Flow(heat_kw=x["discharge_kw"] - x["charge_kw"])
+        return Flow({HEAT: x["discharge_kw"] - x["charge_kw"]})
 
     def rule(self, u: ThermalStorageParameters, state: Values, s: Values, dt_h: float) -> Array:
         """Take what the CHP makes too much, give what it lacks, and refill before the end."""
