@@ -23,7 +23,7 @@ MODELS = {
     }
 }
 
-BLOCKS = ("units", "heat", "buses", "lines", "transformers", "steps")
+BLOCKS = ("units", "nodes", "buses", "lines", "transformers", "steps")
 """Tables that arrive as blocks of columns without ``time``, from one simulator or several."""
 
 
@@ -60,7 +60,8 @@ class Recorder(TimeBased):
         sources = inputs["Recorder"]
         for table in BLOCKS:
             for block in sources.get(table, {}).values():
-                self._writer.add(table, {"time": now, **block})
+                if table != "nodes" or len(block["node"]):
+                    self._writer.add(table, {"time": now, **block})
         power = only(inputs, "Recorder", "connection_points") or {}
         offers = only(inputs, "Recorder", "offers") or {}
         self._writer.add("connection_points", {"time": now, **self._points, **power, **offers})

@@ -10,7 +10,8 @@ import pandas as pd
 from quartier.problem import ConnectionTerms
 from quartier.quantities import Array, Horizon
 from quartier.units import KINDS
-from quartier.units.base import HeatParameters, Session, Source, UnitData, UnitParameters
+from quartier.units.base import HEAT, HeatParameters, Session, Source, UnitData, UnitParameters
+from quartier.units.node import Node
 
 START = pd.Timestamp("2016-07-24T23:00", tz="UTC")
 
@@ -119,7 +120,7 @@ def unit(
         neighbourhood="place",
         agent="heat" if has_hub(kind) else (name or kind),
         horizon=horizon(steps, dt_h),
-        hub="heat" if has_hub(kind) else None,
+        nodes={HEAT: Node("heat", HEAT)} if has_hub(kind) else {},
         series=profile(kind, parameters, np.arange(steps) * dt_h, rng),
         state=dict(state),
         sessions=sessions(steps, dt_h, rng) if behaviour.sessions else (),

@@ -24,7 +24,7 @@ from quartier.optimisation.bands import add_bands
 from quartier.pareto import OBJECTIVES
 from quartier.problem import NeighbourhoodProblem, Problem
 from quartier.quantities import Array
-from quartier.units.heat_hub import penalised
+from quartier.units.balance import by_node
 
 GRID = 5
 """Values of the grid by constrained objective."""
@@ -75,7 +75,7 @@ class Objectives(Member):
         )
         own.bands = pyo.Block()
         flexible = add_bands(own.bands, model, self._parts) / len(steps)
-        co2 = sum(flow.co2_kg for part in self._parts for flow in part.flows)
+        co2 = self._nodes.co2_kg + sum(flow.co2_kg for part in self._parts for flow in part.flows)
         own.less = pyo.Constraint(expr=own.inflexible + flexible == 0)
         own.emitted = pyo.Constraint(expr=own.co2 - co2 == 0)
         own.kept = pyo.Constraint(expr=own.penalised - self._penalised() == 0)
@@ -87,9 +87,10 @@ class Objectives(Member):
         """What the penalty is on, in kW summed over the steps."""
         connection = self.model.connection
         found = sum([*connection.over_kw.values(), *connection.under_kw.values()])
-        for hub in self.model.component_objects(pyo.Block, descend_into=False):
-            if hub.component("rejected_kw") is not None:
-                found += sum(penalised(hub.unserved_kw[t], hub.rejected_kw[t]) for t in hub.balance)
+        for node, _ in by_node(list(self.units)):
+            part = self.model.component(f"node_{node.name}")
+            for t in part.balance:
+                found += node.penalised(part.unserved_kw[t], part.rejected_kw[t])
         return found
 
     def front(self, grid: int = GRID) -> list[Point]:

@@ -12,7 +12,7 @@ from scipy import sparse
 
 from quartier.centralised.form import Flags, Form, Indices, activity, compile_model, tidied
 from quartier.optimisation.assembly import chooses, given_kw
-from quartier.optimisation.block import UnitTerms, add_hubs, add_units, own_cost
+from quartier.optimisation.block import UnitTerms, add_nodes, add_units, own_cost
 from quartier.optimisation.connection import add_connection
 from quartier.problem import NeighbourhoodProblem
 from quartier.quantities import Array
@@ -44,7 +44,7 @@ class Member:
     reach
         Bounds of all columns at any optimum, whatever the caps.
     balances
-        Columns and rows of every balance ``... - plus + minus = right``: power, and heat.
+        Columns and rows of every balance ``... - plus + minus = right``: power, and nodes.
     """
 
     def __init__(
@@ -61,10 +61,10 @@ class Member:
         fixed_kw, self.curtailable_kw = given_kw(units, steps)
         flows = [sum(part.flows[t].p_kw for part in self._parts) for t in range(steps)]
         p_kw = [fixed_kw[t] + flows[t] for t in range(steps)]
-        penalised_kwh = add_hubs(model, self._parts)
+        self._nodes = add_nodes(model, self._parts)
         model.connection = pyo.Block()
         add_connection(model.connection, terms, p_kw, self.curtailable_kw, range(steps))
-        own = own_cost(self._parts, penalised_kwh, terms.co2_eur_per_kg, terms.penalty_eur_per_kwh)
+        own = own_cost(self._parts, self._nodes, terms.co2_eur_per_kg, terms.penalty_eur_per_kwh)
         model.cost_eur = pyo.Objective(expr=own + model.connection.cost_eur)
         self.model = model
         self._compile()
@@ -83,10 +83,10 @@ class Member:
         self.curtailed = self._columns(connection.curtailed_kw.values())
         self._reads = [_Reading(part, self._index) for part in self._parts]
         self.balances = [(self.exported, self.imported, self._balance_rows(self.exported))]
-        for hub in self.model.component_objects(pyo.Block, descend_into=False):
-            if hub.component("rejected_kw") is not None:
-                rejected = self._columns(hub.rejected_kw.values())
-                unserved = self._columns(hub.unserved_kw.values())
+        for node in self.model.component_objects(pyo.Block, descend_into=False):
+            if node.component("rejected_kw") is not None:
+                rejected = self._columns(node.rejected_kw.values())
+                unserved = self._columns(node.unserved_kw.values())
                 self.balances.append((rejected, unserved, self._balance_rows(rejected)))
         self.reach = _reach(self)
         self.step = self._steps()
@@ -217,8 +217,8 @@ def _renumbered(index: Mapping[int, int], kept: Flags) -> dict[int, int]:
 def _reach(member: Member) -> tuple[Array, Array]:
     """Bounds of all columns at any optimum of a member, whatever the caps.
 
-    Of the two sides of a balance, power out and in, heat
-    rejected and unserved, at most one is in use: both at once cost more than neither.
+    Of the two sides of a balance, power out and in, what a node
+    rejects and does not serve, at most one is in use: both at once cost more than neither.
     """
     form = member.form
     lower, upper = form.lower.copy(), form.upper.copy()

@@ -10,11 +10,11 @@ import pandas as pd
 from quartier.kpi.redispatch import Groups, unused_kw
 from quartier.kpi.run_data import RunData, of_kinds, positive, ratio
 from quartier.quantities import Array
-from quartier.units.base import ELECTRICITY, UnitKind
+from quartier.units.base import ELECTRICITY, HEAT, UnitKind
 from quartier.units.kinds import kind_of
 
 UNIT_COST = "unit_cost"
-"""Signal by neighbourhood: fuel, wear and starts of its units in a step in EUR."""
+"""Signal by neighbourhood: fuel, wear, starts and trade of nodes in a step in EUR."""
 
 
 def _sum(values: Array | pd.Series[float]) -> float:
@@ -146,29 +146,72 @@ def ev_energy_missing(run: RunData) -> float:
     return _sum(positive(stays["due_kwh"] - stays["delivered_kwh"]))
 
 
+def _kwh(run: RunData, column: str, carrier: str) -> float:
+    """Energy of a column of the table ``nodes`` in kWh."""
+    nodes = run.table("nodes")
+    return _sum(nodes[nodes["carrier"] == carrier][column]) * run.dt_h
+
+
 def heat_demand(run: RunData) -> float:
     """Heat demand in kWh."""
-    return _sum(run.table("heat")["demand_kw"]) * run.dt_h
+    return _kwh(run, "demand_kw", HEAT)
 
 
 def heat_unserved(run: RunData) -> float:
     """Heat demand that was not served in kWh (M1)."""
-    return _sum(run.table("heat")["unserved_kw"]) * run.dt_h
+    return _kwh(run, "unserved_kw", HEAT)
 
 
 def heat_rejected(run: RunData) -> float:
     """Heat that nobody took in kWh (M1)."""
-    return _sum(run.table("heat")["rejected_kw"]) * run.dt_h
+    return _kwh(run, "rejected_kw", HEAT)
+
+
+def _by_carrier(run: RunData, column: str, but: str | None = None) -> Groups:
+    """Energy of a column of the table ``nodes`` in kWh, by carrier that has any."""
+    nodes = run.table("nodes")
+    there = nodes[nodes[column].notna() & (nodes["carrier"] != but)]
+    return {str(carrier): _kwh(run, column, carrier) for carrier in there["carrier"].unique()}
+
+
+def demand(run: RunData) -> Groups:
+    """Demand in kWh, by carrier other than electricity and heat."""
+    return _by_carrier(run, "demand_kw", HEAT)
+
+
+def unserved(run: RunData) -> Groups:
+    """Demand that was not served in kWh, by carrier other than electricity and heat."""
+    return _by_carrier(run, "unserved_kw", HEAT)
+
+
+def rejected(run: RunData) -> Groups:
+    """What nobody took in kWh, by carrier other than electricity and heat."""
+    return _by_carrier(run, "rejected_kw", HEAT)
+
+
+def bought(run: RunData) -> Groups:
+    """Energy that nodes bought in kWh, by carrier of those that buy."""
+    return _by_carrier(run, "bought_kw")
+
+
+def sold(run: RunData) -> Groups:
+    """Energy that nodes sold in kWh, by carrier of those that sell."""
+    return _by_carrier(run, "sold_kw")
 
 
 # -- emissions and cost -----------------------------------------------------------------------
 def co2_local(run: RunData) -> float:
-    """L3: emissions of all fuel burnt in the neighbourhoods in kg (M3; seed 001 eq. 15)."""
-    return _sum(run.units["co2_kg"])
+    """L3: emissions of all fuel burnt in the neighbourhoods in kg (M3; seed 001 eq. 15).
+
+    With those of what nodes buy.
+    """
+    return _sum(run.units["co2_kg"]) + _sum(run.table("nodes")["co2_kg"])
 
 
 def cost(run: RunData) -> Groups:
     """What a neighbourhood pays in EUR: fuel, wear, starts, and energy at its prices (M8).
+
+    Of what its nodes buy and sell, too.
 
     Without the calculatory weights of its objectives, and before the value of the energy left in
     its stores.

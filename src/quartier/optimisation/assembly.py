@@ -8,7 +8,7 @@ import numpy as np
 import pyomo.environ as pyo
 from numpy.typing import NDArray
 
-from quartier.optimisation.block import UnitTerms, add_hubs, add_units, own_cost
+from quartier.optimisation.block import UnitTerms, add_nodes, add_units, own_cost
 from quartier.optimisation.connection import add_connection, hangs_together
 from quartier.optimisation.mixed import MixedProgram
 from quartier.optimisation.program import Indices, Outcome
@@ -71,17 +71,17 @@ class Assembly:
         return MixedProgram(self.name, self.model, gap)
 
     def _flexible(self) -> list[UnitData]:
-        """Units that enter with a block of their own: those that choose, and those with heat."""
+        """Units that enter with a block of their own: those that choose, and those at nodes."""
         return [u for u in self.units if u.hub or chooses(u)]
 
     def _add_objective(self, parts: Sequence[UnitTerms]) -> None:
         model, terms = self.model, self.terms
-        penalised_kwh = add_hubs(model, parts)
+        self._nodes = add_nodes(model, parts)
         model.connection = pyo.Block()
         p_kw = [sum(part.flows[t].p_kw for part in parts) for t in range(len(self.fixed_kw))]
         steps = [int(t) for t in self.steps]
         add_connection(model.connection, terms, p_kw, self.curtailable_kw, steps)
-        own = own_cost(parts, penalised_kwh, terms.co2_eur_per_kg, terms.penalty_eur_per_kwh)
+        own = own_cost(parts, self._nodes, terms.co2_eur_per_kg, terms.penalty_eur_per_kwh)
         model.cost_eur = pyo.Objective(expr=own + model.connection.cost_eur)
 
     def _find_columns(self) -> None:

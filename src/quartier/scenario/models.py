@@ -28,6 +28,7 @@ from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from quartier.errors import InputError
 from quartier.quantities import Horizon
+from quartier.scenario.node_settings import NodeSettings, Price, TimeOfUse
 from quartier.scenario.settings import (
     LOWER_EUR_PER_KWH,
     CommunicationSettings,
@@ -47,6 +48,7 @@ __all__ = [
     "HorizonSettings",
     "NegotiationSettings",
     "NeighbourhoodSettings",
+    "NodeSettings",
     "ObjectiveSettings",
     "OptimisationSettings",
     "Price",
@@ -150,22 +152,6 @@ class GridSettings(Frozen):
         return self
 
 
-TIME_PATTERN = r"^([01]\d|2[0-3]):[0-5]\d$"
-
-
-class TimeOfUse(Frozen):
-    """A price from a time of day on."""
-
-    start: str = Field(alias="from", pattern=TIME_PATTERN)
-    """Local time of day (Europe/Berlin), `HH:MM`."""
-    eur_per_kwh: float
-    """Price in EUR/kWh until the next entry."""
-
-
-Price: TypeAlias = float | Annotated[list[TimeOfUse], Field(min_length=1)] | CsvColumn
-"""A number in EUR/kWh, a list by time of day, or a column of a CSV file."""
-
-
 class SignalSettings(Frozen):
     """Prices, emission factors and weather."""
 
@@ -262,6 +248,9 @@ class NeighbourhoodSettings(Frozen):
     """Least (most negative) power in kW: what it may draw by its connection contract."""
     units: dict[Name, Unit] = Field(min_length=1)
     """Its units by name."""
+    nodes: dict[Name, NodeSettings] = Field(default_factory=dict)
+    """Its nodes of other carriers than electricity, by name. Heat hubs, and nodes without demand
+    and tariffs, need not be declared."""
 
 
 class Scenario(Frozen):

@@ -24,6 +24,7 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt
 
 from quartier.quantities import Array, Horizon
+from quartier.units.node import Node
 
 Quantity: TypeAlias = Any
 """A float, a NumPy array or a Pyomo expression."""
@@ -85,6 +86,8 @@ class UnitParameters(Frozen):
     """Number of units of this description; they are named `<name>-1`, `<name>-2`, ..."""
     agents: Literal["single", "aggregated"] | PositiveInt = "single"
     """Who plans for them: an agent each, one agent for all, or this number of agents."""
+    nodes: dict[str, str] = Field(default_factory=dict)
+    """Node by carrier, where the neighbourhood has several of a carrier."""
 
 
 @dataclass(frozen=True)
@@ -197,8 +200,8 @@ class UnitData:
         Unique over the scenario, ``<neighbourhood>.<unit>`` or the plant's name.
     agent
         Name of the agent that plans for it.
-    hub
-        Name of the heat hub whose balance it shares, if it makes, takes or stores heat.
+    nodes
+        Nodes whose balances it shares, by carrier; the one that it serves first, first.
     series
         Shape ``(T,)``, or ``(T+1,)`` for ``energy_min_kwh`` and ``energy_max_kwh``, the bounds
         of the store at the boundaries of the steps.
@@ -213,7 +216,7 @@ class UnitData:
     neighbourhood: str | None
     agent: str
     horizon: Horizon
-    hub: str | None = None
+    nodes: Mapping[Carrier, Node] = field(default_factory=dict)
     bus: int | None = None
     series: Mapping[str, Array] = field(default_factory=dict)
     state: Mapping[str, float] = field(default_factory=dict)
@@ -226,6 +229,11 @@ class UnitData:
     def kind(self) -> str:
         """Kind of the unit, a key of :data:`quartier.units.KINDS`."""
         return self.parameters.kind
+
+    @property
+    def hub(self) -> str | None:
+        """Name of the node that it serves first: its heat hub, if it has one."""
+        return next((node.name for node in self.nodes.values()), None)
 
     def window(self, first: int, steps: int, state: Mapping[str, float]) -> UnitData:
         """Return the unit as a planner sees it at step ``first``, in ``state``, for ``steps``.
@@ -247,6 +255,7 @@ class UnitData:
         part = replace(
             self,
             horizon=horizon,
+            nodes={carrier: node.window(first, steps) for carrier, node in self.nodes.items()},
             series=cut,
             state=dict(state),
             sessions=sessions,
@@ -290,6 +299,9 @@ class UnitKind(ABC):
     """Carriers beside electricity that it delivers; what a unit gives of electricity is known."""
     takes: ClassVar[tuple[Carrier, ...]] = ()
     """Carriers beside electricity that it needs."""
+    priced: ClassVar[Mapping[Carrier, tuple[str, str]]] = {}
+    """Parameters for price and emissions of a carrier that it may buy itself; it draws from a node
+    if the price is None."""
     holds: ClassVar[Carrier | None] = None
     """Carrier that it takes up and gives back: that of a store, not of a vehicle's battery."""
     sessions: ClassVar[bool] = False
@@ -305,7 +317,7 @@ class UnitKind(ABC):
     """Whether it is a load that can be moved in time: what demand flexibility counts (M12)."""
     balances: ClassVar[bool] = False
     """Whether it makes up what its hub lacks in the end: it follows its set point but for its
-    part in what deviates from the plan (:func:`quartier.units.heat_hub.made_up`)."""
+    part in what deviates from the plan (:func:`quartier.units.balance.made_up`)."""
     curtailable: ClassVar[bool] = False
     """Whether it could feed in ``available_kw``, and can be lowered to any power below."""
     renewable: ClassVar[bool] = False
@@ -316,6 +328,12 @@ class UnitKind(ABC):
     neighbourhood's power. A unit sees what lower places did in the same step."""
     shared_by: ClassVar[str | None] = None
     """Parameter by which several units of the kind share a missing heat or power pro rata."""
+
+    @property
+    def carriers(self) -> tuple[Carrier, ...]:
+        """Carriers beside electricity that it has to do with; the one it serves first, first."""
+        touched = dict.fromkeys((*self.gives, *self.takes, self.holds))
+        return tuple(c for c in touched if c is not None and c != ELECTRICITY)
 
     # -- data -----------------------------------------------------------------------------
     def requests(self, u: Any) -> Mapping[str, SeriesRequest]:
@@ -376,12 +394,13 @@ class UnitKind(ABC):
     def rule(self, u: Any, state: Values, s: Values, dt_h: float) -> Array:
         """Set point that the unit gives itself when nobody plans for it (``uncontrolled``).
 
-        ``s`` also holds ``heat_missing_kw`` (demand of its hub less the heat of lower places in
-        the step, the unit's share of it), ``hub_energy_kwh``, ``hub_capacity_kwh`` (its hub's
-        stores at the step's start: what is usable of their energy, above the least state of
-        charge, and how much can be) and ``p_others_kw`` (power of all lower places in the
+        ``s`` also holds, for every carrier with a node, ``heat_missing_kw`` (demand of its node
+        less what lower places have given in the step, the unit's share of it),
+        ``heat_energy_kwh``, ``heat_capacity_kwh`` (the node's stores at the step's start: what
+        is usable of their energy, above the least state of charge, and how much can be), likewise
+        ``hydrogen_missing_kw``, ...; and ``p_others_kw`` (power of all lower places in the
         neighbourhood, the unit's share of it). Of kinds that balance, the rule says what all of
-        them in a hub make together. Asked of units with controls only.
+        them at a node make together. Asked of units with controls only.
         """
         raise NotImplementedError
 

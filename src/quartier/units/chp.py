@@ -49,8 +49,8 @@ class ChpParameters(HeatParameters):
     """Electric power per fuel η_el (lower heating value)."""
     thermal_efficiency: float = Field(0.52, gt=0, le=1)
     """Heat per fuel η_th (lower heating value)."""
-    fuel_eur_per_kwh: NonNegativeFloat
-    """Fuel price in EUR/kWh."""
+    fuel_eur_per_kwh: NonNegativeFloat | None = None
+    """Fuel price in EUR/kWh; without it, fuel is drawn from a node of gas at its price."""
     fuel_co2_kg_per_kwh: NonNegativeFloat = 0.201
     """Emissions of the fuel in kg/kWh (natural gas 55.9 t/TJ, German Environment Agency)."""
     start_eur: NonNegativeFloat = 0.0
@@ -71,6 +71,9 @@ class Chp(UnitKind):
     Parameters = ChpParameters
     gives = (HEAT,)
     takes = (GAS,)
+    priced: ClassVar[Mapping[str, tuple[str, str]]] = {
+        GAS: ("fuel_eur_per_kwh", "fuel_co2_kg_per_kwh")
+    }
     still: ClassVar[Mapping[str, float]] = {"on": 1.0, "start": 0.0}
     shown = Shown("CHP", "vermilion", "\\", "longdash", "cross", 5)
     controls = (Control("on", binary=True), Control("start"), Control("p_kw"))
@@ -101,7 +104,7 @@ class Chp(UnitKind):
         parameters = unit.parameters.model_copy(update={**free, "ramp_kw_per_h": None})
         return replace(unit, parameters=parameters, state={"on": 1.0, "p_kw": 0.0, "hours": 1.0})
 
-    def flow(self, u: ChpParameters, x: Values, s: Values, dt_h: float) -> Flow:
+    def flow(self, u: Any, x: Values, s: Values, dt_h: float) -> Flow:
         """Power, heat and fuel in fixed proportion, and the cost of starts."""
         fuel_kw = x["p_kw"] / u.electric_efficiency
         return Flow(
@@ -168,11 +171,12 @@ class Chp(UnitKind):
 
     def rule(self, u: Any, state: Values, s: Values, dt_h: float) -> Array:
         """Heat-led: fill the hub's stores between two marks, or follow the demand without any."""
-        filled, room_kwh = s["hub_energy_kwh"], s["hub_capacity_kwh"] - s["hub_energy_kwh"]
-        mark = np.where(state["p_kw"] > 0, STOP_ABOVE, START_BELOW) * s["hub_capacity_kwh"]
+        filled, capacity_kwh = s["heat_energy_kwh"], s["heat_capacity_kwh"]
+        room_kwh = capacity_kwh - filled
+        mark = np.where(state["p_kw"] > 0, STOP_ABOVE, START_BELOW) * capacity_kwh
         heat_kw = np.maximum(s["heat_missing_kw"] + np.maximum(room_kwh, 0.0) / dt_h, 0.0)
         p_kw = np.minimum(heat_kw * u.electric_efficiency / u.thermal_efficiency, u.p_max_kw)
-        due = (filled < mark) | (s["hub_capacity_kwh"] <= 0)
+        due = (filled < mark) | (capacity_kwh <= 0)
         return np.where(due & (p_kw >= u.p_min_kw), p_kw, 0.0)
 
     def next_memory(

@@ -16,6 +16,7 @@ from pydantic import Field, PositiveFloat
 
 from quartier.quantities import Array
 from quartier.units.base import (
+    HEAT,
     HeatParameters,
     Quantity,
     SeriesRequest,
@@ -24,7 +25,7 @@ from quartier.units.base import (
     UnitData,
     Values,
 )
-from quartier.units.power_to_heat import PowerToHeatKind
+from quartier.units.converter import ConverterKind
 
 ZERO_CELSIUS_K = 273.15
 MIN_LIFT_K = 15.0
@@ -66,10 +67,11 @@ def cop_from_temperature(source_degc: Array, sink_degc: float, quality_grade: fl
     return np.asarray(quality_grade * (sink_degc + ZERO_CELSIUS_K) / lift_k, dtype=float)
 
 
-class HeatPump(PowerToHeatKind):
+class HeatPump(ConverterKind):
     """Draws power and delivers COP times as much heat."""
 
     Parameters = HeatPumpParameters
+    gives = (HEAT,)
     shown = Shown("Heat pump", "blue", "-", "dot", "triangle-down", 8)
     order = 5
 
@@ -94,6 +96,6 @@ class HeatPump(PowerToHeatKind):
             )
         return replace(unit, series={**unit.series, "cop": cop})
 
-    def heat_per_kw(self, u: HeatPumpParameters, s: Values) -> Quantity:
+    def out_per_kw(self, u: HeatPumpParameters, s: Values) -> Quantity:
         """COP of the step."""
         return s["cop"]
