@@ -120,9 +120,10 @@ def _joined(place: NeighbourhoodSettings) -> dict[str, str]:
     """Name of an agent by unit, for units that a node ties to others: that of the first node."""
     at = {name: _ties(place, unit) for name, unit in place.units.items()}
     agent = {node: node for nodes in at.values() for node in nodes}
+    order = list(agent)
     for nodes in at.values():
         for node in nodes[1:]:
-            kept, other = agent[nodes[0]], agent[node]
+            kept, other = sorted((agent[nodes[0]], agent[node]), key=order.index)
             agent = {name: kept if own == other else own for name, own in agent.items()}
     return {name: agent[nodes[0]] for name, nodes in at.items() if nodes}
 
@@ -246,13 +247,15 @@ def _lopsided(
     what = f"the heat hub {name!r}" if carrier == HEAT else f"the node {name!r}"
     takes = any(carrier in kind.takes for kind in kinds)
     if not takes and not (node and (node.demand is not None or node.sell)):
-        yield f"{what} has nothing that takes {carrier}; add {_like('takes', carrier)}a demand"
+        takers = _like("takes", carrier)
+        yield f"{what} has nothing that takes {carrier}; add {takers}, or a demand of the node"
     if not any(carrier in kind.gives for kind in kinds) and not (node and node.buy):
         makers = _like("gives", carrier)
-        yield f"{what} has nothing that makes {carrier}; add {makers}a node that buys it"
+        yield f"{what} has nothing that makes {carrier}; add {makers}, or let the node buy it"
 
 
 def _like(trait: str, carrier: Carrier) -> str:
     """Kinds that Quartier ships which give or take a carrier."""
     known: Mapping[str, UnitKind] = KINDS
-    return "".join(f"a {name}, " for name, kind in known.items() if carrier in getattr(kind, trait))
+    names = [name for name, kind in known.items() if carrier in getattr(kind, trait)]
+    return f"a unit ({', '.join(names)})" if names else "a unit"
