@@ -15,6 +15,7 @@ from quartier.figures import (
     heat_map,
     limits,
     negotiation,
+    nodes,
     redispatch,
     schedules,
     storage,
@@ -345,3 +346,22 @@ def test_kinds_of_ones_own_get_looks_of_their_own():
     assert looks["pv"] == style.kind_looks(KINDS)["pv"]
     assert looks["river"] != looks["mill"]
     assert style.kind_label("run_of_river") == "Run of river"
+
+
+def test_nodes_show_what_there_is_at_each():
+    balances = pd.DataFrame(
+        {
+            "time": TIMES,
+            "node": ["nord.h2", "nord.h2"],
+            "carrier": "hydrogen",
+            "demand_kw": [3.0, 4.0],
+            "bought_kw": [0.0, 1.0],
+            "sold_kw": float("nan"),
+            "unserved_kw": 0.0,
+            "rejected_kw": 0.0,
+        }
+    )
+    drawn = nodes.nodes(balances, "nord").data
+    assert [trace.name for trace in drawn] == ["h2 (hydrogen): demand", "h2 (hydrogen): bought"]
+    assert list(drawn[1].y) == [0.0, 1.0]
+    assert len(nodes.nodes(balances, "sued").data) == 0

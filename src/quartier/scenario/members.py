@@ -21,7 +21,7 @@ from quartier.scenario.series import SeriesReader, describe
 from quartier.scenario.session_file import SessionFile
 from quartier.scenario.sessions import Fitted
 from quartier.units import KINDS
-from quartier.units.base import CsvColumn, UnitData, UnitParameters, is_measured
+from quartier.units.base import ELECTRICITY, CsvColumn, UnitData, UnitParameters, is_measured
 from quartier.units.ev_station import EvStationParameters
 from quartier.units.kinds import is_own
 
@@ -76,11 +76,25 @@ class Members:
             path = f"neighbourhoods.{place}.units.{name}"
             with self.findings.at(path), self._own_mistakes(path, parameters.kind):
                 found = problems(self.scenario.neighbourhoods[place], parameters)
-                for problem in (*KINDS[parameters.kind].problems(parameters), *found):
+                wrong = [*KINDS[parameters.kind].problems(parameters), *found]
+                for problem in wrong:
                     self.findings.add(path, problem)
-                units += list(self._described(place, name, parameters, buses.get(place)))
+                made = list(self._described(place, name, parameters, buses.get(place)))
+                if is_own(parameters.kind) and not wrong:
+                    self._check_flows(path, made[0])
+                units += made
         self._note_strangers()
         return tuple(units)
+
+    def _check_flows(self, path: str, unit: UnitData) -> None:
+        """A carrier that a kind does not name has no node: it would be lost."""
+        kind = KINDS[unit.kind]
+        nothing = dict.fromkeys((control.name for control in kind.controls), 0.0)
+        flow = kind.flow(unit.parameters, nothing, unit.series, unit.horizon.dt_h)
+        unsaid = [c for c in flow.power_kw if c not in {ELECTRICITY, *kind.carriers}]
+        if unsaid:
+            said = "its class does not say so; add it to `gives` or `takes`"
+            self.findings.add(path, f"has to do with {', '.join(unsaid)}, but {said}")
 
     @contextmanager
     def _own_mistakes(self, path: str, kind: str) -> Iterator[None]:

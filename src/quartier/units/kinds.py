@@ -6,7 +6,7 @@ from functools import cache
 
 from quartier.errors import InputError
 from quartier.own_code import named
-from quartier.units.base import UnitKind, UnitParameters
+from quartier.units.base import ELECTRICITY, UnitKind, UnitParameters
 
 
 class Kinds(dict[str, UnitKind]):
@@ -54,4 +54,10 @@ def own_kind(name: str) -> UnitKind:
         raise InputError(
             [f"{what}: its class needs Parameters, derived from quartier.units.base.UnitParameters"]
         )
-    return found()
+    kind = found()
+    if kind.command not in {None, ELECTRICITY, *kind.carriers}:
+        known = ", ".join((ELECTRICITY, *kind.carriers))
+        raise InputError(
+            [f"{what}: its command is {kind.command!r}, which is none of its carriers: {known}"]
+        )
+    return kind
