@@ -1,4 +1,4 @@
-"""Where units belong: connection points and heat hubs, by position in arrays over them."""
+"""Where units belong: connection points and nodes, by position in arrays over them."""
 
 from __future__ import annotations
 
@@ -9,54 +9,65 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quartier.quantities import Array
-from quartier.units.base import UnitData
-from quartier.units.heat_hub import dead_energy_kwh, heat_capacity_kwh, stores_heat
+from quartier.units import KINDS
+from quartier.units.balance import by_node, capacity_kwh, dead_energy_kwh
+from quartier.units.base import Carrier, UnitData
+from quartier.units.node import Node
 
 Positions = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
 class Places:
-    """Connection points and heat hubs of a world.
+    """Connection points and nodes of a world.
 
-    Arrays over points or hubs have one more entry at their end, for units that belong to none.
+    Arrays over points or nodes have one more entry at their end, for units that belong to none.
 
     Parameters
     ----------
     points
         Position by neighbourhood, or by the name of a plant outside of them.
-    hubs
-        Position by heat hub.
+    nodes
+        Nodes by name, in the order of their positions.
+    point_of_node
+        Position of each node's connection point, shape ``(nodes,)``.
     capacity_kwh, start_kwh
-        Heat that each hub can store, and that is usable at the start, shape ``(hubs + 1,)``.
+        Energy that the stores of each node can hold, and that is usable at the start, shape
+        ``(nodes + 1,)``.
+    demand_kw
+        Demand of the nodes themselves, shape ``(T, nodes + 1)``.
     """
 
     points: Mapping[str, int] = field(default_factory=dict)
-    hubs: Mapping[str, int] = field(default_factory=dict)
+    nodes: Mapping[str, Node] = field(default_factory=dict)
+    point_of_node: Positions = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     capacity_kwh: Array = field(default_factory=lambda: np.zeros(1))
     start_kwh: Array = field(default_factory=lambda: np.zeros(1))
+    demand_kw: Array | None = None
 
     @classmethod
     def of(cls, points: Sequence[str], units: Sequence[UnitData]) -> Places:
-        """Return the places of units: their connection points by name, and their hubs."""
-        hubs = list(dict.fromkeys(u.hub for u in units if u.hub is not None))
-        capacity_kwh, start_kwh = np.zeros((2, len(hubs) + 1))
-        for unit in units:
-            if unit.hub is not None and stores_heat(unit):
-                capacity_kwh[hubs.index(unit.hub)] += heat_capacity_kwh(unit)
-                start_kwh[hubs.index(unit.hub)] += unit.state["energy_kwh"] - dead_energy_kwh(unit)
-        return cls(_positions(points), _positions(hubs), capacity_kwh, start_kwh)
+        """Return the places of units: their connection points by name, and their nodes."""
+        places, found = {name: k for k, name in enumerate(points)}, by_node(units)
+        capacity, start = np.zeros((2, len(found) + 1))
+        demand_kw = np.zeros((units[0].horizon.steps if units else 0, len(found) + 1))
+        for k, (node, members) in enumerate(found):
+            demand_kw[:, k] = 0.0 if node.demand_kw is None else node.demand_kw
+            for unit in members:
+                if KINDS[unit.kind].holds == node.carrier:
+                    capacity[k] += capacity_kwh(unit)
+                    start[k] += unit.state["energy_kwh"] - dead_energy_kwh(unit)
+        at = [places.get(members[0].neighbourhood or "", len(places)) for _, members in found]
+        nodes = {node.name: node for node, _ in found}
+        return cls(places, nodes, np.array(at, dtype=np.int64), capacity, start, demand_kw)
 
     def point_of(self, units: Sequence[UnitData]) -> Positions:
         """Position of each unit's connection point, shape ``(N,)``."""
         names = [u.name if u.neighbourhood is None else u.neighbourhood for u in units]
         return np.array([self.points.get(name, len(self.points)) for name in names], dtype=np.int64)
 
-    def hub_of(self, units: Sequence[UnitData]) -> Positions:
-        """Position of each unit's heat hub, shape ``(N,)``."""
-        names = [u.hub or "" for u in units]
-        return np.array([self.hubs.get(name, len(self.hubs)) for name in names], dtype=np.int64)
-
-
-def _positions(names: Sequence[str]) -> dict[str, int]:
-    return {name: k for k, name in enumerate(names)}
+    def node_of(self, units: Sequence[UnitData], carrier: Carrier) -> Positions:
+        """Position of each unit's node of a carrier, shape ``(N,)``."""
+        known = {name: k for k, name in enumerate(self.nodes)}
+        names = [u.nodes[carrier].name if carrier in u.nodes else "" for u in units]
+        return np.array([known.get(name, len(known)) for name in names], dtype=np.int64)

@@ -14,6 +14,7 @@ from quartier.simulators.execution import Execution
 from quartier.simulators.inputs import Inputs, Outputs, only
 from quartier.simulators.sessions import SessionLog
 from quartier.simulators.time_based import TimeBased
+from quartier.units import KINDS
 
 MODELS = {
     "Recorder": {
@@ -24,7 +25,7 @@ MODELS = {
     }
 }
 
-BLOCKS = ("units", "heat", "prices", "buses", "lines", "transformers", "steps")
+BLOCKS = ("units", "nodes", "prices", "buses", "lines", "transformers", "steps")
 """Tables that arrive as blocks of columns without ``time``, from one simulator or several."""
 
 
@@ -46,7 +47,11 @@ class Recorder(TimeBased):
         self._writer, self._progress = execution.writer, execution.progress
         self._journal, self._points = execution.journal, execution.points
         self._times = execution.instance.horizon.times
-        self._sessions = SessionLog(execution.fleets.get("ev_station", ()), self._times)
+        self._sessions = {
+            kind: SessionLog(units, self._times)
+            for kind, units in execution.fleets.items()
+            if KINDS[kind].sessions
+        }
         self._neighbourhoods = list(execution.instance.buses)
         self._sharing = execution.instance.scenario.problem.kind == Sharing.kind
         return [{"eid": "Recorder", "type": "Recorder"}]
@@ -58,7 +63,8 @@ class Recorder(TimeBased):
         sources = inputs["Recorder"]
         for table in BLOCKS:
             for block in sources.get(table, {}).values():
-                self._writer.add(table, {"time": now, **block})
+                if table != "nodes" or len(block["node"]):
+                    self._writer.add(table, {"time": now, **block})
         power = only(inputs, "Recorder", "connection_points") or {}
         offers = only(inputs, "Recorder", "offers") or {}
         self._writer.add("connection_points", {"time": now, **self._points, **power, **offers})
@@ -100,8 +106,9 @@ class Recorder(TimeBased):
 
     def _sessions_of(self, step: int, sources: Mapping[str, Mapping[str, Any]]) -> None:
         for block in sources.get("units", {}).values():
-            if block["kind"] == "ev_station":
-                self._writer.rows("ev_sessions", self._sessions.record(step, block["p_kw"]))
+            if block["kind"] in self._sessions:
+                stays = self._sessions[block["kind"]].record(step, block["p_kw"])
+                self._writer.rows("ev_sessions", stays)
 
     def _records(self, records: Mapping[str, Any]) -> None:
         for table, content in records.items():

@@ -21,10 +21,10 @@ from quartier.simulators.places import Places, Positions
 from quartier.simulators.time_based import TimeBased
 from quartier.simulators.unit_maker import UnitMaker
 from quartier.units import KINDS
-from quartier.units.base import HeatParameters, UnitData
-from quartier.units.heat_hub import dead_energy_kwh, stores_heat
+from quartier.units.balance import dead_energy_kwh
+from quartier.units.base import UnitData
 from quartier.units.kinds import is_own
-from quartier.units.step import SIGNALS, Fleet, StepResult
+from quartier.units.step import Fleet, StepResult, signals_of
 
 OUTPUTS = (
     "p_kw",
@@ -41,11 +41,11 @@ OUTPUTS = (
 FLEET_INPUTS = (
     "set_point_kw",
     "planned_kw",
-    "heat_of_others",
-    "stored_heat",
+    "flows_of_others",
+    "stored_of_others",
     "power_of_others",
 )
-FLEET_OUTPUTS = ("state", "power", "heat", "hub_energy", "units", "unit_cost")
+FLEET_OUTPUTS = ("state", "power", "flows", "stored", "units", "unit_cost")
 
 
 def models(kind: str) -> dict[str, dict[str, Any]]:
@@ -55,7 +55,7 @@ def models(kind: str) -> dict[str, dict[str, Any]]:
         model_name(kind): {
             "public": True,
             "params": [*fields, "series", "sessions"],
-            "attrs": [*OUTPUTS, "set_point_kw", *SIGNALS],
+            "attrs": [*OUTPUTS, "set_point_kw", *signals_of(KINDS[kind])],
         },
         "Fleet": {
             "public": True,
@@ -78,7 +78,8 @@ class UnitSimulator(TimeBased):
     parameters name profiles.
 
     A unit takes ``set_point_kw`` (without it, it follows its own rule) and what its rule looks
-    at: ``heat_missing_kw``, ``hub_energy_kwh``, ``hub_capacity_kwh``, ``p_others_kw``.
+    at: ``p_others_kw``, and of each of its carriers ``heat_missing_kw``, ``heat_energy_kwh``,
+    ``heat_capacity_kwh``.
     """
 
     kind: ClassVar[str]
@@ -113,15 +114,13 @@ class UnitSimulator(TimeBased):
         units = self._units
         self._fleet = Fleet(self.kind, units)
         self._index = {unit.name: k for k, unit in enumerate(units)}
-        self._points, self._hubs = self._places.point_of(units), self._places.hub_of(units)
-        self._n_points, self._n_hubs = len(self._places.points) + 1, len(self._places.hubs) + 1
+        kind = KINDS[self.kind]
+        self._points = self._places.point_of(units)
+        self._at = {c: self._places.node_of(units, c) for c in kind.carriers}
+        self._n_points, self._n_nodes = len(self._places.points) + 1, len(self._places.nodes) + 1
         self._names = np.array([u.name for u in units], dtype=object)
         self._neighbourhoods = np.array([u.neighbourhood for u in units], dtype=object)
         self._dead_kwh = np.array([dead_energy_kwh(u) for u in units])
-        self._capacity_kwh = self._places.capacity_kwh[self._hubs]
-        kind = KINDS[self.kind]
-        self._looks_at_heat = kind.order > 0 and issubclass(kind.Parameters, HeatParameters)
-        self._looks_at_power = kind.order > 0 and not self._looks_at_heat
 
     def step(self, time: int, inputs: Inputs, max_advance: int) -> int:
         """Execute a step."""
@@ -129,7 +128,7 @@ class UnitSimulator(TimeBased):
             nothing = np.full(len(self._units), np.nan)
             set_point = only(inputs, "Fleet", "set_point_kw")
             set_point = nothing if set_point is None else set_point
-            signals = self._signals(inputs)
+            signals = self._signals(self._number(time), inputs)
             if len(inputs) > ("Fleet" in inputs):
                 set_point = self._single(inputs, set_point, signals)
             planned = only(inputs, "Fleet", "planned_kw")
@@ -160,28 +159,33 @@ class UnitSimulator(TimeBased):
         return step
 
     # -- what own rules look at ------------------------------------------------------------------
-    def _signals(self, inputs: Inputs) -> dict[str, Array]:
+    def _signals(self, step: int, inputs: Inputs) -> dict[str, Array]:
         """Sums over the fleets before this one in the step, by unit."""
         signals: dict[str, Array] = {}
-        if self._looks_at_heat:
-            shape = (self._n_hubs,)
-            heat_kw = total(inputs, "Fleet", "heat_of_others", shape)
-            signals["heat_missing_kw"] = -heat_kw[self._hubs]
-            stored_kwh = total(inputs, "Fleet", "stored_heat", shape)
-            signals["hub_energy_kwh"] = (stored_kwh + self._own_energy_kwh())[self._hubs]
-            signals["hub_capacity_kwh"] = self._capacity_kwh.copy()
-        if self._looks_at_power:
-            power = total(inputs, "Fleet", "power_of_others", (2, self._n_points))
-            signals["p_others_kw"] = power[0, self._points]
+        if KINDS[self.kind].order == 0:
+            return signals
+        if self._at:
+            shape, places = (self._n_nodes,), self._places
+            missing_kw = -total(inputs, "Fleet", "flows_of_others", shape)
+            if places.demand_kw is not None:
+                missing_kw = places.demand_kw[step] + missing_kw
+            stored_kwh = total(inputs, "Fleet", "stored_of_others", shape) + self._own_energy_kwh()
+            for carrier, at in self._at.items():
+                signals[f"{carrier}_missing_kw"] = missing_kw[at]
+                signals[f"{carrier}_energy_kwh"] = stored_kwh[at]
+                signals[f"{carrier}_capacity_kwh"] = places.capacity_kwh[at]
+        power = total(inputs, "Fleet", "power_of_others", (2, self._n_points))
+        signals["p_others_kw"] = power[0, self._points]
         return signals
 
     def _own_energy_kwh(self) -> Array:
-        """Usable energy by hub in the stores of heat of this kind, which nobody tells it."""
+        """Usable energy by node in the stores of this kind, which nobody tells it."""
         assert self._fleet is not None
-        if not stores_heat(self._units[0]):
-            return np.zeros(self._n_hubs)
+        holds = KINDS[self.kind].holds
+        if holds not in self._at:
+            return np.zeros(self._n_nodes)
         usable_kwh = self._fleet.state["energy_kwh"] - self._dead_kwh
-        return _by_place(self._hubs, usable_kwh, self._n_hubs)
+        return _by_place(self._at[holds], usable_kwh, self._n_nodes)
 
     def _single(self, inputs: Inputs, set_point: Array, signals: dict[str, Array]) -> Array:
         """Take what single units are told over what the fleet is told."""
@@ -216,13 +220,15 @@ class UnitSimulator(TimeBased):
         columns = (result.p_kw, result.q_kvar)
         return np.array([_by_place(self._points, c, self._n_points) for c in columns])
 
-    def _out_heat(self, result: StepResult) -> Array:
-        """Heat by hub."""
-        return _by_place(self._hubs, result.heat_kw, self._n_hubs)
+    def _out_flows(self, result: StepResult) -> Array:
+        """Flows by node."""
+        sums = [_by_place(at, result.power_kw[c], self._n_nodes) for c, at in self._at.items()]
+        return np.asarray(np.sum(sums, axis=0), dtype=float)
 
-    def _out_hub_energy(self, result: StepResult) -> Array:
-        """Usable energy in stores of heat by hub."""
-        return _by_place(self._hubs, result.energy_kwh - self._dead_kwh, self._n_hubs)
+    def _out_stored(self, result: StepResult) -> Array:
+        """Usable energy in stores by node."""
+        at = self._at[KINDS[self.kind].holds or ""]
+        return _by_place(at, result.energy_kwh - self._dead_kwh, self._n_nodes)
 
     def _out_unit_cost(self, result: StepResult) -> Array:
         """Cost of the step by connection point in EUR."""

@@ -49,6 +49,8 @@ class UnitMaker:
         own = {k: v for k, v in parameters.items() if k not in {"series", "sessions"}}
         model = kind.Parameters.model_validate({"kind": self.kind, **own})
         problems = list(kind.problems(model))
+        prices = [price for price, _ in kind.priced.values()]
+        problems += [f"{price} is missing" for price in prices if getattr(model, price) is None]
         if problems:
             raise ValueError("; ".join(problems))
         horizon, state = self._horizon(), kind.initial(model)

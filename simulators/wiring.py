@@ -6,7 +6,6 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from quartier.units import KINDS
-from quartier.units.base import HeatParameters
 
 
 @dataclass(frozen=True, order=True)
@@ -30,13 +29,13 @@ GRID, COPPER_PLATE = "grid.Grid", "copper_plate.CopperPlate"
 def wiring(kinds: Sequence[str], *, has_grid: bool = True) -> list[Wire]:
     """Everything that is connected in a world with these kinds of unit, sorted.
 
-    Within a step, kinds follow each other by :attr:`UnitKind.order`: each sees the heat and power
-    of all lower places in the same step, and the energy in the stores of heat at the end of the
-    step before. Then the grid is solved, then the recorder writes. All fleets and the grid
-    report to the planner one step later, so that nobody runs ahead of the others.
+    Within a step, kinds follow each other by :attr:`UnitKind.order`: each sees the flows
+    and power of all lower places in the same step, and the energy in the stores of its nodes at
+    the end of the step before. Then the grid is solved, then the recorder writes. All fleets and
+    the grid report to the planner one step later, so that nobody runs ahead of the others.
     """
     sink = GRID if has_grid else COPPER_PLATE
-    wires = {*_planning(kinds), *_heat(kinds), *_power(kinds, sink), *_recording(kinds, sink)}
+    wires = {*_planning(kinds), *_nodes(kinds), *_power(kinds, sink), *_recording(kinds, sink)}
     return sorted(wires | set(_grid() if has_grid else ()))
 
 
@@ -59,25 +58,32 @@ def _grid() -> Iterator[Wire]:
         yield Wire(f"{GRID}.{block}", f"recorder.Recorder.{block}")
 
 
-def _heat(kinds: Sequence[str]) -> Iterator[Wire]:
-    heat = [kind for kind in kinds if issubclass(KINDS[kind].Parameters, HeatParameters)]
-    stores = [kind for kind in heat if KINDS[kind].stores]
-    for kind in heat:
-        for lower in _lower(kind, heat):
-            yield Wire(f"{lower}.Fleet.heat", f"{kind}.Fleet.heat_of_others")
-        for store in stores:
-            if KINDS[kind].order > 0 and kind != store:
-                yield Wire(f"{store}.Fleet.hub_energy", f"{kind}.Fleet.stored_heat", shifted=True)
-        way = "heat_in" if KINDS[kind].controls else "heat_out"
-        yield Wire(f"{kind}.Fleet.heat", f"heat_hubs.HeatHubs.{way}")
-    if heat:
-        yield Wire("heat_hubs.HeatHubs.heat", "recorder.Recorder.heat")
+def _nodes(kinds: Sequence[str]) -> Iterator[Wire]:
+    at_nodes = [kind for kind in kinds if KINDS[kind].carriers]
+    for kind in at_nodes:
+        alike = [other for other in at_nodes if _share_a_carrier(kind, other)]
+        for lower in _lower(kind, alike):
+            yield Wire(f"{lower}.Fleet.flows", f"{kind}.Fleet.flows_of_others")
+        for store in alike:
+            holds = KINDS[store].holds in KINDS[kind].carriers
+            if holds and KINDS[kind].order > 0 and kind != store:
+                stored = f"{kind}.Fleet.stored_of_others"
+                yield Wire(f"{store}.Fleet.stored", stored, shifted=True)
+        way = "led" if KINDS[kind].controls else "fixed"
+        yield Wire(f"{kind}.Fleet.flows", f"nodes.Nodes.{way}")
+    if at_nodes:
+        for block in ("nodes", "unit_cost"):
+            yield Wire(f"nodes.Nodes.{block}", f"recorder.Recorder.{block}")
+
+
+def _share_a_carrier(one: str, other: str) -> bool:
+    return not set(KINDS[one].carriers).isdisjoint(KINDS[other].carriers)
 
 
 def _power(kinds: Sequence[str], sink: str) -> Iterator[Wire]:
     for kind in kinds:
         yield Wire(f"{kind}.Fleet.power", f"{sink}.power")
-        if KINDS[kind].order > 0 and not issubclass(KINDS[kind].Parameters, HeatParameters):
+        if KINDS[kind].order > 0:
             for lower in _lower(kind, kinds):
                 yield Wire(f"{lower}.Fleet.power", f"{kind}.Fleet.power_of_others")
 

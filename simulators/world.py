@@ -16,12 +16,13 @@ from quartier.simulators.background import Background
 from quartier.simulators.copper_plate import CopperPlate
 from quartier.simulators.execution import Execution, simulator_id
 from quartier.simulators.grid import Grid
-from quartier.simulators.heat_hubs import HeatHubs
+from quartier.simulators.nodes import Nodes
 from quartier.simulators.places import Places
 from quartier.simulators.planner import Planner
 from quartier.simulators.recorder import Recorder
 from quartier.simulators.unit import simulator_of
 from quartier.simulators.wiring import COPPER_PLATE, GRID, Wire, wiring
+from quartier.units import KINDS
 
 
 @contextmanager
@@ -88,9 +89,8 @@ def _entities(
     for kind, members in execution.fleets.items():
         simulator = _start(world, simulator_of(kind), simulator_id(kind), execution)
         yield f"{kind}.Fleet", simulator.Fleet(units=members, places=places)
-    if places.hubs:
-        hubs = _start(world, HeatHubs, "heat_hubs", execution)
-        yield "heat_hubs.HeatHubs", hubs.HeatHubs(places=places)
+    if any(KINDS[kind].carriers for kind in execution.fleets):
+        yield "nodes.Nodes", _start(world, Nodes, "nodes", execution).Nodes(places=places)
     if instance.has_grid:
         grid = _start(world, Grid, "grid", execution, journal=execution.journal)
         background = Background(
@@ -115,7 +115,7 @@ def _connect(world: mosaik.World, entities: Mapping[str, Any], wire: Wire, place
     source, _, source_attribute = wire.source.rpartition(".")
     target, _, target_attribute = wire.target.rpartition(".")
     # In the first step there is no last one: the planner then takes the instance's own state.
-    first = places.start_kwh if target_attribute == "stored_heat" else None
+    first = places.start_kwh if target_attribute == "stored_of_others" else None
     world.connect(
         entities[source],
         entities[target],

@@ -2,7 +2,8 @@
 
 * Power at a connection point is **positive when fed into the grid**, negative when drawn
   (Ramirez Acosta et al. 2023, Energies 16(11) 4319, section 3.2: ``P_G >= 0``, ``P_L <= 0``).
-* Heat is positive when a unit delivers it to its heat hub, negative when it takes it.
+* Heat, and any other carrier, is positive when a unit delivers it to its node, negative when it
+  takes it.
 * Stores carry energy in kWh; charging and discharging are two non-negative powers in kW.
 * A name ends with its unit: ``p_kw``, ``energy_kwh``, ``price_eur_per_kwh``, ``dt_h``. The
   grid side is in MW and Mvar, as pandapower has it, and named so (``p_mw``).

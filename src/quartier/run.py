@@ -30,6 +30,7 @@ from quartier.scenario.load import LoadedScenario, load
 from quartier.scenario.overrides import Overrides
 from quartier.simulators.execution import Execution
 from quartier.simulators.world import opened, run_world
+from quartier.units import KINDS
 
 logger = logging.getLogger(__name__)
 
@@ -145,7 +146,7 @@ class Story:
             "start_energy_kwh": {
                 unit.name: unit.state["energy_kwh"]
                 for unit in self.instance.units
-                if "energy_kwh" in unit.state and unit.kind != "ev_station"
+                if "energy_kwh" in unit.state and not KINDS[unit.kind].sessions
             },
         }
 

@@ -64,7 +64,7 @@ def test_fuel_becomes_power_and_heat(whole, parameters):
 
 
 def test_heat_balance_of_the_hub_closes(whole):
-    heat = whole.table("heat").set_index("time")
+    heat = whole.table("nodes").set_index("time")
     made = whole.table("units").query("kind != 'heat_demand'").groupby("time")["heat_kw"].sum()
     left = heat["demand_kw"] - heat["unserved_kw"] + heat["rejected_kw"]
     np.testing.assert_allclose(made, left, atol=1e-6)

@@ -53,7 +53,7 @@ def test_every_vehicle_gets_its_energy(agreed: Result) -> None:
 
 
 def test_heat_is_served(agreed: Result) -> None:
-    assert agreed.table("heat")["unserved_kw"].abs().max() <= 1e-3
+    assert agreed.table("nodes")["unserved_kw"].abs().max() <= 1e-3
 
 
 def test_stores_end_where_they_began(agreed: Result) -> None:

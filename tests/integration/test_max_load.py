@@ -21,4 +21,4 @@ def test_consumption_is_shifted_not_lost(run_of) -> None:
     before, after = (run_of("max-load", name) for name in ("uncontrolled", "cohda"))
     totals = [run.table("ev_sessions")["delivered_kwh"].sum() for run in (before, after)]
     assert abs(totals[0] - totals[1]) < 1e-3
-    assert after.table("heat")["unserved_kw"].abs().max() <= 1e-3
+    assert after.table("nodes")["unserved_kw"].abs().max() <= 1e-3

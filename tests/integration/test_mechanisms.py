@@ -51,7 +51,7 @@ def test_caps_are_kept(executed: Result) -> None:
 def test_needs_are_met(executed: Result) -> None:
     sessions = executed.table("ev_sessions")
     np.testing.assert_allclose(sessions["delivered_kwh"], sessions["due_kwh"], atol=1e-3)
-    assert executed.table("heat")["unserved_kw"].abs().max() <= 1e-3
+    assert executed.table("nodes")["unserved_kw"].abs().max() <= 1e-3
 
 
 def test_reference_offer_is_the_same_in_all_mechanisms(run_of) -> None:

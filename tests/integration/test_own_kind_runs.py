@@ -13,7 +13,7 @@ from quartier import RunFailed
 KIND = '''
 from pydantic import PositiveFloat
 
-from quartier.units.base import Flow, UnitKind, UnitParameters
+from quartier.units.base import ELECTRICITY, Flow, UnitKind, UnitParameters
 
 
 class Parameters(UnitParameters):
@@ -26,7 +26,7 @@ class Pump(UnitKind):
     Parameters = Parameters
 
     def flow(self, u, x, s, dt_h):
-        return Flow(p_kw=-SHARE * u.power_kw)
+        return Flow({ELECTRICITY: -SHARE * u.power_kw})
 '''
 SCENARIO = {
     "name": "pumps",

@@ -141,7 +141,7 @@ def test_manifest_tells_how_the_run_was_asked_for_and_ended(uncontrolled):
 
 
 def test_tables_have_a_row_for_every_step_and_element(uncontrolled):
-    sizes = {"steps": 1, "buses": 99, "connection_points": 13, "heat": 1}
+    sizes = {"steps": 1, "buses": 99, "connection_points": 13, "nodes": 1}
     for name, size in sizes.items():
         table = uncontrolled.table(name)
         assert len(table) == 8 * size, name

@@ -10,7 +10,8 @@ import pandas as pd
 from quartier.problem import ConnectionTerms
 from quartier.quantities import Array, Horizon
 from quartier.units import KINDS
-from quartier.units.base import Session, UnitData
+from quartier.units.base import HEAT, HeatParameters, Session, Source, UnitData, UnitParameters
+from quartier.units.node import Node
 
 START = pd.Timestamp("2016-07-24T23:00", tz="UTC")
 
@@ -36,9 +37,30 @@ PARAMETERS = {
     "electric_heater": {"power_kw": 80.0},
     "boiler": {"heat_max_kw": 500.0, "fuel_eur_per_kwh": 0.07},
 }
-"""Parameters of one unit of each kind, as in the scenario fliegerhorst where it has it."""
+"""Parameters of a unit, as in the scenario fliegerhorst where it has it; others are made up."""
 
-HEAT = {"heat_demand", "chp", "thermal_storage", "heat_pump", "electric_heater", "boiler"}
+
+def parameters_of(kind: str, **changes) -> dict:
+    """Parameters of one unit of a kind: those above, or any that its model accepts."""
+    needed = {
+        name: made_up(name, field.annotation)
+        for name, field in KINDS[kind].Parameters.model_fields.items()
+        if field.is_required() and name != "kind"
+    }
+    return {"kind": kind, **needed, **PARAMETERS.get(kind, {}), **changes}
+
+
+def made_up(name: str, annotation) -> object:
+    """A value for a parameter: a profile for a source, else a number of the size of its name."""
+    if annotation == Source:
+        return "BM1"
+    sizes = {"eur_per_kwh": 0.07, "efficiency": 0.8, "energy_kwh": 500.0, "kw": 100.0}
+    return next((size for ending, size in sizes.items() if name.endswith(ending)), 1.0)
+
+
+def has_hub(kind: str) -> bool:
+    """Whether units of a kind share a heat balance."""
+    return issubclass(KINDS[kind].Parameters, HeatParameters)
 
 
 def horizon(steps: int = 130, dt_h: float = 0.25) -> Horizon:
@@ -46,7 +68,9 @@ def horizon(steps: int = 130, dt_h: float = 0.25) -> Horizon:
     return Horizon(START, steps, dt_h)
 
 
-def profile(kind: str, hours: Array, rng: np.random.Generator) -> dict[str, Array]:
+def profile(
+    kind: str, parameters: UnitParameters, hours: Array, rng: np.random.Generator
+) -> dict[str, Array]:
     """Series of a kind over hours of the day."""
     day = 2 * np.pi * hours / 24
     sun = np.clip(-np.cos(day), 0.0, None) ** 1.5
@@ -63,7 +87,10 @@ def profile(kind: str, hours: Array, rng: np.random.Generator) -> dict[str, Arra
         },
         "heat_pump": {"temperature_degc": 8.0 - 6.0 * np.cos(day)},
     }
-    return series.get(kind, {})
+    return series.get(kind) or {
+        name: (request.rated_kw or 50.0) * gusts
+        for name, request in KINDS[kind].requests(parameters).items()
+    }
 
 
 def sessions(steps: int, dt_h: float, rng: np.random.Generator) -> tuple[Session, ...]:
@@ -85,19 +112,19 @@ def unit(
     """A unit of a kind, ready for a horizon; ``extra`` overrides its parameters."""
     rng = np.random.default_rng(seed)
     behaviour = KINDS[kind]
-    parameters = behaviour.Parameters(kind=kind, **{**PARAMETERS[kind], **extra})
+    parameters = behaviour.Parameters(**parameters_of(kind, **extra))
     state = behaviour.initial(parameters)
     data = UnitData(
         name=name or f"place.{kind}",
         parameters=parameters,
         neighbourhood="place",
-        agent="heat" if kind in HEAT else (name or kind),
+        agent="heat" if has_hub(kind) else (name or kind),
         horizon=horizon(steps, dt_h),
-        hub="heat" if kind in HEAT else None,
-        series=profile(kind, np.arange(steps) * dt_h, rng),
+        nodes={HEAT: Node("heat", HEAT)} if has_hub(kind) else {},
+        series=profile(kind, parameters, np.arange(steps) * dt_h, rng),
         state=dict(state),
-        sessions=sessions(steps, dt_h, rng) if kind == "ev_station" else (),
-        start_energy_kwh=0.0 if kind == "ev_station" else state.get("energy_kwh", 0.0),
+        sessions=sessions(steps, dt_h, rng) if behaviour.sessions else (),
+        start_energy_kwh=0.0 if behaviour.sessions else state.get("energy_kwh", 0.0),
     )
     return behaviour.bounded(data)
 
@@ -117,7 +144,7 @@ FLIEGERHORST_HUB = ("chp", "thermal_storage", "boiler")
 
 def agents_of(kind: str, **changes) -> tuple[UnitData, ...]:
     """Units of one agent that a unit of the kind can act in: a hub if it makes heat."""
-    if kind not in HEAT:
+    if not has_hub(kind):
         return (unit(kind, **changes),)
     helpers = [k for k in ("thermal_storage", "boiler") if k != kind]
     own = [] if kind == "heat_demand" else [kind]

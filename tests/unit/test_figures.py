@@ -15,6 +15,7 @@ from quartier.figures import (
     heat_map,
     limits,
     negotiation,
+    nodes,
     redispatch,
     schedules,
     storage,
@@ -302,16 +303,17 @@ def test_neighbouring_looks_differ_without_their_colour():
 
 
 def test_every_kind_that_is_shipped_has_a_look_that_no_other_has():
-    assert set(KINDS) <= set(style.KINDS)
-    looks = [(look.colour, look.pattern) for _, look in style.KINDS.values()]
+    assert all(kind.shown for kind in KINDS.values())
+    looks = [(look.colour, look.pattern) for look in style.kind_looks(KINDS).values()]
     assert len(set(looks)) == len(looks)
 
 
 def test_groups_look_like_their_kind_and_those_of_one_kind_differ():
     kinds = {"battery": "battery", "ev11": "ev_station", "ev22": "ev_station"}
     looks = groups.looks(kinds)
-    assert looks["battery"] == style.KINDS["battery"][1]
-    assert looks["ev11"] == style.KINDS["ev_station"][1]
+    of_kind = style.kind_looks(KINDS)
+    assert looks["battery"] == of_kind["battery"]
+    assert looks["ev11"] == of_kind["ev_station"]
     assert looks["ev22"].colour == looks["ev11"].colour
     assert looks["ev22"].pattern != looks["ev11"].pattern
     names = ["Battery", "Charging stations ev11", "Charging stations ev22"]
@@ -341,6 +343,25 @@ def test_a_kind_looks_the_same_in_schedule_answer_difference_and_stores():
 
 def test_kinds_of_ones_own_get_looks_of_their_own():
     looks = style.kind_looks(["pv", "river", "mill"])
-    assert looks["pv"] == style.KINDS["pv"][1]
+    assert looks["pv"] == style.kind_looks(KINDS)["pv"]
     assert looks["river"] != looks["mill"]
     assert style.kind_label("run_of_river") == "Run of river"
+
+
+def test_nodes_show_what_there_is_at_each():
+    balances = pd.DataFrame(
+        {
+            "time": TIMES,
+            "node": ["nord.h2", "nord.h2"],
+            "carrier": "hydrogen",
+            "demand_kw": [3.0, 4.0],
+            "bought_kw": [0.0, 1.0],
+            "sold_kw": float("nan"),
+            "unserved_kw": 0.0,
+            "rejected_kw": 0.0,
+        }
+    )
+    drawn = nodes.nodes(balances, "nord").data
+    assert [trace.name for trace in drawn] == ["h2 (hydrogen): demand", "h2 (hydrogen): bought"]
+    assert list(drawn[1].y) == [0.0, 1.0]
+    assert len(nodes.nodes(balances, "sued").data) == 0

@@ -84,9 +84,10 @@ def test_vehicles_and_heat(data):
                 "due_kwh": [5.0, 3.0],
                 "delivered_kwh": [4.0, 3.5],
             },
-            "heat": {
+            "nodes": {
                 "time": TIMES,
-                "hub": "nord.heat",
+                "node": "nord.heat",
+                "carrier": "heat",
                 "demand_kw": [10.0, 20.0],
                 "unserved_kw": [0.0, 2.0],
                 "rejected_kw": [1.0, 0.0],

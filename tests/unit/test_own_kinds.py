@@ -23,7 +23,7 @@ KIND = '''
 
     from pydantic import PositiveFloat
 
-    from quartier.units.base import CsvColumn, SeriesRequest, UnitParameters
+    from quartier.units.base import ELECTRICITY, CsvColumn, Flow, SeriesRequest, UnitParameters
     from quartier.units.curtailable import CurtailableKind
 
 
@@ -47,6 +47,19 @@ KIND = '''
 
     class WithoutParameters(CurtailableKind):
         """Says nothing of its parameters."""
+
+
+    class OldCommand(Gadget):
+        """Names a column instead of a carrier."""
+
+        command = "p_kw"
+
+
+    class Steam(Gadget):
+        """Makes heat that it does not speak of."""
+
+        def flow(self, u, x, s, dt_h):
+            return Flow({ELECTRICITY: x["p_kw"], "heat": x["p_kw"]})
 
 
     number = 3
@@ -126,12 +139,20 @@ def test_wrong_parameters_of_an_own_kind_are_named_with_their_path(folder):
         ("Nothing", "has no class 'Nothing'"),
         ("number", "is no class derived from quartier.units.base.UnitKind"),
         ("WithoutParameters", "its class needs Parameters, derived from"),
+        ("OldCommand", "its command is 'p_kw', which is none of its carriers: electricity"),
     ],
 )
 def test_what_is_no_kind_is_told(folder, name, why):
     (problem,) = problems(written(folder, gadget(folder, name)))
     assert problem.startswith("neighbourhoods.quarter.units.gadget: kind ")
     assert why in problem
+
+
+def test_a_flow_that_a_kind_does_not_speak_of_is_told(folder):
+    with pytest.raises(InputError) as error:
+        build(load(written(folder, gadget(folder, "Steam"))))
+    (problem,) = error.value.problems
+    assert "has to do with heat, but its class does not say so" in problem
 
 
 def test_module_that_is_not_there_is_told(folder):

@@ -12,8 +12,10 @@ from hypothesis import strategies as st
 from quartier.centralised.neighbourhood import plans_of
 from quartier.optimisation import NeighbourhoodModel
 from quartier.optimisation.closed_loop import optimal_controls, replay
+from quartier.units.base import HEAT
 from quartier.units.evaluate import evaluate
 from quartier.units.group import Group
+from quartier.units.node import Node
 from quartier.units.sampling import own_rules, sample
 from quartier.units.step import Fleet
 from quartier.units.switching import can_toggle, steps_of
@@ -91,7 +93,10 @@ def test_a_deviation_is_shared_by_what_each_can_still_do(heat_kw, made_kw):
 
 def test_hubs_and_copies_make_up_their_own_deviation():
     boilers = [
-        replace(factories.unit("boiler", name=name, steps=1, heat_max_kw=100.0), hub=hub)
+        replace(
+            factories.unit("boiler", name=name, steps=1, heat_max_kw=100.0),
+            nodes={HEAT: Node(hub, HEAT)},
+        )
         for name, hub in (("a", "one"), ("b", "two"), ("c", "one"))
     ]
     lacking = np.array([60.0, 80.0, 30.0, 40.0, 60.0, 80.0])

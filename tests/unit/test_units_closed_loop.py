@@ -16,6 +16,7 @@ from pathlib import Path
 import numpy as np
 import pyomo.environ as pyo
 import pytest
+from pydantic import PositiveFloat
 from pyomo.opt import WriterFactory
 
 from quartier.optimisation import LocalChoice
@@ -31,8 +32,8 @@ from quartier.optimisation.closed_loop import (
 from quartier.optimisation.local_choice import GAP
 from quartier.optimisation.repair import netted
 from quartier.units import KINDS
-from quartier.units.base import Session
-from quartier.units.battery import Battery
+from quartier.units.base import SeriesRequest, Session, Source
+from quartier.units.battery import Battery, BatteryParameters
 from quartier.units.evaluate import evaluate
 from quartier.units.sampling import sample
 
@@ -109,6 +110,32 @@ def test_optimum_is_never_worse_than_the_best_sample(kind, changes, cap_kw):
 @every_unit
 def test_check_for_users_finds_nothing_in_our_kinds(kind, changes):
     check(group_of(kind, changes))
+
+
+class LossyParameters(BatteryParameters):
+    """A shipped kind would say ``Literal["lossy"]``."""
+
+    kind: str
+    loss_eur_per_kwh: PositiveFloat
+    profile: Source
+
+
+class Lossy(Battery):
+    """A kind that nobody has heard of."""
+
+    Parameters = LossyParameters
+
+    def requests(self, u):
+        return {"given_kw": SeriesRequest(u.profile, "kW", factor=u.power_kw, rated_kw=u.power_kw)}
+
+
+def test_a_new_kind_needs_one_entry_and_its_fixtures_are_made_from_its_parameters(monkeypatch):
+    monkeypatch.setitem(KINDS, "lossy", Lossy())
+    unit = factories.unit("lossy", steps=STEPS)
+    assert unit.parameters.loss_eur_per_kwh > 0
+    assert unit.series["given_kw"].shape == (STEPS,)
+    check(group_of("lossy", {}))
+    assert "charge_kw" in lp_text("lossy")
 
 
 class Sloppy(Battery):

@@ -10,10 +10,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from quartier.units import KINDS
+from quartier.units.balance import capacity_kwh
+from quartier.units.base import HEAT
 from quartier.units.evaluate import evaluate
 from quartier.units.group import Group
-from quartier.units.heat_hub import balance, heat_capacity_kwh
 from quartier.units.heat_pump import cop_from_temperature
+from quartier.units.node import Node
 from quartier.units.step import Fleet
 from quartier.units.switching import steps_of
 
@@ -124,7 +126,7 @@ def test_heat_hub_balances_whatever_is_asked(chp, storage):
     for unit in units:
         s = unit.series
         heat += KINDS[unit.kind].flow(unit.parameters, controls[unit.name], s, 0.25).heat_kw
-    left = balance(heat)
+    left = Node("heat", HEAT).balance(heat)
     assert schedule.unserved_kwh == pytest.approx(0.25 * left.unserved_kw.sum(), abs=1e-9)
     boiler = controls["place.boiler"]["heat_kw"]
     assert np.all(boiler <= 500.0)
@@ -216,6 +218,6 @@ def test_quantities_that_do_not_apply_are_nan():
 
 
 def test_only_heat_stores_count_as_capacity_of_a_hub():
-    assert heat_capacity_kwh(factories.unit("thermal_storage")) == 1500.0
-    assert heat_capacity_kwh(factories.unit("battery")) == 0.0
-    assert heat_capacity_kwh(factories.unit("ev_station")) == 0.0
+    assert capacity_kwh(factories.unit("thermal_storage")) == 1500.0
+    assert capacity_kwh(factories.unit("battery")) == 0.0
+    assert capacity_kwh(factories.unit("ev_station")) == 0.0

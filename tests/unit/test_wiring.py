@@ -20,7 +20,7 @@ def test_wiring_of_all_kinds_is_as_recorded():
 
 def test_within_a_step_kinds_only_feed_later_ones():
     place = {kind: KINDS[kind].order for kind in KINDS}
-    place |= {"planner": -1, "heat_hubs": 10, "grid": 11, "recorder": 12}
+    place |= {"planner": -1, "nodes": 10, "grid": 11, "recorder": 12}
     for wire in wiring(by_order()):
         source, target = (end.split(".")[0] for end in (wire.source, wire.target))
         assert wire.shifted or place[source] < place[target], wire
@@ -33,5 +33,5 @@ def test_a_world_without_a_grid_feeds_a_copper_plate():
     assert "copper_plate.CopperPlate.connection_points -> recorder" in wires
 
 
-def test_a_world_without_heat_has_no_heat_hubs():
-    assert "heat" not in describe(["pv", "household", "battery"])
+def test_a_world_without_heat_has_no_nodes():
+    assert "nodes" not in describe(["pv", "household", "battery"])

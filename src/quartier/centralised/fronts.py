@@ -24,7 +24,7 @@ from quartier.pareto import OBJECTIVES
 from quartier.problem import NeighbourhoodProblem, Problem
 from quartier.program import Arrays, Highs, Indices
 from quartier.quantities import Array
-from quartier.units.heat_hub import penalised
+from quartier.units.balance import by_node
 
 GRID = 5
 """Values of the grid by constrained objective."""
@@ -76,7 +76,7 @@ class Objectives(Member):
         )
         own.bands = pyo.Block()
         flexible = add_bands(own.bands, model, parts) / len(steps)
-        co2 = sum(flow.co2_kg for part in parts for flow in part.flows)
+        co2 = self.declared.nodes.co2_kg + sum(flow.co2_kg for part in parts for flow in part.flows)
         own.less = pyo.Constraint(expr=own.inflexible + flexible == 0)
         own.emitted = pyo.Constraint(expr=own.co2 - co2 == 0)
         own.kept = pyo.Constraint(expr=own.penalised - self._penalised() == 0)
@@ -89,9 +89,10 @@ class Objectives(Member):
         """What the penalty is on, in kW summed over the steps."""
         connection = self.declared.model.connection
         found = sum([*connection.over_kw.values(), *connection.under_kw.values()])
-        for hub in self.declared.model.component_objects(pyo.Block, descend_into=False):
-            if hub.component("rejected_kw") is not None:
-                found += sum(penalised(hub.unserved_kw[t], hub.rejected_kw[t]) for t in hub.balance)
+        for node, _ in by_node(list(self.declared.with_blocks)):
+            part = self.declared.model.component(f"node_{node.name}")
+            for t in part.balance:
+                found += node.penalised(part.unserved_kw[t], part.rejected_kw[t])
         return found
 
     def front(self, grid: int = GRID) -> list[Point]:

@@ -17,6 +17,7 @@ from quartier.problem import NeighbourhoodProblem
 from quartier.program import Arrays, Flags, Indices
 from quartier.program.arrays import activity
 from quartier.quantities import Array
+from quartier.units import KINDS
 from quartier.units.base import UnitData
 from quartier.units.convex import convexified
 
@@ -46,7 +47,7 @@ class Member:
     readings
         Where the units' controls stand among the columns.
     balances
-        Columns and rows of every balance ``... - plus + minus = right``: power, and heat.
+        Columns and rows of every balance ``... - plus + minus = right``: power, and nodes.
     """
 
     def __init__(
@@ -57,7 +58,7 @@ class Member:
         units = tuple(convexified(unit) for unit in units) if convex else units
         self.declared = Declared(problem.name, units, problem.terms, relax=convex, inside=True)
         for part in self.declared.parts if convex else ():
-            _always_on(part)
+            _stand_still(part)
         self.curtailable_kw = self.declared.curtailable_kw
         self._compile()
 
@@ -73,10 +74,10 @@ class Member:
         self.curtailed = compiled.index(connection.curtailed_kw.values())
         self.readings = self.declared.readings()
         self.balances = [(self.exported, self.imported, self._balance_rows(self.exported))]
-        for hub in self.declared.model.component_objects(pyo.Block, descend_into=False):
-            if hub.component("rejected_kw") is not None:
-                rejected = compiled.index(hub.rejected_kw.values())
-                unserved = compiled.index(hub.unserved_kw.values())
+        for node in self.declared.model.component_objects(pyo.Block, descend_into=False):
+            if node.component("rejected_kw") is not None:
+                rejected = compiled.index(node.rejected_kw.values())
+                unserved = compiled.index(node.unserved_kw.values())
                 self.balances.append((rejected, unserved, self._balance_rows(rejected)))
         self.reach = _reach(self)
         self.step = self._steps()
@@ -136,29 +137,32 @@ class Member:
 
 
 def aggregated(units: Sequence[UnitData]) -> tuple[UnitData, ...]:
-    """Put all charging stations together: their power, and their corridor of energy, added up.
+    """Put all units of a kind with an envelope together: charging stations, their power added up.
 
     A relaxation: the sum of what single vehicles can do lies in it, but not all of it can be
     handed out to them.
     """
-    stations = [u for u in units if u.kind == "ev_station"]
-    if len(stations) < 2:
-        return tuple(units)
-    summed = ("plug_kw", "energy_min_kwh", "energy_max_kwh")
-    series = {name: np.sum([u.series[name] for u in stations], axis=0) for name in summed}
-    energy_kwh = sum(u.state["energy_kwh"] for u in stations)
-    fleet = replace(
-        stations[0],
-        name=f"{stations[0].neighbourhood}.charging_stations",
-        series=series,
-        state={"energy_kwh": energy_kwh},
+    kinds = dict.fromkeys(u.kind for u in units if KINDS[u.kind].envelope)
+    for members in [[u for u in units if u.kind == kind] for kind in kinds]:
+        if len(members) > 1:
+            units = (*(u for u in units if u.kind != members[0].kind), _envelope(members))
+    return tuple(units)
+
+
+def _envelope(members: Sequence[UnitData]) -> UnitData:
+    """One unit that can do whatever several of a kind can do together."""
+    summed = KINDS[members[0].kind].envelope
+    return replace(
+        members[0],
+        name=f"{members[0].name}+{len(members) - 1}",
+        series={name: np.sum([u.series[name] for u in members], axis=0) for name in summed},
+        state={"energy_kwh": sum(u.state["energy_kwh"] for u in members)},
         sessions=(),
     )
-    return (*(u for u in units if u.kind != "ev_station"), fleet)
 
 
-def _always_on(part: UnitTerms) -> None:
-    for name, value in (("on", 1.0), ("start", 0.0)):
+def _stand_still(part: UnitTerms) -> None:
+    for name, value in KINDS[part.unit.kind].still.items():
         for variable in part.controls.get(name, ()):
             if hasattr(variable, "is_expression_type"):
                 variable.setlb(value)
@@ -168,8 +172,8 @@ def _always_on(part: UnitTerms) -> None:
 def _reach(member: Member) -> tuple[Array, Array]:
     """Bounds of all columns at any optimum of a member, whatever the caps.
 
-    Of the two sides of a balance, power out and in, heat
-    rejected and unserved, at most one is in use: both at once cost more than neither.
+    Of the two sides of a balance, power out and in, what a node
+    rejects and does not serve, at most one is in use: both at once cost more than neither.
     """
     form = member.form
     lower, upper = form.lower.copy(), form.upper.copy()

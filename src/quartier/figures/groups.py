@@ -29,17 +29,17 @@ def kinds(units: pd.DataFrame, neighbourhood: str) -> dict[str, str]:
 
 
 def labels(kind_of: Mapping[str, str]) -> dict[str, str]:
-    """Label by group: that of its kind, with the group's name where the kind has several.
+    """Label by group: that of its kind, with the group's name where several have it.
 
     Parameters
     ----------
     kind_of
         What :func:`kinds` returns.
     """
-    counts = Counter(kind_of.values())
+    named = {group: style.kind_label(kind) for group, kind in kind_of.items()}
+    counts = Counter(named.values())
     return {
-        group: style.kind_label(kind) if counts[kind] == 1 else f"{style.kind_label(kind)} {group}"
-        for group, kind in kind_of.items()
+        group: label if counts[label] == 1 else f"{label} {group}" for group, label in named.items()
     }
 
 

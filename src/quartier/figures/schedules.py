@@ -34,12 +34,11 @@ def add_stack(made: go.Figure, units: pd.DataFrame) -> None:
     units = units[units.groupby("kind")["p_kw"].transform(lambda p: p.abs().max()) > 0]
     by_kind = units.groupby(["kind", "time"], sort=True)["p_kw"].sum()
     counts = units.groupby("kind")["unit"].nunique()
-    order = [kind for kind in style.KINDS if kind in counts.index]
-    order += [kind for kind in counts.index if kind not in style.KINDS]
-    for kind in order:
+    labels = style.kind_labels(map(str, counts.index))
+    for kind in style.stacked(labels):
         rows = by_kind.loc[kind]
         several = f" ({counts[kind]})" if counts[kind] > 1 else ""
-        made.add_trace(_bars(rows, f"{style.kind_label(kind)}{several}", looks[kind]))
+        made.add_trace(_bars(rows, f"{labels[kind]}{several}", looks[kind]))
 
 
 def _bars(values: pd.Series[float], name: str, chosen: style.Look) -> go.Bar:

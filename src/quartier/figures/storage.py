@@ -8,6 +8,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from quartier.figures import groups, style
+from quartier.units.kinds import kind_of
 
 
 def stores(
@@ -42,7 +43,8 @@ def stores(
 def of_neighbourhood(units: pd.DataFrame, neighbourhood: str) -> pd.DataFrame:
     """Rows of the stores of a neighbourhood."""
     own = units[(units["neighbourhood"] == neighbourhood) & units["energy_kwh"].notna()]
-    return own[own["kind"] != "ev_station"]
+    vehicles = [kind for kind in own["kind"].unique() if kind_of(str(kind)).sessions]
+    return own[~own["kind"].isin(vehicles)]
 
 
 def _add_store(

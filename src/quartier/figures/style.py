@@ -7,6 +7,7 @@ markers a symbol, so that a print in grey reads as well.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -15,8 +16,22 @@ import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
+from quartier.units.kinds import kind_of
+
 BLACK, ORANGE, SKY, GREEN = "#000000", "#e69f00", "#56b4e9", "#009e73"
 YELLOW, BLUE, VERMILION, PURPLE, GREY = "#f0e442", "#0072b2", "#d55e00", "#cc79a7", "#8c8c8c"
+PALETTE = {
+    "black": BLACK,
+    "orange": ORANGE,
+    "sky": SKY,
+    "green": GREEN,
+    "yellow": YELLOW,
+    "blue": BLUE,
+    "vermilion": VERMILION,
+    "purple": PURPLE,
+    "grey": GREY,
+}
+"""Colours by the names that kinds of units call them."""
 INK, FAINT = "#1a1a1a", "#d9d9d9"
 """Text and axes; grid lines."""
 COLOURS = (BLUE, ORANGE, GREEN, PURPLE, VERMILION, SKY, BLACK, GREY)
@@ -38,23 +53,6 @@ class Look:
     symbol: str = "circle"
 
 
-KINDS: dict[str, tuple[str, Look]] = {
-    "pv": ("PV", Look(YELLOW, "", "dash", "star")),
-    "wind": ("Wind", Look(SKY, "/", "dot", "triangle-up")),
-    "plant": ("Plant", Look(BLACK, ".", "dashdot", "square")),
-    "conventional": ("Conventional plant", Look(VERMILION, "|", "longdashdot", "triangle-down")),
-    "battery": ("Battery", Look(GREEN, "x", "solid", "diamond")),
-    "chp": ("CHP", Look(VERMILION, "\\", "longdash", "cross")),
-    "household": ("Households", Look(GREY, "", "solid", "circle")),
-    "ev_station": ("Charging stations", Look(PURPLE, "+", "dash", "square")),
-    "heat_pump": ("Heat pump", Look(BLUE, "-", "dot", "triangle-down")),
-    "electric_heater": ("Electric heater", Look(ORANGE, "|", "dashdot", "x")),
-    "thermal_storage": ("Heat storage", Look(VERMILION, "x", "dash", "square")),
-    "boiler": ("Boiler", Look(ORANGE, "\\", "longdash", "cross")),
-    "heat_demand": ("Heat demand", Look(GREY, ".", "dot", "circle")),
-}
-"""Label and look by kind of unit; kinds of the user's own take the next look that is free."""
-
 SERIES = {
     "executed": Look(INK, dash="solid"),
     "offer": Look(BLUE, dash="dot"),
@@ -68,14 +66,33 @@ SERIES = {
 
 def kind_label(kind: str) -> str:
     """What readers call a kind of unit."""
-    return KINDS[kind][0] if kind in KINDS else kind.replace("_", " ").capitalize()
+    shown = kind_of(kind).shown
+    return shown.label if shown else kind.replace("_", " ").capitalize()
+
+
+def kind_labels(kinds: Iterable[str]) -> dict[str, str]:
+    """What readers call each of several kinds; with its name where two are called the same."""
+    made = {kind: kind_label(kind) for kind in kinds}
+    count = Counter(made.values())
+    return {kind: f"{text} ({kind})" if count[text] > 1 else text for kind, text in made.items()}
 
 
 def kind_looks(kinds: Iterable[str]) -> dict[str, Look]:
-    """Look of every kind, also of those that are not ours."""
+    """Look of every kind: its own, or the next that is free."""
     known = list(dict.fromkeys(kinds))
-    own = [kind for kind in known if kind not in KINDS]
-    return {kind: look(own.index(kind)) if kind in own else KINDS[kind][1] for kind in known}
+    plain = [kind for kind in known if kind_of(kind).shown is None]
+    return {kind: look(plain.index(kind)) if kind in plain else _shown(kind) for kind in known}
+
+
+def _shown(kind: str) -> Look:
+    shown = kind_of(kind).shown
+    assert shown is not None
+    return Look(PALETTE[shown.colour], shown.pattern, shown.dash, shown.symbol)
+
+
+def stacked(kinds: Iterable[str]) -> list[str]:
+    """Kinds in the order of a stack."""
+    return sorted(kinds, key=lambda kind: shown.place if (shown := kind_of(kind).shown) else 99)
 
 
 def look(number: int) -> Look:

@@ -118,6 +118,11 @@ KPIS: tuple[Kpi, ...] = (
     Kpi("heat_demand", "Heat demand", "kWh", neighbourhood.heat_demand),
     Kpi("heat_unserved", "Heat unserved", "kWh", neighbourhood.heat_unserved),
     Kpi("heat_rejected", "Heat rejected", "kWh", neighbourhood.heat_rejected),
+    Kpi("demand", "Demand", "kWh", neighbourhood.demand),
+    Kpi("unserved", "Unserved", "kWh", neighbourhood.unserved),
+    Kpi("rejected", "Rejected", "kWh", neighbourhood.rejected),
+    Kpi("bought", "Bought", "kWh", neighbourhood.bought),
+    Kpi("sold", "Sold", "kWh", neighbourhood.sold),
     Kpi("co2_local", "CO2 of the neighbourhoods", "kg", neighbourhood.co2_local),
     Kpi(
         "store_energy_difference",

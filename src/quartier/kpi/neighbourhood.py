@@ -8,12 +8,11 @@ import numpy as np
 import pandas as pd
 
 from quartier.kpi.redispatch import Groups, unused_kw
-from quartier.kpi.run_data import RunData, positive, ratio
+from quartier.kpi.run_data import RunData, of_kinds, positive, ratio
 from quartier.kpi.settlement import cost
 from quartier.quantities import Array
-
-SHIFTABLE = ("ev_station", "heat_pump", "electric_heater")
-"""Kinds of unit that are loads and can be shifted in time."""
+from quartier.units.base import ELECTRICITY, HEAT, UnitKind
+from quartier.units.kinds import kind_of
 
 
 def _sum(values: Array | pd.Series[float]) -> float:
@@ -37,17 +36,26 @@ def _by_neighbourhood(run: RunData, value: Callable[[pd.DataFrame], float]) -> G
 # -- energy ---------------------------------------------------------------------------------
 def self_sufficiency(run: RunData) -> float | None:
     """1 - Σ import Δ / Σ demand Δ; demand without battery charging (seed 001, table 1)."""
-    units = run.units[run.units["kind"] != "battery"]
+    units = _but_stores(run)
     share = ratio(_sum(_import_kw(run.connection_points)), _sum(positive(-units["p_kw"])))
     return None if share is None else 1 - share
 
 
 def self_consumption(run: RunData) -> float | None:
     """Generation that is not exported / generation, of PV, wind and CHP (M12)."""
-    units = run.units[run.units["kind"] != "battery"]
+    units = _but_stores(run)
     generated = _sum(positive(units["p_kw"]))
     kept = max(0.0, generated - _sum(_export_kw(run.connection_points)))
     return ratio(kept, generated)
+
+
+def _but_stores(run: RunData) -> pd.DataFrame:
+    """Units that do not store electricity."""
+    return run.units[~of_kinds(run.units, _is_battery)]
+
+
+def _is_battery(kind: UnitKind) -> bool:
+    return kind.holds == ELECTRICITY
 
 
 def imported(run: RunData) -> Groups:
@@ -115,7 +123,7 @@ def demand_flexibility_used(run: RunData) -> float | None:
 
 
 def _shiftable(run: RunData) -> pd.DataFrame:
-    units = run.units[run.units["kind"].isin(SHIFTABLE)]
+    units = run.units[of_kinds(run.units, lambda kind: kind.shiftable)]
     return units.pivot_table("p_kw", "time", "unit", observed=True)
 
 
@@ -136,25 +144,66 @@ def ev_energy_missing(run: RunData) -> float:
     return _sum(positive(stays["due_kwh"] - stays["delivered_kwh"]))
 
 
+def _kwh(run: RunData, column: str, carrier: str) -> float:
+    """Energy of a column of the table ``nodes`` in kWh."""
+    nodes = run.table("nodes")
+    return _sum(nodes[nodes["carrier"] == carrier][column]) * run.dt_h
+
+
 def heat_demand(run: RunData) -> float:
     """Heat demand in kWh."""
-    return _sum(run.table("heat")["demand_kw"]) * run.dt_h
+    return _kwh(run, "demand_kw", HEAT)
 
 
 def heat_unserved(run: RunData) -> float:
     """Heat demand that was not served in kWh (M1)."""
-    return _sum(run.table("heat")["unserved_kw"]) * run.dt_h
+    return _kwh(run, "unserved_kw", HEAT)
 
 
 def heat_rejected(run: RunData) -> float:
     """Heat that nobody took in kWh (M1)."""
-    return _sum(run.table("heat")["rejected_kw"]) * run.dt_h
+    return _kwh(run, "rejected_kw", HEAT)
+
+
+def _by_carrier(run: RunData, column: str, but: str | None = None) -> Groups:
+    """Energy of a column of the table ``nodes`` in kWh, by carrier that has any."""
+    nodes = run.table("nodes")
+    there = nodes[nodes[column].notna() & (nodes["carrier"] != but)]
+    return {str(carrier): _kwh(run, column, carrier) for carrier in there["carrier"].unique()}
+
+
+def demand(run: RunData) -> Groups:
+    """Demand in kWh, by carrier other than electricity and heat."""
+    return _by_carrier(run, "demand_kw", HEAT)
+
+
+def unserved(run: RunData) -> Groups:
+    """Demand that was not served in kWh, by carrier other than electricity and heat."""
+    return _by_carrier(run, "unserved_kw", HEAT)
+
+
+def rejected(run: RunData) -> Groups:
+    """What nobody took in kWh, by carrier other than electricity and heat."""
+    return _by_carrier(run, "rejected_kw", HEAT)
+
+
+def bought(run: RunData) -> Groups:
+    """Energy that nodes bought in kWh, by carrier of those that buy."""
+    return _by_carrier(run, "bought_kw")
+
+
+def sold(run: RunData) -> Groups:
+    """Energy that nodes sold in kWh, by carrier of those that sell."""
+    return _by_carrier(run, "sold_kw")
 
 
 # -- emissions and cost -----------------------------------------------------------------------
 def co2_local(run: RunData) -> float:
-    """L3: emissions of all fuel burnt in the neighbourhoods in kg (M3; seed 001 eq. 15)."""
-    return _sum(run.units["co2_kg"])
+    """L3: emissions of all fuel burnt in the neighbourhoods in kg (M3; seed 001 eq. 15).
+
+    With those of what nodes buy.
+    """
+    return _sum(run.units["co2_kg"]) + _sum(run.table("nodes")["co2_kg"])
 
 
 def lower_cost(run: RunData) -> float:
@@ -189,6 +238,7 @@ def store_energy_value(run: RunData) -> float | None:
     What it would have earned, had it been fed in; energy missing at the end is a debt. Heat
     stores end at or above their start by the end-of-horizon rule and are not valued.
     """
-    gained = store_energy_difference(run).get("battery")
+    differences = store_energy_difference(run).items()
+    gained = [value or 0.0 for kind, value in differences if _is_battery(kind_of(kind))]
     price = run.signal("export_eur_per_kwh")
-    return None if gained is None or price.empty else gained * float(price.mean())
+    return None if not gained or price.empty else sum(gained) * float(price.mean())

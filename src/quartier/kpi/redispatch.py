@@ -10,15 +10,12 @@ import numpy as np
 import pandas as pd
 
 from quartier.kpi.grid import co2_slack, losses
-from quartier.kpi.run_data import RunData, positive, ratio
+from quartier.kpi.run_data import RunData, of_kinds, positive, ratio
 from quartier.problem.upper_cost import grid_eur, lost_kw, redispatch_eur, reduced_kw
 from quartier.quantities import KW_PER_MW, Array
 
 TOLERANCE_KW = 0.01
 """Powers closer than this count as equal: what the solvers leave is below, a cap is above."""
-
-CONVENTIONAL = "conventional"
-"""Kind of units whose reduction loses no renewable energy."""
 
 Groups: TypeAlias = Mapping[str, float | None]
 """A figure by group, e.g. by technology or by neighbourhood."""
@@ -82,7 +79,7 @@ def unused_kw(units: pd.DataFrame) -> Array:
 def renewables(run: RunData) -> pd.DataFrame:
     """Units whose available power is renewable, inside and outside the neighbourhoods."""
     units = run.table("units")
-    return units[units["available_kw"].notna() & (units["kind"] != CONVENTIONAL)]
+    return units[units["available_kw"].notna() & of_kinds(units, lambda kind: kind.renewable)]
 
 
 def curtailment_degree(run: RunData) -> float | None:

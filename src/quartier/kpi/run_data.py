@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from functools import cached_property
 from typing import Any
 
@@ -12,6 +13,8 @@ from quartier.kpi.limits import Limits, read_limits
 from quartier.quantities import Array
 from quartier.results import Result
 from quartier.results.tables import schema
+from quartier.units.base import UnitKind
+from quartier.units.kinds import kind_of
 
 
 class RunData:
@@ -119,6 +122,12 @@ class RunData:
         for key in path:
             value = value[key]
         return value
+
+
+def of_kinds(units: pd.DataFrame, has: Callable[[UnitKind], bool]) -> pd.Series[bool]:
+    """Rows of the table ``units`` whose kind has a trait."""
+    kinds = [kind for kind in units["kind"].unique() if has(kind_of(str(kind)))]
+    return units["kind"].isin(kinds)
 
 
 def ratio(part: float, whole: float) -> float | None:

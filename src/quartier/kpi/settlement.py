@@ -27,8 +27,10 @@ PLANTS = "other plants"
 """Party: all plants outside the neighbourhoods together."""
 NOTHING_EUR = 1e-9
 """Payments below are what is left of rounding."""
+SUPPLIERS = "suppliers"
+"""Party that nodes of other carriers than electricity buy from and sell to."""
 UNIT_COST = "unit_cost"
-"""Signal by neighbourhood: fuel, wear and starts of its units in a step in EUR."""
+"""Signal by neighbourhood: fuel, wear, starts and trade of nodes in a step in EUR."""
 
 
 @dataclass(frozen=True)
@@ -38,13 +40,13 @@ class Payment:
     payer: str
     payee: str
     reason: str
-    """``energy``, ``redispatch`` or ``losses``."""
+    """``energy``, ``nodes``, ``redispatch`` or ``losses``."""
     eur: float
 
 
 def payments(run: RunData) -> list[Payment]:
     """All payments of a run, those of nothing left out."""
-    found = [*_energy(run)]
+    found = [*_energy(run), *_nodes(run)]
     if "redispatch_cost" in COUPLINGS[run.problem].kpis:
         found += _redispatch(run)
     return [payment for payment in found if abs(payment.eur) > NOTHING_EUR]
@@ -68,6 +70,14 @@ def _energy(run: RunData) -> Iterator[Payment]:
             yield from _traded(run, name, coordinator, priced, price, price)
             pool = pool.add(priced, fill_value=0.0)
     yield from _traded(run, coordinator, OUTER, pool, imported, exported)
+
+
+def _nodes(run: RunData) -> Iterator[Payment]:
+    """What nodes buy, less what they sell."""
+    nodes = run.table("nodes")
+    for name in run.neighbourhoods:
+        of_name = nodes["node"].astype(str).str.startswith(f"{name}.")
+        yield Payment(name, SUPPLIERS, "nodes", float(np.nansum(nodes["cost_eur"][of_name])))
 
 
 def _traded(
@@ -107,6 +117,8 @@ def balances(found: Sequence[Payment]) -> dict[str, float]:
 def cost(run: RunData) -> Groups:
     """What a neighbourhood pays in EUR: fuel, wear, starts, and energy at its prices (M8).
 
+    Of what its nodes buy and sell, too.
+
     Without the calculatory weights of its objectives, without what it gets for redispatch, and
     before the value of the energy left in its stores.
     """
@@ -115,12 +127,12 @@ def cost(run: RunData) -> Groups:
 
 
 def own_cost(run: RunData, name: str) -> float:
-    """Fuel, wear and starts of a neighbourhood's units in EUR."""
+    """Fuel, wear, starts and trade of nodes of a neighbourhood in EUR."""
     return float(np.nansum(run.signal(f"{UNIT_COST}[{name}]")))
 
 
 def system_cost(run: RunData) -> float:
-    """Costs of all in EUR: fuel, wear, starts, and what the outer grid gets (M12).
+    """Costs of all in EUR: fuel, wear, starts, trade of nodes, and what the outer grid gets (M12).
 
     What parties pay each other cancels out.
     """

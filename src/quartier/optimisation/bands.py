@@ -12,9 +12,9 @@ store
 charging station
     Later charging, sooner charging: the least of linear terms, exact.
 heat pump, electric heater, CHP
-    From rest to the rated power, and no more than their hub can bear: what it rejects, what its
-    boilers have left and what its stores can give. Units share that in their order; where a later
-    unit costs less heat per kW than an earlier one, it is counted as if it cost as much.
+    From rest to the rated power, and no more than their nodes can bear: what they reject or sell
+    and could buy, what boilers have left and what stores can give. Units share that in their order;
+    where a later unit costs less per kW than an earlier one, it is counted as if it cost as much.
 curtailable unit
     What can be raised and lowered adds up to the available power, whatever is curtailed.
 other kinds
@@ -26,12 +26,14 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import Any
 
+import numpy as np
 import pyomo.environ as pyo
 
 from quartier.optimisation.block import UnitTerms, series_at
 from quartier.units import KINDS
-from quartier.units.base import Limits, Quantity
-from quartier.units.heat_hub import full_heat_kw, heat_per_kw, hubs, stores_heat
+from quartier.units.balance import by_node, full_kw, per_kw
+from quartier.units.base import ELECTRICITY, Limits, Quantity
+from quartier.units.node import Node
 
 
 def add_bands(block: Any, model: Any, parts: Sequence[UnitTerms]) -> Quantity:
@@ -52,10 +54,7 @@ def add_bands(block: Any, model: Any, parts: Sequence[UnitTerms]) -> Quantity:
         if part.unit.hub is None:
             for up, down in _limits(model, part):
                 found += [_least(block, up), _least(block, down)]
-    for (_, name), members in hubs([part.unit for part in parts]).items():
-        inside = {unit.name for unit in members}
-        own = [part for part in parts if part.unit.name in inside]
-        found += _hub(block, model, own, model.component(f"hub_{name}").rejected_kw)
+    found += _at_nodes(block, model, [part for part in parts if part.unit.nodes])
     return sum(found)
 
 
@@ -77,25 +76,53 @@ def _varies(value: Quantity) -> bool:
     return hasattr(value, "is_expression_type")
 
 
-def _hub(block: Any, model: Any, parts: Sequence[UnitTerms], rejected_kw: Any) -> list[Quantity]:
-    """Bands of a hub's units, as far as it can bear the heat they cost, by step."""
-    acting = [part for part in parts if part.controls and KINDS[part.unit.kind].command == "p_kw"]
+def _at_nodes(block: Any, model: Any, parts: Sequence[UnitTerms]) -> list[Quantity]:
+    """Bands of units as far as their nodes can bear what they cost, by step."""
+    acting = [p for p in parts if p.controls and KINDS[p.unit.kind].command == ELECTRICITY]
     bands = [list(_limits(model, part)) for part in acting]
-    lost_kw = [heat_per_kw(part.unit) for part in acting]
-    spares = [spare for part in parts if (spare := list(_spare(model, part)))]
+    gained = [{c: per_kw(p.unit, c) for c in p.unit.nodes} for p in acting]
+    nodes = [node for node, _ in by_node([part.unit for part in parts]) if not _bears_all(node)]
+    spares = {node.name: list(_spares(model, node, parts)) for node in nodes}
     found: list[Quantity] = []
-    for t in range(parts[0].unit.horizon.steps):
-        spare_kw = rejected_kw[t] + sum(_least(block, spare[t]) for spare in spares)
-        lost = [float(per_kw[t]) for per_kw in lost_kw]
+    for t in range(parts[0].unit.horizon.steps if parts else 0):
+        spare_kw = {
+            node.name: _spare_now(model.component(f"node_{node.name}"), node, t)
+            + sum(_least(block, spare[t]) for spare in spares[node.name])
+            for node in nodes
+        }
         for side, sign in ((0, -1.0), (1, 1.0)):
             own = [_least(block, band[t][side]) for band in bands]
-            _afford(block, own, [sign * heat for heat in lost], spare_kw)
+            for node in nodes:
+                lost = [
+                    sign * float(of_unit[node.carrier][t]) if _is_at(p, node) else 0.0
+                    for p, of_unit in zip(acting, gained, strict=True)
+                ]
+                _afford(block, own, lost, spare_kw[node.name])
             found += own
     return found
 
 
+def _bears_all(node: Node) -> bool:
+    return node.buy is not None and bool(np.isinf(node.buy.max_kw))
+
+
+def _is_at(part: UnitTerms, node: Node) -> bool:
+    own = part.unit.nodes.get(node.carrier)
+    return own is not None and own.name == node.name
+
+
+def _spare_now(block: Any, node: Node, t: int) -> Quantity:
+    """What a node rejects or sells, and could buy besides."""
+    spare = block.rejected_kw[t]
+    if node.sell is not None:
+        spare = spare + block.sold_kw[t]
+    if node.buy is not None:
+        spare = spare + (node.buy.max_kw - block.bought_kw[t])
+    return spare
+
+
 def _afford(block: Any, band_kw: Limits, lost: Sequence[float], spare_kw: Quantity) -> None:
-    """Limit bands to the spare heat; nobody pays less for a kW than those before."""
+    """Limit bands to what is spare; nobody pays less for a kW than those before."""
     paid, price = 0.0, 0.0
     for power, own in zip(band_kw, lost, strict=True):
         if own > 0 and _varies(power):
@@ -105,14 +132,22 @@ def _afford(block: Any, band_kw: Limits, lost: Sequence[float], spare_kw: Quanti
         block.rows.add(paid - spare_kw <= 0)
 
 
-def _spare(model: Any, part: UnitTerms) -> Iterator[Sequence[Quantity]]:
-    """Heat that a store or a boiler could still give, by step."""
-    if stores_heat(part.unit):
-        for up, _ in _limits(model, part):
-            yield up
-    elif KINDS[part.unit.kind].balances:
-        for full_kw, flow in zip(full_heat_kw(part.unit), part.flows, strict=True):
-            yield [float(full_kw) - flow.heat_kw]
+def _spares(
+    model: Any, node: Node, parts: Sequence[UnitTerms]
+) -> Iterator[Sequence[Sequence[Quantity]]]:
+    """What each store of a node, or unit that balances it, could still give, by step."""
+    for part in parts:
+        kind = KINDS[part.unit.kind]
+        if not _is_at(part, node):
+            continue
+        if kind.holds == node.carrier:
+            yield [up for up, _ in _limits(model, part)]
+        elif kind.balances and kind.command == node.carrier:
+            most_kw = full_kw(part.unit, node.carrier)
+            yield [
+                [float(most) - flow.of(node.carrier)]
+                for most, flow in zip(most_kw, part.flows, strict=True)
+            ]
 
 
 def _limits(model: Any, part: UnitTerms) -> Iterator[tuple[Limits, Limits]]:
@@ -136,6 +171,7 @@ def _energy(model: Any, part: UnitTerms) -> Iterator[Quantity]:
     energy: Quantity = unit.state["energy_kwh"]
     for t in range(unit.horizon.steps):
         x = {name: values[t] for name, values in part.controls.items()}
-        following = kind.next_energy(unit.parameters, energy, x, unit.horizon.dt_h)
+        s = series_at(unit, t)
+        following = kind.next_energy(unit.parameters, energy, x, s, unit.horizon.dt_h)
         energy = known.get(t + 1, following)
         yield energy

@@ -10,12 +10,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import pyomo.environ as pyo
 
 from quartier.errors import SolveFailed
 from quartier.units import KINDS
+from quartier.units.balance import by_node, flow_range
 from quartier.units.base import Flow, Quantity, UnitData, Values
-from quartier.units.heat_hub import hubs, penalised
+from quartier.units.node import Node
 
 SLACK = 1e-6
 """A row without variables may be violated by this much: rounding in a given state."""
@@ -56,7 +58,7 @@ def add_unit(block: Any, unit: UnitData, relax_binaries: bool = False) -> UnitTe
     chosen = [{name: values[t] for name, values in controls.items()} for t in steps]
     flows = [kind.flow(unit.parameters, chosen[t], series[t], dt_h) for t in steps]
     if kind.stores:
-        _add_energy(block, unit, chosen)
+        _add_energy(block, unit, chosen, series)
     _add_rows(block, unit, controls)
     return UnitTerms(unit, controls, flows)
 
@@ -92,7 +94,9 @@ def _add_controls(
     return found
 
 
-def _add_energy(block: Any, unit: UnitData, chosen: Sequence[Values]) -> None:
+def _add_energy(
+    block: Any, unit: UnitData, chosen: Sequence[Values], series: Sequence[Values]
+) -> None:
     """Add the energy balance; steps without a choice need no variable of their own."""
     kind, u, dt_h = KINDS[unit.kind], unit.parameters, unit.horizon.dt_h
     least, most = unit.series["energy_min_kwh"], unit.series["energy_max_kwh"]
@@ -104,7 +108,7 @@ def _add_energy(block: Any, unit: UnitData, chosen: Sequence[Values]) -> None:
     block.energy = pyo.Constraint(list(block.energy_kwh))
     energy: Quantity = unit.state["energy_kwh"]
     for t in ends:
-        following = kind.next_energy(u, energy, chosen[t - 1], dt_h)
+        following = kind.next_energy(u, energy, chosen[t - 1], series[t - 1], dt_h)
         if t in block.energy_kwh:
             energy = block.energy_kwh[t]
             block.energy[t] = energy - following == 0
@@ -140,29 +144,63 @@ def _is_number(value: Quantity) -> bool:
     return not hasattr(value, "is_expression_type")
 
 
-def add_hubs(block: Any, terms: Sequence[UnitTerms]) -> Quantity:
-    """Add the balance ``Σ heat - rejected + unserved = 0`` of every heat hub.
+@dataclass(frozen=True)
+class NodeTerms:
+    """What the nodes of a model come to over all steps."""
 
-    Returns
-    -------
-    Quantity
-        Heat in kWh that the penalty is paid for: not served, and a share of what is rejected.
+    penalised_kwh: Quantity = 0.0
+    """Energy that the penalty is paid for: shares of what is not served and of what is rejected."""
+    paid_eur: Quantity = 0.0
+    """What is bought, less what is sold."""
+    co2_kg: Quantity = 0.0
+    """Emissions of what is bought."""
+
+
+def add_nodes(block: Any, terms: Sequence[UnitTerms]) -> NodeTerms:
+    """Add the balance ``Σ flows + bought - sold - rejected + unserved = demand`` of every node.
+
+    Each has a block ``node_<name>`` with the variables ``rejected_kw[t]``, ``unserved_kw[t]``, and
+    where it has such tariffs, ``bought_kw[t]`` and ``sold_kw[t]``.
     """
     by_name = {t.unit.name: t for t in terms}
-    penalised_kwh: Quantity = 0.0
-    for (_, hub), members in hubs([t.unit for t in terms]).items():
+    found = NodeTerms()
+    for node, members in by_node([t.unit for t in terms]):
         part = pyo.Block()
-        block.add_component(f"hub_{hub}", part)
+        block.add_component(f"node_{node.name}", part)
         horizon = members[0].horizon
         part.rejected_kw = pyo.Var(range(horizon.steps), bounds=(0.0, None))
         part.unserved_kw = pyo.Var(range(horizon.steps), bounds=(0.0, None))
+        _add_trade(part, node, members)
         part.balance = pyo.Constraint(range(horizon.steps))
         for t in range(horizon.steps):
-            heat_kw = sum(by_name[unit.name].flows[t].heat_kw for unit in members)
-            part.balance[t] = heat_kw - part.rejected_kw[t] + part.unserved_kw[t] == 0
-            lost_kw = penalised(part.unserved_kw[t], part.rejected_kw[t])
-            penalised_kwh += horizon.dt_h * lost_kw
-    return penalised_kwh
+            net_kw = sum(by_name[unit.name].flows[t].of(node.carrier) for unit in members)
+            bought_kw = part.bought_kw[t] if node.buy else 0.0
+            sold_kw = part.sold_kw[t] if node.sell else 0.0
+            if node.buy or node.sell:
+                net_kw = net_kw + bought_kw - sold_kw
+            if node.demand_kw is not None:
+                net_kw = net_kw - float(node.demand_kw[t])
+            part.balance[t] = net_kw - part.rejected_kw[t] + part.unserved_kw[t] == 0
+            lost_kw = node.penalised(part.unserved_kw[t], part.rejected_kw[t])
+            found = NodeTerms(
+                found.penalised_kwh + horizon.dt_h * lost_kw,
+                found.paid_eur + horizon.dt_h * node.money_eur_per_h(bought_kw, sold_kw, t),
+                found.co2_kg + horizon.dt_h * node.co2_kg_per_h(bought_kw),
+            )
+    return found
+
+
+def _add_trade(part: Any, node: Node, members: Sequence[UnitData]) -> None:
+    """Add what is bought and sold, bounded by what the units could do with it."""
+    steps = range(members[0].horizon.steps)
+    ranges = [flow_range(unit, node.carrier) for unit in members]
+    demand_kw = 0.0 if node.demand_kw is None else node.demand_kw
+    least, most = (sum(r[side] for r in ranges) - demand_kw for side in (0, 1))
+    for name, tariff, reach in (("bought_kw", node.buy, -least), ("sold_kw", node.sell, most)):
+        if tariff is not None:
+            high = np.clip(reach, 0.0, tariff.max_kw)
+            bounds = {t: (0.0, float(high[t])) for t in steps}
+            part.add_component(name, pyo.Var(steps, bounds=lambda _, t, of=bounds: of[t]))
 
 
 def add_units(
@@ -179,13 +217,13 @@ def add_units(
 
 def own_cost(
     terms: Sequence[UnitTerms],
-    penalised_kwh: Quantity,
+    nodes: NodeTerms,
     co2_eur_per_kg: float,
     penalty_eur_per_kwh: float,
 ) -> Quantity:
-    """Fuel, wear, starts, emissions at their price, and the penalty on heat lost or not served."""
+    """Fuel, wear, starts, trade of nodes, emissions at their price, and the penalty of nodes."""
     flows = [flow for term in terms for flow in term.flows]
-    cost = sum(flow.cost_eur for flow in flows)
+    cost = sum(flow.cost_eur for flow in flows) + nodes.paid_eur
     if co2_eur_per_kg:
-        cost += co2_eur_per_kg * sum(flow.co2_kg for flow in flows)
-    return cost + penalty_eur_per_kwh * penalised_kwh
+        cost += co2_eur_per_kg * (sum(flow.co2_kg for flow in flows) + nodes.co2_kg)
+    return cost + penalty_eur_per_kwh * nodes.penalised_kwh

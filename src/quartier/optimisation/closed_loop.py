@@ -17,7 +17,7 @@ import pandas as pd
 import pyomo.environ as pyo
 
 from quartier.errors import QuartierError
-from quartier.optimisation.block import UnitTerms, add_hubs, add_units
+from quartier.optimisation.block import UnitTerms, add_nodes, add_units
 from quartier.optimisation.compiled import Compiled
 from quartier.optimisation.local_choice import GAP, LocalChoice
 from quartier.optimisation.repair import netted
@@ -25,9 +25,11 @@ from quartier.problem import ConnectionTerms
 from quartier.program import Highs
 from quartier.quantities import Array, Horizon
 from quartier.units import KINDS
-from quartier.units.base import HeatParameters, UnitData, UnitKind, UnitParameters
+from quartier.units.balance import by_node
+from quartier.units.base import ELECTRICITY, UnitData, UnitKind, UnitParameters
 from quartier.units.evaluate import evaluate
 from quartier.units.group import Group
+from quartier.units.node import Node
 from quartier.units.sampling import sample
 from quartier.units.schedule import Schedule
 
@@ -52,6 +54,8 @@ def unit_of(
     series: Mapping[str, Array],
     start: str = "2016-07-25T00:00+01:00",
     dt_h: float = 0.25,
+    nodes: Mapping[str, Node] | None = None,
+    name: str = "unit",
 ) -> UnitData:
     """Make a unit ready for a horizon as long as its series, to look at its kind alone.
 
@@ -59,17 +63,22 @@ def unit_of(
     ----------
     series
         What :meth:`UnitKind.requests` names, shape ``(T,)`` each.
+    nodes
+        Nodes by carrier; without one, units of the same carrier share a node of that name (what a
+        unit pays itself apart).
+    name
+        Name of the unit, to tell several apart.
     """
     steps = len(next(iter(series.values()))) if series else 96
     state = dict(kind.initial(parameters))
-    hub = parameters.hub if isinstance(parameters, HeatParameters) else None
+    nodes = {c: (nodes or {}).get(c) or Node(c, c) for c in kind.carriers if c not in kind.priced}
     unit = UnitData(
-        name="place.unit",
+        name=f"place.{name}",
         parameters=parameters,
         neighbourhood="place",
-        agent="place.unit",
+        agent="place",
         horizon=Horizon(pd.Timestamp(start).tz_convert("UTC"), steps, dt_h),
-        hub=hub,
+        nodes=nodes,
         series=dict(series),
         state=state,
         start_energy_kwh=state.get("energy_kwh", 0.0),
@@ -123,8 +132,7 @@ def _told(unit: UnitData, x: Mapping[str, Array]) -> Mapping[str, Array]:
         return x
     flow = kind.flow(unit.parameters, x, unit.series, unit.horizon.dt_h)
     shape = unit.horizon.steps
-    names = ("p_kw", "heat_kw", "fuel_kw")
-    return {name: np.broadcast_to(getattr(flow, name), shape) for name in names}
+    return {c: np.broadcast_to(flow.of(c), shape) for c in (ELECTRICITY, *kind.carriers)}
 
 
 def _compare(what: str, planned: Array, done: Array, tolerance: float) -> None:
@@ -142,14 +150,15 @@ def priced_model(
     """All controls of the units against a price on power, as a Pyomo model."""
     model = pyo.ConcreteModel()
     parts = add_units(model, units)
-    unserved_kwh = add_hubs(model, parts)
+    nodes = add_nodes(model, parts)
     dt_h = units[0].horizon.dt_h
     cost = sum(
         flow.cost_eur - dt_h * price_eur_per_kwh[t] * flow.p_kw
         for part in parts
         for t, flow in enumerate(part.flows)
     )
-    model.cost_eur = pyo.Objective(expr=cost + PENALTY_EUR_PER_KWH * unserved_kwh)
+    penalty = PENALTY_EUR_PER_KWH * nodes.penalised_kwh
+    model.cost_eur = pyo.Objective(expr=cost + nodes.paid_eur + penalty)
     return model, parts
 
 
@@ -179,7 +188,7 @@ def commands_of(units: Sequence[UnitData], controls: Controls) -> dict[str, Arra
         kind = KINDS[unit.kind]
         if kind.command:
             flow = kind.flow(unit.parameters, controls[unit.name], unit.series, unit.horizon.dt_h)
-            found[unit.name] = getattr(flow, kind.command)
+            found[unit.name] = flow.of(kind.command)
     return found
 
 
@@ -211,7 +220,7 @@ def violation(units: Sequence[UnitData], schedule: Schedule) -> tuple[float, str
         worst, control = _fill_in(model, part, schedule)
         if worst > ROW_TOLERANCE:
             return worst, control
-    _fill_in_hubs(model, parts)
+    _fill_in_nodes(model, parts)
     return max(_violations(model), default=(0.0, ""))
 
 
@@ -231,14 +240,17 @@ def _fill_in(model: pyo.ConcreteModel, part: UnitTerms, schedule: Schedule) -> t
     return worst
 
 
-def _fill_in_hubs(model: pyo.ConcreteModel, parts: Sequence[UnitTerms]) -> None:
-    for hub in {part.unit.hub for part in parts} - {None}:
-        block = model.component(f"hub_{hub}")
-        members = [part for part in parts if part.unit.hub == hub]
+def _fill_in_nodes(model: pyo.ConcreteModel, parts: Sequence[UnitTerms]) -> None:
+    by_name = {part.unit.name: part for part in parts}
+    for node, members in by_node([part.unit for part in parts]):
+        block = model.component(f"node_{node.name}")
         for t in block.balance:
-            heat_kw = sum(pyo.value(part.flows[t].heat_kw) for part in members)
-            block.rejected_kw[t].set_value(max(heat_kw, 0.0))
-            block.unserved_kw[t].set_value(max(-heat_kw, 0.0))
+            net_kw = sum(pyo.value(by_name[u.name].flows[t].of(node.carrier)) for u in members)
+            net_kw -= 0.0 if node.demand_kw is None else float(node.demand_kw[t])
+            left = node.balance(net_kw)
+            for name in ("rejected_kw", "unserved_kw", "bought_kw", "sold_kw"):
+                if block.component(name) is not None:
+                    block.component(name)[t].set_value(float(getattr(left, name)))
 
 
 def _violations(model: pyo.ConcreteModel) -> list[tuple[float, str]]:

@@ -12,7 +12,7 @@ from functools import cached_property
 import numpy as np
 import pyomo.environ as pyo
 
-from quartier.optimisation.block import add_hubs, add_units, own_cost
+from quartier.optimisation.block import add_nodes, add_units, own_cost
 from quartier.optimisation.compiled import Compiled
 from quartier.optimisation.connection import add_connection, eur_per_kw, hangs_together
 from quartier.optimisation.readings import Readings
@@ -52,6 +52,10 @@ class Declared:
         Power of the units that leave no choice, and the renewable power in it, shape ``(T,)``.
     steps
         Steps of the connection point that are kept.
+    with_blocks
+        Units that enter with a block of their own: those that choose, and those at nodes.
+    nodes
+        What the nodes come to.
     """
 
     def __init__(
@@ -67,21 +71,20 @@ class Declared:
         self.units, self.terms = tuple(units), terms
         self._all_steps, steps = all_steps, units[0].horizon.steps
         self.model = pyo.ConcreteModel(name=name)
-        self.parts = add_units(self.model, [u for u in units if u.hub or chooses(u)], relax)
+        self.with_blocks = [u for u in units if u.hub or chooses(u)]
+        self.parts = add_units(self.model, self.with_blocks, relax)
         self.fixed_kw, self.curtailable_kw = given_kw(self.units, steps)
         acts = np.any([part.acts for part in self.parts], axis=0) if self.parts else np.zeros(steps)
         every = all_steps or hangs_together(terms)
         self.steps = np.arange(steps) if every else np.flatnonzero(acts)
-        self._penalised_kwh = add_hubs(self.model, self.parts)
+        self.nodes = add_nodes(self.model, self.parts)
         p_kw = [sum(part.flows[t].p_kw for part in self.parts) for t in range(steps)]
         if inside:
             p_kw = [fixed + flow for fixed, flow in zip(self.fixed_kw, p_kw, strict=True)]
         self.model.connection = pyo.Block()
         kept = [int(t) for t in self.steps]
         add_connection(self.model.connection, terms, p_kw, self.curtailable_kw, kept)
-        own = own_cost(
-            self.parts, self._penalised_kwh, terms.co2_eur_per_kg, terms.penalty_eur_per_kwh
-        )
+        own = own_cost(self.parts, self.nodes, terms.co2_eur_per_kg, terms.penalty_eur_per_kwh)
         self.model.cost_eur = pyo.Objective(expr=own + self.model.connection.cost_eur)
 
     def compile(self) -> Compiled:
@@ -125,7 +128,7 @@ class Declared:
         """Own cost, emissions and what the penalty is on, by column; and their constants."""
         prices = ((0.0, 0.0), (1.0, 0.0), (0.0, 1.0))
         found = [
-            self.compiled.linear(own_cost(self.parts, self._penalised_kwh, co2, penalty))
+            self.compiled.linear(own_cost(self.parts, self.nodes, co2, penalty))
             for co2, penalty in prices
         ]
         costs, constants = np.array([c for c, _ in found]), np.array([c for _, c in found])

@@ -149,7 +149,9 @@ class DirectedAssembly(Assembly):
         }
         short = sum(_beyond(own.peak[t], drawn_kw[t] - own.peak_kw, PEAK_SLOPES) for t in steps)
         offered = add_bands(own.bands, model, parts)
-        emitted = sum(flow.co2_kg for part in parts for flow in part.flows)
+        emitted = self.declared.nodes.co2_kg + sum(
+            flow.co2_kg for part in parts for flow in part.flows
+        )
         self._emits = hasattr(emitted, "is_expression_type")
         beyond = _beyond(own.co2, emitted - own.co2_kg, CO2_SLOPES) if self._emits else 0.0
         own.aim = pyo.Var(range(3))

@@ -37,8 +37,9 @@ def net_of(x: Mapping[str, Array]) -> dict[str, Array]:
 
 def wasteful(unit: UnitData, x: Mapping[str, Array]) -> NDArray[np.bool_]:
     """Steps in which a store loses energy by charging and discharging at once."""
-    kind, u, dt_h = KINDS[unit.kind], unit.parameters, unit.horizon.dt_h
-    lost_kwh: Array = kind.next_energy(u, 0.0, net_of(x), dt_h) - kind.next_energy(u, 0.0, x, dt_h)
+    kind, u, s, dt_h = KINDS[unit.kind], unit.parameters, unit.series, unit.horizon.dt_h
+    net_kwh: Array = kind.next_energy(u, 0.0, net_of(x), s, dt_h)
+    lost_kwh: Array = net_kwh - kind.next_energy(u, 0.0, x, s, dt_h)
     return lost_kwh > WASTED_KWH
 
 

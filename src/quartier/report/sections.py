@@ -28,7 +28,7 @@ def run_sections(result: Result, plot: Plot, explorer: Custom | None) -> Iterato
         ("grid", lambda: grid_section(plot, explorer)),
         ("redispatch", lambda: redispatch_section(result, plot, explorer)),
         ("schedules", lambda: schedules_section(plot)),
-        ("stores-part", lambda: stores_section(plot)),
+        ("stores-part", lambda: stores_section(result, plot)),
         ("ev", lambda: ev_section(plot)),
         ("negotiation", lambda: negotiation_section(result, plot)),
         ("solves-part", lambda: optimisers_section(result, plot)),
@@ -122,10 +122,13 @@ def schedules_section(plot: Plot) -> Section:
     return Section("schedules", "Schedules", [drawn])
 
 
-def stores_section(plot: Plot) -> Section:
-    """Energy in stores."""
-    drawn = by_neighbourhood(plot, "stores", plot.stores, "Energy at the end of every step.")
-    return Section("stores-part", "Storage", [drawn])
+def stores_section(result: Result, plot: Plot) -> Section:
+    """Energy in stores, and the balances of nodes."""
+    drawn = [by_neighbourhood(plot, "stores", plot.stores, "Energy at the end of every step.")]
+    if "nodes" in result.tables:
+        lead = "What is taken whatever anybody plans, and how the balance of each node was closed."
+        drawn.append(by_neighbourhood(plot, "nodes", plot.nodes, lead))
+    return Section("stores-part", "Storage and nodes", drawn)
 
 
 def ev_section(plot: Plot) -> Section:

@@ -51,7 +51,7 @@ class Grid:
 GRIDS: Mapping[str, Grid] = {
     "units": Grid("unit", "unit", ("neighbourhood", "kind")),
     "connection_points": Grid("connection_point", "name", ("kind", "bus")),
-    "heat": Grid("hub", "hub"),
+    "nodes": Grid("node", "node", ("carrier",)),
     "buses": Grid("bus", "bus"),
     "lines": Grid("line", "index", ("name",)),
     "transformers": Grid("transformer", "index", ("name",)),

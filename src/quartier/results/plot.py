@@ -19,6 +19,7 @@ from quartier.figures import (
     heat_map,
     limits,
     negotiation,
+    nodes,
     redispatch,
     schedules,
     storage,
@@ -44,6 +45,7 @@ WITHOUT = {
     "traces": "nobody negotiated in this run",
     "redispatch": "no P_set was set in this run",
     "ev_sessions": "no vehicle charged in this run",
+    "nodes": "there are no nodes of other carriers than electricity",
     "plans": "nobody planned in this run",
     "solves": "no optimiser was used in this run",
 }
@@ -195,6 +197,13 @@ class Plot:
         if storage.of_neighbourhood(self.table("units"), name).empty:
             raise InputError([f"{name} has no store"])
         return storage.stores(self.table("units"), name, start)
+
+    def nodes(self, neighbourhood: str | None = None) -> go.Figure:
+        """Balances of a neighbourhood's nodes: heat hubs, and nodes of other carriers."""
+        name = self._neighbourhood(neighbourhood)
+        if nodes.of_neighbourhood(self.table("nodes"), name).empty:
+            raise InputError([f"{name} has no node"])
+        return nodes.nodes(self.table("nodes"), name)
 
     def ev_stays(self, neighbourhood: str | None = None) -> go.Figure:
         """Stays of vehicles, and which share of the energy due they got."""

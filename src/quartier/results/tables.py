@@ -50,13 +50,13 @@ _TIMES = {"time", "arrival", "departure"}
 _TEXTS = {
     "asset",
     "carrier",
-    "hub",
     "kind",
     "lost_to",
     "mechanism",
     "method",
     "name",
     "neighbourhood",
+    "node",
     "problem",
     "reason_element",
     "receiver",
@@ -91,7 +91,10 @@ TABLES: dict[str, dict[str, ColumnType]] = {
         "time name kind bus p_kw q_kvar offer_kw offer_curtailed_kw flex_up_kw flex_down_kw"
         " p_set_min_kw p_set_max_kw"
     ),
-    "heat": _columns("time hub demand_kw unserved_kw rejected_kw"),
+    "nodes": _columns(
+        "time node carrier demand_kw unserved_kw rejected_kw bought_kw sold_kw price_eur_per_kwh"
+        " cost_eur co2_kg"
+    ),
     "ev_sessions": _columns("unit session arrival departure due_kwh delivered_kwh"),
     "buses": _columns("time bus vm_pu va_degree p_mw q_mvar"),
     "lines": _columns("time index name loading_percent i_ka p_from_mw loss_mw"),

@@ -10,10 +10,10 @@ import numpy as np
 from quartier.quantities import Array
 from quartier.scenario.findings import Findings
 from quartier.scenario.models import Scenario
+from quartier.scenario.nodes import check_nodes
 from quartier.scenario.problems import suggestion
-from quartier.units.base import HeatParameters, UnitData
+from quartier.units.base import UnitData
 
-_HEAT_MAKERS = ("chp", "boiler", "heat_pump", "electric_heater")
 _PRICE_TOLERANCE = 1e-9
 UNPLANNED = "uncontrolled"
 """The mechanism that plans for nobody, so that nothing is left unplanned."""
@@ -40,7 +40,7 @@ def check(
     _check_gates(scenario, findings)
     _check_names(scenario, units, findings)
     if complete:
-        _check_hubs(scenario, findings)
+        check_nodes(scenario, findings)
 
 
 def _check_grid(scenario: Scenario, findings: Findings) -> None:
@@ -124,37 +124,21 @@ def _note_unplanned(scenario: Scenario, ahead: int, findings: Findings) -> None:
 
 
 def _check_names(scenario: Scenario, units: tuple[UnitData, ...], findings: Findings) -> None:
-    """Check that counted units, and agents of hubs and of others, do not share a name."""
+    """Check that counted units, and agents of nodes and of others, do not share a name."""
     for name, count in Counter(unit.name for unit in units).items():
         if count > 1:
             findings.add(_path(name), "a unit with a count makes a unit of the same name; rename")
-    hub_agents = {unit.agent for unit in units if unit.hub is not None}
+    node_agents = {unit.agent for unit in units if unit.nodes}
     for unit in units:
-        if unit.hub is None and unit.agent in hub_agents:
+        if not unit.nodes and unit.agent in node_agents:
             findings.add(
-                _path(unit.name), f"has the name of the heat hub {unit.agent!r}; rename one of them"
+                _path(unit.name), f"has the name of the node {unit.agent!r}; rename one of them"
             )
 
 
 def _path(unit_name: str) -> str:
     place, _, name = unit_name.partition(".")
     return f"neighbourhoods.{place}.units.{name}"
-
-
-def _check_hubs(scenario: Scenario, findings: Findings) -> None:
-    for place, neighbourhood in scenario.neighbourhoods.items():
-        hubs: dict[str, list[str]] = {}
-        for parameters in neighbourhood.units.values():
-            if isinstance(parameters, HeatParameters):
-                hubs.setdefault(parameters.hub, []).append(parameters.kind)
-        for hub, kinds in hubs.items():
-            path = f"neighbourhoods.{place}.units"
-            if "heat_demand" not in kinds:
-                findings.add(path, f"the heat hub {hub!r} has no heat_demand; add one")
-            if not set(kinds) & set(_HEAT_MAKERS):
-                findings.add(
-                    path, f"the heat hub {hub!r} has nothing that makes heat; add a boiler, ..."
-                )
 
 
 def forecast_series(unit: UnitData) -> str | None:

@@ -17,8 +17,8 @@ from quartier.scenario.communication import (
     is_meant,
 )
 from quartier.scenario.findings import Findings
-from quartier.scenario.members import agent_names
 from quartier.scenario.models import Scenario
+from quartier.scenario.nodes import agents_of
 from quartier.scenario.problems import suggestion
 from quartier.scenario.repair import Rest
 from quartier.units.base import UnitData
@@ -52,8 +52,9 @@ def check_communication(rest: Rest, plants: Sequence[UnitData], findings: Findin
 
 
 def _agents(scenario: Scenario, place: str) -> list[str]:
-    units = scenario.neighbourhoods[place].units.items()
-    return list(dict.fromkeys(a for name, u in units for a in agent_names(place, name, u)))
+    agents = agents_of(scenario)
+    names = scenario.neighbourhoods[place].units
+    return list(dict.fromkeys(agent for name in names for agent in agents[place, name]))
 
 
 def _talks(names: Sequence[str], groups: Mapping[str, Sequence[str]]) -> Flags:

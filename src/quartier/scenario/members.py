@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 from quartier.errors import InputError
@@ -13,13 +14,14 @@ from quartier.quantities import Array, Horizon
 from quartier.scenario import sessions
 from quartier.scenario.findings import Findings
 from quartier.scenario.models import Scenario
+from quartier.scenario.nodes import NodeReader, agents_of, problems, supplied, unit_names
 from quartier.scenario.problems import suggestion
 from quartier.scenario.record import SeriesError
 from quartier.scenario.series import SeriesReader, describe
 from quartier.scenario.session_file import SessionFile
 from quartier.scenario.sessions import Fitted
 from quartier.units import KINDS
-from quartier.units.base import CsvColumn, HeatParameters, UnitData, UnitParameters, is_measured
+from quartier.units.base import ELECTRICITY, CsvColumn, UnitData, UnitParameters, is_measured
 from quartier.units.ev_station import EvStationParameters
 from quartier.units.kinds import is_own
 
@@ -49,6 +51,14 @@ class Members:
     _known: dict[str, set[str]] = field(default_factory=dict)
     """Stations that units stand for, by file of sessions."""
 
+    @cached_property
+    def _agents(self) -> Mapping[tuple[str, str], list[str]]:
+        return agents_of(self.scenario)
+
+    @cached_property
+    def _nodes(self) -> NodeReader:
+        return NodeReader(self.scenario, self.horizon, self.reader, self.findings)
+
     def units(self, buses: Mapping[str, int]) -> tuple[UnitData, ...]:
         """Return all units in the order of the file; those with problems are left out.
 
@@ -65,11 +75,26 @@ class Members:
         for (place, name), parameters in items.items():
             path = f"neighbourhoods.{place}.units.{name}"
             with self.findings.at(path), self._own_mistakes(path, parameters.kind):
-                for problem in KINDS[parameters.kind].problems(parameters):
+                found = problems(self.scenario.neighbourhoods[place], parameters)
+                wrong = [*KINDS[parameters.kind].problems(parameters), *found]
+                for problem in wrong:
                     self.findings.add(path, problem)
-                units += list(self._described(place, name, parameters, buses.get(place)))
+                made = list(self._described(place, name, parameters, buses.get(place)))
+                if is_own(parameters.kind) and not wrong:
+                    self._check_flows(path, made[0])
+                units += made
         self._note_strangers()
         return tuple(units)
+
+    def _check_flows(self, path: str, unit: UnitData) -> None:
+        """A carrier that a kind does not name has no node: it would be lost."""
+        kind = KINDS[unit.kind]
+        nothing = dict.fromkeys((control.name for control in kind.controls), 0.0)
+        flow = kind.flow(unit.parameters, nothing, unit.series, unit.horizon.dt_h)
+        unsaid = [c for c in flow.power_kw if c not in {ELECTRICITY, *kind.carriers}]
+        if unsaid:
+            said = "its class does not say so; add it to `gives` or `takes`"
+            self.findings.add(path, f"has to do with {', '.join(unsaid)}, but {said}")
 
     @contextmanager
     def _own_mistakes(self, path: str, kind: str) -> Iterator[None]:
@@ -90,17 +115,17 @@ class Members:
         self._note_energy(f"neighbourhoods.{place}.units.{name}", parameters)
         state = kind.initial(parameters)
         names = unit_names(place, name, parameters)
-        agents = agent_names(place, name, parameters)
-        hub = f"{place}.{parameters.hub}" if isinstance(parameters, HeatParameters) else None
+        agents = self._agents[place, name]
+        nodes = self._nodes.of_unit(place, parameters)
         stays = self._stays(f"neighbourhoods.{place}.units.{name}", parameters, names)
         for unit_name, agent, of_unit in zip(names, agents, stays, strict=True):
             unit = UnitData(
                 name=unit_name,
-                parameters=parameters,
+                parameters=supplied(self.scenario.neighbourhoods[place], parameters),
                 neighbourhood=place,
                 agent=agent,
                 horizon=self.horizon,
-                hub=hub,
+                nodes=nodes,
                 bus=bus,
                 series=series,
                 state=state,
@@ -198,25 +223,3 @@ class Members:
             if said := self._files[path].said:
                 self.findings.note(path, "; ".join(said))
         return self._files[path]
-
-
-def unit_names(place: str, name: str, parameters: UnitParameters) -> list[str]:
-    """Names of the units of a description: ``place.name``, or ``place.name-1``, ..."""
-    if parameters.count == 1:
-        return [f"{place}.{name}"]
-    return [f"{place}.{name}-{k}" for k in range(1, parameters.count + 1)]
-
-
-def agent_names(place: str, name: str, parameters: UnitParameters) -> list[str]:
-    """Name of the agent of each unit; units that share a heat hub share an agent."""
-    if isinstance(parameters, HeatParameters):
-        return [f"{place}.{parameters.hub}"] * parameters.count
-    if parameters.agents == "single":
-        return unit_names(place, name, parameters)
-    if parameters.agents in {"aggregated", 1}:
-        return [f"{place}.{name}"] * parameters.count
-    groups = min(int(parameters.agents), parameters.count)
-    return [
-        f"{place}.{name}-agent-{k * groups // parameters.count + 1}"
-        for k in range(parameters.count)
-    ]

@@ -31,6 +31,7 @@ from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 from quartier.errors import InputError
 from quartier.quantities import Horizon
 from quartier.scenario.asked import Asked, RedispatchAsked
+from quartier.scenario.node_settings import NodeSettings, Price, TimeOfUse
 from quartier.scenario.settings import (
     LOWER_EUR_PER_KWH,
     CommunicationSettings,
@@ -50,6 +51,7 @@ __all__ = [
     "HorizonSettings",
     "NegotiationSettings",
     "NeighbourhoodSettings",
+    "NodeSettings",
     "ObjectiveSettings",
     "OptimisationSettings",
     "Price",
@@ -163,30 +165,6 @@ MaybeGrid: TypeAlias = Annotated[
 ]
 """A grid, or the word `none`."""
 
-TIME_PATTERN = r"^([01]\d|2[0-3]):[0-5]\d$"
-
-
-class TimeOfUse(Frozen):
-    """A price from a time of day on."""
-
-    start: str = Field(alias="from", pattern=TIME_PATTERN)
-    """Local time of day (Europe/Berlin), `HH:MM`."""
-    eur_per_kwh: float
-    """Price in EUR/kWh until the next entry."""
-
-
-def _once_a_day(entries: list[TimeOfUse]) -> list[TimeOfUse]:
-    starts = [entry.start for entry in entries]
-    if twice := sorted({start for start in starts if starts.count(start) > 1}):
-        raise ValueError(f"more than one price from {', '.join(twice)} on: keep one of each")
-    return entries
-
-
-Price: TypeAlias = (
-    float | Annotated[list[TimeOfUse], Field(min_length=1), AfterValidator(_once_a_day)] | CsvColumn
-)
-"""A number in EUR/kWh, a list by time of day, or a column of a CSV file."""
-
 
 class SignalSettings(Frozen):
     """Prices, emission factors and weather."""
@@ -289,6 +267,9 @@ class NeighbourhoodSettings(Frozen):
     """Least (most negative) power in kW: what it may draw by its connection contract."""
     units: dict[Name, Unit] = Field(min_length=1)
     """Its units by name."""
+    nodes: dict[Name, NodeSettings] = Field(default_factory=dict)
+    """Its nodes of other carriers than electricity, by name. Heat hubs, and nodes without demand
+    and tariffs, need not be declared."""
 
 
 class Scenario(Frozen):

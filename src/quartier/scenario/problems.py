@@ -8,7 +8,8 @@ from typing import Any, TypeAlias
 
 from pydantic_core import ErrorDetails
 
-from quartier.scenario.models import NAME_PATTERN, TIME_PATTERN
+from quartier.scenario.models import NAME_PATTERN
+from quartier.scenario.node_settings import TIME_PATTERN
 from quartier.scenario.schema import keys_at
 
 Path: TypeAlias = tuple[str | int, ...]

@@ -18,15 +18,21 @@ from __future__ import annotations
 from abc import ABC
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from typing import Any, ClassVar, Literal, TypeAlias
+from typing import Any, ClassVar, Literal, NamedTuple, TypeAlias
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, PositiveInt
 
 from quartier.quantities import Array, Horizon
+from quartier.units.node import Node
 
 Quantity: TypeAlias = Any
 """A float, a NumPy array or a Pyomo expression."""
+
+Carrier: TypeAlias = str
+"""A form of energy: one of those below, or a name of the user's own."""
+
+ELECTRICITY, HEAT, COOLING, GAS, HYDROGEN = "electricity", "heat", "cooling", "gas", "hydrogen"
 
 Values: TypeAlias = Mapping[str, Quantity]
 
@@ -82,6 +88,8 @@ class UnitParameters(Frozen):
     """Number of units of this description; they are named `<name>-1`, `<name>-2`, ..."""
     agents: Literal["single", "aggregated"] | PositiveInt = "single"
     """Who plans for them: an agent each, one agent for all, or this number of agents."""
+    nodes: dict[str, str] = Field(default_factory=dict)
+    """Node by carrier, where the neighbourhood has several of a carrier."""
 
 
 @dataclass(frozen=True)
@@ -115,18 +123,41 @@ class SeriesRequest:
 
 @dataclass(frozen=True)
 class Flow:
-    """What a unit does in a step, all positive as the sign convention says (kW, kg, EUR).
+    """What a unit does in a step.
 
-    ``co2_kg`` and ``cost_eur`` are those of the step; curtailment and energy prices are not in
-    ``cost_eur``: they belong to the connection point.
+    Parameters
+    ----------
+    power_kw
+        Power by carrier, positive when the unit delivers it: electricity to the grid, heat to its
+        hub; what it takes (fuel, a demand) is negative.
+    co2_kg, cost_eur
+        Emissions and cost of the step. Curtailment and energy prices are not in it: they belong to
+        the connection point, and to the nodes of other carriers.
     """
 
-    p_kw: Quantity = 0.0
-    heat_kw: Quantity = 0.0
-    fuel_kw: Quantity = 0.0
+    power_kw: Mapping[Carrier, Quantity] = field(default_factory=dict)
     co2_kg: Quantity = 0.0
     cost_eur: Quantity = 0.0
     q_kvar: Quantity = 0.0
+
+    def of(self, carrier: Carrier | None) -> Quantity:
+        """Power of a carrier, 0 where the unit has nothing to do with it."""
+        return self.power_kw.get(carrier, 0.0) if carrier else 0.0
+
+    @property
+    def p_kw(self) -> Quantity:
+        """Active power, positive into the grid."""
+        return self.of(ELECTRICITY)
+
+    @property
+    def heat_kw(self) -> Quantity:
+        """Heat, positive when the unit delivers it."""
+        return self.of(HEAT)
+
+    @property
+    def fuel_kw(self) -> Quantity:
+        """Gas burnt (lower heating value)."""
+        return -self.of(GAS)
 
 
 class Stack:
@@ -171,8 +202,8 @@ class UnitData:
         Unique over the scenario, ``<neighbourhood>.<unit>`` or the plant's name.
     agent
         Name of the agent that plans for it.
-    hub
-        Name of the heat hub whose balance it shares, if it makes, takes or stores heat.
+    nodes
+        Nodes whose balances it shares, by carrier; the one that it serves first, first.
     series
         Shape ``(T,)``, or ``(T+1,)`` for ``energy_min_kwh`` and ``energy_max_kwh``, the bounds
         of the store at the boundaries of the steps.
@@ -187,7 +218,7 @@ class UnitData:
     neighbourhood: str | None
     agent: str
     horizon: Horizon
-    hub: str | None = None
+    nodes: Mapping[Carrier, Node] = field(default_factory=dict)
     bus: int | None = None
     series: Mapping[str, Array] = field(default_factory=dict)
     state: Mapping[str, float] = field(default_factory=dict)
@@ -200,6 +231,11 @@ class UnitData:
     def kind(self) -> str:
         """Kind of the unit, a key of :data:`quartier.units.KINDS`."""
         return self.parameters.kind
+
+    @property
+    def hub(self) -> str | None:
+        """Name of the node that it serves first: its heat hub, if it has one."""
+        return next((node.name for node in self.nodes.values()), None)
 
     def window(self, first: int, steps: int, state: Mapping[str, float]) -> UnitData:
         """Return the unit as a planner sees it at step ``first``, in ``state``, for ``steps``.
@@ -221,12 +257,26 @@ class UnitData:
         part = replace(
             self,
             horizon=horizon,
+            nodes={carrier: node.window(first, steps) for carrier, node in self.nodes.items()},
             series=cut,
             state=dict(state),
             sessions=sessions,
             simulated=None,
         )
         return replace(KINDS[self.kind].bounded(part), simulated=part)
+
+
+class Shown(NamedTuple):
+    """How figures show a kind: what readers call it, and how it is told from others."""
+
+    label: str
+    colour: str
+    """Name of a colour in ``quartier.figures.style.PALETTE``."""
+    pattern: str = ""
+    dash: str = "solid"
+    symbol: str = "circle"
+    place: int = 99
+    """Place in a stack of several kinds."""
 
 
 Limits: TypeAlias = Sequence[Quantity]
@@ -245,14 +295,34 @@ class UnitKind(ABC):
     """Whether it carries ``energy_kwh``, bounded by the series ``energy_min/max_kwh``."""
     memory: ClassVar[tuple[str, ...]] = ()
     """Names of further states that only :meth:`execute` and :meth:`rows` look at."""
-    command: ClassVar[Literal["p_kw", "heat_kw"] | None] = None
-    """What a set point means: electric power, heat, or (None) that the unit takes none."""
+    command: ClassVar[Carrier | None] = None
+    """What a set point means: power of this carrier; None: the unit takes none."""
+    gives: ClassVar[tuple[Carrier, ...]] = ()
+    """Carriers beside electricity that it delivers; what a unit gives of electricity is known."""
+    takes: ClassVar[tuple[Carrier, ...]] = ()
+    """Carriers beside electricity that it needs."""
+    priced: ClassVar[Mapping[Carrier, tuple[str, str]]] = {}
+    """Parameters for price and emissions of a carrier that it may buy itself; it draws from a node
+    if the price is None."""
+    holds: ClassVar[Carrier | None] = None
+    """Carrier that it takes up and gives back: that of a store, not of a vehicle's battery."""
+    sessions: ClassVar[bool] = False
+    """Whether it serves stays of vehicles; its store is then what they were delivered."""
+    envelope: ClassVar[tuple[str, ...]] = ()
+    """Series that, added up over several units, make one larger unit of the kind: a relaxation.
+    Nothing, if there is no such unit."""
+    still: ClassVar[Mapping[str, float]] = {}
+    """Controls, and what they stand at, in the convex relaxation (:meth:`convex`)."""
+    shown: ClassVar[Shown | None] = None
+    """How figures show it; None: by its name, in the next look that is free."""
     shiftable: ClassVar[bool] = False
     """Whether it is a load that can be moved in time: what demand flexibility counts (M12)."""
     balances: ClassVar[bool] = False
     """Whether it makes up what its hub lacks in the end: it follows its set point but for its
-    part in what deviates from the plan (:func:`quartier.units.heat_hub.made_up`)."""
+    part in what deviates from the plan (:func:`quartier.units.balance.made_up`)."""
     curtailable: ClassVar[bool] = False
+    """Whether it could feed in ``available_kw``, and can be lowered to any power below."""
+    renewable: ClassVar[bool] = False
     """Whether ``available_kw - p_kw`` is renewable energy lost."""
     order: ClassVar[int] = 0
     """Place in a step: 0 follows nobody, 1 is led by the hub's store (CHP), 4 stores heat, 5-7
@@ -260,6 +330,12 @@ class UnitKind(ABC):
     neighbourhood's power. A unit sees what lower places did in the same step."""
     shared_by: ClassVar[str | None] = None
     """Parameter by which several units of the kind share a missing heat or power pro rata."""
+
+    @property
+    def carriers(self) -> tuple[Carrier, ...]:
+        """Carriers beside electricity that it has to do with; the one it serves first, first."""
+        touched = dict.fromkeys((*self.gives, *self.takes, self.holds))
+        return tuple(c for c in touched if c is not None and c != ELECTRICITY)
 
     # -- data -----------------------------------------------------------------------------
     def requests(self, u: Any) -> Mapping[str, SeriesRequest]:
@@ -278,13 +354,19 @@ class UnitKind(ABC):
         """Return the unit with derived series, such as the bounds of its store, taken anew."""
         return unit
 
+    def convex(self, unit: UnitData) -> UnitData:
+        """Return the convex relaxation of the unit: without what its switching asks for."""
+        return unit
+
     # -- physics: + - * / only --------------------------------------------------------------
     def flow(self, u: Any, x: Values, s: Values, dt_h: float) -> Flow:
         """What the controls do in a step of ``dt_h`` hours."""
         raise NotImplementedError
 
-    def next_energy(self, u: Any, energy_kwh: Quantity, x: Values, dt_h: float) -> Quantity:
-        """Energy of the store at the end of the step."""
+    def next_energy(
+        self, u: Any, energy_kwh: Quantity, x: Values, s: Values, dt_h: float
+    ) -> Quantity:
+        """Energy of the store at the end of the step: affine in the energy and the controls."""
         raise NotImplementedError
 
     def bounds(self, u: Any, s: Values) -> Mapping[str, tuple[Quantity, Quantity]]:
@@ -314,16 +396,19 @@ class UnitKind(ABC):
     def rule(self, u: Any, state: Values, s: Values, dt_h: float) -> Array:
         """Set point that the unit gives itself when nobody plans for it (``uncontrolled``).
 
-        ``s`` also holds ``heat_missing_kw`` (demand of its hub less the heat of lower places in
-        the step, the unit's share of it), ``hub_energy_kwh``, ``hub_capacity_kwh`` (its hub's
-        stores at the step's start: what is usable of their energy, above the least state of
-        charge, and how much can be) and ``p_others_kw`` (power of all lower places in the
+        ``s`` also holds, for every carrier with a node, ``heat_missing_kw`` (demand of its node
+        less what lower places have given in the step, the unit's share of it),
+        ``heat_energy_kwh``, ``heat_capacity_kwh`` (the node's stores at the step's start: what
+        is usable of their energy, above the least state of charge, and how much can be), likewise
+        ``hydrogen_missing_kw``, ...; and ``p_others_kw`` (power of all lower places in the
         neighbourhood, the unit's share of it). Of kinds that balance, the rule says what all of
-        them in a hub make together. Asked of units with controls only.
+        them at a node make together. Asked of units with controls only.
         """
         raise NotImplementedError
 
-    def next_memory(self, u: Any, state: Values, x: Values, dt_h: float) -> dict[str, Array]:
+    def next_memory(
+        self, u: Any, state: Values, x: Values, s: Values, dt_h: float
+    ) -> dict[str, Array]:
         """Memory at the end of the step, for the names in :attr:`memory`."""
         return {}
 

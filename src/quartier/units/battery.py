@@ -7,15 +7,14 @@ efficiency; its eq. 20 is the balance of :mod:`quartier.units.store` with η = 1
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Literal
 
 import numpy as np
 from pydantic import NonNegativeFloat
 
 from quartier.quantities import Array
-from quartier.units.base import Flow, UnitData, Values
-from quartier.units.store import StoreKind, StoreParameters, net_power_to, power_band
+from quartier.units.base import ELECTRICITY, Flow, Shown, Values
+from quartier.units.store import StoreKind, StoreParameters, net_power_to
 
 
 class BatteryParameters(StoreParameters):
@@ -30,13 +29,14 @@ class Battery(StoreKind):
     """Charges from and discharges into the neighbourhood."""
 
     Parameters = BatteryParameters
-    command = "p_kw"
+    shown = Shown("Battery", "green", "x", "solid", "diamond", 4)
+    command = ELECTRICITY
     order = 9
 
     def flow(self, u: BatteryParameters, x: Values, s: Values, dt_h: float) -> Flow:
         """Net power, and wear per kWh discharged."""
         return Flow(
-            p_kw=x["discharge_kw"] - x["charge_kw"],
+            {ELECTRICITY: x["discharge_kw"] - x["charge_kw"]},
             cost_eur=u.wear_eur_per_kwh * x["discharge_kw"] * dt_h,
         )
 
@@ -45,10 +45,3 @@ class Battery(StoreKind):
         high_kw = net_power_to(u, state["energy_kwh"], s["energy_rule_kwh"], dt_h)
         left_over_kw: Array = s["p_others_kw"]
         return np.minimum(-left_over_kw, high_kw)
-
-    def band(
-        self, unit: UnitData, x: Mapping[str, Array], energy_kwh: Array | None
-    ) -> tuple[Array, Array]:
-        """Power limit, and the energy that can be shifted."""
-        assert energy_kwh is not None
-        return power_band(unit, x, energy_kwh)

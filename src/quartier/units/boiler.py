@@ -3,13 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field, NonNegativeFloat, PositiveFloat
 
 from quartier.quantities import Array
-from quartier.units.base import Control, Flow, HeatParameters, Quantity, UnitKind, Values
+from quartier.units.base import (
+    GAS,
+    HEAT,
+    Control,
+    Flow,
+    HeatParameters,
+    Quantity,
+    Shown,
+    UnitKind,
+    Values,
+)
 
 
 class BoilerParameters(HeatParameters):
@@ -20,8 +30,8 @@ class BoilerParameters(HeatParameters):
     """Greatest heat in kW."""
     efficiency: float = Field(0.9, gt=0, le=1.1)
     """Heat per fuel (lower heating value)."""
-    fuel_eur_per_kwh: NonNegativeFloat
-    """Fuel price in EUR/kWh."""
+    fuel_eur_per_kwh: NonNegativeFloat | None = None
+    """Fuel price in EUR/kWh; without it, fuel is drawn from a node of gas at its price."""
     fuel_co2_kg_per_kwh: NonNegativeFloat = 0.201
     """Emissions of the fuel in kg/kWh (natural gas 55.9 t/TJ, German Environment Agency)."""
 
@@ -34,17 +44,22 @@ class Boiler(UnitKind):
     """
 
     Parameters = BoilerParameters
+    gives = (HEAT,)
+    takes = (GAS,)
+    priced: ClassVar[Mapping[str, tuple[str, str]]] = {
+        GAS: ("fuel_eur_per_kwh", "fuel_co2_kg_per_kwh")
+    }
+    shown = Shown("Boiler", "orange", "\\", "longdash", "cross", 11)
     controls = (Control("heat_kw"),)
-    command = "heat_kw"
+    command = HEAT
     balances = True
     order = 7
 
-    def flow(self, u: BoilerParameters, x: Values, s: Values, dt_h: float) -> Flow:
+    def flow(self, u: Any, x: Values, s: Values, dt_h: float) -> Flow:
         """Heat, and the fuel burnt for it."""
         fuel_kw = x["heat_kw"] / u.efficiency
         return Flow(
-            heat_kw=x["heat_kw"],
-            fuel_kw=fuel_kw,
+            {HEAT: x["heat_kw"], GAS: -fuel_kw},
             co2_kg=u.fuel_co2_kg_per_kwh * fuel_kw * dt_h,
             cost_eur=u.fuel_eur_per_kwh * fuel_kw * dt_h,
         )

@@ -8,18 +8,23 @@ convex hull of minimum up and down times.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from typing import Any, Literal
+from dataclasses import replace
+from typing import Any, ClassVar, Literal
 
 import numpy as np
 from pydantic import Field, NonNegativeFloat, PositiveFloat
 
 from quartier.quantities import POWER_TOLERANCE_KW, Array
 from quartier.units.base import (
+    ELECTRICITY,
+    GAS,
+    HEAT,
     Control,
     Flow,
     HeatParameters,
     Limits,
     Quantity,
+    Shown,
     UnitData,
     UnitKind,
     Values,
@@ -44,8 +49,8 @@ class ChpParameters(HeatParameters):
     """Electric power per fuel η_el (lower heating value)."""
     thermal_efficiency: float = Field(0.52, gt=0, le=1)
     """Heat per fuel η_th (lower heating value)."""
-    fuel_eur_per_kwh: NonNegativeFloat
-    """Fuel price in EUR/kWh."""
+    fuel_eur_per_kwh: NonNegativeFloat | None = None
+    """Fuel price in EUR/kWh; without it, fuel is drawn from a node of gas at its price."""
     fuel_co2_kg_per_kwh: NonNegativeFloat = 0.201
     """Emissions of the fuel in kg/kWh (natural gas 55.9 t/TJ, German Environment Agency)."""
     start_eur: NonNegativeFloat = 0.0
@@ -64,9 +69,16 @@ class Chp(UnitKind):
     """Runs between its least and greatest power, or rests."""
 
     Parameters = ChpParameters
+    gives = (HEAT,)
+    takes = (GAS,)
+    priced: ClassVar[Mapping[str, tuple[str, str]]] = {
+        GAS: ("fuel_eur_per_kwh", "fuel_co2_kg_per_kwh")
+    }
+    still: ClassVar[Mapping[str, float]] = {"on": 1.0, "start": 0.0}
+    shown = Shown("CHP", "vermilion", "\\", "longdash", "cross", 5)
     controls = (Control("on", binary=True), Control("start"), Control("p_kw"))
     memory = ("on", "p_kw", "hours")
-    command = "p_kw"
+    command = ELECTRICITY
     order = 1
     shared_by = "p_max_kw"
 
@@ -81,13 +93,22 @@ class Chp(UnitKind):
         """Rest long enough to start at once."""
         return {"on": 0.0, "p_kw": 0.0, "hours": max(u.min_up_h, u.min_down_h)}
 
-    def flow(self, u: ChpParameters, x: Values, s: Values, dt_h: float) -> Flow:
+    def convex(self, unit: UnitData) -> UnitData:
+        """Any power up to the greatest, at any time.
+
+        Least power, costs of starts, minimum times and ramps go with the on/off decision that they
+        belong to. A relaxation of the relaxation u in [0, 1] (M7), in which hardly anything is
+        left of them, with proven bounds on its duals.
+        """
+        free = {"p_min_kw": 0.0, "start_eur": 0.0, "min_up_h": 0.0, "min_down_h": 0.0}
+        parameters = unit.parameters.model_copy(update={**free, "ramp_kw_per_h": None})
+        return replace(unit, parameters=parameters, state={"on": 1.0, "p_kw": 0.0, "hours": 1.0})
+
+    def flow(self, u: Any, x: Values, s: Values, dt_h: float) -> Flow:
         """Power, heat and fuel in fixed proportion, and the cost of starts."""
         fuel_kw = x["p_kw"] / u.electric_efficiency
         return Flow(
-            p_kw=x["p_kw"],
-            heat_kw=u.thermal_efficiency * fuel_kw,
-            fuel_kw=fuel_kw,
+            {ELECTRICITY: x["p_kw"], HEAT: u.thermal_efficiency * fuel_kw, GAS: -fuel_kw},
             co2_kg=u.fuel_co2_kg_per_kwh * fuel_kw * dt_h,
             cost_eur=u.fuel_eur_per_kwh * fuel_kw * dt_h + u.start_eur * x["start"],
         )
@@ -150,15 +171,16 @@ class Chp(UnitKind):
 
     def rule(self, u: Any, state: Values, s: Values, dt_h: float) -> Array:
         """Heat-led: fill the hub's stores between two marks, or follow the demand without any."""
-        filled, room_kwh = s["hub_energy_kwh"], s["hub_capacity_kwh"] - s["hub_energy_kwh"]
-        mark = np.where(state["p_kw"] > 0, STOP_ABOVE, START_BELOW) * s["hub_capacity_kwh"]
+        filled, capacity_kwh = s["heat_energy_kwh"], s["heat_capacity_kwh"]
+        room_kwh = capacity_kwh - filled
+        mark = np.where(state["p_kw"] > 0, STOP_ABOVE, START_BELOW) * capacity_kwh
         heat_kw = np.maximum(s["heat_missing_kw"] + np.maximum(room_kwh, 0.0) / dt_h, 0.0)
         p_kw = np.minimum(heat_kw * u.electric_efficiency / u.thermal_efficiency, u.p_max_kw)
-        due = (filled < mark) | (s["hub_capacity_kwh"] <= 0)
+        due = (filled < mark) | (capacity_kwh <= 0)
         return np.where(due & (p_kw >= u.p_min_kw), p_kw, 0.0)
 
     def next_memory(
-        self, u: ChpParameters, state: Values, x: Values, dt_h: float
+        self, u: ChpParameters, state: Values, x: Values, s: Values, dt_h: float
     ) -> dict[str, Array]:
         """Count the hours in the present state."""
         same = x["on"] == state["on"]

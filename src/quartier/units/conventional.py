@@ -8,7 +8,7 @@ from typing import Literal
 
 from pydantic import NonNegativeFloat, PositiveFloat
 
-from quartier.units.base import Flow, SeriesRequest, Source, UnitParameters, Values
+from quartier.units.base import Flow, SeriesRequest, Shown, Source, UnitParameters, Values
 from quartier.units.curtailable import CurtailableKind
 
 
@@ -28,6 +28,8 @@ class Conventional(CurtailableKind):
     """Feeds in what it offers, or less; its reduction loses no renewable energy, but costs."""
 
     Parameters = ConventionalParameters
+    renewable = False
+    shown = Shown("Conventional plant", "vermilion", "|", "longdashdot", "triangle-down", 3)
 
     def requests(self, u: ConventionalParameters) -> Mapping[str, SeriesRequest]:
         """Power offered."""

@@ -12,19 +12,20 @@ from typing import Any
 import numpy as np
 
 from quartier.quantities import Array
-from quartier.units.base import Control, Flow, Quantity, UnitKind, Values
+from quartier.units.base import ELECTRICITY, Control, Flow, Quantity, UnitKind, Values
 
 
 class CurtailableKind(UnitKind):
     """Feeds in what is available, or less where a set point says so; burns nothing."""
 
     controls = (Control("p_kw"),)
-    command = "p_kw"
+    command = ELECTRICITY
     curtailable = True
+    renewable = True
 
     def flow(self, u: Any, x: Values, s: Values, dt_h: float) -> Flow:
         """Power as controlled; reactive power is a series of its own, if there is any."""
-        return Flow(p_kw=x["p_kw"], q_kvar=s.get("q_kvar", 0.0))
+        return Flow({ELECTRICITY: x["p_kw"]}, q_kvar=s.get("q_kvar", 0.0))
 
     def bounds(self, u: Any, s: Values) -> Mapping[str, tuple[Quantity, Quantity]]:
         """Between nothing and all that is available."""

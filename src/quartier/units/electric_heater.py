@@ -6,8 +6,8 @@ from typing import Literal
 
 from pydantic import Field, PositiveFloat
 
-from quartier.units.base import HeatParameters, Quantity, Values
-from quartier.units.power_to_heat import PowerToHeatKind
+from quartier.units.base import HEAT, HeatParameters, Quantity, Shown, Values
+from quartier.units.converter import ConverterKind
 
 
 class ElectricHeaterParameters(HeatParameters):
@@ -20,12 +20,14 @@ class ElectricHeaterParameters(HeatParameters):
     """Heat per electric power."""
 
 
-class ElectricHeater(PowerToHeatKind):
+class ElectricHeater(ConverterKind):
     """Draws power and delivers nearly as much heat."""
 
     Parameters = ElectricHeaterParameters
+    gives = (HEAT,)
+    shown = Shown("Electric heater", "orange", "|", "dashdot", "x", 9)
     order = 6
 
-    def heat_per_kw(self, u: ElectricHeaterParameters, s: Values) -> Quantity:
+    def out_per_kw(self, u: ElectricHeaterParameters, s: Values) -> Quantity:
         """Efficiency."""
         return u.efficiency

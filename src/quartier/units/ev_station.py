@@ -17,11 +17,13 @@ from pydantic import Field, NonNegativeFloat, PositiveFloat
 
 from quartier.quantities import Array
 from quartier.units.base import (
+    ELECTRICITY,
     Control,
     Flow,
     Limits,
     Quantity,
     Session,
+    Shown,
     UnitData,
     UnitKind,
     UnitParameters,
@@ -68,9 +70,12 @@ class EvStation(UnitKind):
     """Charges the vehicle that is there."""
 
     Parameters = EvStationParameters
+    sessions = True
+    envelope = ("plug_kw", "energy_min_kwh", "energy_max_kwh")
+    shown = Shown("Charging stations", "purple", "+", "dash", "square", 7)
     controls = (Control("charge_kw"),)
     stores = True
-    command = "p_kw"
+    command = ELECTRICITY
     shiftable = True
 
     def problems(self, u: EvStationParameters) -> Iterable[str]:
@@ -100,10 +105,10 @@ class EvStation(UnitKind):
 
     def flow(self, u: EvStationParameters, x: Values, s: Values, dt_h: float) -> Flow:
         """Charging draws power."""
-        return Flow(p_kw=-x["charge_kw"])
+        return Flow({ELECTRICITY: -x["charge_kw"]})
 
     def next_energy(
-        self, u: EvStationParameters, energy_kwh: Quantity, x: Values, dt_h: float
+        self, u: EvStationParameters, energy_kwh: Quantity, x: Values, s: Values, dt_h: float
     ) -> Quantity:
         """Energy delivered, measured where it is due: at the charging point."""
         return energy_kwh + dt_h * x["charge_kw"]

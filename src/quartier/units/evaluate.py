@@ -9,8 +9,9 @@ import numpy as np
 
 from quartier.quantities import Array
 from quartier.units import KINDS
+from quartier.units.balance import bands, by_node
 from quartier.units.base import Flow, UnitData, UnitKind
-from quartier.units.heat_hub import balance, bands, hubs, penalised
+from quartier.units.node import Node
 from quartier.units.schedule import Schedule
 
 Controls = Mapping[str, Mapping[str, Array]]
@@ -25,7 +26,7 @@ def evaluate(units: Sequence[UnitData], controls: Controls, penalty_eur_per_kwh:
     controls
         Controls by unit and name, shape ``(T,)``; those of curtailable units are not looked at.
     penalty_eur_per_kwh
-        Price of heat not served; heat thrown away costs a share of it.
+        Price of what nodes do not serve; what they throw away costs a share of it.
     """
     lifted = {
         unit: {name: np.asarray(values, dtype=float)[np.newaxis] for name, values in x.items()}
@@ -41,8 +42,7 @@ def evaluate_many(
     batch = _Batch(max((len(v) for x in controls.values() for v in x.values()), default=1))
     for unit in units:
         batch.add(unit, controls.get(unit.name, {}))
-    for members in hubs(units).values():
-        batch.add_hub(members, penalty_eur_per_kwh)
+    batch.add_nodes(units, penalty_eur_per_kwh)
     for unit in units:
         if unit.hub is None:
             batch.add_band(unit)
@@ -53,16 +53,18 @@ def energy_of(unit: UnitData, x: Mapping[str, Array]) -> Array:
     """Energy of a store at the boundaries of the steps, shape ``(K, T+1)``.
 
     The balance of a store is affine in its energy, as the optimiser needs it anyway: what is kept
-    of it is the same in every step, and what is gained can be had for all steps at once.
+    of it does not depend on what is done, and what is gained can be had for all steps at once.
     """
-    kind, u, dt_h = KINDS[unit.kind], unit.parameters, unit.horizon.dt_h
+    kind, u, s, dt_h = KINDS[unit.kind], unit.parameters, unit.series, unit.horizon.dt_h
     nothing = dict.fromkeys((c.name for c in kind.controls), 0.0)
-    kept = kind.next_energy(u, 1.0, nothing, dt_h) - kind.next_energy(u, 0.0, nothing, dt_h)
-    gained = kind.next_energy(u, 0.0, x, dt_h)
+    empty, full = (kind.next_energy(u, energy, nothing, s, dt_h) for energy in (0.0, 1.0))
+    kept = np.broadcast_to(full - empty, unit.horizon.steps)
+    shape = np.broadcast_shapes(*(values.shape for values in x.values()))
+    gained = np.broadcast_to(kind.next_energy(u, 0.0, x, s, dt_h), shape)
     energy = np.empty((gained.shape[0], gained.shape[1] + 1))
     energy[:, 0] = unit.state["energy_kwh"]
     for t in range(gained.shape[1]):
-        energy[:, t + 1] = kept * energy[:, t] + gained[:, t]
+        energy[:, t + 1] = kept[t] * energy[:, t] + gained[:, t]
     return energy
 
 
@@ -96,8 +98,8 @@ class _Batch:
         self.p_kw[unit.name] = np.broadcast_to(flow.p_kw, shape)
         if kind.stores:
             self.energy_kwh[unit.name] = energy_of(unit, own)
-        commands = {"p_kw": flow.p_kw, "heat_kw": flow.heat_kw, None: np.nan}
-        command = np.inf if kind.curtailable else commands[kind.command]
+        command = np.nan if kind.command is None else flow.of(kind.command)
+        command = np.inf if kind.curtailable else command
         self.command_kw[unit.name] = np.broadcast_to(command, shape)
         self.cost_eur += np.broadcast_to(flow.cost_eur, shape).sum(axis=-1)
         self.co2_kg += np.broadcast_to(flow.co2_kg, shape).sum(axis=-1)
@@ -107,23 +109,34 @@ class _Batch:
     def _total(self, name: str, values: Array | float, shape: tuple[int, int]) -> None:
         self.totals[name] = self.totals.get(name, np.zeros(shape)) + values
 
-    def add_hub(self, members: Sequence[UnitData], penalty_eur_per_kwh: float) -> None:
-        """Take in the balance of a hub and what its units could still do."""
-        heat = sum(
-            (self.flows[unit.name].heat_kw for unit in members), np.zeros(self.size)[:, None]
-        )
-        left = balance(np.broadcast_to(heat, (self.size, members[0].horizon.steps)))
-        unserved_kwh = members[0].horizon.dt_h * left.unserved_kw.sum(axis=-1)
-        self.unserved_kwh += unserved_kwh
-        rejected_kwh = members[0].horizon.dt_h * left.rejected_kw.sum(axis=-1)
-        self.cost_eur += penalty_eur_per_kwh * penalised(unserved_kwh, rejected_kwh)
-        found = bands(members, self.controls, self.energy_kwh, left.rejected_kw)
-        kinds = {unit.name: KINDS[unit.kind] for unit in members}
-        for name, (up, down) in found.items():
+    def add_nodes(self, units: Sequence[UnitData], penalty_eur_per_kwh: float) -> None:
+        """Take in the balances of nodes and what their units could still do."""
+        left = {}
+        for node, members in by_node(units):
+            left[node.name] = balance = node.balance(self._net_kw(node, members))
+            dt_h = members[0].horizon.dt_h
+            unserved_kwh = dt_h * balance.unserved_kw.sum(axis=-1)
+            rejected_kwh = dt_h * balance.rejected_kw.sum(axis=-1)
+            self.unserved_kwh += unserved_kwh
+            self.cost_eur += penalty_eur_per_kwh * node.penalised(unserved_kwh, rejected_kwh)
+            if node.buy or node.sell:
+                paid = node.money_eur_per_h(balance.bought_kw, balance.sold_kw)
+                self.cost_eur += dt_h * paid.sum(axis=-1)
+                self.co2_kg += dt_h * node.co2_kg_per_h(balance.bought_kw.sum(axis=-1))
+        kinds = {unit.name: KINDS[unit.kind] for unit in units}
+        for name, (up, down) in bands(units, self.controls, self.energy_kwh, left).items():
             self._add_band(kinds[name], up, down)
 
+    def _net_kw(self, node: Node, members: Sequence[UnitData]) -> Array:
+        """What flows into a node less its demand."""
+        flows = (self.flows[unit.name].of(node.carrier) for unit in members)
+        net_kw = sum(flows, np.zeros(self.size)[:, None])
+        if node.demand_kw is not None:
+            net_kw = net_kw - node.demand_kw
+        return np.broadcast_to(net_kw, (self.size, members[0].horizon.steps))
+
     def add_band(self, unit: UnitData) -> None:
-        """Take in what a unit without a hub could still do."""
+        """Take in what a unit without a node could still do."""
         kind, x = KINDS[unit.kind], self.controls[unit.name]
         if kind.controls and not kind.curtailable:
             up, down = kind.band(unit, x, self.energy_kwh.get(unit.name))

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 
 import numpy as np
+from numpy.typing import NDArray
 
 from quartier.quantities import Array
 from quartier.units import KINDS
-from quartier.units.base import UnitData
-from quartier.units.heat_hub import dead_energy_kwh, heat_capacity_kwh, hubs, stores_heat
+from quartier.units.balance import by_node, capacity_kwh, dead_energy_kwh
+from quartier.units.base import Carrier, UnitData
 from quartier.units.step import Fleet
 
 
@@ -32,18 +33,33 @@ class Group:
         self._fleets = [
             Fleet(kind, members, copies) for kind, members in zip(kinds, self._members, strict=True)
         ]
-        places = list(hubs(units))
-        self._capacity_kwh, self._dead_kwh = np.zeros((2, len(places) + 1))
-        for unit in units:
-            self._capacity_kwh[self._hub(places, unit)] += heat_capacity_kwh(unit)
-            self._dead_kwh[self._hub(places, unit)] += dead_energy_kwh(unit)
-        # Units without a hub share a last, idle one.
-        self._hubs = [np.array([self._hub(places, u) for u in m]) for m in self._members]
+        nodes = by_node(units)
+        self._place = {
+            (members[0].neighbourhood, n.name): k for k, (n, members) in enumerate(nodes)
+        }
+        self._demand_kw = np.zeros((self._steps, len(nodes) + 1))
+        for k, (node, _) in enumerate(nodes):
+            self._demand_kw[:, k] = 0.0 if node.demand_kw is None else node.demand_kw
+        self._at = [
+            {carrier: self._positions(members, carrier) for carrier in fleet.kind.carriers}
+            for members, fleet in zip(self._members, self._fleets, strict=True)
+        ]
+        self._capacity_kwh, self._dead_kwh = np.zeros((2, len(nodes) + 1))
+        for fleet, members, at in zip(self._fleets, self._members, self._at, strict=True):
+            if fleet.kind.holds in at:
+                where = at[fleet.kind.holds]
+                np.add.at(self._capacity_kwh, where, [capacity_kwh(u) for u in members])
+                np.add.at(self._dead_kwh, where, [dead_energy_kwh(u) for u in members])
         self._energy_kwh: list[list[Array]] = [[] for _ in self._fleets]
 
-    @staticmethod
-    def _hub(places: list[tuple[str | None, str]], unit: UnitData) -> int:
-        return places.index((unit.neighbourhood, unit.hub)) if unit.hub else len(places)
+    def _positions(self, units: Sequence[UnitData], carrier: Carrier) -> NDArray[np.int64]:
+        """Position of each unit's node; units without one share a last, idle one."""
+        names = [u.nodes[carrier].name if carrier in u.nodes else "" for u in units]
+        places = [
+            self._place.get((u.neighbourhood, name), len(self._place))
+            for u, name in zip(units, names, strict=True)
+        ]
+        return np.array(places, dtype=np.int64)
 
     def run(
         self, set_points: Mapping[str, Array], p_others_kw: Array | None = None
@@ -87,23 +103,25 @@ class Group:
         done: list[list[Mapping[str, Array]]],
     ) -> None:
         shape = (len(self._capacity_kwh), self.copies)
-        heat_kw, stored_kwh = np.zeros(shape), np.zeros(shape) - self._dead_kwh[:, None]
+        net_kw = np.zeros(shape) - self._demand_kw[t][:, None]
+        stored_kwh = np.zeros(shape) - self._dead_kwh[:, None]
         p_kw, order = np.full(self.copies, rest_kw), -1
-        missing_kw, others_kw = -heat_kw, p_kw
-        for fleet, members, hub in zip(self._fleets, self._members, self._hubs, strict=True):
-            if stores_heat(members[0]):
-                np.add.at(stored_kwh, hub, self._rows(fleet.state["energy_kwh"]))
-        for i, (fleet, hub) in enumerate(zip(self._fleets, self._hubs, strict=True)):
+        missing_kw, others_kw = -net_kw, p_kw
+        for fleet, at in zip(self._fleets, self._at, strict=True):
+            if fleet.kind.holds in at:
+                np.add.at(stored_kwh, at[fleet.kind.holds], self._rows(fleet.state["energy_kwh"]))
+        for i, (fleet, at) in enumerate(zip(self._fleets, self._at, strict=True)):
             if fleet.kind.order > order:  # kinds in the same place do not see each other
-                order, missing_kw, others_kw = fleet.kind.order, -heat_kw, p_kw
-            signals = {
-                "heat_missing_kw": missing_kw[hub].ravel(),
-                "hub_energy_kwh": stored_kwh[hub].ravel(),
-                "hub_capacity_kwh": np.repeat(self._capacity_kwh[hub], self.copies),
-                "p_others_kw": np.tile(others_kw, len(hub)),
-            }
+                order, missing_kw, others_kw = fleet.kind.order, -net_kw, p_kw
+            signals = {"p_others_kw": np.tile(others_kw, len(fleet.names))}
+            for carrier, where in at.items():
+                capacity_kwh = np.repeat(self._capacity_kwh[where], self.copies)
+                signals[f"{carrier}_missing_kw"] = missing_kw[where].ravel()
+                signals[f"{carrier}_energy_kwh"] = stored_kwh[where].ravel()
+                signals[f"{carrier}_capacity_kwh"] = capacity_kwh
             result = fleet.step(t, wanted[i][t], signals)
-            np.add.at(heat_kw, hub, self._rows(result.heat_kw))
+            for carrier, where in at.items():
+                np.add.at(net_kw, where, self._rows(result.power_kw[carrier]))
             p_kw = p_kw + self._rows(result.p_kw).sum(axis=0)
             done[i].append(result.controls)
             self._energy_kwh[i].append(result.energy_kwh)

@@ -8,9 +8,11 @@ from typing import Literal
 from pydantic import PositiveFloat, model_validator
 
 from quartier.units.base import (
+    HEAT,
     Flow,
     HeatParameters,
     SeriesRequest,
+    Shown,
     Source,
     UnitKind,
     Values,
@@ -40,6 +42,8 @@ class HeatDemand(UnitKind):
     """Takes its demand from the hub; what the hub cannot give is unserved and reported."""
 
     Parameters = HeatDemandParameters
+    takes = (HEAT,)
+    shown = Shown("Heat demand", "grey", ".", "dot", "circle", 12)
 
     def requests(self, u: HeatDemandParameters) -> Mapping[str, SeriesRequest]:
         """Heat demand."""
@@ -47,4 +51,4 @@ class HeatDemand(UnitKind):
 
     def flow(self, u: HeatDemandParameters, x: Values, s: Values, dt_h: float) -> Flow:
         """Heat taken is negative."""
-        return Flow(heat_kw=-s["demand_kw"])
+        return Flow({HEAT: -s["demand_kw"]})

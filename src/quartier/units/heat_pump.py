@@ -15,8 +15,17 @@ import numpy as np
 from pydantic import Field, PositiveFloat
 
 from quartier.quantities import Array
-from quartier.units.base import HeatParameters, Quantity, SeriesRequest, Source, UnitData, Values
-from quartier.units.power_to_heat import PowerToHeatKind
+from quartier.units.base import (
+    HEAT,
+    HeatParameters,
+    Quantity,
+    SeriesRequest,
+    Shown,
+    Source,
+    UnitData,
+    Values,
+)
+from quartier.units.converter import ConverterKind
 
 ZERO_CELSIUS_K = 273.15
 MIN_LIFT_K = 15.0
@@ -58,10 +67,12 @@ def cop_from_temperature(source_degc: Array, sink_degc: float, quality_grade: fl
     return np.asarray(quality_grade * (sink_degc + ZERO_CELSIUS_K) / lift_k, dtype=float)
 
 
-class HeatPump(PowerToHeatKind):
+class HeatPump(ConverterKind):
     """Draws power and delivers COP times as much heat."""
 
     Parameters = HeatPumpParameters
+    gives = (HEAT,)
+    shown = Shown("Heat pump", "blue", "-", "dot", "triangle-down", 8)
     order = 5
 
     def requests(self, u: HeatPumpParameters) -> Mapping[str, SeriesRequest]:
@@ -85,6 +96,6 @@ class HeatPump(PowerToHeatKind):
             )
         return replace(unit, series={**unit.series, "cop": cop})
 
-    def heat_per_kw(self, u: HeatPumpParameters, s: Values) -> Quantity:
+    def out_per_kw(self, u: HeatPumpParameters, s: Values) -> Quantity:
         """COP of the step."""
         return s["cop"]

@@ -7,7 +7,16 @@ from typing import Literal
 
 from pydantic import Field, PositiveFloat
 
-from quartier.units.base import Flow, SeriesRequest, Source, UnitKind, UnitParameters, Values
+from quartier.units.base import (
+    ELECTRICITY,
+    Flow,
+    SeriesRequest,
+    Shown,
+    Source,
+    UnitKind,
+    UnitParameters,
+    Values,
+)
 
 
 class HouseholdParameters(UnitParameters):
@@ -30,6 +39,7 @@ class Household(UnitKind):
     """Draws its load, whatever anybody plans."""
 
     Parameters = HouseholdParameters
+    shown = Shown("Households", "grey", "", "solid", "circle", 6)
 
     def requests(self, u: HouseholdParameters) -> Mapping[str, SeriesRequest]:
         """Active load, and the reactive power that SimBench has to it, drawn: negative."""
@@ -46,4 +56,4 @@ class Household(UnitKind):
 
     def flow(self, u: HouseholdParameters, x: Values, s: Values, dt_h: float) -> Flow:
         """All power is drawn; reactive power is a series with its sign."""
-        return Flow(p_kw=-s["load_kw"], q_kvar=s.get("q_kvar", 0.0))
+        return Flow({ELECTRICITY: -s["load_kw"]}, q_kvar=s.get("q_kvar", 0.0))

@@ -6,7 +6,7 @@ from functools import cache
 
 from quartier.errors import InputError
 from quartier.own_code import named
-from quartier.units.base import UnitKind, UnitParameters
+from quartier.units.base import ELECTRICITY, UnitKind, UnitParameters
 
 
 class Kinds(dict[str, UnitKind]):
@@ -19,6 +19,16 @@ class Kinds(dict[str, UnitKind]):
         if not is_own(name):
             raise KeyError(name)
         return own_kind(name)
+
+
+def kind_of(name: str) -> UnitKind:
+    """Return the kind that a table names; a plain one where it cannot be found any more."""
+    from quartier.units import KINDS
+
+    try:
+        return KINDS[name]
+    except (KeyError, InputError):
+        return UnitKind()
 
 
 def is_own(name: object) -> bool:
@@ -44,4 +54,10 @@ def own_kind(name: str) -> UnitKind:
         raise InputError(
             [f"{what}: its class needs Parameters, derived from quartier.units.base.UnitParameters"]
         )
-    return found()
+    kind = found()
+    if kind.command not in {None, ELECTRICITY, *kind.carriers}:
+        known = ", ".join((ELECTRICITY, *kind.carriers))
+        raise InputError(
+            [f"{what}: its command is {kind.command!r}, which is none of its carriers: {known}"]
+        )
+    return kind

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import PositiveFloat
 
-from quartier.units.base import SeriesRequest, Source, UnitParameters
+from quartier.units.base import SeriesRequest, Shown, Source, UnitParameters
 from quartier.units.curtailable import CurtailableKind
 
 
@@ -25,6 +25,7 @@ class Plant(CurtailableKind):
     """Feeds in what its profile makes available, or less."""
 
     Parameters = PlantParameters
+    shown = Shown("Plant", "black", ".", "dashdot", "square", 2)
 
     def requests(self, u: PlantParameters) -> Mapping[str, SeriesRequest]:
         """Available power."""

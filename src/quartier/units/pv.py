@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import PositiveFloat
 
-from quartier.units.base import SeriesRequest, Source, UnitParameters
+from quartier.units.base import SeriesRequest, Shown, Source, UnitParameters
 from quartier.units.curtailable import CurtailableKind
 
 
@@ -25,6 +25,7 @@ class Pv(CurtailableKind):
     """Feeds in what the sun makes available, or less."""
 
     Parameters = PvParameters
+    shown = Shown("PV", "yellow", "", "dash", "star", 0)
 
     def requests(self, u: PvParameters) -> Mapping[str, SeriesRequest]:
         """Available power."""

@@ -140,9 +140,7 @@ def command_range(unit: UnitData) -> tuple[Array, Array]:
     nothing = dict.fromkeys(tops, 0.0)
     corners = [nothing, *({**nothing, name: top} for name, top in tops.items())]
     reached = [
-        np.broadcast_to(
-            getattr(kind.flow(u, x, unit.series, 1.0), kind.command), unit.horizon.steps
-        )
+        np.broadcast_to(kind.flow(u, x, unit.series, 1.0).of(kind.command), unit.horizon.steps)
         for x in corners
     ]
     return np.min(reached, axis=0), np.max(reached, axis=0)

@@ -21,11 +21,11 @@ class Schedule:
     curtailable_kw: Array
     """Renewable power contained in ``p_kw``, shape ``(T,)``."""
     cost_eur: float
-    """Fuel, wear and starts, and the penalty on unserved heat."""
+    """Fuel, wear, starts, what nodes buy and sell, and the penalty on what they do not serve."""
     co2_kg: float
-    """Emissions of all fuel burnt."""
+    """Emissions of all fuel burnt, and of what nodes buy."""
     unserved_kwh: float
-    """Heat not served."""
+    """What nodes did not serve."""
     controls: Mapping[str, Mapping[str, Array]]
     """Controls by unit and name, shape ``(T,)`` each."""
     unit_p_kw: Mapping[str, Array]

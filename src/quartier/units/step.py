@@ -10,11 +10,17 @@ from numpy.typing import NDArray
 
 from quartier.quantities import Array
 from quartier.units import KINDS
-from quartier.units.base import Stack, UnitData
-from quartier.units.heat_hub import made_up
+from quartier.units.balance import made_up
+from quartier.units.base import Carrier, Stack, UnitData, UnitKind
 
-SIGNALS = ("heat_missing_kw", "hub_energy_kwh", "hub_capacity_kwh", "p_others_kw")
-"""What own rules look at beyond the unit itself."""
+
+def signals_of(kind: UnitKind) -> tuple[str, ...]:
+    """What own rules of a kind can look at beyond the unit itself."""
+    found = (f"{c}_{name}" for c in kind.carriers for name in ("missing_kw", *STORED))
+    return (*found, "p_others_kw")
+
+
+STORED = ("energy_kwh", "capacity_kwh")
 
 
 @dataclass(frozen=True)
@@ -25,6 +31,8 @@ class StepResult:
     q_kvar: Array
     heat_kw: Array
     fuel_kw: Array
+    power_kw: Mapping[Carrier, Array]
+    """Power by carrier beside electricity, as :class:`quartier.units.base.Flow` has it."""
     co2_kg: Array
     cost_eur: Array
     available_kw: Array
@@ -83,7 +91,7 @@ class Fleet:
         set_point_kw
             Shape ``(N,)``; NaN leaves a unit to its own rule. Ignored by units that take none.
         signals
-            What own rules look at (:data:`SIGNALS`), shape ``(N,)`` each; units on set points,
+            What own rules look at (:func:`signals_of`), shape ``(N,)`` each; units on set points,
             and kinds whose rule looks at nothing, need none.
         """
         kind, u, dt_h = self.kind, self._u, self._dt_h
@@ -92,16 +100,17 @@ class Fleet:
         controls = self._execute(s, set_point_kw, signals or {}) if kind.controls else {}
         flow = kind.flow(u, controls, s, dt_h)
         if kind.memory:
-            self._state |= kind.next_memory(u, self._state, controls, dt_h)
+            self._state |= kind.next_memory(u, self._state, controls, s, dt_h)
         energy_kwh = self._nan
         if kind.stores:
-            energy_kwh = kind.next_energy(u, self._state["energy_kwh"], controls, dt_h)
+            energy_kwh = kind.next_energy(u, self._state["energy_kwh"], controls, s, dt_h)
             self._state["energy_kwh"] = energy_kwh
         return StepResult(
             p_kw=self._filled(flow.p_kw),
             q_kvar=self._filled(flow.q_kvar),
             heat_kw=self._filled(flow.heat_kw),
             fuel_kw=self._filled(flow.fuel_kw),
+            power_kw={c: self._filled(flow.of(c)) for c in kind.carriers},
             co2_kg=self._filled(flow.co2_kg),
             cost_eur=self._filled(flow.cost_eur),
             available_kw=s["available_kw"] if kind.curtailable else self._nan,
@@ -133,7 +142,7 @@ class Fleet:
 
         def reached(wanted_kw: Array) -> Array:
             x = kind.execute(u, self._state, s, wanted_kw, dt_h)
-            return self._filled(kind.flow(u, x, s, dt_h).heat_kw)
+            return self._filled(kind.flow(u, x, s, dt_h).of(kind.command))
 
         planned_kw = reached(np.nan_to_num(set_point_kw))
         low_kw, high_kw = (reached(np.full(self.size, end)) for end in (-np.inf, np.inf))

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from pydantic import Field, PositiveFloat
 
 from quartier.quantities import Array
 from quartier.units.base import (
+    ELECTRICITY,
     Control,
+    Flow,
     Limits,
     Quantity,
     UnitData,
@@ -46,10 +48,15 @@ class StoreParameters(UnitParameters):
 
 
 class StoreKind(UnitKind):
-    """Charges and discharges; ends the horizon no emptier than it began."""
+    """Charges and discharges; ends the horizon no emptier than it began.
+
+    A store of another carrier than electricity sets ``holds`` and ``command`` to it.
+    """
 
     controls = (Control("charge_kw"), Control("discharge_kw"))
     stores = True
+    holds: ClassVar[str] = ELECTRICITY
+    command = ELECTRICITY
     shared_by = "power_kw"
 
     def problems(self, u: Any) -> Iterable[str]:
@@ -75,7 +82,9 @@ class StoreKind(UnitKind):
             u.standing_loss_per_h,
         )
 
-    def next_energy(self, u: Any, energy_kwh: Quantity, x: Values, dt_h: float) -> Quantity:
+    def next_energy(
+        self, u: Any, energy_kwh: Quantity, x: Values, s: Values, dt_h: float
+    ) -> Quantity:
         """`(1 - σΔ) E + Δ (η_c c - d / η_d)`."""
         kept = (1 - u.standing_loss_per_h * dt_h) * energy_kwh
         gained = u.charge_efficiency * x["charge_kw"] - x["discharge_kw"] / u.discharge_efficiency
@@ -84,6 +93,22 @@ class StoreKind(UnitKind):
     def bounds(self, u: Any, s: Values) -> Mapping[str, tuple[Quantity, Quantity]]:
         """Both powers lie between zero and the rated power."""
         return {"charge_kw": (0.0, u.power_kw), "discharge_kw": (0.0, u.power_kw)}
+
+    def flow(self, u: Any, x: Values, s: Values, dt_h: float) -> Flow:
+        """Net power of what it holds."""
+        return Flow({self.holds: x["discharge_kw"] - x["charge_kw"]})
+
+    def rule(self, u: Any, state: Values, s: Values, dt_h: float) -> Array:
+        """Take what others give its node too much, give what it lacks, refill before the end."""
+        high_kw = net_power_to(u, state["energy_kwh"], s["energy_rule_kwh"], dt_h)
+        return np.minimum(s[f"{self.holds}_missing_kw"], high_kw)
+
+    def band(
+        self, unit: UnitData, x: Mapping[str, Array], energy_kwh: Array | None
+    ) -> tuple[Array, Array]:
+        """Power limit, and the energy that can be shifted."""
+        assert energy_kwh is not None
+        return power_band(unit, x, energy_kwh)
 
     def limits(
         self, u: Any, x: Values, s: Values, out_kw: Quantity, in_kw: Quantity

@@ -4,12 +4,10 @@ from __future__ import annotations
 
 from typing import Literal
 
-import numpy as np
 from pydantic import Field
 
-from quartier.quantities import Array
-from quartier.units.base import Flow, HeatParameters, Values
-from quartier.units.store import StoreKind, StoreParameters, net_power_to
+from quartier.units.base import HEAT, HeatParameters, Shown
+from quartier.units.store import StoreKind, StoreParameters
 
 
 class ThermalStorageParameters(StoreParameters, HeatParameters):
@@ -32,14 +30,7 @@ class ThermalStorage(StoreKind):
     """Takes heat from its hub and gives it back."""
 
     Parameters = ThermalStorageParameters
-    command = "heat_kw"
+    holds = HEAT
+    shown = Shown("Heat storage", "vermilion", "x", "dash", "square", 10)
+    command = HEAT
     order = 4
-
-    def flow(self, u: ThermalStorageParameters, x: Values, s: Values, dt_h: float) -> Flow:
-        """Net heat."""
-        return Flow(heat_kw=x["discharge_kw"] - x["charge_kw"])
-
-    def rule(self, u: ThermalStorageParameters, state: Values, s: Values, dt_h: float) -> Array:
-        """Take what the CHP makes too much, give what it lacks, and refill before the end."""
-        high_kw = net_power_to(u, state["energy_kwh"], s["energy_rule_kwh"], dt_h)
-        return np.minimum(s["heat_missing_kw"], high_kw)

@@ -7,7 +7,7 @@ from typing import Literal
 
 from pydantic import PositiveFloat
 
-from quartier.units.base import SeriesRequest, Source, UnitParameters
+from quartier.units.base import SeriesRequest, Shown, Source, UnitParameters
 from quartier.units.curtailable import CurtailableKind
 
 
@@ -25,6 +25,7 @@ class Wind(CurtailableKind):
     """Feeds in what the wind makes available, or less."""
 
     Parameters = WindParameters
+    shown = Shown("Wind", "sky", "/", "dot", "triangle-up", 1)
 
     def requests(self, u: WindParameters) -> Mapping[str, SeriesRequest]:
         """Available power."""

@@ -210,6 +210,7 @@ def curtailment(tables: Mapping[str, pd.DataFrame], dt_h: float) -> pd.DataFrame
 def curtailment_figure(energy_mwh: pd.DataFrame) -> go.Figure:
     """Stacked bars of what :func:`curtailment` returns."""
     looks = style.kind_looks(energy_mwh.columns)
-    named = {style.kind_label(kind): look for kind, look in looks.items()}
-    parts = energy_mwh.rename(columns=style.kind_label)
+    labels = style.kind_labels(energy_mwh.columns)
+    named = {labels[kind]: look for kind, look in looks.items()}
+    parts = energy_mwh.rename(columns=labels)
     return split("Curtailment by technology", parts, named, what="energy", unit="MWh")

@@ -1,4 +1,4 @@
-"""What heat pump and electric heater share: `heat = COP · p_el`, heat-led when nobody plans."""
+"""What draws power and makes another carrier: `out = COP · p_el`, led by what its node lacks."""
 
 from __future__ import annotations
 
@@ -8,24 +8,34 @@ from typing import Any
 import numpy as np
 
 from quartier.quantities import Array
-from quartier.units.base import Control, Flow, Limits, Quantity, UnitData, UnitKind, Values
+from quartier.units.base import (
+    ELECTRICITY,
+    Control,
+    Flow,
+    Limits,
+    Quantity,
+    UnitData,
+    UnitKind,
+    Values,
+)
 
 
-class PowerToHeatKind(UnitKind):
-    """Draws power and turns it into heat."""
+class ConverterKind(UnitKind):
+    """Draws power and turns it into another carrier: the first that it gives."""
 
     controls = (Control("draw_kw"),)
-    command = "p_kw"
+    command = ELECTRICITY
     shiftable = True
     shared_by = "power_kw"
 
-    def heat_per_kw(self, u: Any, s: Values) -> Quantity:
-        """Heat per electric power drawn."""
+    def out_per_kw(self, u: Any, s: Values) -> Quantity:
+        """What it makes per electric power drawn."""
         raise NotImplementedError
 
     def flow(self, u: Any, x: Values, s: Values, dt_h: float) -> Flow:
-        """Power drawn is negative, heat delivered is positive."""
-        return Flow(p_kw=-x["draw_kw"], heat_kw=self.heat_per_kw(u, s) * x["draw_kw"])
+        """Power drawn is negative, what is delivered is positive."""
+        out_kw = self.out_per_kw(u, s) * x["draw_kw"]
+        return Flow({ELECTRICITY: -x["draw_kw"], self.gives[0]: out_kw})
 
     def bounds(self, u: Any, s: Values) -> Mapping[str, tuple[Quantity, Quantity]]:
         """Between nothing and the rated power."""
@@ -38,9 +48,9 @@ class PowerToHeatKind(UnitKind):
         return {"draw_kw": np.clip(-set_point_kw, 0.0, u.power_kw)}
 
     def rule(self, u: Any, state: Values, s: Values, dt_h: float) -> Array:
-        """Heat-led: make what the hub lacks after CHP and storage."""
-        lacking_kw: Array = np.maximum(s["heat_missing_kw"], 0.0)
-        draw_kw: Array = lacking_kw / self.heat_per_kw(u, s)
+        """Make what the node lacks after lower places: of heat, after CHP and storage."""
+        lacking_kw: Array = np.maximum(s[f"{self.gives[0]}_missing_kw"], 0.0)
+        draw_kw: Array = lacking_kw / self.out_per_kw(u, s)
         return -draw_kw
 
     def limits(
@@ -52,6 +62,6 @@ class PowerToHeatKind(UnitKind):
     def band(
         self, unit: UnitData, x: Mapping[str, Array], energy_kwh: Array | None
     ) -> tuple[Array, Array]:
-        """Stop drawing, or draw the rated power; what the hub can bear is looked at there."""
+        """Stop drawing, or draw the rated power; what the node can bear is looked at there."""
         (up,), (down,) = self.limits(unit.parameters, x, unit.series, 0.0, 0.0)
         return up, down

@@ -1,0 +1,78 @@
+"""Closes the balance of every node: what is bought, sold, not served and rejected (M1)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from quartier.simulators.inputs import Inputs, Outputs, total
+from quartier.simulators.places import Places
+from quartier.simulators.time_based import TimeBased
+
+MODELS = {
+    "Nodes": {
+        "public": True,
+        "params": ["places"],
+        "attrs": ["led", "fixed", "nodes", "unit_cost"],
+    }
+}
+
+
+class Nodes(TimeBased):
+    """All nodes of a world; ``nodes`` is a block of rows for the recorder.
+
+    ``led`` takes, by node, what units give and take that choose it, ``fixed`` what the others do:
+    the demand (negative). ``unit_cost`` is what nodes pay for what they buy and sell, by connection
+    point.
+    """
+
+    def __init__(self) -> None:
+        super().__init__(MODELS)
+
+    def create(self, num: int, model: str, **model_params: Any) -> Any:
+        """Make the one entity."""
+        self._places: Places = model_params["places"]
+        self._nodes = list(self._places.nodes.values())
+        self._names = np.array([node.name for node in self._nodes], dtype=object)
+        self._carriers = np.array([node.carrier for node in self._nodes], dtype=object)
+        return [{"eid": "Nodes", "type": "Nodes"}]
+
+    def step(self, time: int, inputs: Inputs, max_advance: int) -> int:
+        """Add up the flows, and settle what is left."""
+        shape, t = (len(self._nodes) + 1,), time // self.step_size
+        made_kw = total(inputs, "Nodes", "led", shape)[:-1]
+        demand_kw = -total(inputs, "Nodes", "fixed", shape)[:-1]
+        if self._places.demand_kw is not None:
+            demand_kw = demand_kw + self._places.demand_kw[t, :-1]
+        net_kw = made_kw - demand_kw
+        left = [node.balance(net) for node, net in zip(self._nodes, net_kw, strict=True)]
+        pairs = list(zip(self._nodes, left, strict=True))
+        cost_eur = [self.dt_h * n.money_eur_per_h(b.bought_kw, b.sold_kw, t) for n, b in pairs]
+        self._rows = {
+            "node": self._names,
+            "carrier": self._carriers,
+            "demand_kw": demand_kw,
+            "unserved_kw": _numbers(b.unserved_kw for b in left),
+            "rejected_kw": _numbers(b.rejected_kw for b in left),
+            "bought_kw": _numbers(b.bought_kw if n.buy else np.nan for n, b in pairs),
+            "sold_kw": _numbers(b.sold_kw if n.sell else np.nan for n, b in pairs),
+            "price_eur_per_kwh": _numbers(
+                n.buy.price_eur_per_kwh[t] if n.buy else np.nan for n in self._nodes
+            ),
+            "cost_eur": _numbers(cost_eur),
+            "co2_kg": _numbers(self.dt_h * n.co2_kg_per_h(b.bought_kw) for n, b in pairs),
+        }
+        points, size = self._places.point_of_node, len(self._places.points) + 1
+        self._cost_eur = np.bincount(points, _numbers(cost_eur), size)
+        return time + self.step_size
+
+    def get_data(self, outputs: Mapping[str, Sequence[str]]) -> Outputs:
+        """Hand out the step's rows, and what they cost."""
+        made = {"nodes": self._rows, "unit_cost": self._cost_eur}
+        return {eid: {name: made[name] for name in names} for eid, names in outputs.items()}
+
+
+def _numbers(values: Any) -> Any:
+    return np.array(list(values), dtype=float)
