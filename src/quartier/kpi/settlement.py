@@ -25,8 +25,6 @@ OUTER = "outer grid"
 """Party that buys and sells at the scenario's tariffs. No neighbourhood has a blank in its name."""
 PLANTS = "other plants"
 """Party: all plants outside the neighbourhoods together."""
-NOTHING_EUR = 1e-9
-"""Payments below are what is left of rounding."""
 UNIT_COST = "unit_cost"
 """Signal by neighbourhood: fuel, wear and starts of its units in a step in EUR."""
 
@@ -43,11 +41,11 @@ class Payment:
 
 
 def payments(run: RunData) -> list[Payment]:
-    """All payments of a run, those of nothing left out."""
+    """All payments of a run; 0 EUR where one could have been due, so that runs compare."""
     found = [*_energy(run)]
     if "redispatch_cost" in COUPLINGS[run.problem].kpis:
         found += _redispatch(run)
-    return [payment for payment in found if abs(payment.eur) > NOTHING_EUR]
+    return found
 
 
 def _energy(run: RunData) -> Iterator[Payment]:
@@ -55,7 +53,7 @@ def _energy(run: RunData) -> Iterator[Payment]:
     coordinator = COUPLINGS[run.problem].coordinator
     prices = run.table("prices")
     prices = prices[prices["carrier"] == ELECTRICITY]
-    pool = pd.Series(0.0, index=imported.index)
+    pool: pd.Series[float] | None = None
     for name in run.neighbourhoods:
         rows = run.connection_points
         p_kw = rows[rows["name"] == name].set_index("time")["p_kw"]
@@ -66,8 +64,9 @@ def _energy(run: RunData) -> Iterator[Payment]:
         if price.notna().any():
             priced = p_kw.where(price.notna(), 0.0)
             yield from _traded(run, name, coordinator, priced, price, price)
-            pool = pool.add(priced, fill_value=0.0)
-    yield from _traded(run, coordinator, OUTER, pool, imported, exported)
+            pool = priced if pool is None else pool.add(priced, fill_value=0.0)
+    if pool is not None:
+        yield from _traded(run, coordinator, OUTER, pool, imported, exported)
 
 
 def _traded(
@@ -129,7 +128,11 @@ def system_cost(run: RunData) -> float:
 
 
 def money(run: RunData) -> Groups:
-    """What one party pays another in EUR, by ``payer>payee`` (M12); pairs without are left out."""
+    """What one party pays another in EUR, by ``payer>payee`` (M12).
+
+    Pairs that could not owe each other anything are left out: nobody pays a coordinator whose plan
+    sets no price.
+    """
     total: dict[str, float] = {}
     for payment in payments(run):
         pair = f"{payment.payer}>{payment.payee}"
