@@ -15,7 +15,7 @@ from quartier.errors import RunFailed, place
 from quartier.hiccups import rows as rows_of
 from quartier.hiccups import take as take_hiccups
 from quartier.hiccups import troubles
-from quartier.problem import Coupling, State
+from quartier.problem import COUPLINGS, Coupling, State
 from quartier.quantities import ELECTRICITY, Array
 from quartier.results.tables import TABLES, columns_of
 from quartier.simulators.execution import Execution, simulator_id
@@ -136,7 +136,7 @@ class Planner(TimeBased):
         self._prices = _prices(plan, list(self._instance.buses), self._steps)
         hiccups = take_hiccups()
         own = self._execution.writer.own_tables
-        _check_names("tables", plan.records, [*TABLES, *own])
+        _check_names("tables", plan.records, [*_tables_of(self._coupling), *own])
         self._records = {
             table: _with_gate(columns_of(table, own), rows, self._gate)
             for table, rows in _with_hiccups(plan.records, list(rows_of(hiccups))).items()
@@ -249,6 +249,12 @@ def _check_parts(plan: Plan, coupling: Coupling) -> None:
     idle = [name for name, given in parts.items() if given and name not in coupling.answers]
     if idle:
         raise ValueError(f"the problem {coupling.kind!r} has no use for {', '.join(idle)}")
+
+
+def _tables_of(coupling: Coupling) -> list[str]:
+    """Our tables, without those that other problems only have."""
+    others = {table for other in COUPLINGS.values() for table in other.tables}
+    return [name for name in TABLES if name not in others or name in coupling.tables]
 
 
 def _with_hiccups(

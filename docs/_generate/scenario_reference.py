@@ -56,10 +56,13 @@ def _references(body: Any) -> Iterator[str]:
 
 
 def _title(name: str, whole: Schema) -> str:
-    """Name a model by the kind of unit or by the key that it stands under."""
+    """Name a model by the kind of unit or of problem, or by the key that it stands under."""
     for kind, unit in KINDS.items():
         if name == f"{type(unit).__name__}Parameters":
             return f"Unit of kind `{kind}`"
+    asked = whole["$defs"][name].get("properties", {}).get("kind", {}).get("const")
+    if asked is not None:
+        return f"Problem `{asked}`"
     for key, field in whole["properties"].items():
         if key != "variants" and name in _references(field) and "anyOf" not in field:
             return f"`{key}`"
@@ -82,7 +85,8 @@ def _section(title: str, body: Schema, whole: Schema) -> str:
         if key != "kind" or "const" not in field
     ]
     text = "" if body is whole else markdown(body.get("description", "")) + "\n"
-    return f"## {title}{anchor}\n\n{text}\n{table(['key', 'value', 'default', 'meaning'], rows)}\n"
+    keys = table(["key", "value", "default", "meaning"], rows) if rows else "No keys but `kind`."
+    return f"## {title}{anchor}\n\n{text}\n{keys}\n"
 
 
 def _meaning(field: Schema, whole: Schema) -> str:

@@ -38,7 +38,7 @@ def money(run) -> dict[str, float]:
     return {
         name[6:-1]: pytest.approx(value)
         for name, value in run.kpis.items()
-        if name.startswith("money[")
+        if name.startswith("money[") and abs(value) > 1e-9
     }
 
 

@@ -25,8 +25,6 @@ OUTER = "outer grid"
 """Party that buys and sells at the scenario's tariffs. No neighbourhood has a blank in its name."""
 PLANTS = "other plants"
 """Party: all plants outside the neighbourhoods together."""
-NOTHING_EUR = 1e-9
-"""Payments below are what is left of rounding."""
 SUPPLIERS = "suppliers"
 """Party that nodes of other carriers than electricity buy from and sell to."""
 UNIT_COST = "unit_cost"
@@ -45,11 +43,11 @@ class Payment:
 
 
 def payments(run: RunData) -> list[Payment]:
-    """All payments of a run, those of nothing left out."""
+    """All payments of a run; 0 EUR where one could have been due, so that runs compare."""
     found = [*_energy(run), *_nodes(run)]
     if "redispatch_cost" in COUPLINGS[run.problem].kpis:
         found += _redispatch(run)
-    return [payment for payment in found if abs(payment.eur) > NOTHING_EUR]
+    return found
 
 
 def _energy(run: RunData) -> Iterator[Payment]:
@@ -57,7 +55,7 @@ def _energy(run: RunData) -> Iterator[Payment]:
     coordinator = COUPLINGS[run.problem].coordinator
     prices = run.table("prices")
     prices = prices[prices["carrier"] == ELECTRICITY]
-    pool = pd.Series(0.0, index=imported.index)
+    pool: pd.Series[float] | None = None
     for name in run.neighbourhoods:
         rows = run.connection_points
         p_kw = rows[rows["name"] == name].set_index("time")["p_kw"]
@@ -68,16 +66,19 @@ def _energy(run: RunData) -> Iterator[Payment]:
         if price.notna().any():
             priced = p_kw.where(price.notna(), 0.0)
             yield from _traded(run, name, coordinator, priced, price, price)
-            pool = pool.add(priced, fill_value=0.0)
-    yield from _traded(run, coordinator, OUTER, pool, imported, exported)
+            pool = priced if pool is None else pool.add(priced, fill_value=0.0)
+    if pool is not None:
+        yield from _traded(run, coordinator, OUTER, pool, imported, exported)
 
 
 def _nodes(run: RunData) -> Iterator[Payment]:
-    """What nodes buy, less what they sell."""
+    """What nodes buy, less what they sell; of those that can."""
     nodes = run.table("nodes")
+    nodes = nodes[nodes["bought_kw"].notna() | nodes["sold_kw"].notna()]
     for name in run.neighbourhoods:
-        of_name = nodes["node"].astype(str).str.startswith(f"{name}.")
-        yield Payment(name, SUPPLIERS, "nodes", float(np.nansum(nodes["cost_eur"][of_name])))
+        rows = nodes[nodes["node"].astype(str).str.startswith(f"{name}.")]
+        if len(rows):
+            yield Payment(name, SUPPLIERS, "nodes", float(rows["cost_eur"].sum()))
 
 
 def _traded(
@@ -141,7 +142,11 @@ def system_cost(run: RunData) -> float:
 
 
 def money(run: RunData) -> Groups:
-    """What one party pays another in EUR, by ``payer>payee`` (M12); pairs without are left out."""
+    """What one party pays another in EUR, by ``payer>payee`` (M12).
+
+    Pairs that could not owe each other anything are left out: nobody pays a coordinator whose plan
+    sets no price.
+    """
     total: dict[str, float] = {}
     for payment in payments(run):
         pair = f"{payment.payer}>{payment.payee}"
