@@ -117,14 +117,19 @@ def test_row_is_honest(game):
     assert (row["status"] == "optimal") == (row["gap"] <= EPSILON)
 
 
+def on(problem, grid):
+    """The problem with another upper level."""
+    return replace(problem, coupling=replace(problem.coupling, grid=grid))
+
+
 @pytest.fixture(scope="module")
 def held(game):
     """The game where redispatch was held to a neighbouring position, which it may leave now."""
     problem = game.process.problem
     poor = replace(problem.grid, tap_pos=game.grid.tap_pos - 1, tap_is_fixed=True)
-    process = Process(replace(problem, grid=poor))
+    process = Process(on(problem, poor))
     process.run()
-    process.problem = replace(problem, grid=replace(poor, tap_is_fixed=False))
+    process.problem = on(problem, replace(poor, tap_is_fixed=False))
     return best_game(process, np.random.default_rng(1))
 
 
@@ -152,6 +157,6 @@ def test_bound_excludes_what_cannot_be_better(game):
 def test_chosen_tap_stays_at_later_gates(game):
     problem = game.process.problem
     fixed = replace(problem.grid, tap_is_fixed=True)
-    process = Process(replace(problem, grid=fixed))
+    process = Process(on(problem, fixed))
     process.run()
     assert neighbours(Game(process, np.random.default_rng(1))) == []
