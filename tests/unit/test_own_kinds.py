@@ -179,7 +179,7 @@ def test_keys_of_an_own_kind_are_known(folder):
     unit = gadget(folder)
     path = ("neighbourhoods", "q", "units", "g")
     data = {"neighbourhoods": {"q": {"units": {"g": unit}}}}
-    assert set(keys_at(path, data)) == {"kind", "count", "agents", "gadget_kw", "depth"}
+    assert set(keys_at(path, data)) == {"kind", "count", "agents", "nodes", "gadget_kw", "depth"}
 
 
 def test_mistake_in_an_own_kind_is_told_with_its_line_beside_other_problems(folder):
