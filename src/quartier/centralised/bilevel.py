@@ -10,6 +10,7 @@ worst stands beside it (:mod:`quartier.centralised.pessimistic`).
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 
 import numpy as np
@@ -24,6 +25,8 @@ from quartier.centralised.outcome import outcome_of
 from quartier.centralised.pessimistic import pessimistic_row
 from quartier.centralised.upper_front import UpperFront
 from quartier.coordination import Plan
+from quartier.errors import SolveFailed
+from quartier.hiccups import note_kept
 from quartier.planning import Row
 from quartier.problem import Problem, State
 
@@ -37,12 +40,28 @@ class Bilevel:
         process.run()
         if not (problem.grid.settings.loss_saving or process.rounds.any_caps):
             return uncongested(process)
-        game = best_game(process, rng)
-        fronts = list(upper_rows(game, rng)) if problem.record_fronts else []
+        try:
+            game = best_game(process, rng)
+        except SolveFailed as failure:
+            note_kept(failure, "the caps of redispatch stay")
+            return process.plan()
+        fronts: list[Row] = []
+        with going_on("the operator's front is not known"):
+            fronts += upper_rows(game, rng) if problem.record_fronts else ()
         leader = game.leader
         execution = Execution(game)
-        game.rows.append(pessimistic_row(leader, execution.decided, game.found.values))
+        with going_on("the pessimistic value is not known"):
+            game.rows.append(pessimistic_row(leader, execution.decided, game.found.values))
         return with_rows(execution.plan(), "fronts", fronts)
+
+
+@contextmanager
+def going_on(instead: str) -> Iterator[None]:
+    """Go on without what only a report would show, and note that it is missing."""
+    try:
+        yield
+    except SolveFailed as failure:
+        note_kept(failure, instead)
 
 
 def upper_rows(game: Game, rng: np.random.Generator) -> Iterator[Row]:
