@@ -3,6 +3,11 @@
 Each kind of unit has a simulator under the name of its class in :mod:`quartier.units`, to be used
 in any mosaik world, e.g. ``{"python": "quartier.simulators:Battery"}``; likewise
 ``quartier.simulators:Grid``.
+
+A run: `world` starts what `wiring` connects, built of an `execution`: fleets of units (`unit`),
+`nodes`, the `grid` with its `background` or a `copper_plate`, the `planner` who asks at the
+gates, and the `recorder`. `places` says where units belong, `sessions` accounts for vehicles; all
+share `time_based` and `inputs`. `unit_maker` serves other mosaik worlds.
 """
 
 from __future__ import annotations

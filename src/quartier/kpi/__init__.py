@@ -2,6 +2,9 @@
 
 Nothing else is read than tables, manifest and ``grid.json`` of the run and of the baseline that
 its manifest names. A figure that is not defined, such as a share of nothing, is None.
+
+`run_data` is what they read; `grid` (with `limits`), `redispatch`, `neighbourhood`, `process` and
+`settlement` (who pays whom) hold them, and the list :data:`KPIS` here says which there are.
 """
 
 from __future__ import annotations

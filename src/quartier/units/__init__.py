@@ -1,4 +1,12 @@
-"""Physics of units, one file a kind."""
+"""Physics of units, one file a kind.
+
+A kind (`battery`, `chp`, ...) says in the terms of `base` what it is and does; `store`,
+`converter`, `curtailable` and `switching` are what several kinds share. `node` says where
+carriers are balanced, `balance` what the units of a node do together. `step` runs one step of
+many units of a kind, `group` those of an agent or neighbourhood; from there, `evaluate` makes a
+`schedule` of controls and `sampling` draws feasible ones. `convex` relaxes kinds that switch;
+`kinds` finds kinds of the user's own.
+"""
 
 from __future__ import annotations
 
