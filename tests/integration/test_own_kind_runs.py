@@ -8,7 +8,7 @@ import pytest
 import yaml
 
 import quartier
-from quartier import RunFailed
+from quartier import InputError, RunFailed
 
 KIND = '''
 from pydantic import PositiveFloat
@@ -59,7 +59,9 @@ def test_own_kind_acts_as_written_and_is_run_anew_in_every_comparison(folder):
 
 
 def test_own_kind_that_fails_in_a_step_is_named_with_its_line(folder):
-    broken = KIND.replace("SHARE * u.power_kw", "SHARE[0] * u.power_kw").replace("Pump", "Leak")
+    # One unit alone is looked at before the run, with numbers for parameters.
+    share = "(SHARE if isinstance(u.power_kw, float) else SHARE[0])"
+    broken = KIND.replace("SHARE *", f"{share} *").replace("Pump", "Leak")
     (folder / "leak_of_mine.py").write_text(f"SHARE = 0.5\n{broken}")
     changed = "neighbourhoods.quarter.units.pump.kind=leak_of_mine:Leak"
     with pytest.raises(RunFailed, match=r"kind 'leak_of_mine:Leak' failed at step 0: TypeError.*"):
@@ -67,3 +69,11 @@ def test_own_kind_that_fails_in_a_step_is_named_with_its_line(folder):
     manifest = quartier.Result.open("leak").manifest
     assert manifest["status"] == "failed"
     assert "(leak_of_mine.py, line 18)" in manifest["error"]
+
+
+def test_own_kind_that_fails_at_once_is_wrong_input(folder):
+    broken = KIND.replace("SHARE *", "SHARE[0] *").replace("Pump", "Leak")
+    (folder / "leak_at_once.py").write_text(f"SHARE = 0.5\n{broken}")
+    changed = "neighbourhoods.quarter.units.pump.kind=leak_at_once:Leak"
+    with pytest.raises(InputError, match=r"kind 'leak_at_once:Leak' fails: TypeError.*line 18"):
+        quartier.run("pumps.yaml", coordination="uncontrolled", overrides=[changed], out="leak")
