@@ -15,6 +15,7 @@ from quartier.optimisation.bilevel.charged.kkt import Conditions
 from quartier.optimisation.bilevel.charged.leader import MatrixLeader
 from quartier.optimisation.bilevel.charged.single import SingleLevel
 from quartier.optimisation.bilevel.charged.solve import Effort, solve
+from quartier.optimisation.bilevel.charged.windows import improve
 from quartier.program import Arrays
 
 EFFORT = Effort(gap=1e-6, max_nodes=1000, time_limit_s=None, step_h=1.0)
@@ -103,3 +104,18 @@ def test_duals_are_bounded_by_what_is_earned_and_charged():
     assert bounds.lower[0] == pytest.approx(-2.0, abs=1e-6)
     assert bounds.upper[0] == pytest.approx(0.0, abs=1e-6)
     assert bounds.upper[1] == pytest.approx(3.0, abs=1e-6)
+
+
+def test_windows_keep_the_bounds_of_whole_numbers():
+    """A leader's own whole number between 2 and 5, at 1 each: no window takes it below 2."""
+    program = Arrays(
+        np.ones(1),
+        np.full(1, 2.0),
+        np.full(1, 5.0),
+        np.ones(1, dtype=bool),
+        sparse.csr_array(np.ones((1, 1))),
+        np.full(1, -np.inf),
+        np.full(1, np.inf),
+    )
+    found = improve(program, np.full(1, 5.0), np.zeros(1, dtype=np.int64), 1.0)
+    assert found == pytest.approx([2.0])

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import numpy as np
@@ -289,15 +288,12 @@ def test_longer_steps_keep_the_energy(feed_in, minutes, steps):
 
 
 # -- speed ----------------------------------------------------------------------------------------
-def test_a_warm_cache_is_fast_and_needs_neither_simbench_nor_demandlib(feed_in):
+def test_a_warm_cache_needs_neither_simbench_nor_demandlib(feed_in):
     code = (
         "import sys; from quartier.instance import build; from quartier.scenario.load import load; "
         "build(load('fliegerhorst')); sys.exit(len({'simbench', 'demandlib'} & set(sys.modules)))"
     )
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
-    began = time.perf_counter()
-    build(load("fliegerhorst"))
-    assert time.perf_counter() - began < 5.0, "0.5 s when nothing else runs"
 
 
 def test_noise_below_zero_in_simbench_profiles_is_no_generation():

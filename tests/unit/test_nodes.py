@@ -143,6 +143,7 @@ def scenario(units, nodes=None) -> Scenario:
             "horizon": {"start": "2016-07-25T08:00", "steps": STEPS},
             "grid": {"simbench": "1-MV-rural--2-sw"},
             "signals": {"export_eur_per_kwh": 0.05, "import_eur_per_kwh": 0.3},
+            "objectives": {"co2_eur_per_kg": 0.1},
             "neighbourhoods": {"place": place},
         }
     )
@@ -246,6 +247,13 @@ def test_a_node_needs_somebody_who_gives_and_somebody_who_takes(units, nodes, pr
         (
             {"buy": {"price_eur_per_kwh": 0.2}, "unserved_eur_per_kwh": 0.1},
             "buys at 0.2 EUR/kWh, above what is not served: 0.1",
+        ),
+        (
+            {
+                "buy": {"price_eur_per_kwh": 0.2, "co2_kg_per_kwh": 0.5},
+                "unserved_eur_per_kwh": 0.24,
+            },
+            "buys at 0.25 EUR/kWh, above what is not served: 0.24",
         ),
         (
             {"sell": {"price_eur_per_kwh": -0.2}, "rejected_eur_per_kwh": 0.1},

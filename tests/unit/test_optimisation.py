@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from quartier.centralised.member import Member
 from quartier.errors import SolveFailed
 from quartier.optimisation import LocalChoice, NeighbourhoodModel
-from quartier.optimisation.block import add_unit
+from quartier.optimisation.block import add_unit, add_units
 from quartier.optimisation.compiled import Compiled
 from quartier.optimisation.connection import add_connection
 from quartier.optimisation.declared import Declared
@@ -325,3 +325,11 @@ def test_heat_is_not_thrown_away_to_spare_a_curtailment():
         for u in units
     )
     assert np.abs(heat_kw).max() == pytest.approx(0.0, abs=1e-6)
+
+
+def test_units_whose_names_differ_by_where_the_dot_is_keep_blocks_of_their_own():
+    battery = factories.unit("battery")
+    model = pyo.ConcreteModel()
+    terms = add_units(model, [replace(battery, name=name) for name in ("a.b_c", "a_b.c")])
+    assert len(terms) == 2
+    assert len(list(model.component_objects(pyo.Block, descend_into=False))) == 2

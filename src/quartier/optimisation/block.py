@@ -209,8 +209,10 @@ def add_units(
     """Add a sub-block for every unit, named by the unit."""
     terms = []
     for unit in units:
-        part = pyo.Block()
-        block.add_component(unit.name.replace(".", "_"), part)
+        part, name = pyo.Block(), unit.name.replace(".", "_")
+        while block.component(name) is not None:  # a.b_c beside a_b.c
+            name += "_"
+        block.add_component(name, part)
         terms.append(add_unit(part, unit, relax_binaries))
     return terms
 

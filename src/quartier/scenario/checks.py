@@ -10,7 +10,7 @@ import numpy as np
 from quartier.quantities import Array
 from quartier.scenario.findings import Findings
 from quartier.scenario.models import Scenario
-from quartier.scenario.nodes import check_nodes
+from quartier.scenario.nodes import check_nodes, check_trade
 from quartier.scenario.problems import suggestion
 from quartier.units.base import UnitData
 
@@ -41,6 +41,7 @@ def check(
     _check_names(scenario, units, findings)
     if complete:
         check_nodes(scenario, findings)
+        check_trade(units, findings)
 
 
 def _check_grid(scenario: Scenario, findings: Findings) -> None:

@@ -13,7 +13,17 @@ from quartier.scenario.models import NeighbourhoodSettings, NodeSettings, Scenar
 from quartier.scenario.problems import suggestion
 from quartier.scenario.series import SeriesReader
 from quartier.units import KINDS
-from quartier.units.base import ELECTRICITY, HEAT, Carrier, SeriesRequest, UnitKind, UnitParameters
+from quartier.units.balance import by_node, flow_range
+from quartier.units.base import (
+    ELECTRICITY,
+    HEAT,
+    Carrier,
+    SeriesRequest,
+    UnitData,
+    UnitKind,
+    UnitParameters,
+    is_measured,
+)
 from quartier.units.node import REJECTED_WEIGHT, Node, Tariff
 
 _TOLERANCE = 1e-9
@@ -180,7 +190,7 @@ class NodeReader:
             unserved=1.0 if unserved is None else unserved / penalty,
             rejected=REJECTED_WEIGHT if rejected is None else rejected / penalty,
         )
-        for problem in _dear(node, penalty):
+        for problem in _dear(node, penalty, self.scenario.objectives.co2_eur_per_kg):
             self.findings.add(path, problem)
         return node
 
@@ -188,6 +198,9 @@ class NodeReader:
         demand = settings.demand
         if demand is None or isinstance(demand, float):
             return None if demand is None else np.full(self.horizon.steps, demand)
+        if not is_measured(demand):
+            self.findings.add(path, f"is in {demand.unit!r}; give a power or an energy, e.g. kW")
+            return None
         with self.findings.at(path):
             return self.reader.series("demand_kw", SeriesRequest(demand, "kW"), self.horizon)
         return None
@@ -203,10 +216,14 @@ class NodeReader:
         return None
 
 
-def _dear(node: Node, penalty: float) -> Iterator[str]:
-    """Where something else would be cheaper than to buy what is lacking and sell what is left."""
-    nothing = np.zeros(1)
-    buy = nothing if node.buy is None else node.buy.price_eur_per_kwh
+def _dear(node: Node, penalty: float, co2_eur_per_kg: float) -> Iterator[str]:
+    """Where something else would be cheaper than to buy what is lacking and sell what is left.
+
+    What is bought costs its emissions, too.
+    """
+    buy = nothing = np.zeros(1)
+    if node.buy is not None:
+        buy = node.buy.price_eur_per_kwh + co2_eur_per_kg * node.buy.co2_kg_per_kwh
     sell = nothing if node.sell is None else node.sell.price_eur_per_kwh
     unserved, rejected = node.unserved * penalty, node.rejected * penalty
     if node.buy and node.sell and np.any(sell > buy + _TOLERANCE):
@@ -222,6 +239,14 @@ def _dear(node: Node, penalty: float) -> Iterator[str]:
 
 
 # -- what must hold --------------------------------------------------------------------------------
+def check_trade(units: Sequence[UnitData], findings: Findings) -> None:
+    """Note nodes whose tariffs the units at them would not keep to."""
+    for node, members in by_node(units):
+        place, _, name = node.name.partition(".")
+        for problem in _not_carried_out(node, members):
+            findings.add(f"neighbourhoods.{place}.nodes.{name}", problem)
+
+
 def check_nodes(scenario: Scenario, findings: Findings) -> None:
     """Note nodes that nothing is given to, or that nobody takes from."""
     for place, settings in scenario.neighbourhoods.items():
@@ -238,6 +263,24 @@ def check_nodes(scenario: Scenario, findings: Findings) -> None:
         for (name, carrier), kinds in at.items():
             for problem in _lopsided(settings.nodes.get(name), name, carrier, kinds):
                 findings.add(f"neighbourhoods.{place}.units", problem)
+
+
+def _not_carried_out(node: Node, members: Sequence[UnitData]) -> Iterator[str]:
+    """Say what units would not do as it is planned, since their own limits know nothing of it."""
+    kinds = {KINDS[unit.kind] for unit in members}
+    if (node.buy or node.sell) and any(k.balances and node.carrier in k.gives for k in kinds):
+        yield (
+            f"it cannot trade beside units that make whatever {node.carrier} is lacking (boilers): "
+            "nothing would be bought or sold; remove buy and sell, or these units"
+        )
+    burners = [u for u in members if node.carrier in KINDS[u.kind].priced]
+    if node.buy is not None and burners and np.isfinite(node.buy.max_kw):
+        most_kw = -np.sum([flow_range(u, node.carrier)[0] for u in burners], axis=0).min()
+        if most_kw > node.buy.max_kw:
+            yield (
+                f"buy.max_kw is {node.buy.max_kw:g}, but its units can draw {most_kw:.4g} kW and "
+                "keep no limit of what they burn; leave max_kw out, or make them smaller"
+            )
 
 
 def _lopsided(

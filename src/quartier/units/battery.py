@@ -9,12 +9,10 @@ from __future__ import annotations
 
 from typing import Literal
 
-import numpy as np
 from pydantic import NonNegativeFloat
 
-from quartier.quantities import Array
 from quartier.units.base import ELECTRICITY, Flow, Shown, Values
-from quartier.units.store import StoreKind, StoreParameters, net_power_to
+from quartier.units.store import StoreKind, StoreParameters
 
 
 class BatteryParameters(StoreParameters):
@@ -39,9 +37,3 @@ class Battery(StoreKind):
             {ELECTRICITY: x["discharge_kw"] - x["charge_kw"]},
             cost_eur=u.wear_eur_per_kwh * x["discharge_kw"] * dt_h,
         )
-
-    def rule(self, u: BatteryParameters, state: Values, s: Values, dt_h: float) -> Array:
-        """Greedy: take up what the neighbourhood has left over, supply what it lacks."""
-        high_kw = net_power_to(u, state["energy_kwh"], s["energy_rule_kwh"], dt_h)
-        left_over_kw: Array = s["p_others_kw"]
-        return np.minimum(-left_over_kw, high_kw)

@@ -99,9 +99,14 @@ class StoreKind(UnitKind):
         return Flow({self.holds: x["discharge_kw"] - x["charge_kw"]})
 
     def rule(self, u: Any, state: Values, s: Values, dt_h: float) -> Array:
-        """Take what others give its node too much, give what it lacks, refill before the end."""
+        """Greedy: take what others have left over, give what they lack, refill before the end.
+
+        Of electricity, in the neighbourhood; of another carrier, at its node.
+        """
         high_kw = net_power_to(u, state["energy_kwh"], s["energy_rule_kwh"], dt_h)
-        return np.minimum(s[f"{self.holds}_missing_kw"], high_kw)
+        electric = self.holds == ELECTRICITY
+        lacking_kw: Array = -s["p_others_kw"] if electric else s[f"{self.holds}_missing_kw"]
+        return np.minimum(lacking_kw, high_kw)
 
     def band(
         self, unit: UnitData, x: Mapping[str, Array], energy_kwh: Array | None

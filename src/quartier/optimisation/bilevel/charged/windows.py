@@ -42,6 +42,7 @@ def improve(
     options = {"mip_rel_gap": GAP, "mip_max_nodes": NODES, "mip_allow_restart": False}
     solver = Highs("a window of the bi-level program", program, options)
     binaries = np.flatnonzero(program.integer)
+    lowest, highest = program.lower[binaries], program.upper[binaries]
     best, cost = start, float(program.cost @ start) + program.offset
     if cost <= enough:
         return best
@@ -51,7 +52,8 @@ def improve(
         for first in range(0, int(steps.max(initial=-1)) + 1, apart):
             held = np.round(best[binaries])
             free = (steps >= first) & (steps < first + size)
-            solver.set_bounds(binaries, np.where(free, 0.0, held), np.where(free, 1.0, held))
+            low, high = np.where(free, lowest, held), np.where(free, highest, held)
+            solver.set_bounds(binaries, low, high)
             solver.start_from(best)
             answer = solver.solve()  # rounding may make the rest infeasible; other windows may do
             if answer.objective < cost:
