@@ -135,7 +135,8 @@ def own_cost(run: RunData, name: str) -> float:
 def system_cost(run: RunData) -> float:
     """Costs of all in EUR: fuel, wear, starts, trade of nodes, and what the outer grid gets (M12).
 
-    What parties pay each other cancels out.
+    What parties pay each other cancels out. Not for redispatch: what plants outside the
+    neighbourhoods sell is no payment here, so curtailing them would seem to cost nothing.
     """
     own = sum(own_cost(run, name) for name in run.neighbourhoods)
     return own + balances(payments(run)).get(OUTER, 0.0)

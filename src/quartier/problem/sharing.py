@@ -25,7 +25,7 @@ class Sharing(Coupling):
     coordinator: ClassVar[str] = "sharing pool"
     answers: ClassVar[frozenset[str]] = frozenset()
     tables: ClassVar[tuple[str, ...]] = ("shares",)
-    kpis: ClassVar[tuple[str, ...]] = ("shared_energy", "pool_cost")
+    kpis: ClassVar[tuple[str, ...]] = ("shared_energy", "pool_cost", "system_cost")
 
     dt_h: float
     export_eur_per_kwh: Array
