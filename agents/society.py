@@ -22,9 +22,10 @@ from quartier.agents.dso import DsoAgent
 from quartier.agents.fallback import own_rule_entry
 from quartier.agents.messages import frozen
 from quartier.agents.neighbourhood import NeighbourhoodAgent
+from quartier.agents.pool import PoolAgent
 from quartier.agents.unit import UnitAgent
 from quartier.planning import Forecast, assets_of, reactive_kvar
-from quartier.problem import Problem
+from quartier.problem import NeighbourhoodProblem, Problem
 from quartier.scenario.communication import DSO
 from quartier.units.sampling import own_rules
 from quartier.units.schedule import Schedule
@@ -46,7 +47,8 @@ Forecasts: TypeAlias = Mapping[str, Forecast]
 class Society:
     """All agents of a gate, and the medium between them."""
 
-    dso: DsoAgent
+    dso: DsoAgent | None
+    """None where nobody stands above the neighbourhoods."""
     neighbourhoods: Mapping[str, NeighbourhoodAgent]
     units: Mapping[str, Mapping[str, UnitAgent]]
     """Unit agents by neighbourhood and name."""
@@ -57,7 +59,8 @@ class Society:
     def agents(self) -> list[QuartierAgent]:
         """Everybody, in a fixed order."""
         of_units = [agent for group in self.units.values() for agent in group.values()]
-        return [self.dso, *self.neighbourhoods.values(), *self.plants.values(), *of_units]
+        above = [] if self.dso is None else [self.dso]
+        return [*above, *self.neighbourhoods.values(), *self.plants.values(), *of_units]
 
     async def live(self, seconds: float) -> None:
         """Let simulated time pass until nothing happens any more, or ``seconds`` are over."""
@@ -93,21 +96,7 @@ def build(
     neighbourhoods, units, expected = {}, {}, {}
     for task in problem.neighbourhoods:
         own = expected[task.name] = own_rules(task.units, task.terms.penalty_eur_per_kwh)
-        links = small_world([task.name, *task.agents], problem.negotiation.shortcuts, rng)
-        units[task.name] = {
-            name: unit_agent(
-                name,
-                members,
-                task.name,
-                links[name],
-                problem.negotiation,
-                child,
-                own_rule=own[name],
-            )
-            for (name, members), child in zip(
-                task.agents.items(), rng.spawn(len(task.agents)), strict=True
-            )
-        }
+        units[task.name] = _unit_agents(problem, task, own, rng, unit_agent)
         neighbourhoods[task.name] = neighbourhood_agent(
             task.name,
             task.terms,
@@ -117,13 +106,45 @@ def build(
             DSO,
         )
     plants = {p.name: DerAgent(p, problem.plant_q_kvar[p.name], DSO) for p in problem.plants}
-    medium = MeasuredCommunication(
-        problem.communication, rng.spawn(1)[0], problem.gate, problem.record_messages
-    )
+    medium = _medium(problem, rng)
     dso = DsoAgent(
         DSO, problem.grid, assets_of(problem), problem.rounds, published(problem, expected)
     )
     return Society(dso, neighbourhoods, units, plants, medium)
+
+
+def build_pool(problem: Problem, pool: NeighbourhoodProblem, rng: np.random.Generator) -> Society:
+    """Make the agents that share a pool: those of all neighbourhoods, and one that calls them."""
+    own = own_rules(pool.units, pool.terms.penalty_eur_per_kwh)
+    units = _unit_agents(problem, pool, own, rng, UnitAgent)
+    entries = {name: own_rule_entry(name, rule, pool.terms) for name, rule in own.items()}
+    speaker = PoolAgent(pool.name, pool.terms, entries, problem.negotiation)
+    return Society(None, {pool.name: speaker}, {pool.name: units}, {}, _medium(problem, rng))
+
+
+def _unit_agents(
+    problem: Problem,
+    task: NeighbourhoodProblem,
+    own: Mapping[str, Schedule],
+    rng: np.random.Generator,
+    unit_agent: type[UnitAgent],
+) -> dict[str, UnitAgent]:
+    """Make the agents of a negotiation's units, by name."""
+    links = small_world([task.name, *task.agents], problem.negotiation.shortcuts, rng)
+    return {
+        name: unit_agent(
+            name, members, task.name, links[name], problem.negotiation, child, own_rule=own[name]
+        )
+        for (name, members), child in zip(
+            task.agents.items(), rng.spawn(len(task.agents)), strict=True
+        )
+    }
+
+
+def _medium(problem: Problem, rng: np.random.Generator) -> MeasuredCommunication:
+    return MeasuredCommunication(
+        problem.communication, rng.spawn(1)[0], problem.gate, problem.record_messages
+    )
 
 
 def published(problem: Problem, expected: Mapping[str, Mapping[str, Schedule]]) -> Forecasts:

@@ -16,6 +16,7 @@ from quartier.hiccups import rows as rows_of
 from quartier.hiccups import take as take_hiccups
 from quartier.hiccups import troubles
 from quartier.problem import COUPLINGS, Coupling, State
+from quartier.problem.allocation import RULES
 from quartier.quantities import ELECTRICITY, Array
 from quartier.results.tables import TABLES, columns_of
 from quartier.simulators.execution import Execution, simulator_id
@@ -29,7 +30,7 @@ MODELS = {
     "Planner": {
         "public": True,
         "params": ["execution"],
-        "attrs": ["state", "tap_pos", "offers", "prices", "records"],
+        "attrs": ["state", "tap_pos", "offers", "prices", "allocation", "records"],
     },
     "Orders": {
         "public": False,
@@ -65,11 +66,12 @@ class Planner(TimeBased):
         self._points: Sequence[str] = execution.points["name"]
         self._fleets = {simulator_id(k): units for k, units in execution.fleets.items()}
         self._gates = self._instance.gates()
-        self._gate = self._first = 0
+        self._gate = self._first = self._steps = 0
         self._tap_pos: int | None = None
         self._orders: dict[str, tuple[Array, Array]] = {}
         self._offers = np.empty((0, len(OFFER_COLUMNS), len(self._points)))
         self._prices: dict[tuple[str, str], Array] = {}
+        self._allocation: str | None = None
         children = [{"eid": kind, "type": "Orders"} for kind in execution.fleets]
         return [{"eid": "Planner", "type": "Planner", "children": children}]
 
@@ -134,6 +136,7 @@ class Planner(TimeBased):
         }
         self._offers = _offers(self._points, plan, self._steps)
         self._prices = _prices(plan, list(self._instance.buses), self._steps)
+        self._allocation = plan.allocation
         hiccups = take_hiccups()
         own = self._execution.writer.own_tables
         _check_names("tables", plan.records, [*_tables_of(self._coupling), *own])
@@ -162,6 +165,8 @@ class Planner(TimeBased):
             return dict(zip(OFFER_COLUMNS, self._offers[row], strict=True)) if known else {}
         if name == "prices":
             return self._prices_at(row)
+        if name == "allocation":
+            return self._allocation if row < self._steps else None
         return self._tap_pos if name == "tap_pos" else self._records
 
     def _prices_at(self, row: int) -> dict[str, Any]:
@@ -245,10 +250,17 @@ def _check_names(what: str, planned: Iterable[str], known: Sequence[str]) -> Non
 
 def _check_parts(plan: Plan, coupling: Coupling) -> None:
     """Refuse what means nothing in the problem that was asked."""
-    parts = {"offers": plan.offers, "caps": plan.caps, "tap_pos": plan.tap_pos is not None}
+    parts = {
+        "offers": plan.offers,
+        "caps": plan.caps,
+        "tap_pos": plan.tap_pos is not None,
+        "allocation": plan.allocation,
+    }
     idle = [name for name, given in parts.items() if given and name not in coupling.answers]
     if idle:
         raise ValueError(f"the problem {coupling.kind!r} has no use for {', '.join(idle)}")
+    if plan.allocation is not None and plan.allocation not in RULES:
+        raise ValueError(f"no rule of allocation {plan.allocation!r}; known: {', '.join(RULES)}")
 
 
 def _tables_of(coupling: Coupling) -> list[str]:

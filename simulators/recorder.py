@@ -8,8 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from quartier.problem.allocation import RULES
 from quartier.problem.sharing import Sharing, shared_kw
-from quartier.quantities import ELECTRICITY
+from quartier.quantities import ELECTRICITY, Array
 from quartier.simulators.execution import Execution
 from quartier.simulators.inputs import Inputs, Outputs, only
 from quartier.simulators.sessions import SessionLog
@@ -53,7 +54,8 @@ class Recorder(TimeBased):
             if KINDS[kind].sessions
         }
         self._neighbourhoods = list(execution.instance.buses)
-        self._sharing = execution.instance.scenario.problem.kind == Sharing.kind
+        self._instance = execution.instance
+        self._sharing = self._instance.scenario.problem.kind == Sharing.kind
         return [{"eid": "Recorder", "type": "Recorder"}]
 
     def step(self, time: int, inputs: Inputs, max_advance: int) -> int:
@@ -68,7 +70,9 @@ class Recorder(TimeBased):
         power = only(inputs, "Recorder", "connection_points") or {}
         offers = only(inputs, "Recorder", "offers") or {}
         self._writer.add("connection_points", {"time": now, **self._points, **power, **offers})
-        self._shares(now, power, sources)
+        if self._sharing:
+            allocation = only(inputs, "Recorder", "allocation")
+            self._shares(step, np.asarray(power["p_kw"], dtype=float), allocation, sources)
         self._signals(now, sources)
         self._sessions_of(step, sources)
         for records in sources.get("records", {}).values():
@@ -79,21 +83,33 @@ class Recorder(TimeBased):
         return time + self.step_size
 
     def _shares(
-        self, now: pd.Timestamp, power: Mapping[str, Any], sources: Mapping[str, Mapping[str, Any]]
+        self,
+        step: int,
+        p_kw: Array,
+        allocation: str | None,
+        sources: Mapping[str, Mapping[str, Any]],
     ) -> None:
-        """What the neighbourhoods gave each other, at the price of the plan if it has one."""
-        if not self._sharing:
-            return
+        """What the neighbourhoods gave each other: at the plan's price, or by a rule of its own."""
         prices: Mapping[str, Any] = next(iter(sources.get("prices", {}).values()), {})
         keys = zip(*(prices.get(n, ()) for n in ("carrier", "neighbourhood")), strict=True)
         known = dict(zip(keys, prices.get("price_eur_per_kwh", ()), strict=True))
         names = self._neighbourhoods
+        p_kw = p_kw[: len(names)]
+        price = np.array([known.get((ELECTRICITY, name), np.nan) for name in names])
+        cost = np.full(len(names), np.nan)
+        free = np.isnan(price) if allocation else np.zeros(len(names), dtype=bool)
+        if free.any():
+            pool = self._instance.sharing(slice(step, step + 1))
+            cost[free] = RULES[allocation or ""](pool, p_kw[None, free])[0]
+            moved = -p_kw * pool.dt_h
+            np.divide(cost, moved, out=price, where=free & (moved != 0))
         columns = {
             "neighbourhood": names,
-            "shared_kw": shared_kw(np.asarray(power["p_kw"][: len(names)], dtype=float)),
-            "price_eur_per_kwh": [known.get((ELECTRICITY, name), np.nan) for name in names],
+            "shared_kw": shared_kw(p_kw),
+            "price_eur_per_kwh": price,
+            "cost_eur": cost,
         }
-        self._writer.add("shares", {"time": now, **columns})
+        self._writer.add("shares", {"time": self._times[step], **columns})
 
     def _signals(self, now: pd.Timestamp, sources: Mapping[str, Mapping[str, Any]]) -> None:
         costs = np.sum(list(sources.get("unit_cost", {}).values()), axis=0)

@@ -93,7 +93,7 @@ def _recording(kinds: Sequence[str], sink: str) -> Iterator[Wire]:
         for block in ("units", "unit_cost"):
             yield Wire(f"{kind}.Fleet.{block}", f"recorder.Recorder.{block}")
     yield Wire(f"{sink}.connection_points", "recorder.Recorder.connection_points")
-    for block in ("offers", "prices", "records"):
+    for block in ("offers", "prices", "allocation", "records"):
         yield Wire(f"planner.Planner.{block}", f"recorder.Recorder.{block}")
 
 

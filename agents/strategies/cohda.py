@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -15,7 +15,7 @@ from quartier.agents.strategies import records
 from quartier.agents.unit import UnitAgent
 from quartier.coordination import Plan, UnitPlan
 from quartier.planning import plant_plan, room_per_rated, unit_plans
-from quartier.problem import NeighbourhoodProblem, Problem, State
+from quartier.problem import NeighbourhoodProblem, Problem, Sharing, State
 from quartier.quantities import Array, share_of
 from quartier.redispatch.rounds import KEPT_KW
 from quartier.units import KINDS
@@ -32,9 +32,9 @@ class Cohda:
         """Let the agents of the gate live for the lead time; what they agreed on is the plan."""
         agents = self.society(problem, rng)
         society.run_apart(agents.live(problem.lead_s))
-        units = dict(plans(problem, agents))
+        assert agents.dso is not None
         return Plan(
-            units=units,
+            units=dict(plans(problem, agents)),
             offers=agents.dso.offers,
             caps=agents.dso.caps,
             tap_pos=agents.dso.rounds.tap_pos,
@@ -49,6 +49,36 @@ class Cohda:
     def records(self, problem: Problem, agents: Society) -> records.Records:
         """What the agents' process leaves in the tables."""
         return records.collect(problem, agents, self.name)
+
+
+class SharingCohda(Cohda):
+    """COHDA among the agents of all neighbourhoods, about what they come to together (eq. 2).
+
+    What the pool costs is handed out after the fact, by the scenario's rule.
+    """
+
+    def plan(self, problem: Problem, state: State, rng: np.random.Generator) -> Plan:
+        """Let all agents negotiate about the pool's power."""
+        sharing = problem.asks(Sharing)
+        together = replace(problem, neighbourhoods=(pooled(problem),))
+        agents = society.build_pool(problem, together.neighbourhoods[0], rng)
+        society.run_apart(agents.live(problem.lead_s))
+        return Plan(
+            units=dict(plans(together, agents)),
+            allocation=sharing.allocation,
+            records=self.records(together, agents),
+            degraded=tuple(trouble(together, agents)),
+        )
+
+
+def pooled(problem: Problem) -> NeighbourhoodProblem:
+    """Return all neighbourhoods as one, whose connection point is the pool's; heat stays local."""
+    first, *_ = problem.neighbourhoods
+    return replace(
+        first,
+        name=Sharing.coordinator,
+        units=tuple(unit for one in problem.neighbourhoods for unit in one.units),
+    )
 
 
 def plans(problem: Problem, agents: Society) -> Iterator[tuple[str, UnitPlan]]:
@@ -149,7 +179,8 @@ def trouble(problem: Problem, agents: Society) -> Iterator[str]:
     for agent in agents.agents:
         if agent.failure is not None:
             yield f"agent {agent.title} failed: {agent.failure}"
-    yield from _unheard(agents.dso)
+    if agents.dso is not None:
+        yield from _unheard(agents.dso)
     for task in problem.neighbourhoods:
         name, speaker = task.name, agents.neighbourhoods[task.name]
         if not speaker.outcomes:

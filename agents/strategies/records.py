@@ -24,7 +24,7 @@ Records: TypeAlias = dict[str, Sequence[Row] | Mapping[str, Any]]
 
 def collect(problem: Problem, agents: Society, mechanism: str) -> Records:
     """What the agents of a gate leave in the tables, whatever they negotiated about."""
-    history = agents.dso.history
+    history = [] if agents.dso is None else agents.dso.history
     outcomes = [o for n in agents.neighbourhoods.values() for o in n.outcomes]
     tables: Records = {
         "redispatch": list(redispatch_rows(history)),

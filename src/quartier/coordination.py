@@ -19,7 +19,10 @@ COORDINATIONS: dict[str, dict[str, str]] = {
         "redispatch": "quartier.agents.strategies.uncontrolled:Uncontrolled",
         "sharing": "quartier.agents.strategies.uncontrolled:Uncontrolled",
     },
-    "cohda": {"redispatch": "quartier.agents.strategies.cohda:Cohda"},
+    "cohda": {
+        "redispatch": "quartier.agents.strategies.cohda:Cohda",
+        "sharing": "quartier.agents.strategies.cohda:SharingCohda",
+    },
     "mo-cohda": {"redispatch": "quartier.agents.strategies.mo_cohda:MoCohda"},
     "individual": {
         "redispatch": "quartier.centralised.individual:Individual",
@@ -29,7 +32,10 @@ COORDINATIONS: dict[str, dict[str, str]] = {
         "redispatch": "quartier.centralised.central:Central",
         "sharing": "quartier.centralised.sharing:CentralSharing",
     },
-    "bilevel": {"redispatch": "quartier.centralised.bilevel:Bilevel"},
+    "bilevel": {
+        "redispatch": "quartier.centralised.bilevel:Bilevel",
+        "sharing": "quartier.centralised.sharing:BilevelSharing",
+    },
 }
 """Known mechanisms × problems they answer: ``module:Class`` (mosaik's notation), resolved when
 used."""
@@ -78,6 +84,9 @@ class Plan:
     ``(T,)``: what it draws it buys at this price from the coordinator, what it feeds in it sells
     so. Where there is none (or NaN), the scenario's tariffs hold. The KPIs settle on executed
     energy (:mod:`quartier.kpi.settlement`); so far of the carrier ``electricity``."""
+    allocation: str | None = None
+    """Rule that hands out what a pool costs after the fact, on executed energy, to those that have
+    no price (:data:`quartier.problem.allocation.RULES`). None: the scenario's tariffs hold."""
     tap_pos: int | None = None
     """Tap position for the window; None leaves it as it is."""
     records: Mapping[str, Sequence[Mapping[str, Any]] | Mapping[str, Any]] = field(

@@ -158,11 +158,15 @@ class Instance:
     def _coupling(self, horizon: Horizon, first: int, state: State, tap_is_fixed: bool) -> Coupling:
         if self.scenario.problem.kind == "redispatch":
             return self._redispatch(horizon, first, state, tap_is_fixed)
-        window = slice(first, first + horizon.steps)
+        return self.sharing(slice(first, first + horizon.steps))
+
+    def sharing(self, steps: slice) -> Sharing:
+        """What couples neighbourhoods that share a pool, in some steps."""
         exported, imported = (
-            self.signals[name][0][window] for name in ("export_eur_per_kwh", "import_eur_per_kwh")
+            self.signals[name][0][steps] for name in ("export_eur_per_kwh", "import_eur_per_kwh")
         )
-        return Sharing(horizon.dt_h, exported, imported)
+        asked = self.scenario.problem.model_dump(exclude={"kind"})
+        return Sharing(self.horizon.dt_h, exported, imported, **asked)
 
     def _redispatch(
         self, horizon: Horizon, first: int, state: State, tap_is_fixed: bool

@@ -104,12 +104,16 @@ class SelfOptimiser:
 
 
 def plans_of(
-    problem: NeighbourhoodProblem, solution: Solution, terms: ConnectionTerms
+    problem: NeighbourhoodProblem, solution: Solution, terms: ConnectionTerms | None = None
 ) -> Iterator[tuple[str, UnitPlan]]:
-    """Set points that carry out a solution, curtailed as ``terms`` demand."""
+    """Set points that carry out a solution, curtailed as ``terms`` demand, or as it says itself."""
     loose = np.sum([s.curtailable_kw for s in solution.schedules.values()], axis=0)
     full = np.sum([s.p_kw for s in solution.schedules.values()], axis=0)
-    share = share_of(terms.curtailed_kw(full, loose), loose)
+    curtailed = total(solution.curtailed_kw, problem)
+    if terms is not None:
+        curtailed = terms.curtailed_kw(full, loose)
+    share = share_of(curtailed, loose)
+    terms = terms or problem.terms
     room = room_per_rated(problem.units, solution.p_kw, terms.p_max_kw)
     for agent, units in problem.agents.items():
         yield from unit_plans(units, solution.schedules[agent], share, room)

@@ -148,9 +148,25 @@ KPIS: tuple[Kpi, ...] = (
     Kpi("peak_export", "Peak export", "kW", neighbourhood.peak_export),
     # Sharing
     Kpi("shared_energy", "Energy shared", "kWh", sharing.shared_energy),
+    Kpi("internal_price", "Price of the energy shared", "EUR/kWh", sharing.internal_price),
     Kpi("pool_cost", "Paid to the outer grid by the pool", "EUR", sharing.pool_cost),
+    Kpi("worse_off", "Worse off than alone, at most", "EUR", sharing.worse_off),
+    Kpi(
+        "follower_suboptimality",
+        "Distance from the own optimum at the price",
+        "1",
+        sharing.follower_suboptimality,
+    ),
     # Money
+    Kpi("leader_cost", "Cost of the pool's operator", "EUR", settlement.leader_cost),
+    Kpi("cost_change", "Change of cost, vs baseline", "EUR", settlement.cost_change),
     Kpi("system_cost", "Cost of all together", "EUR", settlement.system_cost),
+    Kpi(
+        "system_cost_change",
+        "Change of the cost of all, vs baseline",
+        "1",
+        settlement.system_cost_change,
+    ),
     Kpi("money", "Paid", "EUR", settlement.money),
     # Process
     Kpi("negotiations", "Negotiations", "count", process.negotiations),

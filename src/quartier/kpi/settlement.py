@@ -18,6 +18,7 @@ import pandas as pd
 from quartier.kpi.grid import losses
 from quartier.kpi.redispatch import Groups, redispatch_paid
 from quartier.kpi.run_data import RunData
+from quartier.kpi.sharing import pool_of
 from quartier.problem import COUPLINGS
 from quartier.quantities import ELECTRICITY, KW_PER_MW
 
@@ -53,22 +54,40 @@ def payments(run: RunData) -> list[Payment]:
 def _energy(run: RunData) -> Iterator[Payment]:
     imported, exported = run.signal("import_eur_per_kwh"), run.signal("export_eur_per_kwh")
     coordinator = COUPLINGS[run.problem].coordinator
-    prices = run.table("prices")
+    prices, shares = run.table("prices"), run.table("shares")
     prices = prices[prices["carrier"] == ELECTRICITY]
-    pool: pd.Series[float] | None = None
+    pool: dict[str, pd.Series[float]] = {}
     for name in run.neighbourhoods:
         rows = run.connection_points
         p_kw = rows[rows["name"] == name].set_index("time")["p_kw"]
-        price = prices[prices["neighbourhood"] == name].set_index("time")["price_eur_per_kwh"]
-        price = price.reindex(p_kw.index)
-        at_tariffs = p_kw.where(price.isna(), 0.0)
+        price = _of(prices, name, "price_eur_per_kwh", p_kw)
+        allocated = _of(shares, name, "cost_eur", p_kw)
+        at_tariffs = p_kw.where(price.isna() & allocated.isna(), 0.0)
         yield from _traded(run, name, OUTER, at_tariffs, imported, exported)
         if price.notna().any():
-            priced = p_kw.where(price.notna(), 0.0)
-            yield from _traded(run, name, coordinator, priced, price, price)
-            pool = priced if pool is None else pool.add(priced, fill_value=0.0)
-    if pool is not None:
-        yield from _traded(run, coordinator, OUTER, pool, imported, exported)
+            fee = pool_of(run, p_kw.index).inside_fee_eur_per_kwh
+            yield from _traded(run, name, coordinator, p_kw, price + fee, price)
+        if allocated.notna().any():
+            yield Payment(name, coordinator, "energy", float(allocated.clip(lower=0.0).sum()))
+            yield Payment(coordinator, name, "energy", float(-allocated.clip(upper=0.0).sum()))
+        if price.notna().any() or allocated.notna().any():
+            pool[name] = p_kw - at_tariffs
+    if pool:
+        yield from _pool_trade(run, coordinator, pd.DataFrame(pool))
+
+
+def _of(table: pd.DataFrame, name: str, column: str, like: pd.Series[float]) -> pd.Series[float]:
+    """A column of a neighbourhood, at the times of a series."""
+    rows = table[table["neighbourhood"] == name].drop_duplicates("time")
+    return rows.set_index("time")[column].reindex(like.index)
+
+
+def _pool_trade(run: RunData, coordinator: str, p_kw: pd.DataFrame) -> Iterator[Payment]:
+    """What the coordinator buys and sells outside, with the fees of what is drawn inside."""
+    pool, powers = pool_of(run, p_kw.index), p_kw.to_numpy(dtype=float)
+    sold = np.maximum(powers.sum(axis=1), 0.0) * pool.export_eur_per_kwh * run.dt_h
+    yield Payment(coordinator, OUTER, "energy", float((pool.outer_eur(powers) + sold).sum()))
+    yield Payment(OUTER, coordinator, "energy", float(sold.sum()))
 
 
 def _nodes(run: RunData) -> Iterator[Payment]:
@@ -115,7 +134,7 @@ def balances(found: Sequence[Payment]) -> dict[str, float]:
 
 
 # -- KPIs -----------------------------------------------------------------------------------
-def cost(run: RunData) -> Groups:
+def cost(run: RunData) -> dict[str, float]:
     """What a neighbourhood pays in EUR: fuel, wear, starts, and energy at its prices (M8).
 
     Of what its nodes buy and sell, too.
@@ -140,6 +159,27 @@ def system_cost(run: RunData) -> float:
     """
     own = sum(own_cost(run, name) for name in run.neighbourhoods)
     return own + balances(payments(run)).get(OUTER, 0.0)
+
+
+def leader_cost(run: RunData) -> float:
+    """What the coordinator pays less what it gets in EUR (eq. 6): 0 at a price that is right."""
+    return -balances(payments(run)).get(COUPLINGS[run.problem].coordinator, 0.0)
+
+
+def cost_change(run: RunData) -> dict[str, float]:
+    """What a neighbourhood pays more than in the baseline in EUR (seed 000, figure 5)."""
+    if run.baseline is None:
+        return {}
+    before = cost(run.baseline)
+    return {name: value - before[name] for name, value in cost(run).items()}
+
+
+def system_cost_change(run: RunData) -> float | None:
+    """Change of the cost of all together against the baseline, relative to it (figure 5)."""
+    if run.baseline is None:
+        return None
+    before = system_cost(run.baseline)
+    return (system_cost(run) - before) / abs(before) if before else None
 
 
 def money(run: RunData) -> Groups:

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 
 from quartier.kpi.run_data import RunData
-from quartier.problem.sharing import pool_eur, shared_kw
+from quartier.problem.sharing import Sharing, shared_kw
 
 
 def _powers(run: RunData) -> pd.DataFrame:
@@ -29,9 +29,52 @@ def pool_cost(run: RunData) -> float:
     Where nobody settles inside the pool (``individual``), they pay more: ``system_cost`` has what
     they do pay.
     """
-    net = _powers(run).sum(axis=1)
+    powers = _powers(run)
+    return float(pool_of(run, powers.index).outer_eur(powers.to_numpy(dtype=float)).sum())
+
+
+def pool_of(run: RunData, times: pd.Index[pd.Timestamp]) -> Sharing:
+    """The outer grid's tariffs at some times, and what the scenario says of fees in them."""
     exported, imported = (
-        np.asarray(run.signal(name).reindex(net.index), dtype=float)
+        np.asarray(run.signal(name).reindex(times), dtype=float)
         for name in ("export_eur_per_kwh", "import_eur_per_kwh")
     )
-    return pool_eur(np.asarray(net, dtype=float), exported, imported, run.dt_h)
+    asked = run.scenario.get("problem")
+    fees = {k: v for k, v in asked.items() if k != "kind"} if isinstance(asked, dict) else {}
+    return Sharing(run.dt_h, exported, imported, **(fees if run.problem == Sharing.kind else {}))
+
+
+def internal_price(run: RunData) -> float | None:
+    """Mean price of the energy shared in EUR/kWh, for those who draw it (M8)."""
+    shares = run.table("shares")
+    got = shares["shared_kw"].clip(lower=0.0) * shares["price_eur_per_kwh"].notna()
+    total = float(got.sum())
+    return float((got * shares["price_eur_per_kwh"]).sum()) / total if total > 0 else None
+
+
+def worse_off(run: RunData) -> float | None:
+    """The most that a neighbourhood's plan costs it above its own optimum at a gate in EUR (M8).
+
+    From the same state, at the tariffs of the outer grid; as planned. None if a mechanism does not
+    compare. At most the solver's tolerance: nobody is worse off.
+    """
+    planned, alone = (_by_neighbourhood(run, prefix) for prefix in ("response", "individual"))
+    worse = (planned - alone).dropna()
+    return None if worse.empty else float(worse.max())
+
+
+def _by_neighbourhood(run: RunData, prefix: str) -> pd.Series[float]:
+    """Objectives of the table ``solves`` by gate and neighbourhood."""
+    solves = run.table("solves")
+    rows = solves[solves["problem"].str.startswith(f"{prefix} ").fillna(False)]
+    rows = rows.assign(problem=rows["problem"].str.removeprefix(f"{prefix} "))
+    return rows.set_index(["gate", "problem"])["objective"]
+
+
+def follower_suboptimality(run: RunData) -> float | None:
+    """The most by which a neighbourhood could do better than its plan at the plan's price (M7, M8).
+
+    Over all gates, relative to what it pays; None if there is no certificate.
+    """
+    found = run.table("solves")["follower_suboptimality"].max()
+    return None if pd.isna(found) else float(found)

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import Any
 
 import numpy as np
+import pyomo.environ as pyo
 
 from quartier.optimisation.connection import same_prices
 from quartier.optimisation.declared import Declared
 from quartier.optimisation.mixed import MixedProgram
 from quartier.optimisation.readings import solved_one_way
 from quartier.problem import ConnectionTerms
-from quartier.program import Answer
+from quartier.program import Answer, Arrays, Indices
+from quartier.program.arrays import rest_of
 from quartier.quantities import Array
 from quartier.units.base import UnitData
 
@@ -90,6 +94,62 @@ class Assembly:
     def _cost(self, terms: ConnectionTerms) -> tuple[Array, float]:
         """What all columns cost under terms that fit, and the constant."""
         return self.declared.cost(terms)
+
+    def arrays_under(self, terms: ConnectionTerms) -> Arrays:
+        """The program under other terms that fit, with nobody else's power: a part of a larger one.
+
+        It needs all steps of the connection point.
+        """
+        at, (cost, offset) = self.declared.steps, self._cost(terms)
+        lower, upper = self.compiled.arrays.lower.copy(), self.compiled.arrays.upper.copy()
+        lower[self._given_columns] = upper[self._given_columns] = self.declared.fixed_kw[at]
+        upper[self._curtailed_columns] = self.declared.curtailable_kw[at]
+        return replace(self.compiled.arrays, cost=cost, offset=offset, lower=lower, upper=upper)
+
+    def declared_under(self, terms: ConnectionTerms) -> Any:
+        """The Pyomo model of :meth:`arrays_under`: a part of a larger one. Its objective is own.
+
+        Without limits at the connection point there is nothing that could break them.
+        """
+        model, arrays = self.declared.model, self.arrays_under(terms)
+        connection = model.connection
+        for t, given in connection.given_kw.items():
+            given.fix(float(self.declared.fixed_kw[t]), skip_validation=True)
+        if np.isinf(terms.p_max_kw).all() and np.isinf(terms.p_min_kw).all():
+            connection.cap.deactivate()
+            for part in (connection.within_kw, connection.over_kw, connection.under_kw):
+                part.fix(0.0)
+        sides = [(connection.exported_kw, connection.imported_kw)]
+        for block in model.component_objects(pyo.Block, descend_into=False):
+            if block.component("rejected_kw") is not None:
+                sides.append((block.rejected_kw, block.unserved_kw))
+        for plus, minus in sides:
+            self._bound(arrays, plus, minus)
+        model.cost_eur.set_value(self.compiled.expression(arrays.cost, arrays.offset))
+        return model
+
+    def _bound(self, arrays: Arrays, plus: Any, minus: Any) -> None:
+        """Bound the two sides of a balance by what the rest of it can come to.
+
+        At most one of them is in use: both at once cost more than neither.
+        """
+        columns = [self.compiled.index(side.values()) for side in (plus, minus)]
+        least, greatest = rest_of(arrays, *columns)
+        for k, (out, into) in enumerate(zip(plus.values(), minus.values(), strict=True)):
+            out.setub(float(max(greatest[k], 0.0)))
+            into.setub(float(max(-least[k], 0.0)))
+
+    @property
+    def traded_columns(self) -> tuple[Indices, Indices]:
+        """Columns of what is exported and imported, by step."""
+        connection, index = self.declared.model.connection, self.compiled.index
+        return index(connection.exported_kw.values()), index(connection.imported_kw.values())
+
+    def curtailed_kw(self, values: Array) -> Array:
+        """What a solution curtails, shape ``(T,)``."""
+        found = np.zeros(len(self.declared.fixed_kw))
+        found[self.declared.steps] = values[self._curtailed_columns]
+        return found
 
     def give(self, residual_kw: Array, curtailable_kw: Array) -> None:
         """Set the power of everything else, and what is curtailable in it, shape ``(T,)``."""

@@ -60,6 +60,16 @@ class Compiled:
         found, constant = self.spread(terms.linear_vars, np.array(terms.linear_coefs, dtype=float))
         return found, constant + float(terms.constant)
 
+    def expression(self, cost: Array, constant: float) -> Any:
+        """What columns cost, as a Pyomo expression; before anything was left out."""
+        pairs = zip(cost.tolist(), self._variables, strict=True)
+        return sum((price * variable for price, variable in pairs if price), constant)
+
+    @property
+    def values(self) -> Array:
+        """What the model's variables stand at, by column; before anything was left out."""
+        return np.array([v.value or 0.0 for v in self._variables], dtype=float)
+
     def select(self, columns: Flags, rows: Flags) -> None:
         """Leave out the other columns and rows; they must not matter."""
         self.arrays = self.arrays.select(columns, rows)

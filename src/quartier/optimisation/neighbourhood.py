@@ -5,13 +5,15 @@ from __future__ import annotations
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from quartier.optimisation.assembly import Assembly
+from quartier.optimisation.readings import Readings
 from quartier.optimisation.repair import netted
 from quartier.problem import ConnectionTerms, NeighbourhoodProblem
-from quartier.program import Answer
+from quartier.program import Answer, Arrays, Indices
 from quartier.quantities import Array, share_of
 from quartier.units import KINDS
 from quartier.units.evaluate import evaluate
@@ -82,26 +84,84 @@ class NeighbourhoodModel:
         self._assembly.give(nothing, nothing)
         controls, answer, repairs = self._assembly.solve()
         wall_s = time.perf_counter() - began
-        schedules = {}
+        return self._solution(self._schedules(controls), answer, repairs, wall_s)
+
+    # -- as a part of a larger program ----------------------------------------------------------
+    def program(self, terms: ConnectionTerms) -> Arrays:
+        """Its program under terms with other prices, to be put beside others."""
+        return self._assembly.arrays_under(terms)
+
+    def declared(self, terms: ConnectionTerms) -> Any:
+        """Its Pyomo model under terms with other prices, to be a block of another one."""
+        return self._assembly.declared_under(terms)
+
+    @property
+    def most_kw(self) -> float:
+        """Most power either way that its units could come to in a step; infinite if no limit."""
+        return self._assembly.most_kw
+
+    @property
+    def declared_values(self) -> Array:
+        """Values of the variables of :meth:`declared`, as columns of :meth:`program`."""
+        return self._assembly.compiled.values
+
+    @property
+    def traded(self) -> tuple[Indices, Indices]:
+        """Columns of what is exported and imported in :meth:`program`, shape ``(T,)`` each."""
+        return self._assembly.traded_columns
+
+    @property
+    def readings(self) -> Readings:
+        """Where the controls of its units stand in :meth:`program`."""
+        return self._assembly.readings
+
+    def solution_at(self, values: Array, answer: Answer, terms: ConnectionTerms) -> Solution:
+        """What it does and pays at a point of :meth:`program`, under terms with other prices.
+
+        Parameters
+        ----------
+        values
+            Its own columns.
+        answer
+            What the solver says of the larger program.
+        """
+        schedules = self._schedules(self.readings.controls(values))
+        curtailed_kw = self._assembly.curtailed_kw(values)
+        return self._solution(schedules, answer, 0, answer.wall_s, terms, curtailed_kw)
+
+    def _schedules(self, controls: Mapping[str, dict[str, Array]]) -> dict[str, Schedule]:
+        found = {}
         for agent, units in self.problem.agents.items():
             planned = {unit.name: controls[unit.name] for unit in units if unit.name in controls}
             own = netted(units, planned)
-            schedules[agent] = evaluate(units, own, self._assembly.terms.penalty_eur_per_kwh)
-        return self._solution(schedules, answer, repairs, wall_s)
+            found[agent] = evaluate(units, own, self._assembly.terms.penalty_eur_per_kwh)
+        return found
 
     def _solution(
-        self, schedules: Mapping[str, Schedule], answer: Answer, repairs: int, wall_s: float
+        self,
+        schedules: Mapping[str, Schedule],
+        answer: Answer,
+        repairs: int,
+        wall_s: float,
+        terms: ConnectionTerms | None = None,
+        curtailed_kw: Array | None = None,
     ) -> Solution:
-        terms, every = self._assembly.terms, list(schedules.values())
+        """Put a solution together; what is curtailed is what pays under the terms, unless given."""
+        terms, every = terms or self._assembly.terms, list(schedules.values())
         full_kw = np.sum([s.p_kw for s in every], axis=0)
         loose_kw = np.sum([s.curtailable_kw for s in every], axis=0)
-        curtailed_kw = terms.curtailed_kw(full_kw, loose_kw)
         own = sum(s.cost_eur + terms.co2_eur_per_kg * s.co2_kg for s in every)
+        if curtailed_kw is None:
+            curtailed_kw = terms.curtailed_kw(full_kw, loose_kw)
+            cost = terms.cost_eur(full_kw, loose_kw)
+        else:
+            cost = terms.cost_eur(full_kw - curtailed_kw, np.zeros_like(loose_kw))
+            own += terms.curtailment_eur_per_kwh * terms.dt_h * float(curtailed_kw.sum())
         return Solution(
             schedules=schedules,
             curtailed_kw=self._by_unit(curtailed_kw, loose_kw),
             p_kw=full_kw - curtailed_kw,
-            cost_eur=own + float(terms.cost_eur(full_kw, loose_kw)),
+            cost_eur=own + float(cost),
             objective_eur=answer.objective,
             bound_eur=answer.bound,
             gap=answer.gap,

@@ -1,14 +1,18 @@
 """Sharing: neighbourhoods share a pool with an outer grid at two tariffs (M8; seed 000, eq. 1-2).
 
 What they come to together is bought from the outer grid at the import price (grid fees included) or
-sold to it at the export price; inside the pool there are no fees. So the pool costs what its sum
-costs (eq. 2), at most what the neighbourhoods would pay one by one (eq. 1). The energy shared is
-``min(Σ_n P_n⁺, Σ_n P_n⁻)·Δ``.
+sold to it at the export price. So the pool costs what its sum costs (eq. 2), at most what the
+neighbourhoods would pay one by one (eq. 1). The energy shared is ``min(Σ_n P_n⁺, Σ_n P_n⁻)·Δ``.
+
+Inside the pool there are no fees, or a part of them, due from whoever draws. Where that leaves
+nothing to gain by sharing, it is capped at what lies between the two tariffs: then everybody might
+as well trade with the outer grid, and the price interval (8) never becomes empty.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import ClassVar
 
 import numpy as np
@@ -19,33 +23,80 @@ from quartier.quantities import Array
 
 @dataclass(frozen=True)
 class Sharing(Coupling):
-    """Neighbourhoods coupled by a pool; arrays have shape ``(T,)``."""
+    """Neighbourhoods coupled by a pool; arrays have shape ``(T,)``, or all of them none.
+
+    Powers ``p_kw`` of the neighbourhoods have shape ``(T, N)``, or ``(N,)`` beside prices of one
+    step; they are positive into the grid.
+    """
 
     kind: ClassVar[str] = "sharing"
     coordinator: ClassVar[str] = "sharing pool"
-    answers: ClassVar[frozenset[str]] = frozenset()
+    answers: ClassVar[frozenset[str]] = frozenset({"allocation"})
     tables: ClassVar[tuple[str, ...]] = ("shares",)
-    kpis: ClassVar[tuple[str, ...]] = ("shared_energy", "pool_cost", "system_cost")
+    kpis: ClassVar[tuple[str, ...]] = (
+        "shared_energy",
+        "pool_cost",
+        "leader_cost",
+        "internal_price",
+        "system_cost",
+        "system_cost_change",
+        "cost_change",
+        "worse_off",
+        "follower_suboptimality",
+    )
 
     dt_h: float
     export_eur_per_kwh: Array
     """What the outer grid pays."""
     import_eur_per_kwh: Array
     """What the outer grid asks, fees included; at least the export price."""
+    grid_fee_eur_per_kwh: float = 0.0
+    """Grid fees in the import price."""
+    inside_fee_share: float = 0.0
+    """Part of the grid fees that is due on energy from inside, too."""
+    price: str = "max-min"
+    """Which of several optimal prices `bilevel` takes: ``max-min``, ``lowest``, ``highest``."""
+    allocation: str = "retrospective"
+    """How `central` hands out what the pool costs, see :mod:`quartier.problem.allocation`."""
+    leader: str = "pool"
+    """What the leader of `bilevel` pays: ``pool`` (eq. 6), or also what ``all`` pay themselves."""
 
+    @cached_property
+    def inside_fee_eur_per_kwh(self) -> Array:
+        """Fee on what is drawn from inside, shape ``(T,)``."""
+        most = self.import_eur_per_kwh - self.export_eur_per_kwh
+        return np.asarray(np.minimum(self.inside_fee_share * self.grid_fee_eur_per_kwh, most))
 
-def pool_eur(
-    net_kw: Array, export_eur_per_kwh: Array, import_eur_per_kwh: Array, dt_h: float
-) -> float:
-    """What the pool pays the outer grid in EUR (eq. 2, without the members' own costs).
+    @property
+    def outer_eur_per_kwh(self) -> Array:
+        """What the pool itself pays for what it draws: whoever draws pays the inside fee."""
+        return self.import_eur_per_kwh - self.inside_fee_eur_per_kwh
 
-    Parameters
-    ----------
-    net_kw
-        Power of all neighbourhoods together, positive into the outer grid, shape ``(T,)``.
-    """
-    bought, sold = np.maximum(-net_kw, 0.0), np.maximum(net_kw, 0.0)
-    return float(np.sum(bought * import_eur_per_kwh - sold * export_eur_per_kwh)) * dt_h
+    @property
+    def shared_eur_per_kwh(self) -> Array:
+        """The source's price of shared energy: the mean of both prices without fees (eq. 3)."""
+        market = self.import_eur_per_kwh - self.grid_fee_eur_per_kwh
+        return np.asarray((self.export_eur_per_kwh + market) / 2)
+
+    def outer_eur(self, p_kw: Array) -> Array:
+        """What the neighbourhoods together pay the outer grid in EUR, fees included, ``(T,)``.
+
+        Eq. 2 without their own costs; ``inside fee · energy shared`` on top where there is a fee.
+        """
+        net = p_kw.sum(axis=-1)
+        drawn = np.maximum(-p_kw, 0.0).sum(axis=-1)
+        bought, sold = np.maximum(-net, 0.0), np.maximum(net, 0.0)
+        paid = bought * self.outer_eur_per_kwh - sold * self.export_eur_per_kwh
+        return np.asarray((paid + drawn * self.inside_fee_eur_per_kwh) * self.dt_h)
+
+    def alone_eur(self, p_kw: Array) -> Array:
+        """What each would pay the outer grid by itself in EUR (eq. 1), shape of ``p_kw``."""
+        drawn, fed = np.maximum(-p_kw, 0.0), np.maximum(p_kw, 0.0)
+        asked, paid = (
+            np.expand_dims(price, -1)
+            for price in (self.import_eur_per_kwh, self.export_eur_per_kwh)
+        )
+        return np.asarray((drawn * asked - fed * paid) * self.dt_h)
 
 
 def shared_kw(p_kw: Array) -> Array:
@@ -65,17 +116,3 @@ def shared_kw(p_kw: Array) -> Array:
     got = np.divide(drawn, drawn_sum, out=np.zeros_like(drawn), where=drawn_sum > 0)
     gave = np.divide(given, given_sum, out=np.zeros_like(given), where=given_sum > 0)
     return np.asarray(shared * (got - gave), dtype=float)
-
-
-def internal_price(
-    net_kw: Array, export_eur_per_kwh: Array, import_eur_per_kwh: Array, tolerance_kw: float
-) -> Array:
-    """Price inside the pool at which it neither gains nor loses, shape ``(T,)``.
-
-    The import price while the pool buys, the export price while it sells, as in the welfare optimum
-    (M8: the dual of the balance). Where the pool is balanced any price between the two pays for
-    itself; it is their mean, the paper's price of shared energy (seed 000, below eq. 2).
-    """
-    mean = (export_eur_per_kwh + import_eur_per_kwh) / 2
-    price = np.where(net_kw > tolerance_kw, export_eur_per_kwh, mean)
-    return np.where(net_kw < -tolerance_kw, import_eur_per_kwh, price)

@@ -162,6 +162,25 @@ def activity(matrix: sparse.csr_array, lower: Array, upper: Array) -> tuple[Arra
     return least, greatest
 
 
+def rest_of(arrays: Arrays, plus: Indices, minus: Indices) -> tuple[Array, Array]:
+    """Least and greatest value of ``plus - minus`` that the rest of each of their balances allows.
+
+    Parameters
+    ----------
+    plus, minus
+        Columns, pair by pair, that stand in equalities together, ``... - plus + minus = right``.
+    """
+    columns, low, high = sparse.csc_array(arrays.matrix), arrays.lower.copy(), arrays.upper.copy()
+    row, pair = columns[:, plus].multiply(columns[:, minus]).tocoo().coords
+    row, pair = np.stack([row, pair])[:, arrays.row_lower[row] == arrays.row_upper[row]]
+    low[plus] = high[plus] = low[minus] = high[minus] = 0.0
+    least, greatest = activity(arrays.matrix[row], low, high)
+    found_least, found_greatest = np.full(plus.size, -np.inf), np.full(plus.size, np.inf)
+    np.maximum.at(found_least, pair, least - arrays.row_lower[row])
+    np.minimum.at(found_greatest, pair, greatest - arrays.row_lower[row])
+    return found_least, found_greatest
+
+
 def _times(matrix: sparse.csr_array, bound: Array) -> Array:
     """Product that reads infinite bounds as such only where they stand in a row."""
     finite = matrix @ np.where(np.isfinite(bound), bound, 0.0)

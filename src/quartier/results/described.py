@@ -128,6 +128,8 @@ ELSEWHERE: dict[tuple[str, str], str] = {
     ("prices", "price_eur_per_kwh"): "price of what is drawn and of what is fed in",
     ("prices", "neighbourhood"): "neighbourhood",
     ("shares", "neighbourhood"): "neighbourhood",
+    ("shares", "price_eur_per_kwh"): "price of the plan, or what a kWh came to after the fact",
+    ("shares", "cost_eur"): "what the neighbourhood pays the pool after the fact, if it does",
     ("negotiations", "neighbourhood"): "neighbourhood",
     ("traces", "neighbourhood"): "neighbourhood",
     ("fronts", "neighbourhood"): "neighbourhood",

@@ -117,7 +117,7 @@ TABLES: dict[str, dict[str, ColumnType]] = {
     "fronts": _columns(
         "gate neighbourhood method point objective value chosen", objective=ColumnType.TEXT
     ),
-    "shares": _columns("time neighbourhood shared_kw price_eur_per_kwh"),
+    "shares": _columns("time neighbourhood shared_kw price_eur_per_kwh cost_eur"),
     "messages": _columns("sim_time_s gate sender receiver kind bytes delivered delay_s lost_to"),
 }
 """Columns of every table with their types, in the order in which they are written.

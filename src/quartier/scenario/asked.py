@@ -4,16 +4,21 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
-from pydantic import BeforeValidator, Field, GetJsonSchemaHandler
+from pydantic import BeforeValidator, Field, GetJsonSchemaHandler, NonNegativeFloat
 from pydantic_core import CoreSchema
 
+from quartier.scenario.settings import Share
 from quartier.units.base import Frozen
+
+MOST_PLAYERS = 6
+"""Most neighbourhoods for an allocation that looks at all their coalitions."""
 
 
 class RedispatchAsked(Frozen):
     """The grid operator removes congestion by taps and caps; its settings stand in `redispatch`."""
 
     needs_grid: ClassVar[bool] = True
+    lowers_export: ClassVar[bool] = False
 
     kind: Literal["redispatch"] = "redispatch"
     """The problem."""
@@ -23,13 +28,32 @@ class SharingAsked(Frozen):
     """The neighbourhoods share a pool with an outer grid.
 
     It sells at the import price and buys at the export price of `signals`; grid fees are part of
-    the import price.
+    the import price. Where that is below the export price, the export price is lowered to it (M8).
     """
 
     needs_grid: ClassVar[bool] = False
+    lowers_export: ClassVar[bool] = True
+    """Whether the export price gives way where the import price is below it."""
 
     kind: Literal["sharing"] = "sharing"
     """The problem."""
+    grid_fee_eur_per_kwh: NonNegativeFloat = 0.0
+    """Grid fees in EUR/kWh that the import price holds; the price of shared energy is without."""
+    inside_fee_share: Share = 0.0
+    """Part of the grid fees that is due on energy from other neighbourhoods, too: 0 none (seed
+    000), 1 all of it (as in Germany), in between a reduced fee (as in Austria's communities). At
+    most what lies between import and export price."""
+    price: Literal["max-min", "lowest", "highest"] = "max-min"
+    """Which of the optimal prices `bilevel` sets: the one that makes the least saving of a
+    neighbourhood as large as it can be, the lowest, or the highest."""
+    allocation: Literal["retrospective", "equal", "proportional", "shapley"] = "retrospective"
+    """How `central` and `cohda` hand out what the pool costs: by the source's rule (seed 000, eq.
+    3-5), or what sharing saves split equally, in proportion to the energy shared, or by the
+    Shapley value (at most six neighbourhoods)."""
+    leader: Literal["pool", "all"] = "pool"
+    """What the leader of `bilevel` pays: what the pool costs (eq. 6), or besides what all
+    neighbourhoods pay themselves. The first is a linear program with a certificate, the second
+    another game, solved by its optimality conditions: for a few units and a day."""
 
 
 def _in_full(data: Any) -> Any:

@@ -98,6 +98,8 @@ def assemble(
         buses = _buses(scenario, grid.network, findings) if grid else {}
     units = Members(scenario, folder, horizon, seed, reader, findings).units(buses)
     signals = dict(_signals(scenario, horizon, reader, findings))
+    if scenario.problem.lowers_export:
+        signals = _lowered(signals, horizon, findings)
     if horizon.steps < scenario.horizon.steps or _lacks_prices(rest):
         signals = {}  # they are not those of all steps
     plants = grid.plants if grid else ()
@@ -172,6 +174,25 @@ def _signals(
         with findings.at("signals.temperature"):
             request = SeriesRequest("signal:temperature", "degC")
             yield "temperature_degc", (reader.read(request, horizon), "degC")
+
+
+def _lowered(
+    signals: Mapping[str, tuple[Array, str]], horizon: Horizon, findings: Findings
+) -> dict[str, tuple[Array, str]]:
+    """Lower the export price to the import price where it is above, and say so (M8)."""
+    exported, imported = (signals.get(f"{way}_eur_per_kwh") for way in ("export", "import"))
+    if exported is None or imported is None:
+        return dict(signals)
+    above = np.flatnonzero(exported[0] > imported[0] + checks.PRICE_TOLERANCE)
+    if above.size:
+        at = int(above[0])
+        findings.note(
+            "signals.export_eur_per_kwh",
+            f"is above the import price in {above.size} of {horizon.steps} steps, first at"
+            f" {horizon.times[at]:%Y-%m-%d %H:%M} UTC ({exported[0][at]:g} and {imported[0][at]:g}"
+            " EUR/kWh), and lowered to it there: energy must not be bought to be sold",
+        )
+    return {**signals, "export_eur_per_kwh": (np.minimum(exported[0], imported[0]), exported[1])}
 
 
 def _forecasts(

@@ -8,13 +8,15 @@ from collections.abc import Mapping
 import numpy as np
 
 from quartier.quantities import Array
+from quartier.scenario.asked import MOST_PLAYERS
 from quartier.scenario.findings import Findings
 from quartier.scenario.models import Scenario
 from quartier.scenario.nodes import check_nodes, check_trade
 from quartier.scenario.problems import suggestion
 from quartier.units.base import UnitData
 
-_PRICE_TOLERANCE = 1e-9
+PRICE_TOLERANCE = 1e-9
+"""Difference of prices in EUR/kWh that counts as none."""
 UNPLANNED = "uncontrolled"
 """The mechanism that plans for nobody, so that nothing is left unplanned."""
 
@@ -38,6 +40,7 @@ def check(
     _check_prices(scenario, signals, findings)
     _check_weights(scenario, signals, findings)
     _check_gates(scenario, findings)
+    _check_problem(scenario, findings)
     _check_names(scenario, units, findings)
     if complete:
         check_nodes(scenario, findings)
@@ -65,7 +68,7 @@ def _check_prices(
     if not {"export_eur_per_kwh", "import_eur_per_kwh"} <= set(signals):
         return
     exported, imported = signals["export_eur_per_kwh"][0], signals["import_eur_per_kwh"][0]
-    wrong = np.flatnonzero(imported < exported - _PRICE_TOLERANCE)
+    wrong = np.flatnonzero(imported < exported - PRICE_TOLERANCE)
     if len(wrong):
         at = int(wrong[0])
         time = scenario.horizon.horizon.times[at]
@@ -74,6 +77,39 @@ def _check_prices(
             f"is {imported[at]:g} EUR/kWh at {time:%Y-%m-%d %H:%M} UTC, below the export price "
             f"{exported[at]:g} ({len(wrong)} steps); energy must not be bought cheaper than sold",
         )
+
+
+def _check_problem(scenario: Scenario, findings: Findings) -> None:
+    """A rule of the problem must be able to look at all neighbourhoods."""
+    players = len(scenario.neighbourhoods)
+    if getattr(scenario.problem, "allocation", "") == "shapley" and players > MOST_PLAYERS:
+        findings.add(
+            "problem.allocation",
+            f"shapley looks at all coalitions of {players} neighbourhoods, which are too many (at"
+            f" most {MOST_PLAYERS}); take retrospective, equal or proportional",
+        )
+    if scenario.problem.kind == "sharing" and scenario.coordination == "cohda":
+        _check_pool(scenario, findings)
+
+
+def _check_pool(scenario: Scenario, findings: Findings) -> None:
+    """Agents that negotiate about the pool's power know no power of a single neighbourhood."""
+    known = [
+        (f"neighbourhoods.{name}.{key}", getattr(settings, key) is not None)
+        for name, settings in scenario.neighbourhoods.items()
+        for key in ("p_max_kw", "p_min_kw")
+    ]
+    known += [
+        ("objectives.peak_eur_per_kw", scenario.objectives.peak_eur_per_kw > 0),
+        ("problem.inside_fee_share", getattr(scenario.problem, "inside_fee_share", 0.0) > 0),
+    ]
+    for path, is_set in known:
+        if is_set:
+            findings.add(
+                path,
+                "concerns single neighbourhoods, while cohda shares by the power of all together;"
+                " leave it out, or take central or bilevel",
+            )
 
 
 def _check_weights(

@@ -1,0 +1,41 @@
+"""The pool's agent: calls one negotiation among the agents of all neighbourhoods (M8)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+
+from quartier.agents.messages import Entry, Negotiation
+from quartier.agents.neighbourhood import NeighbourhoodAgent, Outcome
+from quartier.problem import ConnectionTerms
+from quartier.scenario.settings import NegotiationSettings
+
+
+class PoolAgent(NeighbourhoodAgent):
+    """Speaks for a pool: a neighbourhood of all, with nobody above it who asks or caps.
+
+    Parameters
+    ----------
+    terms
+        What the outer grid asks and pays for the sum of all (eq. 2).
+    published
+        What every agent published beforehand: its own rules.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        terms: ConnectionTerms,
+        published: Mapping[str, Entry],
+        settings: NegotiationSettings,
+    ) -> None:
+        super().__init__(name, terms, published, settings, np.zeros(len(terms.p_max_kw)), name)
+        self.principal = None
+
+    def on_ready(self) -> None:
+        """Let the agents negotiate as soon as everybody is there."""
+        self.later(0.0, lambda: self._begin(Negotiation(self.title, 0), self.terms))
+
+    def _report(self, outcome: Outcome) -> None:
+        """Nobody waits for it."""

@@ -1,0 +1,133 @@
+"""`individual`, `central` and `bilevel` for sharing (seed 000, eq. 1, 2 and 6-9; M8)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from quartier.centralised.central import row_of
+from quartier.centralised.neighbourhood import plans_of, solve_row
+from quartier.centralised.sharing.game import solve_game
+from quartier.centralised.sharing.pool import Pool
+from quartier.centralised.sharing.prices import optimal_prices
+from quartier.coordination import Plan, UnitPlan
+from quartier.optimisation import NeighbourhoodModel, Solution
+from quartier.planning import Row
+from quartier.problem import Problem, Sharing, State
+from quartier.program import relative_gap
+from quartier.quantities import ELECTRICITY, Array
+
+
+class IndividualSharing:
+    """Every neighbourhood trades with the outer grid by itself, at its least cost (eq. 1)."""
+
+    def plan(self, problem: Problem, state: State, rng: np.random.Generator) -> Plan:
+        """Let each optimise itself at the outer grid's tariffs."""
+        problem.asks(Sharing)
+        alone = {name: model.solve() for name, model in models_of(problem).items()}
+        rows = [solve_row(f"individual {name}", found) for name, found in alone.items()]
+        return Plan(units=dict(_units(problem, alone)), records={"solves": rows})
+
+
+class CentralSharing:
+    """One operator plans all neighbourhoods, and pays the outer grid for their sum (eq. 2).
+
+    What that costs is handed out after the fact, by the scenario's rule.
+    """
+
+    def plan(self, problem: Problem, state: State, rng: np.random.Generator) -> Plan:
+        """Solve one program over all units behind one common balance."""
+        pool = Pool(problem.asks(Sharing), models_of(problem))
+        pooled = pool.solve()
+        found = pool.solutions(pooled, np.zeros(problem.horizon.steps))
+        return Plan(
+            units=dict(_units(problem, found)),
+            allocation=pool.sharing.allocation,
+            records={"solves": [row_of("central", pooled.answer, pooled.answer.objective)]},
+        )
+
+
+class BilevelSharing:
+    """A leader sets the price inside the pool, the neighbourhoods answer at least cost (eq. 6-9).
+
+    With the leader's cost as printed, the plan is that of all together, and the price one of its
+    multipliers: certified at every gate, by letting every neighbourhood answer the price alone.
+    """
+
+    def plan(self, problem: Problem, state: State, rng: np.random.Generator) -> Plan:
+        """Find plan and price; check that nobody would rather do otherwise at that price."""
+        sharing, models = problem.asks(Sharing), models_of(problem)
+        alone = {name: model.solve() for name, model in models.items()}
+        pool = Pool(sharing, models)
+        if sharing.leader == "pool":
+            pooled = pool.solve()
+            alone_eur = {name: found.cost_eur for name, found in alone.items()}
+            price = optimal_prices(pool, pooled, alone_eur)
+            row = row_of("bilevel", pooled.answer, pooled.answer.objective)
+            found = pool.solutions(pooled, price)
+        else:
+            price, row, found = solve_game(pool, problem.optimisation)
+        certificate = Certificate.of(pool, price, found)
+        return Plan(
+            units=dict(_units(problem, found)),
+            prices={(ELECTRICITY, name): price for name in models},
+            records={"solves": list(certificate.rows(row, alone, found))},
+        )
+
+
+def models_of(problem: Problem) -> dict[str, NeighbourhoodModel]:
+    """Programs of the neighbourhoods by name."""
+    return {one.name: NeighbourhoodModel(one) for one in problem.neighbourhoods}
+
+
+def _units(problem: Problem, solutions: Mapping[str, Solution]) -> Iterator[tuple[str, UnitPlan]]:
+    for one in problem.neighbourhoods:
+        yield from plans_of(one, solutions[one.name])
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """What a price is worth, checked with every neighbourhood alone.
+
+    Parameters
+    ----------
+    leader_eur
+        What the leader pays the outer grid less what it gets from the neighbourhoods (eq. 6).
+    own_eur
+        What each neighbourhood could come to at the price, by name: a proven bound.
+    """
+
+    leader_eur: float
+    own_eur: Mapping[str, float]
+
+    @classmethod
+    def of(cls, pool: Pool, price: Array, found: Mapping[str, Solution]) -> Certificate:
+        """Solve every neighbourhood at a price, shape ``(T,)``; their models keep it."""
+        sharing, own = pool.sharing, {}
+        for name, model in pool.models.items():
+            model.update(pool.at(model.problem.terms, price))
+            own[name] = model.solve().bound_eur
+        p_kw = np.column_stack([solution.p_kw for solution in found.values()])
+        fees = sharing.inside_fee_eur_per_kwh * np.maximum(-p_kw, 0.0).sum(axis=1)
+        paid = (-p_kw.sum(axis=1) * price + fees) * sharing.dt_h
+        return cls(float((sharing.outer_eur(p_kw) - paid).sum()), own)
+
+    def rows(
+        self, row: Row, alone: Mapping[str, Solution], found: Mapping[str, Solution]
+    ) -> Iterator[Row]:
+        """Rows of the table ``solves``: the program, the leader, each alone and at the price."""
+        yield row
+        yield {"problem": "leader", "status": row["status"], "objective": self.leader_eur}
+        for name, solution in alone.items():
+            yield solve_row(f"individual {name}", solution)
+            cost, bound = found[name].cost_eur, self.own_eur[name]
+            yield {
+                "problem": f"response {name}",
+                "status": row["status"],
+                "objective": cost,
+                "bound": bound,
+                "gap": relative_gap(cost, bound),
+                "follower_suboptimality": max(cost - bound, 0.0) / max(1.0, abs(cost)),
+            }

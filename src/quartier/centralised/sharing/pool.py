@@ -1,0 +1,133 @@
+"""All neighbourhoods behind one balance with the outer grid: a program, and its prices (M8).
+
+The least cost of all together (seed 000, eq. 2) is a linear program but for units that switch. The
+multiplier of its balance is a price at which every neighbourhood, left alone, would do its part of
+the plan, and at which the pool neither gains nor loses: so it also solves the leader's problem
+(eq. 6-9) as printed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from time import perf_counter
+
+import numpy as np
+from scipy import sparse
+
+from quartier.optimisation import NeighbourhoodModel, Solution
+from quartier.optimisation.mixed import MixedProgram
+from quartier.optimisation.neighbourhood import GAP
+from quartier.optimisation.readings import Readings, solved_one_way
+from quartier.problem import ConnectionTerms, Sharing
+from quartier.program import Answer, Arrays, Block, stacked
+from quartier.program.arrays import side_by_side
+from quartier.quantities import Array
+
+
+@dataclass(frozen=True)
+class Pooled:
+    """What the pool's program came to."""
+
+    arrays: Arrays
+    """The program; switches stay where they are, so that it is linear."""
+    answer: Answer
+    """What the solver said of it."""
+
+
+class Pool:
+    """The program of all neighbourhoods together.
+
+    Parameters
+    ----------
+    sharing
+        Tariffs and fees.
+    models
+        Programs of the neighbourhoods by name.
+
+    Attributes
+    ----------
+    arrays
+        The program: columns of the neighbourhoods, ``Exp`` and ``Imp``; the last rows are the
+        balance, one a step.
+    """
+
+    def __init__(self, sharing: Sharing, models: Mapping[str, NeighbourhoodModel]) -> None:
+        self.sharing, self.models = sharing, models
+        free = np.zeros_like(sharing.export_eur_per_kwh)
+        parts = [m.program(self.at(m.problem.terms, free)) for m in models.values()]
+        ends = np.cumsum([part.size for part in parts])
+        self._where = [slice(int(e) - p.size, int(e)) for e, p in zip(ends, parts, strict=True)]
+        self.arrays = self._put_together(parts)
+
+    def at(self, terms: ConnectionTerms, price_eur_per_kwh: Array) -> ConnectionTerms:
+        """Terms of a neighbourhood that trades with the pool at a price, shape ``(T,)``."""
+        fee = self.sharing.inside_fee_eur_per_kwh
+        return replace(
+            terms, export_eur_per_kwh=price_eur_per_kwh, import_eur_per_kwh=price_eur_per_kwh + fee
+        )
+
+    def _put_together(self, parts: list[Arrays]) -> Arrays:
+        """``min Σ own cost + Δ (outer · Imp - export · Exp)``, ``Σ_n P_n - Exp + Imp = 0``."""
+        sharing, own = self.sharing, side_by_side(parts)
+        steps, size = len(sharing.export_eur_per_kwh), sum(part.size for part in parts)
+        matrix = sparse.csr_array(
+            sparse.hstack([own[0], sparse.csr_array((own[0].shape[0], 2 * steps))])
+        )
+        traded = [-sharing.export_eur_per_kwh, sharing.outer_eur_per_kwh]
+        rows, low, high = stacked([(matrix, own[1], own[2]), self._balance(size)])
+        return Arrays(
+            cost=np.concatenate([*(p.cost for p in parts), *(sharing.dt_h * c for c in traded)]),
+            lower=np.concatenate([*(p.lower for p in parts), np.zeros(2 * steps)]),
+            upper=np.concatenate([*(p.upper for p in parts), np.full(2 * steps, np.inf)]),
+            integer=np.concatenate([*(p.integer for p in parts), np.zeros(2 * steps, dtype=bool)]),
+            matrix=rows,
+            row_lower=low,
+            row_upper=high,
+            offset=sum(part.offset for part in parts),
+        )
+
+    def _balance(self, size: int) -> Block:
+        steps = len(self.sharing.export_eur_per_kwh)
+        every, columns, factors = np.arange(steps), [size, size + steps], [-1.0, 1.0]
+        places = [first + every for first in columns]
+        for where, model in zip(self._where, self.models.values(), strict=True):
+            for column, factor in zip(model.traded, (1.0, -1.0), strict=True):
+                places.append(where.start + column)
+                factors.append(factor)
+        entries = (np.repeat(factors, steps), (np.tile(every, len(places)), np.concatenate(places)))
+        matrix = sparse.csr_array(entries, shape=(steps, size + 2 * steps))
+        return matrix, np.zeros(steps), np.zeros(steps)
+
+    def solve(self) -> Pooled:
+        """Solve; no store wastes energy by charging and discharging at once.
+
+        Raises
+        ------
+        SolveFailed
+            If there is no solution.
+        """
+        began = perf_counter()
+        pairs = list(zip(self._where, self.models.values(), strict=True))
+        readings = Readings(
+            reading
+            for where, model in pairs
+            for reading in model.readings.at(where.start).units.values()
+        )
+        answer, _ = solved_one_way(MixedProgram("pool", self.arrays, GAP), readings, GAP)
+        every, whole = self.arrays, self.arrays.integer
+        fixed = np.round(answer.values)
+        lower, upper = np.where(whole, fixed, every.lower), np.where(whole, fixed, every.upper)
+        linear = replace(every.relaxed(), lower=lower, upper=upper)
+        return Pooled(linear, replace(answer, wall_s=perf_counter() - began))
+
+    def solutions(self, pooled: Pooled, price_eur_per_kwh: Array) -> dict[str, Solution]:
+        """What each does and pays at a price, shape ``(T,)``, by neighbourhood."""
+        return {
+            name: model.solution_at(
+                pooled.answer.values[where],
+                pooled.answer,
+                self.at(model.problem.terms, price_eur_per_kwh),
+            )
+            for where, (name, model) in zip(self._where, self.models.items(), strict=True)
+        }
