@@ -96,11 +96,6 @@ class NeighbourhoodModel:
         return self._assembly.declared_under(terms)
 
     @property
-    def most_kw(self) -> float:
-        """Most power either way that its units could come to in a step; infinite if no limit."""
-        return self._assembly.most_kw
-
-    @property
     def declared_values(self) -> Array:
         """Values of the variables of :meth:`declared`, as columns of :meth:`program`."""
         return self._assembly.compiled.values

@@ -114,9 +114,10 @@ class Chp(UnitKind):
         )
 
     def bounds(self, u: ChpParameters, s: Values) -> Mapping[str, tuple[Quantity, Quantity]]:
-        """A unit that is not available stays off."""
+        """A unit that is not available stays off; one that may idle for nothing is always on."""
+        switches = (u.p_min_kw > 0) | (u.start_eur > 0) | (u.min_up_h > 0) | (u.min_down_h > 0)
         return {
-            "on": (0.0, 1.0 * u.available),
+            "on": (1.0 * u.available * (1 - switches), 1.0 * u.available),
             "start": (0.0, 1.0 * u.available),
             "p_kw": (0.0, u.p_max_kw * u.available),
         }

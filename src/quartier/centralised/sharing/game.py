@@ -16,7 +16,6 @@ from quartier.centralised.sharing.pool import Pool
 from quartier.errors import SolveFailed
 from quartier.optimisation import Solution
 from quartier.optimisation.bilevel import BilevelProblem, BilevelResult, Follower
-from quartier.planning import Row
 from quartier.program import Answer
 from quartier.quantities import Array
 from quartier.scenario.settings import OptimisationSettings
@@ -24,7 +23,7 @@ from quartier.scenario.settings import OptimisationSettings
 
 def solve_game(
     pool: Pool, settings: OptimisationSettings
-) -> tuple[Array, Row, dict[str, Solution]]:
+) -> tuple[Array, dict[str, Any], dict[str, Solution]]:
     """Return price, row of the table ``solves``, and what each neighbourhood does at the price.
 
     Raises
@@ -80,7 +79,7 @@ def declare(pool: Pool) -> tuple[Any, list[Follower]]:
     return model, followers
 
 
-def row(result: BilevelResult) -> Row:
+def row(result: BilevelResult) -> dict[str, Any]:
     """Row of the table ``solves``."""
     return {
         "problem": "bilevel",
