@@ -24,6 +24,8 @@ def comparison_sections(
 ) -> Iterator[Section]:
     """Yield the sections in the order of the page."""
     yield Section("kpis", "KPIs", kpi_blocks(compared), verdict(compared))
+    if plot.shares:
+        yield sharing_section(plot)
     yield costs_section(plot)
     yield grid_section(plot)
     yield points_section(plot)
@@ -41,6 +43,20 @@ def by_neighbourhood(
         for number, place in enumerate(plot.neighbourhoods)
     }
     return Choice(f"{name}-choice", "Neighbourhood", options)
+
+
+def sharing_section(plot: ComparisonPlot) -> Section:
+    """What sharing changes, and how much is shared."""
+    lead = "Below zero a neighbourhood pays less, or earns more. Hovering shows the amounts."
+    energy = "All neighbourhoods together; what is shared is neither imported nor exported."
+    return Section(
+        "sharing-part",
+        "Sharing",
+        [
+            block("cost-changes", plot.cost_changes, lead, eager=True),
+            block("shared-energy", plot.shared_energy, energy),
+        ],
+    )
 
 
 def costs_section(plot: ComparisonPlot) -> Section:

@@ -27,6 +27,7 @@ def run_sections(result: Result, plot: Plot, explorer: Custom | None) -> Iterato
         ("kpis", lambda: Section("kpis", "KPIs", kpi_blocks(result))),
         ("grid", lambda: grid_section(plot, explorer)),
         ("redispatch", lambda: redispatch_section(result, plot, explorer)),
+        *([("sharing-part", lambda: sharing_section(plot))] if "shares" in result.tables else []),
         ("schedules", lambda: schedules_section(plot)),
         ("stores-part", lambda: stores_section(result, plot)),
         ("ev", lambda: ev_section(plot)),
@@ -111,6 +112,23 @@ def redispatch_section(result: Result, plot: Plot, explorer: Custom | None) -> S
             block("causes", plot.causes, lead),
             Custom("measures.html.j2", {}),
             by_neighbourhood(plot, "reactions", plot.reaction, answer),
+        ],
+    )
+
+
+def sharing_section(plot: Plot) -> Section:
+    """Prices of the pool, and who gives whom."""
+    price = (
+        "What a kWh costs inside: the price of the plan, or what it came to by the rule that hands"
+        " out the pool's cost. Where everybody trades alone there is none."
+    )
+    who = "Above zero a neighbourhood gets energy of others, below it gives. What is left is traded"
+    return Section(
+        "sharing-part",
+        "Sharing",
+        [
+            block("prices-inside", plot.prices_inside, price),
+            block("shared", plot.shared, f"{who} with the outer grid."),
         ],
     )
 

@@ -10,7 +10,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from quartier.errors import InputError
-from quartier.figures import groups
+from quartier.figures import groups, sharing
 from quartier.figures.compared import changes, costs, grids, panels, points, stores
 from quartier.figures.grid import Grid
 from quartier.figures.storage import of_neighbourhood
@@ -182,6 +182,29 @@ class ComparisonPlot:
         tables = {name: plot.whole_table("units") for name, plot in self.runs.items()}
         dt_h = next(iter(self.runs.values())).dt_h
         return costs.curtailment_figure(costs.curtailment(tables, dt_h))
+
+    @property
+    def shares(self) -> bool:
+        """Whether the neighbourhoods of all runs share a pool."""
+        return "shared_energy" in self._kpis.index and "system_cost" in self._kpis.index
+
+    @property
+    def reference(self) -> str:
+        """The run that changes of cost are counted from: everybody for itself, or the first."""
+        names = list(self._results)
+        return "individual" if "individual" in names else names[0]
+
+    def cost_changes(self) -> go.Figure:
+        """Change of what each neighbourhood and all together pay against the reference."""
+        if not self.shares or len(self._results) < 2:
+            raise InputError(["there are no two runs whose neighbourhoods share a pool"])
+        return sharing.changes(self._kpis, self.reference)
+
+    def shared_energy(self) -> go.Figure:
+        """Energy shared, imported and exported."""
+        if not self.shares:
+            raise InputError(["the neighbourhoods of these runs share nothing"])
+        return sharing.energy(self._kpis)
 
     # -- neighbourhoods --------------------------------------------------------------------------
     def points(self, name: str | None = None) -> go.Figure:

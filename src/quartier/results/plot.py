@@ -22,6 +22,7 @@ from quartier.figures import (
     nodes,
     redispatch,
     schedules,
+    sharing,
     storage,
 )
 from quartier.results.grid_file import read_grid
@@ -45,6 +46,7 @@ WITHOUT = {
     "traces": "nobody negotiated in this run",
     "redispatch": "no P_set was set in this run",
     "ev_sessions": "no vehicle charged in this run",
+    "shares": "the neighbourhoods of this run share nothing; that is the problem 'sharing'",
     "nodes": "there are no nodes of other carriers than electricity",
     "plans": "nobody planned in this run",
     "solves": "no optimiser was used in this run",
@@ -204,6 +206,14 @@ class Plot:
         if nodes.of_neighbourhood(self.table("nodes"), name).empty:
             raise InputError([f"{name} has no node"])
         return nodes.nodes(self.table("nodes"), name)
+
+    def prices_inside(self) -> go.Figure:
+        """Price inside the pool between what the outer grid pays and asks."""
+        return sharing.prices(self.table("shares"), self.table("signals"))
+
+    def shared(self) -> go.Figure:
+        """What each neighbourhood gives the others or gets from them, and the pool's rest."""
+        return sharing.shared(self.table("shares"), self.table("connection_points"))
 
     def ev_stays(self, neighbourhood: str | None = None) -> go.Figure:
         """Stays of vehicles, and which share of the energy due they got."""

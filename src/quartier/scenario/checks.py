@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from quartier.scenario.findings import Findings
 from quartier.scenario.models import Scenario
 from quartier.scenario.nodes import check_nodes, check_trade
 from quartier.scenario.problems import suggestion
+from quartier.units import KINDS
 from quartier.units.base import UnitData
 
 PRICE_TOLERANCE = 1e-9
@@ -40,7 +41,7 @@ def check(
     _check_prices(scenario, signals, findings)
     _check_weights(scenario, signals, findings)
     _check_gates(scenario, findings)
-    _check_problem(scenario, findings)
+    _check_problem(scenario, units, findings)
     _check_names(scenario, units, findings)
     if complete:
         check_nodes(scenario, findings)
@@ -79,8 +80,8 @@ def _check_prices(
         )
 
 
-def _check_problem(scenario: Scenario, findings: Findings) -> None:
-    """A rule of the problem must be able to look at all neighbourhoods."""
+def _check_problem(scenario: Scenario, units: Sequence[UnitData], findings: Findings) -> None:
+    """What the problem asks for must go with the neighbourhoods that there are."""
     players = len(scenario.neighbourhoods)
     if getattr(scenario.problem, "allocation", "") == "shapley" and players > MOST_PLAYERS:
         findings.add(
@@ -88,8 +89,25 @@ def _check_problem(scenario: Scenario, findings: Findings) -> None:
             f"shapley looks at all coalitions of {players} neighbourhoods, which are too many (at"
             f" most {MOST_PLAYERS}); take retrospective, equal or proportional",
         )
+    if getattr(scenario.problem, "leader", "") == "all" and scenario.coordination == "bilevel":
+        for unit in units:
+            if _switches(unit):
+                findings.add(
+                    "problem.leader",
+                    f"all needs the neighbourhoods' optimality conditions, but {unit.name} switches"
+                    " on and off; leave out what it switches for (least power, starts, minimum"
+                    " times), or take problem.leader: pool",
+                )
     if scenario.problem.kind == "sharing" and scenario.coordination == "cohda":
         _check_pool(scenario, findings)
+
+
+def _switches(unit: UnitData) -> bool:
+    """Whether a unit has an on/off decision."""
+    kind = KINDS[unit.kind]
+    series = {name: values[0] for name, values in unit.series.items() if len(values)}
+    limits = kind.bounds(unit.parameters, series)
+    return any(c.binary and limits[c.name][1] > limits[c.name][0] for c in kind.controls)
 
 
 def _check_pool(scenario: Scenario, findings: Findings) -> None:
