@@ -91,6 +91,21 @@ def test_windpowerlib_leaves_the_root_logger_alone():
     assert logging.getLogger().handlers == before
 
 
+# -- prices ---------------------------------------------------------------------------------------
+def test_synthetic_prices_have_the_shape_of_the_market():
+    """Level, spread and hours below zero of 2023 and 2024; low at noon, dear in winter evenings."""
+    price = over("synthetic:day-ahead")
+    assert 78 < price.mean() < 95
+    assert 30 < price.std() < 55
+    assert 200 < (price < 0).sum() < 500
+    assert -42.6 < price.min() < 0
+    assert 200 < price.max() < 300
+    summer, winter = by_hour(price[3624:5832]), by_hour(price[: 59 * 24])
+    assert 11 <= summer.argmin() <= 14
+    assert 17 <= winter.argmax() <= 20
+    assert winter.mean() > summer.mean()
+
+
 # -- load and heat --------------------------------------------------------------------------------
 def test_load_has_its_energy_and_peaks_in_winter_evenings():
     load = over("bdew:H0")

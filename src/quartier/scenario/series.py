@@ -15,6 +15,7 @@ Where the horizon's steps are longer than the source's, means are taken.
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
@@ -27,6 +28,7 @@ from quartier.quantities import Array, Horizon
 from quartier.scenario import checked
 from quartier.scenario.csv_series import CsvFile
 from quartier.scenario.models import Price
+from quartier.scenario.node_settings import MarketPrice
 from quartier.scenario.record import Record, SeriesError, annual_factor
 from quartier.scenario.standard import standard
 from quartier.scenario.tariff import time_of_use
@@ -35,6 +37,7 @@ from quartier.units.base import CsvColumn, SeriesRequest, Source
 SIMBENCH = "a SimBench profile (year 2016)"
 """How SimBench profiles are named in messages: what is wrong with one is wrong with all."""
 _TEMPERATURE = "signal:temperature"
+_PRICE_IN_NAME = re.compile(r"\[(?:€|EUR)/([kM]Wh)\]")
 
 
 class SeriesReader:
@@ -203,6 +206,10 @@ class SeriesReader:
     def price(self, price: Price, horizon: Horizon) -> Array:
         """Return a price in EUR/kWh over a horizon, shape ``(T,)``."""
         request = SeriesRequest("the price", "EUR/kWh")
+        if isinstance(price, MarketPrice):
+            return (
+                self.read(replace(request, source=price.market), horizon) + price.plus_eur_per_kwh
+            )
         if isinstance(price, CsvColumn):
             return self.read(replace(request, source=price), horizon)
         if not isinstance(price, list):
@@ -224,10 +231,11 @@ class SeriesReader:
 
     def _record(self, source: Source, horizon: Horizon) -> tuple[Record, str]:
         if isinstance(source, CsvColumn):
-            return _as_power(self._csv(source), source.unit)
+            return _as_power(self._csv(source), _unit(source))
         made = standard(source)
         if made is not None:
-            return _constant(horizon) if self.offhand else made.over(horizon), made.unit
+            record = _constant(horizon, made.typical) if self.offhand else made.over(horizon)
+            return record, made.unit
         return self._simbench(source), "1"
 
     def _csv(self, source: CsvColumn) -> Record:
@@ -263,6 +271,25 @@ def describe(source: Source) -> str:
     return f"profile {source!r}" if ":" in source else SIMBENCH
 
 
+def _unit(source: CsvColumn) -> str:
+    """Return the unit of a column: that of a price stands in its name, where a market exports it.
+
+    Raises
+    ------
+    SeriesError
+        If the scenario says another one.
+    """
+    named = _PRICE_IN_NAME.search(source.column)
+    if named is None:
+        return source.unit
+    unit = f"EUR/{named[1]}"
+    if "unit" in source.model_fields_set and source.unit != unit:
+        raise SeriesError(
+            f"{describe(source)} is in {named[0]} by its name; remove unit: {source.unit}"
+        )
+    return unit
+
+
 def _as_power(record: Record, unit: str) -> tuple[Record, str]:
     """Return the mean power of what is the energy of each interval, and its unit."""
     if not unit.endswith("Wh") or "/" in unit:
@@ -270,9 +297,9 @@ def _as_power(record: Record, unit: str) -> tuple[Record, str]:
     return replace(record, values=record.values / record.step_h), unit.removesuffix("h")
 
 
-def _constant(horizon: Horizon) -> Record:
-    """Return what stands for heat and weather that are not needed."""
-    return Record(horizon.start, horizon.dt_h, np.ones(horizon.steps))
+def _constant(horizon: Horizon, value: float) -> Record:
+    """Return what stands for a standard series that is not needed."""
+    return Record(horizon.start, horizon.dt_h, np.full(horizon.steps, value))
 
 
 def _no_profile(source: str, known: Sequence[str]) -> str:

@@ -7,6 +7,7 @@ They are written with a prefix, what is left out at the end being as shown:
   the region of the test reference year (3: lowland of north-west Germany);
 * ``try:3``, the outdoor temperature of a region;
 * ``pv:3:30:180``, PV in a region by its tilt and azimuth in degrees (180: south);
+* ``synthetic:day-ahead``, hourly prices with the shape of German day-ahead prices;
 * ``wind:3:E-82/2300:108``, a wind turbine by its type (that of windpowerlib) and the height of its
   hub in m.
 """
@@ -20,7 +21,7 @@ import numpy as np
 import pandas as pd
 
 from quartier.quantities import Horizon
-from quartier.scenario import renewables, weather
+from quartier.scenario import day_ahead, renewables, weather
 from quartier.scenario.models import LOCAL
 from quartier.scenario.record import Record, SeriesError
 
@@ -35,11 +36,14 @@ class Standard:
     ----------
     unit
         Unit of its values; ``1``: a share.
+    typical
+        What may stand for it where only the rest is checked.
     """
 
     of_year: Callable[[int], Record]
     unit: str = "1"
     zone: str = CET
+    typical: float = 1.0
 
     def over(self, horizon: Horizon) -> Record:
         """Join the records of all calendar years that a horizon touches."""
@@ -114,11 +118,18 @@ def _wind(parts: Sequence[str]) -> Standard:
     return Standard(lambda year: renewables.wind(region, turbine, hub, year))
 
 
+def _synthetic(parts: Sequence[str]) -> Standard:
+    if parts != ["day-ahead"]:
+        raise SeriesError(f"there is no synthetic {':'.join(parts)!r}; known: day-ahead")
+    return Standard(day_ahead.synthetic, "EUR/MWh", LOCAL.key, day_ahead.MEAN_EUR_PER_MWH)
+
+
 _MAKERS: dict[str, tuple[Callable[[Sequence[str]], Standard], int, str]] = {
     "bdew": (_bdew, 2, "bdew:EFH:3"),
     "heating": (lambda parts: _heat(parts, hot_water=False), 2, "heating:EFH:3"),
     "try": (_temperature, 1, "try:3"),
     "pv": (_pv, 3, "pv:3:30:180"),
+    "synthetic": (_synthetic, 1, "synthetic:day-ahead"),
     "wind": (_wind, 3, "wind:3:E-82/2300:108"),
 }
 """By prefix: what makes the series of its parts, how many these are at most, and the form."""

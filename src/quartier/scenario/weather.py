@@ -87,7 +87,7 @@ def heat_profile(kind: str, region: int, year: int, *, hot_water: bool = True) -
     what = "heat" if hot_water else "heating"
     name = f"{cache.key('demandlib')}/{what}-{kind}-{region}-{year}.parquet"
     values = cached_values(name, lambda: _make_heat_profile(kind, region, year, hot_water))
-    return Record(_new_year(year), 1.0, values)
+    return Record(new_year(year), 1.0, values)
 
 
 def electric_profile(kind: str, year: int) -> Record:
@@ -99,7 +99,7 @@ def electric_profile(kind: str, year: int) -> Record:
         Every 15 minutes, in 1/h.
     """
     name = f"{cache.key('demandlib')}/electric-{kind}-{year}.parquet"
-    return Record(_new_year(year), 0.25, cached_values(name, lambda: _make_electric(kind, year)))
+    return Record(new_year(year), 0.25, cached_values(name, lambda: _make_electric(kind, year)))
 
 
 def reference_year(region: int, year: int) -> pd.DataFrame:
@@ -122,7 +122,8 @@ def station(region: int) -> Station:
     return _read_file(region)[0]
 
 
-def _new_year(year: int) -> pd.Timestamp:
+def new_year(year: int) -> pd.Timestamp:
+    """Return when a year begins in Germany (UTC)."""
     return pd.Timestamp(year, 1, 1, tz="Europe/Berlin").tz_convert("UTC")
 
 
@@ -201,7 +202,7 @@ def _make_heat_profile(kind: str, region: int, year: int, hot_water: bool) -> Ar
 
 def _on_passing_time(by_clock: pd.Series[float], year: int, step_h: float) -> Array:
     """Read a profile on the clock's times off at every time that passes; in 1/h, its sum is 1."""
-    ends = _new_year(year), _new_year(year + 1)
+    ends = new_year(year), new_year(year + 1)
     passing = pd.date_range(*ends, freq=pd.Timedelta(hours=step_h), inclusive="left")
     clock_times = passing.tz_convert("Europe/Berlin").tz_localize(None)
     values = np.asarray(by_clock.reindex(clock_times), dtype=float)
