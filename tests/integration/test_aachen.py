@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
+import importlib.util
+from pathlib import Path
+
 import pytest
 
 from quartier.instance import build
 from quartier.scenario.load import load
 
+WEEKS = Path(__file__).parents[2] / "benchmarks" / "representative_weeks.py"
 WATER_KWH_PER_M3 = 1.16 * 10
 """Water between 50 and 40 °C."""
 
@@ -59,4 +63,17 @@ def test_two_days_run_alone_and_together(run_once):
 
 
 def test_the_year_has_8760_hours():
-    assert load("aachen:year").scenario.horizon.steps == 8760
+    horizon = load("aachen:year").scenario.horizon.horizon
+    assert (horizon.steps, horizon.end.year) == (8760, 2023)
+
+
+def test_the_weeks_are_those_that_clustering_gives():
+    pytest.importorskip("tsam", reason="the extra `test` brings it")
+    spec = importlib.util.spec_from_file_location("representative_weeks", WEEKS)
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    weeks = module.representative_weeks(module.hourly())
+    assert [week.weeks for week in weeks.values()] == [22, 10, 20]
+    for season, week in weeks.items():
+        horizon = load(f"aachen:{season}").scenario.horizon.horizon
+        assert (horizon.start, horizon.steps) == (week.start, 168)

@@ -234,6 +234,19 @@ def test_validate_lists_problems_of_the_scenario_and_of_the_coordination(invoke)
     assert "coordination 'cohdaa' is unknown; known: uncontrolled, cohda" in answer.stderr
 
 
+def test_validate_names_a_column_that_smards_export_lacks(invoke, tmp_path):
+    invoke("new", "mine")
+    rows = [f"25.07.2016 {h:02d}:00;25.07.2016 {h + 1:02d}:00;{h},5" for h in range(20)]
+    text = "\n".join(["Datum von;Datum bis;Schweiz [€/MWh] Originalauflösungen", *rows])
+    (tmp_path / "mine" / "smard.csv").write_text(text, encoding="utf-8")
+    column = "{csv: smard.csv, column: 'Deutschland/Luxemburg [€/MWh]'}"
+    answer = invoke("validate", "mine", "--set", f"signals.import_eur_per_kwh={{market: {column}}}")
+    assert answer.exit_code == 2
+    assert answer.stderr.startswith("1 problem in ")
+    assert "signals.import_eur_per_kwh: smard.csv has no column 'Deutschland/Lux" in answer.stderr
+    assert "Schweiz [€/MWh] Originalauflösungen" in answer.stderr
+
+
 def test_validate_names_unknown_scenarios(invoke):
     answer = invoke("validate", "fligerhorst")
     assert answer.exit_code == 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +15,7 @@ from quartier.grid import simbench
 from quartier.quantities import Horizon
 from quartier.scenario.csv_series import CsvFile
 from quartier.scenario.models import TimeOfUse
+from quartier.scenario.node_settings import MarketPrice
 from quartier.scenario.record import HorizonError, Record, SeriesError
 from quartier.scenario.series import SeriesReader
 from quartier.scenario.tariff import time_of_use
@@ -172,6 +174,14 @@ def test_temperature_of_the_test_reference_year(reader):
         ("bdew:XYZ", "no heat profile bdew:XYZ"),
         ("bdew:EFH:99", "no test reference year of region 99"),
         ("try:north", "write the region as a number"),
+        ("try:3:4", "too many parts; write it as try:3"),
+        ("bdew:H0:3", "is the same everywhere"),
+        ("pv:99", "no test reference year of region 99"),
+        ("pv:3:steep", "write tilt and azimuth as numbers, e.g. pv:3:30:180"),
+        ("pv:3:120", "tilt is 0 .flat. to 90"),
+        ("wind:3:E-82", "no turbine 'E-82'; known: .*E-82/2300"),
+        ("wind:3:E-82/2300:108km", "write height as numbers"),
+        ("wind:3:E-82/2300:1080", "a hub 1080 m high cannot be"),
         ("signal:temperature", "set signals.temperature"),
     ],
 )
@@ -258,16 +268,68 @@ def test_unknown_time_zone(reader, tmp_path):
         reader.read(power(source), horizon(steps=1))
 
 
-def test_prices_as_smard_exports_them(reader, tmp_path):
-    name = "Deutschland/Luxemburg [€/MWh]"
-    text = f"\ufeffDatum von;Datum bis;{name}\n" + "\n".join(
-        f"25.07.2016 {h:02d}:00;25.07.2016 {h + 1:02d}:00;{value}"
-        for h, value in enumerate(["1.031,50", "-5,25", "80,00"])
-    )
-    write(tmp_path, text)
-    source = CsvColumn(csv="data.csv", column=name, unit="EUR/MWh")
-    read = reader.price(source, horizon("2016-07-24T22:00Z", 3, 1.0))
-    assert read == pytest.approx([1.0315, -0.00525, 0.08])
+SMARD = {
+    "german": ("Datum von", "Datum bis", "Deutschland/Luxemburg [€/MWh] Originalauflösungen"),
+    "english": ("Start date", "End date", "Germany/Luxembourg [€/MWh] Original resolutions"),
+}
+"""Names of columns as SMARD exports them."""
+
+
+def smard(folder: Path, language: str, start: str, prices: Sequence[float | None]) -> CsvColumn:
+    """Write hourly prices in EUR/MWh as SMARD's export has them; return their column."""
+    times = pd.date_range(start, periods=len(prices) + 1, freq="h", tz="UTC")
+    german = language == "german"
+
+    def time(stamp: pd.Timestamp) -> str:
+        local = stamp.tz_convert("Europe/Berlin")
+        if german:
+            return f"{local:%d.%m.%Y %H:%M}"
+        return f"{local:%b} {local.day}, {local:%Y} {local.hour % 12 or 12}:{local:%M %p}"
+
+    def number(price: float | None) -> str:
+        text = "-" if price is None else f"{price:,.2f}"
+        return text.translate(str.maketrans(".,", ",.")) if german else text
+
+    names = SMARD[language]
+    rows = [
+        f"{time(begin)};{time(end)};{number(price)};-"
+        for begin, end, price in zip(times[:-1], times[1:], prices, strict=True)
+    ]
+    write(folder, "\n".join(["\ufeff" + ";".join([*names, "Schweiz [€/MWh]"]), *rows]))
+    return CsvColumn(csv="data.csv", column=names[2])
+
+
+@pytest.mark.parametrize("language", SMARD)
+@pytest.mark.parametrize(
+    ("start", "hours"),
+    [("2023-03-25T23:00", 23 + 24), ("2023-10-28T22:00", 25 + 24), ("2023-07-01T22:00", 24)],
+)
+def test_prices_as_smard_exports_them(reader, tmp_path, language, start, hours):
+    """Days of 23, 25 and 24 hours; negative, above thousand; the unit stands in the header."""
+    prices = [-500.0, 1031.5, 0.0, *np.linspace(-5.25, 80, hours - 3).round(2)]
+    source = smard(tmp_path, language, start, prices)
+    read = reader.price(source, horizon(f"{start}Z", hours, 1.0))
+    assert 1000 * read == pytest.approx(prices)
+    on_top = MarketPrice(market=source, plus_eur_per_kwh=0.1)
+    assert reader.price(on_top, horizon(f"{start}Z", hours, 1.0)) == pytest.approx(read + 0.1)
+
+
+def test_what_smards_export_lacks_is_named(reader, tmp_path):
+    source = smard(tmp_path, "english", "2023-07-01T22:00", [50.0, None, 60.0])
+    with pytest.raises(SeriesError, match=r"no value at 2023-07-01 23:00 UTC .1 missing"):
+        reader.price(source, horizon("2023-07-01T22:00Z", 3, 1.0))
+    with pytest.raises(SeriesError, match=r"no column 'France'; it has .*Germany/Luxembourg"):
+        reader.price(source.model_copy(update={"column": "France"}), horizon(steps=1))
+    wrong = CsvColumn(csv=source.csv, column=source.column, unit="EUR/kWh")
+    with pytest.raises(SeriesError, match=r"in \[€/MWh\] by its name; remove unit: EUR/kWh"):
+        reader.price(wrong, horizon(steps=1))
+
+
+def test_no_price_is_made_of_another_series(reader):
+    with pytest.raises(SeriesError, match=r"is a share .1., but a price"):
+        reader.price(MarketPrice(market="pv:3"), horizon())
+    with pytest.raises(SeriesError, match="no synthetic 'intraday'; known: day-ahead"):
+        reader.price(MarketPrice(market="synthetic:intraday"), horizon())
 
 
 # -- CSV: values ----------------------------------------------------------------------------------

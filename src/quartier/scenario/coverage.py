@@ -9,10 +9,11 @@ from quartier.grid import simbench
 from quartier.quantities import Horizon
 from quartier.scenario.findings import Findings
 from quartier.scenario.models import Scenario
+from quartier.scenario.node_settings import column_of
 from quartier.scenario.record import HorizonError, SeriesError
 from quartier.scenario.series import SeriesReader
 from quartier.units import KINDS
-from quartier.units.base import CsvColumn, Source, UnitParameters
+from quartier.units.base import Source, UnitParameters
 from quartier.units.kinds import is_own
 
 _ANY_SIMBENCH = "PV3"
@@ -63,8 +64,8 @@ def _sources(scenario: Scenario) -> Iterator[tuple[str, Source]]:
         yield f"grid.profiles.{name}", column
     signals = scenario.signals
     for name in ("export_eur_per_kwh", "import_eur_per_kwh", "temperature"):
-        if isinstance(source := getattr(signals, name), CsvColumn):
-            yield f"signals.{name}", source
+        if (priced := column_of(getattr(signals, name))) is not None:
+            yield f"signals.{name}", priced
     for (place, name), parameters in scenario.unit_items().items():
         for source in _requested(parameters):
             yield f"neighbourhoods.{place}.units.{name}", source
@@ -77,9 +78,9 @@ def _of_nodes(scenario: Scenario) -> Iterator[tuple[str, Source]]:
     for place, settings in scenario.neighbourhoods.items():
         for name, node in settings.nodes.items():
             tariffs = [t.price_eur_per_kwh for t in (node.buy, node.sell) if t is not None]
-            for source in (node.demand, *tariffs):
-                if isinstance(source, CsvColumn):
-                    yield f"neighbourhoods.{place}.nodes.{name}", source
+            for column in map(column_of, (node.demand, *tariffs)):
+                if column is not None:
+                    yield f"neighbourhoods.{place}.nodes.{name}", column
 
 
 def _requested(parameters: UnitParameters) -> Iterator[Source]:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from quartier.scenario.record import SeriesError
-from quartier.scenario.stamps import IS_TIME
+from quartier.scenario.stamps import IS_TIME, numbered
 
 _SEPARATORS = {";": "semicolons", "\t": "tabs", ",": "commas", "|": "bars"}
 _NUMBER = re.compile(r"[+-]?[\d.,' ]*\d[\d.,]*(?:[eE][+-]?\d+)?")
@@ -181,7 +181,7 @@ def _split(text: str) -> tuple[str, list[Row]]:
 
 def _rows(text: str, separator: str) -> list[Row]:
     reader = csv.reader(io.StringIO(text), delimiter=separator, skipinitialspace=True)
-    rows = [Row(reader.line_num, [c.strip() for c in cells]) for cells in reader]
+    rows = [Row(reader.line_num, [numbered(c.strip()) for c in cells]) for cells in reader]
     # A separator at the end of every line makes no column.
     if all(len(row.cells) > 1 and not row.cells[-1] for row in rows if _has_time(row)):
         rows = [Row(row.line, row.cells[:-1]) if row.cells[-1:] == [""] else row for row in rows]

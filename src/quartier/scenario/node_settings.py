@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, TypeAlias
+from collections.abc import Mapping
+from typing import Annotated, Any, TypeAlias
 
-from pydantic import AfterValidator, Field, NonNegativeFloat, PositiveFloat
+from pydantic import AfterValidator, Discriminator, Field, NonNegativeFloat, PositiveFloat, Tag
 
-from quartier.units.base import CsvColumn, Frozen
+from quartier.units.base import CsvColumn, Frozen, Source
 
 TIME_PATTERN = r"^([01]\d|2[0-3]):[0-5]\d$"
 
@@ -27,10 +28,38 @@ def _once_a_day(entries: list[TimeOfUse]) -> list[TimeOfUse]:
     return entries
 
 
-Price: TypeAlias = (
+class MarketPrice(Frozen):
+    """A price of a market, and what comes on top of it."""
+
+    market: Source
+    """A column of a CSV file, as SMARD exports it, or `synthetic:day-ahead`, a synthetic series of
+    hours with the shape of German day-ahead prices."""
+    plus_eur_per_kwh: float = 0.0
+    """Grid fees, levies and taxes on top in EUR/kWh."""
+
+
+def _tag_of_price(data: Any) -> str:
+    of_market = isinstance(data, MarketPrice) or (isinstance(data, Mapping) and "market" in data)
+    return "of-market" if of_market else "stated"
+
+
+_Stated: TypeAlias = (
     float | Annotated[list[TimeOfUse], Field(min_length=1), AfterValidator(_once_a_day)] | CsvColumn
 )
-"""A number in EUR/kWh, a list by time of day, or a column of a CSV file."""
+
+Price: TypeAlias = Annotated[
+    Annotated[_Stated, Tag("stated")] | Annotated[MarketPrice, Tag("of-market")],
+    Discriminator(_tag_of_price),
+]
+"""A number in EUR/kWh, a list by time of day, a column of a CSV file, or `market` and what comes on
+top of it."""
+
+
+def column_of(price: Any) -> CsvColumn | None:
+    """Return the column of a CSV file that a price is read from, if it is."""
+    source = price.market if isinstance(price, MarketPrice) else price
+    return source if isinstance(source, CsvColumn) else None
+
 
 CARRIER_PATTERN = r"^[a-z][a-z0-9_]*$"
 

@@ -4,9 +4,8 @@ A source is written as
 
 * a SimBench profile, a share of the rated power: ``PV3``, ``WP4``, ``H0-A`` (that is
   ``H0-A_pload``), 15-minute means of 2016;
-* a BDEW heat profile with hot water, ``bdew:EFH`` or ``bdew:MFH:4`` with the region of the test
-  reference year (3, the lowland of north-west Germany, if left out);
-* ``try:3``, the outdoor temperature of a test reference year;
+* a standard series, for any year: load and heat profiles of BDEW, temperature, PV and wind of a
+  test reference year (:mod:`quartier.scenario.standard`);
 * ``signal:temperature``, the scenario's outdoor temperature;
 * a column of a CSV file.
 
@@ -16,26 +15,29 @@ Where the horizon's steps are longer than the source's, means are taken.
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
 import numpy as np
-import pandas as pd
 
 from quartier.grid import simbench
 from quartier.quantities import Array, Horizon
-from quartier.scenario import checked, weather
+from quartier.scenario import checked
 from quartier.scenario.csv_series import CsvFile
-from quartier.scenario.models import LOCAL, Price
+from quartier.scenario.models import Price
+from quartier.scenario.node_settings import MarketPrice
 from quartier.scenario.record import Record, SeriesError, annual_factor
+from quartier.scenario.standard import standard
 from quartier.scenario.tariff import time_of_use
 from quartier.units.base import CsvColumn, SeriesRequest, Source
 
 SIMBENCH = "a SimBench profile (year 2016)"
 """How SimBench profiles are named in messages: what is wrong with one is wrong with all."""
 _TEMPERATURE = "signal:temperature"
+_PRICE_IN_NAME = re.compile(r"\[(?:€|EUR)/([kM]Wh)\]")
 
 
 class SeriesReader:
@@ -204,6 +206,10 @@ class SeriesReader:
     def price(self, price: Price, horizon: Horizon) -> Array:
         """Return a price in EUR/kWh over a horizon, shape ``(T,)``."""
         request = SeriesRequest("the price", "EUR/kWh")
+        if isinstance(price, MarketPrice):
+            return (
+                self.read(replace(request, source=price.market), horizon) + price.plus_eur_per_kwh
+            )
         if isinstance(price, CsvColumn):
             return self.read(replace(request, source=price), horizon)
         if not isinstance(price, list):
@@ -225,23 +231,11 @@ class SeriesReader:
 
     def _record(self, source: Source, horizon: Horizon) -> tuple[Record, str]:
         if isinstance(source, CsvColumn):
-            return _as_power(self._csv(source), source.unit)
-        if source.startswith("bdew:"):
-            kind, region = _parsed(source)
-            weather.check_heat_profile(kind, region)
-            if self.offhand:
-                return _constant(horizon), "1"
-            return _over_years(
-                lambda year: weather.heat_profile(kind, region, year), horizon, LOCAL.key
-            ), "1"
-        if source.startswith("try:"):
-            region = _number(source.partition(":")[2], source)
-            weather.check_region(region)
-            if self.offhand:
-                return _constant(horizon), "degC"
-            return _over_years(
-                lambda year: weather.temperature(region, year), horizon, "Etc/GMT-1"
-            ), "degC"
+            return _as_power(self._csv(source), _unit(source))
+        made = standard(source)
+        if made is not None:
+            record = _constant(horizon, made.typical) if self.offhand else made.over(horizon)
+            return record, made.unit
         return self._simbench(source), "1"
 
     def _csv(self, source: CsvColumn) -> Record:
@@ -277,13 +271,23 @@ def describe(source: Source) -> str:
     return f"profile {source!r}" if ":" in source else SIMBENCH
 
 
-def _over_years(of_year: Callable[[int], Record], horizon: Horizon, zone: str) -> Record:
-    """Join the records of all calendar years that a horizon touches."""
-    first = horizon.start.tz_convert(zone).year
-    last = (horizon.end - pd.Timedelta(1)).tz_convert(zone).year
-    records = [of_year(year) for year in range(first, last + 1)]
-    values = np.concatenate([record.values for record in records])
-    return Record(records[0].start, records[0].step_h, values)
+def _unit(source: CsvColumn) -> str:
+    """Return the unit of a column: that of a price stands in its name, where a market exports it.
+
+    Raises
+    ------
+    SeriesError
+        If the scenario says another one.
+    """
+    named = _PRICE_IN_NAME.search(source.column)
+    if named is None:
+        return source.unit
+    unit = f"EUR/{named[1]}"
+    if "unit" in source.model_fields_set and source.unit != unit:
+        raise SeriesError(
+            f"{describe(source)} is in {named[0]} by its name; remove unit: {source.unit}"
+        )
+    return unit
 
 
 def _as_power(record: Record, unit: str) -> tuple[Record, str]:
@@ -293,20 +297,9 @@ def _as_power(record: Record, unit: str) -> tuple[Record, str]:
     return replace(record, values=record.values / record.step_h), unit.removesuffix("h")
 
 
-def _constant(horizon: Horizon) -> Record:
-    """Return what stands for heat and weather that are not needed."""
-    return Record(horizon.start, horizon.dt_h, np.ones(horizon.steps))
-
-
-def _parsed(source: str) -> tuple[str, int]:
-    _, kind, *region = source.split(":")
-    return kind, _number(region[0], source) if region else 3
-
-
-def _number(text: str, source: str) -> int:
-    if not text.isdecimal():
-        raise SeriesError(f"profile {source!r}: write the region as a number, e.g. try:3")
-    return int(text)
+def _constant(horizon: Horizon, value: float) -> Record:
+    """Return what stands for a standard series that is not needed."""
+    return Record(horizon.start, horizon.dt_h, np.full(horizon.steps, value))
 
 
 def _no_profile(source: str, known: Sequence[str]) -> str:
@@ -315,6 +308,7 @@ def _no_profile(source: str, known: Sequence[str]) -> str:
     if near:
         return f"there is no profile {source!r}; did you mean {' or '.join(near)}?"
     return (
-        f"there is no profile {source!r}; write a SimBench profile (e.g. PV3, WP4, H0-A), a heat "
-        "profile (bdew:EFH) or a column of a CSV file ({csv: ..., column: ...})"
+        f"there is no profile {source!r}; write a SimBench profile (e.g. PV3, WP4, H0-A), a "
+        "standard one (bdew:H0, bdew:EFH, pv:3, wind:3) or a column of a CSV file ({csv: ..., "
+        "column: ...})"
     )

@@ -37,6 +37,8 @@ IS_TIME = re.compile(
 _ZONES = {"Z": 0.0, "UTC": 0.0, "GMT": 0.0, "MEZ": 1.0, "CET": 1.0, "MESZ": 2.0, "CEST": 2.0}
 _ORDER_NAMES = {"dmy": "day first", "mdy": "month first", "ymd": "year first"}
 FORMS = "write e.g. 2016-07-25T00:00"
+_MONTHS = ("Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec")
+_NAMED = re.compile(rf"({'|'.join(_MONTHS)})[a-z]*\.? (\d{{1,2}}), (\d{{4}})\b(.*)")
 
 
 @dataclass(frozen=True)
@@ -61,6 +63,15 @@ class Stamps:
 def joined(*columns: Sequence[str]) -> list[str]:
     """Join dates, times of day and zones that stand apart."""
     return [" ".join(cells).strip() for cells in zip(*columns, strict=True)]
+
+
+def numbered(cell: str) -> str:
+    """Write a month in numbers: ``Jul 2, 2023 12:00 AM`` is ``2023-07-02 12:00 AM``."""
+    match = _NAMED.fullmatch(cell) if cell[:3] in _MONTHS else None
+    if match is None:
+        return cell
+    month, day, year, rest = match.groups()
+    return f"{year}-{_MONTHS.index(month) + 1:02d}-{int(day):02d}{rest}"
 
 
 def has_clock(cell: str) -> bool:

@@ -70,7 +70,7 @@ class CsvColumn(Frozen):
 
 
 Source: TypeAlias = str | CsvColumn
-"""A SimBench profile (`PV3`), a BDEW heat profile (`bdew:EFH`), a signal of the scenario
+"""A SimBench profile (`PV3`), a standard series (`bdew:EFH`, `pv:3`), a signal of the scenario
 (`signal:temperature`), or a column of a CSV file."""
 
 

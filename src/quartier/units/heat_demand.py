@@ -28,8 +28,8 @@ class HeatDemandParameters(HeatParameters):
     """Heat in kWh a year, which a profile without a unit is scaled to; a measured series (kW,
     kWh, ...) needs none and is taken as it is."""
     profile: Source = "bdew:MFH"
-    """A BDEW heat profile (`bdew:EFH`, `bdew:MFH`, ...), or a CSV column: heat, or with unit `1`
-    a shape."""
+    """A BDEW heat profile (`bdew:EFH`, `bdew:MFH:3`, ...; without hot water `heating:EFH:3`), or a
+    CSV column: heat, or with unit `1` a shape."""
 
     @model_validator(mode="after")
     def _a_shape_has_an_energy(self) -> HeatDemandParameters:

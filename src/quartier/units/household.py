@@ -28,8 +28,8 @@ class HouseholdParameters(UnitParameters):
     series (kW, kWh, ...) is taken as it is."""
     profile: Source = "H0-A"
     """SimBench load profile without its ending (`H0-A`, `H0-B`, `H0-C`, `H0-G`, `H0-L`; active
-    power `_pload`, reactive power `_qload`), or a CSV column: active power, or with unit `1` a
-    shape."""
+    power `_pload`, reactive power `_qload`), a BDEW load profile (`bdew:H0`; no reactive power), or
+    a CSV column: active power, or with unit `1` a shape."""
     q_per_p: float = Field(0.3952, ge=0, le=1)
     """Rated reactive over rated active power, for SimBench profiles. SimBench (Meinecke et al.
     2020, Energies 13(12) 3290) rates its loads at tan φ = 0.395, i.e. cos φ = 0.93."""
@@ -44,7 +44,7 @@ class Household(UnitKind):
     def requests(self, u: HouseholdParameters) -> Mapping[str, SeriesRequest]:
         """Active load, and the reactive power that SimBench has to it, drawn: negative."""
         energy = u.energy_kwh_per_year
-        if not isinstance(u.profile, str):
+        if not isinstance(u.profile, str) or ":" in u.profile:
             return {"load_kw": SeriesRequest(u.profile, "kW", annual_kwh=energy)}
         active, reactive = f"{u.profile}_pload", f"{u.profile}_qload"
         return {

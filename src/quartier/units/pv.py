@@ -18,7 +18,8 @@ class PvParameters(UnitParameters):
     power_kw: PositiveFloat
     """Rated power in kW."""
     profile: Source = "PV3"
-    """Available power as a share of the rated power: a SimBench profile, or a CSV column."""
+    """Available power as a share of the rated power: a SimBench profile, one from weather
+    (`pv:3:30:180`: region of the test reference year, tilt, azimuth), or a CSV column."""
 
 
 class Pv(CurtailableKind):

@@ -18,7 +18,9 @@ class WindParameters(UnitParameters):
     power_kw: PositiveFloat
     """Rated power in kW."""
     profile: Source = "WP4"
-    """Available power as a share of the rated power: a SimBench profile, or a CSV column."""
+    """Available power as a share of the rated power: a SimBench profile, one from weather
+    (`wind:3:E-82/2300:108`: region of the test reference year, turbine, hub in m), or a CSV
+    column."""
 
 
 class Wind(CurtailableKind):
