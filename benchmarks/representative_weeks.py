@@ -12,7 +12,7 @@ import argparse
 from typing import NamedTuple
 
 import pandas as pd
-import tsam
+from tsam.timeseriesaggregation import TimeSeriesAggregation
 
 from quartier.instance import build
 from quartier.scenario.load import load
@@ -60,19 +60,20 @@ def representative_weeks(hours: pd.DataFrame) -> dict[str, Week]:
     """
     mondays = hours.index[(hours.index.dayofweek == 0) & (hours.index.hour == 0)]
     whole = hours[mondays[0] : mondays[0] + pd.Timedelta(weeks=52) - pd.Timedelta(hours=1)]
-    cluster = tsam.ClusterConfig(method="hierarchical", representation="medoid")
-    found = tsam.aggregate(
+    found = TimeSeriesAggregation(
         whole.tz_localize(None),
-        len(SEASONS),
-        period_duration="7D",
-        cluster=cluster,
-        weights=WEIGHTS,
+        noTypicalPeriods=len(SEASONS),
+        hoursPerPeriod=7 * 24,
+        clusterMethod="hierarchical",
+        representationMethod="medoidRepresentation",
+        weightDict={name: WEIGHTS.get(name, 1.0) for name in whole},
     )
+    found.createTypicalPeriods()
     weeks = []
-    for k, place in enumerate(found.clustering.cluster_centers):
+    for k, place in enumerate(found.clusterCenterIndices):
         start = mondays[0] + pd.Timedelta(weeks=int(place))
         heat = whole["heat_demand"][start : start + pd.Timedelta(hours=167)].sum() / 1000
-        weeks.append(Week(start, int(found.cluster_counts[k]), heat))
+        weeks.append(Week(start, int(found.clusterPeriodNoOccur[k]), heat))
     return dict(zip(SEASONS, sorted(weeks, key=lambda week: week.heat_mwh), strict=True))
 
 
