@@ -20,12 +20,14 @@ PACKAGES = (
     "mosaik-api-v3",
     "mango-agents",
     "pandapower",
+    "pvlib",
     "simbench",
     "pyomo",
     "highspy",
     "numpy",
     "pandas",
     "scipy",
+    "windpowerlib",
 )
 """Packages whose versions matter for the figures."""
 

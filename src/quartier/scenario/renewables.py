@@ -42,9 +42,8 @@ def pv(region: int, tilt_deg: float, azimuth_deg: float, year: int) -> Record:
     tilt_deg, azimuth_deg
         Slope of the modules (0: flat), and where they face (180: south, 90: east).
     """
-    name = (
-        f"{cache.key('demandlib', 'pvlib')}/pv-{region}-{tilt_deg:g}-{azimuth_deg:g}-{year}.parquet"
-    )
+    made_of = cache.key("demandlib", "pvlib")
+    name = f"{made_of}/pv-{region}-{tilt_deg:g}-{azimuth_deg:g}-{year}.parquet"
     values = weather.cached_values(name, lambda: _make_pv(region, tilt_deg, azimuth_deg, year))
     return Record(_start(year), 1.0, values)
 
