@@ -256,7 +256,8 @@ def _check_parts(plan: Plan, coupling: Coupling) -> None:
         "tap_pos": plan.tap_pos is not None,
         "allocation": plan.allocation,
     }
-    idle = [name for name, given in parts.items() if given and name not in coupling.answers]
+    useful = {name for part in coupling.parts for name in part.answers}
+    idle = [name for name, given in parts.items() if given and name not in useful]
     if idle:
         raise ValueError(f"the problem {coupling.kind!r} has no use for {', '.join(idle)}")
     if plan.allocation is not None and plan.allocation not in RULES:
@@ -266,7 +267,8 @@ def _check_parts(plan: Plan, coupling: Coupling) -> None:
 def _tables_of(coupling: Coupling) -> list[str]:
     """Our tables, without those that other problems only have."""
     others = {table for other in COUPLINGS.values() for table in other.tables}
-    return [name for name in TABLES if name not in others or name in coupling.tables]
+    own = {table for part in coupling.parts for table in part.tables}
+    return [name for name in TABLES if name not in others or name in own]
 
 
 def _with_hiccups(

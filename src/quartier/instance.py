@@ -158,14 +158,17 @@ class Instance:
     def _coupling(self, horizon: Horizon, first: int, state: State, tap_is_fixed: bool) -> Coupling:
         if self.scenario.problem.kind == "redispatch":
             return self._redispatch(horizon, first, state, tap_is_fixed)
-        return self.sharing(slice(first, first + horizon.steps))
+        sharing = self.sharing(slice(first, first + horizon.steps))
+        if not getattr(self.scenario.problem, "redispatch", False):
+            return sharing
+        return replace(sharing, redispatch=self._redispatch(horizon, first, state, tap_is_fixed))
 
     def sharing(self, steps: slice) -> Sharing:
         """What couples neighbourhoods that share a pool, in some steps."""
         exported, imported = (
             self.signals[name][0][steps] for name in ("export_eur_per_kwh", "import_eur_per_kwh")
         )
-        asked = self.scenario.problem.model_dump(exclude={"kind"})
+        asked = self.scenario.problem.model_dump(exclude={"kind", "redispatch"})
         return Sharing(self.horizon.dt_h, exported, imported, **asked)
 
     def _redispatch(

@@ -194,13 +194,36 @@ def test_what_does_not_fit_together_is_refused(case, tmp_path, overrides, coordi
         quartier.run(case, coordination=coordination, overrides=overrides, out=tmp_path / "run")
 
 
+def test_a_grids_operator_caps_what_the_pool_planned(tmp_path):
+    """An hour at noon with ten times the PV: certified before, no overload after."""
+    run = quartier.run(
+        "aachen:on-grid",
+        coordination="bilevel",
+        overrides=[
+            "horizon.start=2016-07-25T12:00+01:00",
+            "neighbourhoods.rural.units.pv.power_kw=12000",
+            "horizon.steps=4",
+            "gates.horizon_steps=4",
+            "baseline=bilevel",
+        ],
+        out=tmp_path / "run",
+    )
+    assert run.status == "complete"
+    assert run.kpis["follower_suboptimality"] <= 1e-8
+    assert run.kpis["worse_off"] <= 1e-6
+    assert run.kpis["overloads"] == 0 and run.kpis["redispatch_energy"] > 0
+    assert {"shares", "redispatch", "prices"} <= set(run.tables)
+    assert sum(balances(payments(RunData(run))).values()) == pytest.approx(0.0, abs=1e-6)
+
+
 @pytest.mark.parametrize(
     ("coordination", "overrides", "why"),
     [
+        ("cohda", {"problem.redispatch": True}, r"problem.redispatch: needs a grid"),
         ("cohda", {"neighbourhoods.town.p_min_kw": -50}, r"town.p_min_kw: concerns single"),
         ("cohda", {"objectives.peak_eur_per_kw": 1}, r"peak_eur_per_kw: concerns single"),
-        ("bilevel", {"problem.kind": "sharing", "problem.price": "fair"}, r"problem.price"),
-        ("central", {"problem.kind": "sharing", "problem.allocation": "nash"}, r"allocation"),
+        ("bilevel", {"problem.price": "fair"}, r"problem.*price.*'max-min'"),
+        ("central", {"problem.allocation": "nash"}, r"problem.*allocation.*'retrospective'"),
     ],
 )
 def test_what_a_mechanism_cannot_know_is_refused(case, tmp_path, coordination, overrides, why):

@@ -45,11 +45,13 @@ class Process:
     ----------
     problem
         What is asked at the gate.
+    own
+        What the neighbourhoods want to do; None: their own optimum.
     """
 
-    def __init__(self, problem: Problem) -> None:
+    def __init__(self, problem: Problem, own: Mapping[str, SelfOptimiser] | None = None) -> None:
         self.problem = problem
-        self.own = {task.name: SelfOptimiser(task) for task in problem.neighbourhoods}
+        self.own = own or {task.name: SelfOptimiser(task) for task in problem.neighbourhoods}
         self.offers: Sequence[Offer] = reference_offers(problem, self.own)
         self.rounds = Rounds(problem.grid, problem.rounds)
 

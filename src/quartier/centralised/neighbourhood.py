@@ -35,6 +35,8 @@ class SelfOptimiser:
     ----------
     problem
         Units, prices and limits.
+    first
+        What it wants to do without caps; None: its own optimum.
 
     Raises
     ------
@@ -42,10 +44,10 @@ class SelfOptimiser:
         If there is no feasible schedule.
     """
 
-    def __init__(self, problem: NeighbourhoodProblem) -> None:
+    def __init__(self, problem: NeighbourhoodProblem, first: Solution | None = None) -> None:
         self.problem = problem
         self._model = NeighbourhoodModel(problem)
-        self.history: list[tuple[int, Solution]] = [(0, self._model.solve())]
+        self.history: list[tuple[int, Solution]] = [(0, first or self._model.solve())]
         self.terms = problem.terms
 
     @property

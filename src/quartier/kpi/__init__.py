@@ -222,7 +222,7 @@ def _applies(kpi: Kpi, run: RunData) -> bool:
     if kpi.value.__module__ == grid.__name__ and not run.has_grid:
         return False
     owners = [kind for kind, coupling in COUPLINGS.items() if kpi.name in coupling.kpis]
-    return not owners or run.problem in owners
+    return not owners or not set(owners).isdisjoint(run.problems)
 
 
 def _entry(kpi: Kpi, value: float | None, label: str) -> dict[str, Any]:

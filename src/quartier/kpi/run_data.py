@@ -52,6 +52,13 @@ class RunData:
         return str(asked if isinstance(asked, str) else asked["kind"])
 
     @cached_property
+    def problems(self) -> tuple[str, ...]:
+        """Kinds of all that was asked: also of the redispatch that came after sharing."""
+        asked = self.scenario.get("problem")
+        after = isinstance(asked, dict) and asked.get("redispatch")
+        return (self.problem, "redispatch") if after else (self.problem,)
+
+    @cached_property
     def has_grid(self) -> bool:
         """Whether a grid was simulated."""
         return self.result.has_grid

@@ -19,7 +19,7 @@ from quartier.kpi.grid import losses
 from quartier.kpi.redispatch import Groups, redispatch_paid
 from quartier.kpi.run_data import RunData
 from quartier.kpi.sharing import pool_of
-from quartier.problem import COUPLINGS
+from quartier.problem import COUPLINGS, Redispatch
 from quartier.quantities import ELECTRICITY, KW_PER_MW
 
 OUTER = "outer grid"
@@ -46,7 +46,7 @@ class Payment:
 def payments(run: RunData) -> list[Payment]:
     """All payments of a run; 0 EUR where one could have been due, so that runs compare."""
     found = [*_energy(run), *_nodes(run)]
-    if "redispatch_cost" in COUPLINGS[run.problem].kpis:
+    if Redispatch.kind in run.problems:
         found += _redispatch(run)
     return found
 
@@ -115,7 +115,7 @@ def _traded(
 
 
 def _redispatch(run: RunData) -> Iterator[Payment]:
-    coordinator = COUPLINGS[run.problem].coordinator
+    coordinator = Redispatch.coordinator
     price = float(run.setting("redispatch", "loss_price_eur_per_kwh"))
     yield Payment(coordinator, OUTER, "losses", losses(run) * KW_PER_MW * price)
     paid = redispatch_paid(run)

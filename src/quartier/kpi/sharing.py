@@ -40,7 +40,11 @@ def pool_of(run: RunData, times: pd.Index[pd.Timestamp]) -> Sharing:
         for name in ("export_eur_per_kwh", "import_eur_per_kwh")
     )
     asked = run.scenario.get("problem")
-    fees = {k: v for k, v in asked.items() if k != "kind"} if isinstance(asked, dict) else {}
+    fees = (
+        {k: v for k, v in asked.items() if k not in {"kind", "redispatch"}}
+        if isinstance(asked, dict)
+        else {}
+    )
     return Sharing(run.dt_h, exported, imported, **(fees if run.problem == Sharing.kind else {}))
 
 

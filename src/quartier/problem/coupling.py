@@ -23,3 +23,8 @@ class Coupling:
     """Tables that only its runs have."""
     kpis: ClassVar[tuple[str, ...]] = ()
     """KPIs that only its runs have."""
+
+    @property
+    def parts(self) -> tuple[Coupling, ...]:
+        """What is asked: this, and what else comes after it."""
+        return (self,)

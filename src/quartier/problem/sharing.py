@@ -18,6 +18,7 @@ from typing import ClassVar
 import numpy as np
 
 from quartier.problem.coupling import Coupling
+from quartier.problem.redispatch import Redispatch
 from quartier.quantities import Array
 
 
@@ -60,6 +61,13 @@ class Sharing(Coupling):
     """How `central` hands out what the pool costs, see :mod:`quartier.problem.allocation`."""
     leader: str = "pool"
     """What the leader of `bilevel` pays: ``pool`` (eq. 6), or also what ``all`` pay themselves."""
+    redispatch: Redispatch | None = None
+    """The grid whose operator caps what the pool planned; None: nobody does."""
+
+    @property
+    def parts(self) -> tuple[Coupling, ...]:
+        """Sharing, and redispatch after it if there is any."""
+        return (self,) if self.redispatch is None else (self, self.redispatch)
 
     @cached_property
     def inside_fee_eur_per_kwh(self) -> Array:

@@ -54,6 +54,9 @@ class SharingAsked(Frozen):
     """What the leader of `bilevel` pays: what the pool costs (eq. 6), or besides what all
     neighbourhoods pay themselves. The first is a linear program with a certificate, the second
     another game, solved by its optimality conditions: for a few units and a day."""
+    redispatch: bool = False
+    """Whether the operator of the grid caps what the pool planned where it would be congested, by
+    the settings of `redispatch`. Prices and certificates are those of before."""
 
 
 def _in_full(data: Any) -> Any:

@@ -57,6 +57,10 @@ def _check_grid(scenario: Scenario, findings: Findings) -> None:
             f"is none, but the problem {scenario.problem.kind!r} needs one: name a grid, or ask"
             " something else, e.g. problem: sharing",
         )
+    if getattr(scenario.problem, "redispatch", False):
+        findings.add(
+            "problem.redispatch", "needs a grid, but grid is none: name one, or leave it out"
+        )
     placed = [name for name, place in scenario.neighbourhoods.items() if place.bus is not None]
     if placed:
         findings.note("grid", f"is none: the buses of {', '.join(placed)} stand for nothing")
@@ -118,6 +122,7 @@ def _check_pool(scenario: Scenario, findings: Findings) -> None:
         for key in ("p_max_kw", "p_min_kw")
     ]
     known += [
+        ("problem.redispatch", getattr(scenario.problem, "redispatch", False)),
         ("objectives.peak_eur_per_kw", scenario.objectives.peak_eur_per_kw > 0),
         ("problem.inside_fee_share", getattr(scenario.problem, "inside_fee_share", 0.0) > 0),
     ]

@@ -95,6 +95,8 @@ def override(data: dict[str, Any], text: str) -> str | None:
     except yaml.YAMLError:
         return f"--set {text}: {value!r} is no YAML value"
     *parents, last = [int(p) if p.isdecimal() else p for p in path.split(".")]
+    if parents[:1] == ["problem"] and isinstance(data.get("problem"), str):
+        data["problem"] = {"kind": data["problem"]}  # a word for its kind
     here: Any = data
     for k, part in enumerate(parents):
         problem = _step_problem(data, here, part, parents[:k])

@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from quartier.centralised.central import row_of
-from quartier.centralised.neighbourhood import plans_of, solve_row
+from quartier.centralised.individual import Process
+from quartier.centralised.neighbourhood import SelfOptimiser, plans_of, solve_row
 from quartier.centralised.sharing.game import solve_game
 from quartier.centralised.sharing.pool import Pool
 from quartier.centralised.sharing.prices import optimal_prices
 from quartier.coordination import Plan, UnitPlan
 from quartier.optimisation import NeighbourhoodModel, Solution
 from quartier.planning import Row
-from quartier.problem import Problem, Sharing, State
+from quartier.problem import ConnectionTerms, Problem, Sharing, State
 from quartier.program import relative_gap
 from quartier.quantities import ELECTRICITY, Array
 
@@ -28,7 +29,9 @@ class IndividualSharing:
         problem.asks(Sharing)
         alone = {name: model.solve() for name, model in models_of(problem).items()}
         rows = [solve_row(f"individual {name}", found) for name, found in alone.items()]
-        return Plan(units=dict(_units(problem, alone)), records={"solves": rows})
+        plan = Plan(units=dict(_units(problem, alone)), records={"solves": rows})
+        terms = {one.name: one.terms for one in problem.neighbourhoods}
+        return redispatched(problem, plan, alone, terms)
 
 
 class CentralSharing:
@@ -41,12 +44,14 @@ class CentralSharing:
         """Solve one program over all units behind one common balance."""
         pool = Pool(problem.asks(Sharing), models_of(problem))
         pooled = pool.solve()
-        found = pool.solutions(pooled, np.zeros(problem.horizon.steps))
-        return Plan(
+        price = pooled.price_eur_per_kwh(pool.sharing)
+        found = pool.solutions(pooled, price)
+        plan = Plan(
             units=dict(_units(problem, found)),
             allocation=pool.sharing.allocation,
             records={"solves": [row_of("central", pooled.answer, pooled.answer.objective)]},
         )
+        return redispatched(problem, plan, found, pool.all_at(price))
 
 
 class BilevelSharing:
@@ -70,11 +75,40 @@ class BilevelSharing:
         else:
             price, row, found = solve_game(pool, problem.optimisation)
         certificate = Certificate.of(pool, price, found)
-        return Plan(
+        plan = Plan(
             units=dict(_units(problem, found)),
             prices={(ELECTRICITY, name): price for name in models},
             records={"solves": list(certificate.rows(row, alone, found))},
         )
+        return redispatched(problem, plan, found, pool.all_at(price))
+
+
+def redispatched(
+    problem: Problem,
+    plan: Plan,
+    found: Mapping[str, Solution],
+    terms: Mapping[str, ConnectionTerms],
+) -> Plan:
+    """Let the grid's operator cap a plan, if the scenario asks for it, and all answer alone.
+
+    Parameters
+    ----------
+    plan
+        What was planned for the pool.
+    found, terms
+        What each neighbourhood does in it, and what it pays by it, by name.
+    """
+    after = problem.asks(Sharing).redispatch
+    if after is None:
+        return plan
+    places = tuple(replace(one, terms=terms[one.name]) for one in problem.neighbourhoods)
+    own = {one.name: SelfOptimiser(one, found[one.name]) for one in places}
+    process = Process(replace(problem, coupling=after, neighbourhoods=places), own)
+    process.run()
+    capped = process.plan()
+    records = dict(capped.records)
+    records["solves"] = [*plan.records["solves"], *capped.records.get("solves", ())]
+    return replace(capped, prices=plan.prices, allocation=plan.allocation, records=records)
 
 
 def models_of(problem: Problem) -> dict[str, NeighbourhoodModel]:

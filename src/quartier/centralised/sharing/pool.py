@@ -34,6 +34,11 @@ class Pooled:
     answer: Answer
     """What the solver said of it."""
 
+    def price_eur_per_kwh(self, sharing: Sharing) -> Array:
+        """Multiplier of the balance, shape ``(T,)``: one of the optimal prices."""
+        steps = len(sharing.export_eur_per_kwh)
+        return np.asarray(self.answer.row_dual[-steps:] / sharing.dt_h)
+
 
 class Pool:
     """The program of all neighbourhoods together.
@@ -66,6 +71,11 @@ class Pool:
         return replace(
             terms, export_eur_per_kwh=price_eur_per_kwh, import_eur_per_kwh=price_eur_per_kwh + fee
         )
+
+    def all_at(self, price_eur_per_kwh: Array) -> dict[str, ConnectionTerms]:
+        """Terms of all neighbourhoods at a price, by name."""
+        models = self.models.items()
+        return {name: self.at(m.problem.terms, price_eur_per_kwh) for name, m in models}
 
     def _put_together(self, parts: list[Arrays]) -> Arrays:
         """``min Σ own cost + Δ (outer · Imp - export · Exp)``, ``Σ_n P_n - Exp + Imp = 0``."""
