@@ -7,6 +7,7 @@ row is 15 minutes, all through the year.
 
 from __future__ import annotations
 
+import copy
 import difflib
 import functools
 import re
@@ -63,18 +64,28 @@ def network(code: str) -> Net:
     InputError
         If there is no such grid.
     """
-    from pandapower import from_json, to_json
+    from pandapower import to_json
 
     scenario_of(code)
 
     def write(path: Path) -> None:
         to_json(_read_network(code), str(path))
 
-    return cache.cached(
-        f"{cache.key('simbench', 'pandapower')}/{code}.json",
-        write,
-        lambda path: with_taps(from_json(str(path))),
-    )
+    name = f"{cache.key('simbench', 'pandapower')}/{code}.json"
+    return copy.deepcopy(cache.cached(name, write, lambda path: _read_net(path, _age(path))))
+
+
+def _age(path: Path) -> int:
+    """Tell a file that was written again from what was read of it."""
+    return path.stat().st_mtime_ns
+
+
+@functools.lru_cache(maxsize=4)
+def _read_net(path: Path, _age_ns: int) -> Net:
+    """Read a grid, once a process: pandapower takes half a second."""
+    from pandapower import from_json
+
+    return with_taps(from_json(str(path)))
 
 
 def with_taps(net: Net) -> Net:
@@ -104,10 +115,15 @@ def _profiles(scenario: int, names: Sequence[str]) -> tuple[tuple[str, ...], dic
     def read(path: Path) -> tuple[tuple[str, ...], dict[str, Array]]:
         table = pq.read_table(path, columns=list(names)) if names else None
         columns = {n: table[n].to_numpy().astype(float) for n in names} if table else {}
-        return tuple(pq.read_schema(path).names), columns
+        return _names(path, _age(path)), columns
 
     name = f"{cache.key('simbench')}/series-{scenario}.parquet"
     return cache.cached(name, lambda path: _write_profiles(scenario, path), read)
+
+
+@functools.lru_cache(maxsize=4)
+def _names(path: Path, _age_ns: int) -> tuple[str, ...]:
+    return tuple(pq.read_schema(path).names)
 
 
 def _write_profiles(scenario: int, path: Path) -> None:
