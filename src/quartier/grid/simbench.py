@@ -7,13 +7,11 @@ row is 15 minutes, all through the year.
 
 from __future__ import annotations
 
-import copy
 import difflib
 import functools
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -21,14 +19,8 @@ import pyarrow.parquet as pq
 
 from quartier import cache
 from quartier.errors import InputError
+from quartier.grid.tables import Net, net_of
 from quartier.quantities import Array
-
-if TYPE_CHECKING:
-    from pandapower import pandapowerNet
-
-    Net: TypeAlias = pandapowerNet
-else:
-    Net = Any
 
 PROFILE_START = pd.Timestamp("2016-01-01T00:00+01:00").tz_convert("UTC")
 """Start of row 0."""
@@ -72,20 +64,7 @@ def network(code: str) -> Net:
         to_json(_read_network(code), str(path))
 
     name = f"{cache.key('simbench', 'pandapower')}/{code}.json"
-    return copy.deepcopy(cache.cached(name, write, lambda path: _read_net(path, _age(path))))
-
-
-def _age(path: Path) -> int:
-    """Tell a file that was written again from what was read of it."""
-    return path.stat().st_mtime_ns
-
-
-@functools.lru_cache(maxsize=4)
-def _read_net(path: Path, _age_ns: int) -> Net:
-    """Read a grid, once a process: pandapower takes half a second."""
-    from pandapower import from_json
-
-    return with_taps(from_json(str(path)))
+    return with_taps(cache.cached(name, write, net_of))
 
 
 def with_taps(net: Net) -> Net:
@@ -115,14 +94,14 @@ def _profiles(scenario: int, names: Sequence[str]) -> tuple[tuple[str, ...], dic
     def read(path: Path) -> tuple[tuple[str, ...], dict[str, Array]]:
         table = pq.read_table(path, columns=list(names)) if names else None
         columns = {n: table[n].to_numpy().astype(float) for n in names} if table else {}
-        return _names(path, _age(path)), columns
+        return _names(path, path.stat().st_mtime_ns), columns
 
     name = f"{cache.key('simbench')}/series-{scenario}.parquet"
     return cache.cached(name, lambda path: _write_profiles(scenario, path), read)
 
 
 @functools.lru_cache(maxsize=4)
-def _names(path: Path, _age_ns: int) -> tuple[str, ...]:
+def _names(path: Path, _changed_ns: int) -> tuple[str, ...]:
     return tuple(pq.read_schema(path).names)
 
 
