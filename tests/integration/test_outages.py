@@ -109,6 +109,12 @@ def everybody() -> set[str]:
     return set(asked(SHORT).neighbourhoods[0].agents)
 
 
+@pytest.fixture(scope="module")
+def heard() -> Society:
+    """Everybody heard everything."""
+    return lived(asked(SHORT))
+
+
 # -- lost, late, raising --------------------------------------------------------------------------
 @pytest.mark.parametrize("count", [1, 5])
 def test_a_lost_start_message(count: int, everybody: set[str]) -> None:
@@ -120,10 +126,9 @@ def test_a_lost_start_message(count: int, everybody: set[str]) -> None:
     assert not list(trouble(problem, agents))
 
 
-def test_a_lost_start_message_of_the_renegotiation(everybody: set[str]) -> None:
+def test_a_lost_start_message_of_the_renegotiation(everybody: set[str], heard: Society) -> None:
     """Everybody is known from the first round: silence alone must not end the second."""
     problem = asked(SHORT)
-    heard = lived(problem)
 
     def loses(message: MessagePackage) -> bool:
         content = message.content[0]
@@ -298,9 +303,9 @@ def test_an_offer_that_comes_late_is_redispatched_in_another_round(everybody: se
     assert not list(trouble(problem, agents))
 
 
-def test_p_set_that_is_never_heard_is_told_and_counted_on_by_the_dso() -> None:
+def test_p_set_that_is_never_heard_is_told_and_counted_on_by_the_dso(heard: Society) -> None:
     """The way to the neighbourhood breaks after its offer: redispatch again without its help."""
-    offered_s = lived(asked(SHORT)).neighbourhoods[HERE].outcomes[0].ended_s
+    offered_s = heard.neighbourhoods[HERE].outcomes[0].ended_s
     problem = asked(
         SHORT,
         f"communication.links={{wan: {{senders: dso, receivers: {HERE}}}}}",
