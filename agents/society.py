@@ -21,7 +21,7 @@ from quartier.agents.der import DerAgent
 from quartier.agents.dso import DsoAgent
 from quartier.agents.fallback import own_rule_entry
 from quartier.agents.messages import frozen
-from quartier.agents.neighbourhood import NeighbourhoodAgent
+from quartier.agents.speaker import SpeakerAgent
 from quartier.agents.unit import UnitAgent
 from quartier.planning import Forecast, assets_of, reactive_kvar
 from quartier.problem import Problem
@@ -47,7 +47,8 @@ class Society:
     """All agents of a gate, and the medium between them."""
 
     dso: DsoAgent
-    neighbourhoods: Mapping[str, NeighbourhoodAgent]
+    speakers: Mapping[str, SpeakerAgent]
+    """By neighbourhood."""
     units: Mapping[str, Mapping[str, UnitAgent]]
     """Unit agents by neighbourhood and name."""
     plants: Mapping[str, DerAgent]
@@ -57,7 +58,7 @@ class Society:
     def agents(self) -> list[QuartierAgent]:
         """Everybody, in a fixed order."""
         of_units = [agent for group in self.units.values() for agent in group.values()]
-        return [self.dso, *self.neighbourhoods.values(), *self.plants.values(), *of_units]
+        return [self.dso, *self.speakers.values(), *self.plants.values(), *of_units]
 
     async def live(self, seconds: float) -> None:
         """Let simulated time pass until nothing happens any more, or ``seconds`` are over."""
@@ -81,39 +82,46 @@ def build(
     problem: Problem,
     rng: np.random.Generator,
     unit_agent: type[UnitAgent] = UnitAgent,
-    neighbourhood_agent: type[NeighbourhoodAgent] = NeighbourhoodAgent,
+    speaker_agent: type[SpeakerAgent] = SpeakerAgent,
 ) -> Society:
     """Make the agents that a problem calls for; every random draw comes from ``rng``.
 
     Parameters
     ----------
-    unit_agent, neighbourhood_agent
-        What the members and the speaker of a neighbourhood are.
+    unit_agent, speaker_agent
+        What the agents of a neighbourhood's units and its speaker are.
     """
-    neighbourhoods, units, expected = {}, {}, {}
-    for task in problem.neighbourhoods:
-        own = expected[task.name] = own_rules(task.units, task.terms.penalty_eur_per_kwh)
-        links = small_world([task.name, *task.agents], problem.negotiation.shortcuts, rng)
-        units[task.name] = {
+    speakers, units, expected = {}, {}, {}
+    for neighbourhood in problem.neighbourhoods:
+        rules = expected[neighbourhood.name] = own_rules(
+            neighbourhood.units, neighbourhood.terms.penalty_eur_per_kwh
+        )
+        links = small_world(
+            [neighbourhood.name, *neighbourhood.agents], problem.negotiation.shortcuts, rng
+        )
+        units[neighbourhood.name] = {
             name: unit_agent(
                 name,
-                members,
-                task.name,
+                behind,
+                neighbourhood.name,
                 links[name],
                 problem.negotiation,
                 child,
-                own_rule=own[name],
+                own_rule=rules[name],
             )
-            for (name, members), child in zip(
-                task.agents.items(), rng.spawn(len(task.agents)), strict=True
+            for (name, behind), child in zip(
+                neighbourhood.agents.items(), rng.spawn(len(neighbourhood.agents)), strict=True
             )
         }
-        neighbourhoods[task.name] = neighbourhood_agent(
-            task.name,
-            task.terms,
-            {name: own_rule_entry(name, schedule, task.terms) for name, schedule in own.items()},
+        speakers[neighbourhood.name] = speaker_agent(
+            neighbourhood.name,
+            neighbourhood.terms,
+            {
+                name: own_rule_entry(name, schedule, neighbourhood.terms)
+                for name, schedule in rules.items()
+            },
             problem.negotiation,
-            frozen(reactive_kvar(task)),
+            frozen(reactive_kvar(neighbourhood)),
             DSO,
         )
     plants = {p.name: DerAgent(p, problem.plant_q_kvar[p.name], DSO) for p in problem.plants}
@@ -123,7 +131,7 @@ def build(
     dso = DsoAgent(
         DSO, problem.grid, assets_of(problem), problem.rounds, published(problem, expected)
     )
-    return Society(dso, neighbourhoods, units, plants, medium)
+    return Society(dso, speakers, units, plants, medium)
 
 
 def published(problem: Problem, expected: Mapping[str, Mapping[str, Schedule]]) -> Forecasts:
@@ -133,11 +141,11 @@ def published(problem: Problem, expected: Mapping[str, Mapping[str, Schedule]]) 
     rules: no unit's share in it, and no limits.
     """
     forecasts = {
-        task.name: Forecast(
-            frozen(np.sum([own.p_kw for own in expected[task.name].values()], axis=0)),
-            frozen(reactive_kvar(task)),
+        neighbourhood.name: Forecast(
+            frozen(np.sum([rule.p_kw for rule in expected[neighbourhood.name].values()], axis=0)),
+            frozen(reactive_kvar(neighbourhood)),
         )
-        for task in problem.neighbourhoods
+        for neighbourhood in problem.neighbourhoods
     }
     for plant in problem.plants:
         q_kvar = problem.plant_q_kvar[plant.name]
