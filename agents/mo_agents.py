@@ -35,7 +35,7 @@ from quartier.agents.mo_messages import (
     Track,
     front_entry_of,
 )
-from quartier.agents.neighbourhood import NeighbourhoodAgent
+from quartier.agents.speaker import SpeakerAgent
 from quartier.agents.unit import KEPT, UnitAgent
 from quartier.errors import SolveFailed
 from quartier.hiccups import note_kept
@@ -208,7 +208,7 @@ class FrontFallbacks(Fallbacks):
         return entry
 
 
-class FrontNeighbourhoodAgent(NeighbourhoodAgent):
+class FrontSpeakerAgent(SpeakerAgent):
     """Calls a round of scouting before the first negotiation, and keeps the fronts agreed on.
 
     What scouting is measured by, it asks the agents before.

@@ -7,12 +7,12 @@ from collections.abc import Mapping
 import numpy as np
 
 from quartier.agents.messages import Entry, Negotiation
-from quartier.agents.neighbourhood import NeighbourhoodAgent, Outcome
+from quartier.agents.speaker import Outcome, SpeakerAgent
 from quartier.problem import ConnectionTerms
 from quartier.scenario.settings import NegotiationSettings
 
 
-class PoolAgent(NeighbourhoodAgent):
+class PoolAgent(SpeakerAgent):
     """Speaks for a pool: a neighbourhood of all, with nobody above it who asks or caps.
 
     Parameters

@@ -21,8 +21,8 @@ from quartier.agents.der import DerAgent
 from quartier.agents.dso import DsoAgent
 from quartier.agents.fallback import own_rule_entry
 from quartier.agents.messages import frozen
-from quartier.agents.neighbourhood import NeighbourhoodAgent
 from quartier.agents.pool import PoolAgent
+from quartier.agents.speaker import SpeakerAgent
 from quartier.agents.unit import UnitAgent
 from quartier.planning import Forecast, assets_of, reactive_kvar
 from quartier.problem import NeighbourhoodProblem, Problem
@@ -49,7 +49,8 @@ class Society:
 
     dso: DsoAgent | None
     """None where nobody stands above the neighbourhoods."""
-    neighbourhoods: Mapping[str, NeighbourhoodAgent]
+    speakers: Mapping[str, SpeakerAgent]
+    """By neighbourhood."""
     units: Mapping[str, Mapping[str, UnitAgent]]
     """Unit agents by neighbourhood and name."""
     plants: Mapping[str, DerAgent]
@@ -60,7 +61,7 @@ class Society:
         """Everybody, in a fixed order."""
         of_units = [agent for group in self.units.values() for agent in group.values()]
         above = [] if self.dso is None else [self.dso]
-        return [*above, *self.neighbourhoods.values(), *self.plants.values(), *of_units]
+        return [*above, *self.speakers.values(), *self.plants.values(), *of_units]
 
     async def live(self, seconds: float) -> None:
         """Let simulated time pass until nothing happens any more, or ``seconds`` are over."""
@@ -84,25 +85,30 @@ def build(
     problem: Problem,
     rng: np.random.Generator,
     unit_agent: type[UnitAgent] = UnitAgent,
-    neighbourhood_agent: type[NeighbourhoodAgent] = NeighbourhoodAgent,
+    speaker_agent: type[SpeakerAgent] = SpeakerAgent,
 ) -> Society:
     """Make the agents that a problem calls for; every random draw comes from ``rng``.
 
     Parameters
     ----------
-    unit_agent, neighbourhood_agent
-        What the members and the speaker of a neighbourhood are.
+    unit_agent, speaker_agent
+        What the agents of a neighbourhood's units and its speaker are.
     """
-    neighbourhoods, units, expected = {}, {}, {}
-    for task in problem.neighbourhoods:
-        own = expected[task.name] = own_rules(task.units, task.terms.penalty_eur_per_kwh)
-        units[task.name] = _unit_agents(problem, task, own, rng, unit_agent)
-        neighbourhoods[task.name] = neighbourhood_agent(
-            task.name,
-            task.terms,
-            {name: own_rule_entry(name, schedule, task.terms) for name, schedule in own.items()},
+    speakers, units, expected = {}, {}, {}
+    for neighbourhood in problem.neighbourhoods:
+        rules = expected[neighbourhood.name] = own_rules(
+            neighbourhood.units, neighbourhood.terms.penalty_eur_per_kwh
+        )
+        units[neighbourhood.name] = _unit_agents(problem, neighbourhood, rules, rng, unit_agent)
+        speakers[neighbourhood.name] = speaker_agent(
+            neighbourhood.name,
+            neighbourhood.terms,
+            {
+                name: own_rule_entry(name, schedule, neighbourhood.terms)
+                for name, schedule in rules.items()
+            },
             problem.negotiation,
-            frozen(reactive_kvar(task)),
+            frozen(reactive_kvar(neighbourhood)),
             DSO,
         )
     plants = {p.name: DerAgent(p, problem.plant_q_kvar[p.name], DSO) for p in problem.plants}
@@ -110,34 +116,33 @@ def build(
     dso = DsoAgent(
         DSO, problem.grid, assets_of(problem), problem.rounds, published(problem, expected)
     )
-    return Society(dso, neighbourhoods, units, plants, medium)
+    return Society(dso, speakers, units, plants, medium)
 
 
 def build_pool(problem: Problem, pool: NeighbourhoodProblem, rng: np.random.Generator) -> Society:
     """Make the agents that share a pool: those of all neighbourhoods, and one that calls them."""
-    own = own_rules(pool.units, pool.terms.penalty_eur_per_kwh)
-    units = _unit_agents(problem, pool, own, rng, UnitAgent)
-    entries = {name: own_rule_entry(name, rule, pool.terms) for name, rule in own.items()}
+    rules = own_rules(pool.units, pool.terms.penalty_eur_per_kwh)
+    units = _unit_agents(problem, pool, rules, rng, UnitAgent)
+    entries = {name: own_rule_entry(name, rule, pool.terms) for name, rule in rules.items()}
     speaker = PoolAgent(pool.name, pool.terms, entries, problem.negotiation)
     return Society(None, {pool.name: speaker}, {pool.name: units}, {}, _medium(problem, rng))
 
 
 def _unit_agents(
     problem: Problem,
-    task: NeighbourhoodProblem,
-    own: Mapping[str, Schedule],
+    neighbourhood: NeighbourhoodProblem,
+    rules: Mapping[str, Schedule],
     rng: np.random.Generator,
     unit_agent: type[UnitAgent],
 ) -> dict[str, UnitAgent]:
-    """Make the agents of a negotiation's units, by name."""
-    links = small_world([task.name, *task.agents], problem.negotiation.shortcuts, rng)
+    """Make the agents of a neighbourhood's units, by name."""
+    name, behind = neighbourhood.name, neighbourhood.agents
+    links = small_world([name, *behind], problem.negotiation.shortcuts, rng)
     return {
-        name: unit_agent(
-            name, members, task.name, links[name], problem.negotiation, child, own_rule=own[name]
+        agent: unit_agent(
+            agent, units, name, links[agent], problem.negotiation, child, own_rule=rules[agent]
         )
-        for (name, members), child in zip(
-            task.agents.items(), rng.spawn(len(task.agents)), strict=True
-        )
+        for (agent, units), child in zip(behind.items(), rng.spawn(len(behind)), strict=True)
     }
 
 
@@ -154,11 +159,11 @@ def published(problem: Problem, expected: Mapping[str, Mapping[str, Schedule]]) 
     rules: no unit's share in it, and no limits.
     """
     forecasts = {
-        task.name: Forecast(
-            frozen(np.sum([own.p_kw for own in expected[task.name].values()], axis=0)),
-            frozen(reactive_kvar(task)),
+        neighbourhood.name: Forecast(
+            frozen(np.sum([rule.p_kw for rule in expected[neighbourhood.name].values()], axis=0)),
+            frozen(reactive_kvar(neighbourhood)),
         )
-        for task in problem.neighbourhoods
+        for neighbourhood in problem.neighbourhoods
     }
     for plant in problem.plants:
         q_kvar = problem.plant_q_kvar[plant.name]

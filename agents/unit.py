@@ -56,7 +56,7 @@ class UnitAgent(QuartierAgent):
     units
         Units that it plans for.
     neighbourhood
-        Name of the neighbourhood agent.
+        Name of the neighbourhood's speaker.
     neighbours
         Names of the agents that it talks to.
     rng

@@ -66,7 +66,7 @@ def main() -> None:
     problem = instance.problem(0, 0, instance.initial_state())
     found = reference_round(problem)
     best = {seed: run(problem, found, 0.0, 0.0, seed) for seed in range(1, options.seeds + 1)}
-    count = sum(len(task.agents) for task in problem.neighbourhoods)
+    count = sum(len(neighbourhood.agents) for neighbourhood in problem.neighbourhoods)
     print(
         f"{options.scenario}, {options.choice}, {count} agents, {options.seeds} seeds; "
         "value above that without faults in %"
@@ -103,11 +103,11 @@ def lived(
 def run(problem: Problem, found: Round, loss: float, delay_s: float, seed: int) -> Negotiated:
     """Negotiate at the first gate, offer and renegotiation."""
     agents = lived(problem, loss, delay_s, seed, found)
-    outcomes = [o for n in agents.neighbourhoods.values() for o in n.outcomes]
+    outcomes = [o for n in agents.speakers.values() for o in n.outcomes]
     return Negotiated(
         tuple(
             outcome.objective_eur
-            for speaker in agents.neighbourhoods.values()
+            for speaker in agents.speakers.values()
             for outcome in (speaker.outcomes[0], speaker.outcomes[-1])
         ),
         not list(trouble(problem, agents)) and is_common(agents),
@@ -118,7 +118,7 @@ def run(problem: Problem, found: Round, loss: float, delay_s: float, seed: int) 
 
 def is_common(agents: Society) -> bool:
     """Whether the choices that the agents committed to add up to what their speaker published."""
-    for name, speaker in agents.neighbourhoods.items():
+    for name, speaker in agents.speakers.items():
         for outcome in speaker.outcomes:
             committed = [
                 option.p_kw

@@ -42,14 +42,16 @@ def measure(variant: str, choice: str, seed: int) -> None:
     began = time.perf_counter()
     society.run_apart(agents.live(problem.lead_s))
     wall_s = time.perf_counter() - began
-    for task in problem.neighbourhoods:
-        speaker = agents.neighbourhoods[task.name]
+    for neighbourhood in problem.neighbourhoods:
+        speaker = agents.speakers[neighbourhood.name]
         for outcome in speaker.outcomes:
-            terms = speaker.terms if outcome.negotiation.round else task.terms
-            bound = NeighbourhoodModel(replace(task, terms=terms), relax_binaries=True).solve()
+            terms = speaker.terms if outcome.negotiation.round else neighbourhood.terms
+            bound = NeighbourhoodModel(
+                replace(neighbourhood, terms=terms), relax_binaries=True
+            ).solve()
             messages = agents.medium.traffic[outcome.negotiation].messages
             print(
-                f"{variant:<22}{choice:<9}{task.name:<15}{outcome.negotiation.round:>6}"
+                f"{variant:<22}{choice:<9}{neighbourhood.name:<15}{outcome.negotiation.round:>6}"
                 f"{outcome.objective_eur:>12.2f}{bound.objective_eur:>12.2f}"
                 f"{outcome.objective_eur - bound.objective_eur:>9.2f}{messages:>10}{wall_s:>10.2f}"
             )

@@ -13,7 +13,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from quartier.agents import society
-from quartier.agents.mo_agents import FrontNeighbourhoodAgent
+from quartier.agents.mo_agents import FrontSpeakerAgent
 from quartier.agents.strategies.mo_cohda import MoCohda
 from quartier.centralised.fronts import Objectives
 from quartier.instance import build
@@ -36,13 +36,15 @@ def main() -> None:
     )
     instance = build(load(options.scenario, options.overrides), 1)
     problem = instance.problem(0, 0, instance.initial_state())
-    exact = {task.name: exact_front(task) for task in problem.neighbourhoods}
+    exact = {
+        neighbourhood.name: exact_front(neighbourhood) for neighbourhood in problem.neighbourhoods
+    }
     for seed in range(1, options.seeds + 1):
         agents = MoCohda().society(problem, np.random.default_rng(seed))
         society.run_apart(agents.live(problem.lead_s))
         for name, (values, wall_s) in exact.items():
-            speaker = agents.neighbourhoods[name]
-            assert isinstance(speaker, FrontNeighbourhoodAgent)
+            speaker = agents.speakers[name]
+            assert isinstance(speaker, FrontSpeakerAgent)
             outcome, (_, found, _) = speaker.outcomes[0], speaker.fronts[0]
             simulated_s = outcome.ended_s - outcome.started_s
             traffic, scale = agents.medium.traffic[outcome.negotiation], Scale.of(values)
@@ -54,10 +56,10 @@ def main() -> None:
             )
 
 
-def exact_front(task: NeighbourhoodProblem) -> tuple[np.ndarray, float]:
+def exact_front(neighbourhood: NeighbourhoodProblem) -> tuple[np.ndarray, float]:
     """Objectives as costs, shape ``(points, 3)``, and the wall time in s that they took."""
     began = time.perf_counter()
-    points = Objectives(task).front()
+    points = Objectives(neighbourhood).front()
     wall_s = time.perf_counter() - began
     return as_costs(np.array([[p.values[name] for name in OBJECTIVES] for p in points])), wall_s
 

@@ -31,7 +31,7 @@ from quartier.agents.choice import SampledChoice
 from quartier.agents.communication import MeasuredCommunication
 from quartier.agents.memory import Option
 from quartier.agents.messages import OWN_RULE, CallForOffers, Heard, OfferMade, entry_of
-from quartier.agents.neighbourhood import NeighbourhoodAgent
+from quartier.agents.speaker import SpeakerAgent
 from quartier.agents.unit import UnitAgent
 from quartier.problem import ConnectionTerms
 from quartier.quantities import Array
@@ -160,7 +160,7 @@ def measure(agents: int, options: argparse.Namespace) -> dict[str, Any]:
     ]
     zero = np.zeros(STEPS)
     published = {name: entry_of(name, OWN_RULE, zero, zero, 0.0) for name in names}
-    town = NeighbourhoodAgent(TOWN, planted.terms, published, settings, zero, CALLER)
+    town = SpeakerAgent(TOWN, planted.terms, published, settings, zero, CALLER)
     medium = MeasuredCommunication(CommunicationSettings(), rng.spawn(1)[0])
     gc.collect()
     began_s = time.process_time()

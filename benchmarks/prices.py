@@ -27,14 +27,24 @@ def main() -> None:
     parser.add_argument("--repetitions", type=int, default=9)
     options = parser.parse_args()
     instance = build(load(options.scenario))
-    task = instance.problem(0, 0, instance.initial_state()).neighbourhoods[0]
-    print(f"{options.scenario}: {task.name}, {task.horizon.steps} steps")
+    neighbourhood = instance.problem(0, 0, instance.initial_state()).neighbourhoods[0]
+    print(f"{options.scenario}: {neighbourhood.name}, {neighbourhood.horizon.steps} steps")
     print(
         f"{'':<26}{'cold ms':>9}{'caps ms':>9}{'prices ms':>10}{'prices/caps':>12}{'solve ms':>10}"
     )
-    agent = max(task.agents.values(), key=len)
-    measure("neighbourhood", lambda: NeighbourhoodModel(task), task.terms, options.repetitions)
-    measure("agent", lambda: LocalChoice(agent, task.terms), task.terms, options.repetitions)
+    agent = max(neighbourhood.agents.values(), key=len)
+    measure(
+        "neighbourhood",
+        lambda: NeighbourhoodModel(neighbourhood),
+        neighbourhood.terms,
+        options.repetitions,
+    )
+    measure(
+        "agent",
+        lambda: LocalChoice(agent, neighbourhood.terms),
+        neighbourhood.terms,
+        options.repetitions,
+    )
 
 
 def measure(

@@ -6,7 +6,7 @@ in any mosaik world, e.g. ``{"python": "quartier.simulators:Battery"}``; likewis
 
 A run: `world` starts what `wiring` connects, built of an `execution`: fleets of units (`unit`),
 `nodes`, the `grid` with its `background` or a `copper_plate`, the `planner` who asks at the
-gates, and the `recorder`. `places` says where units belong, `sessions` accounts for vehicles; all
+gates, and the `recorder`. `topology` says where units belong, `sessions` accounts for vehicles; all
 share `time_based` and `inputs`. `unit_maker` serves other mosaik worlds.
 """
 

@@ -78,9 +78,9 @@ class Execution:
     @cached_property
     def points(self) -> Mapping[str, Sequence[Any]]:
         """Columns of the table ``connection_points`` that never change, in its order."""
-        places, plants = self.instance.buses, self.instance.plants
+        neighbourhoods, plants = self.instance.buses, self.instance.plants
         return {
-            "name": [*places, *(p.name for p in plants)],
-            "kind": ["neighbourhood"] * len(places) + ["der"] * len(plants),
-            "bus": [*places.values(), *(p.bus for p in plants)],
+            "name": [*neighbourhoods, *(p.name for p in plants)],
+            "kind": ["neighbourhood"] * len(neighbourhoods) + ["der"] * len(plants),
+            "bus": [*neighbourhoods.values(), *(p.bus for p in plants)],
         }

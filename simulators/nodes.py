@@ -8,13 +8,13 @@ from typing import Any
 import numpy as np
 
 from quartier.simulators.inputs import Inputs, Outputs, total
-from quartier.simulators.places import Places
 from quartier.simulators.time_based import TimeBased
+from quartier.simulators.topology import Topology
 
 MODELS = {
     "Nodes": {
         "public": True,
-        "params": ["places"],
+        "params": ["topology"],
         "attrs": ["led", "fixed", "nodes", "unit_cost"],
     }
 }
@@ -33,8 +33,8 @@ class Nodes(TimeBased):
 
     def create(self, num: int, model: str, **model_params: Any) -> Any:
         """Make the one entity."""
-        self._places: Places = model_params["places"]
-        self._nodes = list(self._places.nodes.values())
+        self._topology: Topology = model_params["topology"]
+        self._nodes = list(self._topology.nodes.values())
         self._names = np.array([node.name for node in self._nodes], dtype=object)
         self._carriers = np.array([node.carrier for node in self._nodes], dtype=object)
         return [{"eid": "Nodes", "type": "Nodes"}]
@@ -44,8 +44,8 @@ class Nodes(TimeBased):
         shape, t = (len(self._nodes) + 1,), time // self.step_size
         made_kw = total(inputs, "Nodes", "led", shape)[:-1]
         demand_kw = -total(inputs, "Nodes", "fixed", shape)[:-1]
-        if self._places.demand_kw is not None:
-            demand_kw = demand_kw + self._places.demand_kw[t, :-1]
+        if self._topology.demand_kw is not None:
+            demand_kw = demand_kw + self._topology.demand_kw[t, :-1]
         net_kw = made_kw - demand_kw
         left = [node.balance(net) for node, net in zip(self._nodes, net_kw, strict=True)]
         pairs = list(zip(self._nodes, left, strict=True))
@@ -64,7 +64,7 @@ class Nodes(TimeBased):
             "cost_eur": _numbers(cost_eur),
             "co2_kg": _numbers(self.dt_h * n.co2_kg_per_h(b.bought_kw) for n, b in pairs),
         }
-        points, size = self._places.point_of_node, len(self._places.points) + 1
+        points, size = self._topology.point_of_node, len(self._topology.points) + 1
         self._cost_eur = np.bincount(points, _numbers(cost_eur), size)
         return time + self.step_size
 

@@ -17,8 +17,8 @@ from quartier.errors import RunFailed
 from quartier.own_code import told
 from quartier.quantities import Array
 from quartier.simulators.inputs import Inputs, Outputs, only, scalar, total
-from quartier.simulators.places import Places, Positions
 from quartier.simulators.time_based import TimeBased
+from quartier.simulators.topology import Positions, Topology
 from quartier.simulators.unit_maker import UnitMaker
 from quartier.units import KINDS
 from quartier.units.balance import dead_energy_kwh
@@ -59,7 +59,7 @@ def models(kind: str) -> dict[str, dict[str, Any]]:
         },
         "Fleet": {
             "public": True,
-            "params": ["units", "places"],
+            "params": ["units", "topology"],
             "attrs": [*FLEET_INPUTS, *FLEET_OUTPUTS],
         },
     }
@@ -87,7 +87,7 @@ class UnitSimulator(TimeBased):
     def __init__(self) -> None:
         super().__init__(models(self.kind))
         self._units: list[UnitData] = []
-        self._places = Places()
+        self._topology = Topology()
         self._fleet: Fleet | None = None
 
     def configure_run(self, sim_params: dict[str, Any]) -> None:
@@ -100,7 +100,7 @@ class UnitSimulator(TimeBased):
         if model == "Fleet":
             units: Sequence[UnitData] = model_params["units"]
             self._units += units
-            self._places = model_params.get("places") or Places()
+            self._topology = model_params.get("topology") or Topology()
             children = [{"eid": u.name, "type": model_name(self.kind)} for u in units]
             return [{"eid": "Fleet", "type": "Fleet", "children": children}]
         made = self._maker.make(num, model_params, len(self._units))
@@ -115,9 +115,10 @@ class UnitSimulator(TimeBased):
         self._fleet = Fleet(self.kind, units)
         self._index = {unit.name: k for k, unit in enumerate(units)}
         kind = KINDS[self.kind]
-        self._points = self._places.point_of(units)
-        self._at = {c: self._places.node_of(units, c) for c in kind.carriers}
-        self._n_points, self._n_nodes = len(self._places.points) + 1, len(self._places.nodes) + 1
+        self._points = self._topology.point_of(units)
+        self._at = {c: self._topology.node_of(units, c) for c in kind.carriers}
+        self._n_points = len(self._topology.points) + 1
+        self._n_nodes = len(self._topology.nodes) + 1
         self._names = np.array([u.name for u in units], dtype=object)
         self._neighbourhoods = np.array([u.neighbourhood for u in units], dtype=object)
         self._dead_kwh = np.array([dead_energy_kwh(u) for u in units])
@@ -165,15 +166,15 @@ class UnitSimulator(TimeBased):
         if KINDS[self.kind].order == 0:
             return signals
         if self._at:
-            shape, places = (self._n_nodes,), self._places
+            shape, topology = (self._n_nodes,), self._topology
             missing_kw = -total(inputs, "Fleet", "flows_of_others", shape)
-            if places.demand_kw is not None:
-                missing_kw = places.demand_kw[step] + missing_kw
+            if topology.demand_kw is not None:
+                missing_kw = topology.demand_kw[step] + missing_kw
             stored_kwh = total(inputs, "Fleet", "stored_of_others", shape) + self._own_energy_kwh()
             for carrier, at in self._at.items():
                 signals[f"{carrier}_missing_kw"] = missing_kw[at]
                 signals[f"{carrier}_energy_kwh"] = stored_kwh[at]
-                signals[f"{carrier}_capacity_kwh"] = places.capacity_kwh[at]
+                signals[f"{carrier}_capacity_kwh"] = topology.capacity_kwh[at]
         power = total(inputs, "Fleet", "power_of_others", (2, self._n_points))
         signals["p_others_kw"] = power[0, self._points]
         return signals
@@ -185,7 +186,7 @@ class UnitSimulator(TimeBased):
         if holds not in self._at:
             return np.zeros(self._n_nodes)
         usable_kwh = self._fleet.state["energy_kwh"] - self._dead_kwh
-        return _by_place(self._at[holds], usable_kwh, self._n_nodes)
+        return _by_position(self._at[holds], usable_kwh, self._n_nodes)
 
     def _single(self, inputs: Inputs, set_point: Array, signals: dict[str, Array]) -> Array:
         """Take what single units are told over what the fleet is told."""
@@ -218,21 +219,21 @@ class UnitSimulator(TimeBased):
     def _out_power(self, result: StepResult) -> Array:
         """Active and reactive power by connection point, shape ``(2, points)``."""
         columns = (result.p_kw, result.q_kvar)
-        return np.array([_by_place(self._points, c, self._n_points) for c in columns])
+        return np.array([_by_position(self._points, c, self._n_points) for c in columns])
 
     def _out_flows(self, result: StepResult) -> Array:
         """Flows by node."""
-        sums = [_by_place(at, result.power_kw[c], self._n_nodes) for c, at in self._at.items()]
+        sums = [_by_position(at, result.power_kw[c], self._n_nodes) for c, at in self._at.items()]
         return np.asarray(np.sum(sums, axis=0), dtype=float)
 
     def _out_stored(self, result: StepResult) -> Array:
         """Usable energy in stores by node."""
         at = self._at[KINDS[self.kind].holds or ""]
-        return _by_place(at, result.energy_kwh - self._dead_kwh, self._n_nodes)
+        return _by_position(at, result.energy_kwh - self._dead_kwh, self._n_nodes)
 
     def _out_unit_cost(self, result: StepResult) -> Array:
         """Cost of the step by connection point in EUR."""
-        return _by_place(self._points, result.cost_eur, self._n_points)
+        return _by_position(self._points, result.cost_eur, self._n_points)
 
     def _out_units(self, result: StepResult) -> dict[str, Any]:
         """Rows of the table ``units``."""
@@ -251,9 +252,9 @@ class UnitSimulator(TimeBased):
         }
 
 
-def _by_place(places: Positions, values: Array, size: int) -> Array:
+def _by_position(at: Positions, values: Array, size: int) -> Array:
     """Sums of the units' values by place."""
-    return np.bincount(places, values, size).astype(float, copy=False)
+    return np.bincount(at, values, size).astype(float, copy=False)
 
 
 def _simulator(kind: str) -> type[UnitSimulator]:

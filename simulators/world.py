@@ -17,9 +17,9 @@ from quartier.simulators.copper_plate import CopperPlate
 from quartier.simulators.execution import Execution, simulator_id
 from quartier.simulators.grid import Grid
 from quartier.simulators.nodes import Nodes
-from quartier.simulators.places import Places
 from quartier.simulators.planner import Planner
 from quartier.simulators.recorder import Recorder
+from quartier.simulators.topology import Topology
 from quartier.simulators.unit import simulator_of
 from quartier.simulators.wiring import COPPER_PLATE, GRID, Wire, wiring
 from quartier.units import KINDS
@@ -72,25 +72,25 @@ def _cancel(loop: asyncio.AbstractEventLoop) -> None:
 
 def _build(world: mosaik.World, execution: Execution) -> None:
     units = [unit for fleet in execution.fleets.values() for unit in fleet]
-    places = Places.of(execution.points["name"], units)
-    entities = dict(_entities(world, execution, places))
+    topology = Topology.of(execution.points["name"], units)
+    entities = dict(_entities(world, execution, topology))
     for wire in wiring(list(execution.fleets), has_grid=execution.instance.has_grid):
-        _connect(world, entities, wire, places)
+        _connect(world, entities, wire, topology)
 
 
 def _entities(
-    world: mosaik.World, execution: Execution, places: Places
+    world: mosaik.World, execution: Execution, topology: Topology
 ) -> Iterator[tuple[str, Any]]:
     """Start all simulators, in the order of a step; yield what can be connected, by name."""
     instance, points = execution.instance, execution.points
     planner = _start(world, Planner, "planner", execution).Planner(execution=execution)
     yield "planner.Planner", planner
     yield from ((f"planner.{orders.eid}", orders) for orders in planner.children)
-    for kind, members in execution.fleets.items():
+    for kind, units in execution.fleets.items():
         simulator = _start(world, simulator_of(kind), simulator_id(kind), execution)
-        yield f"{kind}.Fleet", simulator.Fleet(units=members, places=places)
+        yield f"{kind}.Fleet", simulator.Fleet(units=units, topology=topology)
     if any(KINDS[kind].carriers for kind in execution.fleets):
-        yield "nodes.Nodes", _start(world, Nodes, "nodes", execution).Nodes(places=places)
+        yield "nodes.Nodes", _start(world, Nodes, "nodes", execution).Nodes(topology=topology)
     if instance.has_grid:
         grid = _start(world, Grid, "grid", execution, journal=execution.journal)
         background = Background(
@@ -111,11 +111,13 @@ def _start(
     return world.start(PythonStarter(simulator), sim_id=name, step_size=execution.step_s, **more)
 
 
-def _connect(world: mosaik.World, entities: Mapping[str, Any], wire: Wire, places: Places) -> None:
+def _connect(
+    world: mosaik.World, entities: Mapping[str, Any], wire: Wire, topology: Topology
+) -> None:
     source, _, source_attribute = wire.source.rpartition(".")
     target, _, target_attribute = wire.target.rpartition(".")
     # In the first step there is no last one: the planner then takes the instance's own state.
-    first = places.start_kwh if target_attribute == "stored_of_others" else None
+    first = topology.start_kwh if target_attribute == "stored_of_others" else None
     world.connect(
         entities[source],
         entities[target],

@@ -9,8 +9,8 @@ import numpy as np
 
 from quartier.agents import society
 from quartier.agents.dso import DsoAgent
-from quartier.agents.neighbourhood import KEPT_TO_KW
 from quartier.agents.society import Society
+from quartier.agents.speaker import KEPT_TO_KW
 from quartier.agents.strategies import records
 from quartier.agents.unit import UnitAgent
 from quartier.coordination import Plan, UnitPlan
@@ -87,36 +87,36 @@ def plans(problem: Problem, agents: Society) -> Iterator[tuple[str, UnitPlan]]:
     Units whose agents did not commit follow their own rules; their renewable power is curtailed
     all the same, for P_set holds for the connection point.
     """
-    for task in problem.neighbourhoods:
-        speaker = agents.neighbourhoods[task.name]
+    for neighbourhood in problem.neighbourhoods:
+        speaker = agents.speakers[neighbourhood.name]
         if not speaker.outcomes:
             continue
-        done, members = carried_out(agents, task), agents.units[task.name]
-        room = room_per_rated(task.units, done.p_kw, speaker.terms.p_max_kw)
+        done, unit_agents = carried_out(agents, neighbourhood), agents.units[neighbourhood.name]
+        room = room_per_rated(neighbourhood.units, done.p_kw, speaker.terms.p_max_kw)
         planned = {
             unit: plan
-            for name, agent in members.items()
+            for name, agent in unit_agents.items()
             for unit, plan in unit_plans(agent.units, done.schedules[name], done.shares[name], room)
         }
-        silent = {u.name for a in members.values() if not a.history for u in a.units}
-        yield from {**planned, **_left_alone(task, planned, silent)}.items()
+        silent = {u.name for a in unit_agents.values() if not a.history for u in a.units}
+        yield from {**planned, **_left_alone(neighbourhood, planned, silent)}.items()
     for name, plant in agents.plants.items():
         yield name, plant_plan(plant.available_kw, plant.p_max_kw)
 
 
 def _left_alone(
-    task: NeighbourhoodProblem, planned: Mapping[str, UnitPlan], silent: Collection[str]
+    neighbourhood: NeighbourhoodProblem, planned: Mapping[str, UnitPlan], silent: Collection[str]
 ) -> dict[str, UnitPlan]:
     """Leave units to themselves, with what they will do beside the plans of all others.
 
     Renewable units are curtailed all the same.
     """
-    kinds = {unit.name: KINDS[unit.kind] for unit in task.units}
+    kinds = {unit.name: KINDS[unit.kind] for unit in neighbourhood.units}
     alone = {name for name in silent if not kinds[name].curtailable}
     if not alone:
         return {}
     told = {unit: plan.command_kw for unit, plan in planned.items() if unit not in alone}
-    found = own_rules(task.units, task.terms.penalty_eur_per_kwh, told).values()
+    found = own_rules(neighbourhood.units, neighbourhood.terms.penalty_eur_per_kwh, told).values()
     p_kw = {unit: values for schedule in found for unit, values in schedule.unit_p_kw.items()}
     return {name: UnitPlan(np.full_like(p_kw[name], np.nan), p_kw[name]) for name in sorted(alone)}
 
@@ -133,18 +133,18 @@ class CarriedOut:
     """Power at the connection point, shape ``(T,)``."""
 
 
-def carried_out(agents: Society, task: NeighbourhoodProblem) -> CarriedOut:
+def carried_out(agents: Society, neighbourhood: NeighbourhoodProblem) -> CarriedOut:
     """What the agents of a neighbourhood committed to, and what those do that did not.
 
     Every agent curtails the share that it was told, plants without an agent that of their speaker.
     If that does not keep P_set, for somebody does otherwise than the speaker could know, the
     control at the connection point curtails what its meter shows.
     """
-    speaker, members = agents.neighbourhoods[task.name], agents.units[task.name]
-    schedules = _schedules(task, members)
+    speaker, unit_agents = agents.speakers[neighbourhood.name], agents.units[neighbourhood.name]
+    schedules = _schedules(neighbourhood, unit_agents)
     shares = {
         title: agent.history[-1][2] if agent.history else speaker.curtailed_share
-        for title, agent in members.items()
+        for title, agent in unit_agents.items()
     }
     loose_kw = {title: (1 - shares[title]) * own.curtailable_kw for title, own in schedules.items()}
     p_kw = np.sum(
@@ -160,18 +160,20 @@ def carried_out(agents: Society, task: NeighbourhoodProblem) -> CarriedOut:
 
 
 def _schedules(
-    task: NeighbourhoodProblem, members: Mapping[str, UnitAgent]
+    neighbourhood: NeighbourhoodProblem, unit_agents: Mapping[str, UnitAgent]
 ) -> Mapping[str, Schedule]:
     """What the agents committed to, and what the units of the others do beside them.
 
     Own rules look at what the others do, so they are followed beside what is committed.
     """
-    kept = {t: agent.history[-1][1].carried_out for t, agent in members.items() if agent.history}
-    if len(kept) == len(members):
+    kept = {
+        t: agent.history[-1][1].carried_out for t, agent in unit_agents.items() if agent.history
+    }
+    if len(kept) == len(unit_agents):
         return kept
     told = {u: kw for schedule in kept.values() for u, kw in schedule.command_kw.items()}
-    found = own_rules(task.units, task.terms.penalty_eur_per_kwh, told)
-    return {title: kept.get(title, found[title]) for title in members}
+    found = own_rules(neighbourhood.units, neighbourhood.terms.penalty_eur_per_kwh, told)
+    return {title: kept.get(title, found[title]) for title in unit_agents}
 
 
 def trouble(problem: Problem, agents: Society) -> Iterator[str]:
@@ -181,15 +183,15 @@ def trouble(problem: Problem, agents: Society) -> Iterator[str]:
             yield f"agent {agent.title} failed: {agent.failure}"
     if agents.dso is not None:
         yield from _unheard(agents.dso)
-    for task in problem.neighbourhoods:
-        name, speaker = task.name, agents.neighbourhoods[task.name]
+    for neighbourhood in problem.neighbourhoods:
+        name, speaker = neighbourhood.name, agents.speakers[neighbourhood.name]
         if not speaker.outcomes:
             yield f"{name}: no agreement within the lead time; its units follow their own rules"
             continue
         missing = sorted({agent for outcome in speaker.outcomes for agent in outcome.missing})
         if missing:
             yield f"{name}: not all agents committed: {', '.join(missing)}"
-        excess_kw = speaker.terms.excess_kw(carried_out(agents, task).p_kw)
+        excess_kw = speaker.terms.excess_kw(carried_out(agents, neighbourhood).p_kw)
         if excess_kw.max() > KEPT_KW:
             yield f"{name}: P_set cannot be kept in every step"
 

@@ -8,7 +8,7 @@ import numpy as np
 
 from quartier.agents import society
 from quartier.agents.messages import Negotiation
-from quartier.agents.mo_agents import SCOUTING, FrontNeighbourhoodAgent, FrontUnitAgent
+from quartier.agents.mo_agents import SCOUTING, FrontSpeakerAgent, FrontUnitAgent
 from quartier.agents.mo_messages import Front
 from quartier.agents.society import Society
 from quartier.agents.strategies import records
@@ -28,17 +28,17 @@ class MoCohda(Cohda):
 
     def society(self, problem: Problem, rng: np.random.Generator) -> Society:
         """Make the agents of a gate."""
-        return society.build(problem, rng, FrontUnitAgent, FrontNeighbourhoodAgent)
+        return society.build(problem, rng, FrontUnitAgent, FrontSpeakerAgent)
 
     def records(self, problem: Problem, agents: Society) -> records.Records:
         """Add the fronts, and the hypervolume of those that were offered."""
-        for name in agents.neighbourhoods:
+        for name in agents.speakers:
             _count_scouting(agents, name)
         tables = records.collect(problem, agents, self.name)
         speakers = [
             speaker
-            for speaker in agents.neighbourhoods.values()
-            if isinstance(speaker, FrontNeighbourhoodAgent) and speaker.fronts
+            for speaker in agents.speakers.values()
+            if isinstance(speaker, FrontSpeakerAgent) and speaker.fronts
         ]
         fronts = [row for speaker in speakers for row in _fronts(speaker)]
         sizes = [_hypervolume(problem, speaker) for speaker in speakers]
@@ -55,7 +55,7 @@ def _count_scouting(agents: Society, neighbourhood: str) -> None:
         total.payload_bytes += scouting.payload_bytes
 
 
-def _fronts(speaker: FrontNeighbourhoodAgent) -> Iterator[Row]:
+def _fronts(speaker: FrontSpeakerAgent) -> Iterator[Row]:
     """Rows of the front that the offer is a point of, and of the one under P_set, if any."""
     (_, offered, _), *later = speaker.fronts
     yield from _points(speaker.title, MoCohda.name, offered)
@@ -76,7 +76,7 @@ def _points(neighbourhood: str, method: str, front: Front) -> Iterator[Row]:
             }
 
 
-def _hypervolume(problem: Problem, speaker: FrontNeighbourhoodAgent) -> Row:
+def _hypervolume(problem: Problem, speaker: FrontSpeakerAgent) -> Row:
     """Hypervolume of the front offered, as the agents measured it."""
     return {
         "time": problem.horizon.times[0],

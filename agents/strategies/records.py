@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
-from quartier.agents.neighbourhood import Outcome
 from quartier.agents.society import Society
+from quartier.agents.speaker import Outcome
 from quartier.planning import (
     Row,
     before_rows,
@@ -25,7 +25,7 @@ Records: TypeAlias = dict[str, Sequence[Row] | Mapping[str, Any]]
 def collect(problem: Problem, agents: Society, mechanism: str) -> Records:
     """What the agents of a gate leave in the tables, whatever they negotiated about."""
     history = [] if agents.dso is None else agents.dso.history
-    outcomes = [o for n in agents.neighbourhoods.values() for o in n.outcomes]
+    outcomes = [o for n in agents.speakers.values() for o in n.outcomes]
     tables: Records = {
         "redispatch": list(redispatch_rows(history)),
         "signals": [*before_rows(problem, history), *_shiftable(problem, agents)],
@@ -40,7 +40,7 @@ def collect(problem: Problem, agents: Society, mechanism: str) -> Records:
 
 
 def _shiftable(problem: Problem, agents: Society) -> Iterator[Row]:
-    for name, speaker in agents.neighbourhoods.items():
+    for name, speaker in agents.speakers.items():
         if speaker.outcomes:
             yield from shiftable_rows(problem, name, speaker.outcomes[0].shiftable_kw)
 

@@ -25,7 +25,10 @@ def folder() -> Path:
 
 def key(*packages: str) -> str:
     """Name the versions of the packages that made a file, e.g. ``simbench-1.6.3``."""
-    return "-".join(f"{package}-{version(package)}" for package in packages)
+    return "-".join(f"{package}-{_version(package)}" for package in packages)
+
+
+_version = functools.cache(version)
 
 
 def cached(name: str, write: Callable[[Path], None], read: Callable[[Path], Data]) -> Data:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 
 import pandapower as pp
 import pandas as pd
@@ -23,17 +24,21 @@ class Limits:
     vm_max: pd.Series
 
 
+PARTS = {"three-neighbourhoods": ("horizon.start=2016-07-25T10:00+01:00", "horizon.steps=48")}
+"""Half a day, with vehicles and with caps for all three, of what nothing needs a whole day of."""
+
+
 @pytest.fixture(scope="session")
 def run_of(run_once) -> Callable[[str, str], Result]:
     """Return the finished run of a variant of `fliegerhorst` under a coordination."""
 
     @cache
     def finished(variant: str, coordination: str) -> Result:
-        scenario = f"fliegerhorst:{variant}"
-        baseline = run_once(scenario, coordination="uncontrolled")
+        scenario, part = f"fliegerhorst:{variant}", PARTS.get(variant, ())
+        baseline = run_once(scenario, *part, coordination="uncontrolled")
         if coordination == "uncontrolled":
             return baseline
-        return run_once(scenario, f"baseline={baseline.dir}", coordination=coordination)
+        return run_once(scenario, *part, f"baseline={baseline.dir}", coordination=coordination)
 
     return finished
 
@@ -42,8 +47,9 @@ def run_of(run_once) -> Callable[[str, str], Result]:
 def limits_of() -> Callable[[Result], Limits]:
     """Return the limits that grid.json of a run states."""
 
-    def read(result: Result) -> Limits:
-        net = pp.from_json(str(result.dir / "grid.json"))
+    @cache
+    def read(folder: Path) -> Limits:
+        net = pp.from_json(str(folder / "grid.json"))
         return Limits(
             net.line["max_loading_percent"],
             net.trafo["max_loading_percent"],
@@ -51,4 +57,4 @@ def limits_of() -> Callable[[Result], Limits]:
             net.bus["max_vm_pu"],
         )
 
-    return read
+    return lambda result: read(result.dir)

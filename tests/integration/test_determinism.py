@@ -16,19 +16,22 @@ MACHINE_SPEED = ("wall_s",)
 """Columns that tell of the machine, not of the scenario."""
 
 
-SCENARIO, SHORT = "fliegerhorst:max-feed-in", "horizon.steps=32"
-"""Eight hours: offers are capped, and negotiated again."""
+SCENARIO = "fliegerhorst:max-feed-in"
+NOON = ("horizon.start=2016-07-25T10:00+01:00", "horizon.steps=8")
+"""Two hours: offers are capped, and negotiated again."""
 
 
 @pytest.fixture(scope="module")
 def first(run_once) -> Result:
-    return run_once(SCENARIO, SHORT, coordination="cohda")
+    return run_once(SCENARIO, *NOON, coordination="cohda")
 
 
 @pytest.fixture(scope="module")
 def again(tmp_path_factory) -> Result:
     out = tmp_path_factory.mktemp("again") / "run"
-    command = (sys.executable, "-m", "quartier", "run", SCENARIO, "--set", SHORT)
+    command = [sys.executable, "-m", "quartier", "run", SCENARIO]
+    for override in NOON:
+        command += ["--set", override]
     subprocess.run(
         [*command, "--out", str(out)],
         check=True,

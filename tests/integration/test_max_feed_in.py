@@ -106,9 +106,11 @@ def test_agents_plan_under_the_caps_costs_at_most_2_percent_more_than_the_optimu
     agents: Society, problem: Problem
 ) -> None:
     """Battery, vehicles and CHP act before PV and wind are curtailed: the optimum does so too."""
-    (task,) = problem.neighbourhoods
-    speaker = agents.neighbourhoods[task.name]
-    best = NeighbourhoodModel(replace(task, terms=speaker.terms), relax_binaries=True).solve()
+    (neighbourhood,) = problem.neighbourhoods
+    speaker = agents.speakers[neighbourhood.name]
+    best = NeighbourhoodModel(
+        replace(neighbourhood, terms=speaker.terms), relax_binaries=True
+    ).solve()
     reached = speaker.outcomes[-1].objective_eur
     assert reached >= best.bound_eur - 1e-3
     assert reached - best.objective_eur <= 0.02 * abs(best.objective_eur)

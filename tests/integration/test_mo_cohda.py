@@ -8,7 +8,7 @@ import pytest
 
 import quartier
 from quartier.agents import society
-from quartier.agents.mo_agents import FrontNeighbourhoodAgent
+from quartier.agents.mo_agents import FrontSpeakerAgent
 from quartier.agents.strategies.cohda import plans, trouble
 from quartier.agents.strategies.mo_cohda import UNDER_CAPS, MoCohda
 from quartier.agents.unit import UnitAgent
@@ -47,8 +47,8 @@ def live_under(*overrides, seed=1, change=None):
 
 
 def speaker_of(agents):
-    speaker = agents.neighbourhoods[PLACE]
-    assert isinstance(speaker, FrontNeighbourhoodAgent)
+    speaker = agents.speakers[PLACE]
+    assert isinstance(speaker, FrontSpeakerAgent)
     return speaker
 
 

@@ -47,7 +47,7 @@ def quiet() -> Society:
 def test_lost_messages_do_not_keep_agents_from_agreeing(loss: float, quiet: Society) -> None:
     problem = asked(f"communication.loss={loss}")
     agents = lived(problem, made(problem))
-    outcomes = agents.neighbourhoods["fliegerhorst"].outcomes
+    outcomes = agents.speakers["fliegerhorst"].outcomes
     lossless = quiet.neighbourhoods["fliegerhorst"].outcomes
     assert [o.agreed for o in outcomes] == [True] * len(lossless)
     for one, other in zip(outcomes, lossless, strict=True):
@@ -58,7 +58,7 @@ def test_lost_messages_do_not_keep_agents_from_agreeing(loss: float, quiet: Soci
 def test_delay_changes_the_time_that_agreeing_takes_not_the_agreement(quiet: Society) -> None:
     problem = asked("communication.delay_s=1")
     agents = lived(problem, made(problem))
-    slow = agents.neighbourhoods["fliegerhorst"].outcomes
+    slow = agents.speakers["fliegerhorst"].outcomes
     fast = quiet.neighbourhoods["fliegerhorst"].outcomes
     assert all(o.agreed for o in slow)
     assert slow[0].ended_s - slow[0].started_s > fast[0].ended_s - fast[0].started_s
@@ -75,7 +75,7 @@ def test_an_agent_that_raises_is_named_and_the_others_agree(monkeypatch) -> None
     lived(problem, agents)
     told = list(trouble(problem, agents))
     assert any(BATTERY in line and "this agent's model is broken" in line for line in told)
-    outcome = agents.neighbourhoods["fliegerhorst"].outcomes[-1]
+    outcome = agents.speakers["fliegerhorst"].outcomes[-1]
     assert outcome.agents == 29
     assert not outcome.agreed
     committed = [a for a in agents.units["fliegerhorst"].values() if a.history]
@@ -105,7 +105,7 @@ def test_a_silent_agent_does_not_block_the_others() -> None:
     deaf = agents.units["fliegerhorst"][BATTERY]
     deaf.failure = "switched off"
     lived(problem, agents)
-    outcomes = agents.neighbourhoods["fliegerhorst"].outcomes
+    outcomes = agents.speakers["fliegerhorst"].outcomes
     assert len(outcomes) == 2
     assert all(o.ended_s - o.started_s < 70 for o in outcomes)
     expected = f"fliegerhorst: not all agents committed: {BATTERY}"

@@ -24,7 +24,7 @@ from quartier.agents.messages import (
     entry_of,
     size_bytes,
 )
-from quartier.agents.neighbourhood import NeighbourhoodAgent
+from quartier.agents.speaker import SpeakerAgent
 from quartier.agents.unit import UnitAgent
 from quartier.problem import ConnectionTerms
 from quartier.scenario.communication import CommunicationSettings
@@ -82,7 +82,7 @@ class Negotiated:
             for i, (name, child) in enumerate(zip(names, rng.spawn(agents), strict=True))
         ]
         published = {name: entry_of(name, OWN_RULE, zero, zero, 0.0) for name in names}
-        self.town = NeighbourhoodAgent(TOWN, self.terms, published, settings, zero, CALLER)
+        self.town = SpeakerAgent(TOWN, self.terms, published, settings, zero, CALLER)
         self.medium = Tapped(CommunicationSettings(), rng.spawn(1)[0])
         everybody = [Caller(CALLER), self.town, *self.units]
         society.run_apart(society.live(everybody, self.medium, 900.0))

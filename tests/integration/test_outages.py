@@ -14,8 +14,8 @@ import quartier
 from quartier.agents import society
 from quartier.agents.communication import MeasuredCommunication
 from quartier.agents.messages import Commit, Failed, Start
-from quartier.agents.neighbourhood import NeighbourhoodAgent
 from quartier.agents.society import Society
+from quartier.agents.speaker import SpeakerAgent
 from quartier.agents.strategies.cohda import plans, trouble
 from quartier.agents.unit import UnitAgent
 from quartier.instance import build
@@ -80,7 +80,7 @@ def first(kind: type, receiver: str, count: int = 1) -> Callable[[MessagePackage
 
 def committed(agents: Society, which: int) -> set[str]:
     """Agents that committed in a negotiation, to one candidate: their sum is what was said."""
-    speaker = agents.neighbourhoods[HERE]
+    speaker = agents.speakers[HERE]
     outcome = speaker.outcomes[which]
     found = {
         name: option.p_kw
@@ -109,6 +109,12 @@ def everybody() -> set[str]:
     return set(asked(SHORT).neighbourhoods[0].agents)
 
 
+@pytest.fixture(scope="module")
+def heard() -> Society:
+    """Everybody heard everything."""
+    return lived(asked(SHORT))
+
+
 # -- lost, late, raising --------------------------------------------------------------------------
 @pytest.mark.parametrize("count", [1, 5])
 def test_a_lost_start_message(count: int, everybody: set[str]) -> None:
@@ -120,10 +126,9 @@ def test_a_lost_start_message(count: int, everybody: set[str]) -> None:
     assert not list(trouble(problem, agents))
 
 
-def test_a_lost_start_message_of_the_renegotiation(everybody: set[str]) -> None:
+def test_a_lost_start_message_of_the_renegotiation(everybody: set[str], heard: Society) -> None:
     """Everybody is known from the first round: silence alone must not end the second."""
     problem = asked(SHORT)
-    heard = lived(problem)
 
     def loses(message: MessagePackage) -> bool:
         content = message.content[0]
@@ -150,7 +155,7 @@ def test_a_late_agent(everybody: set[str]) -> None:
     """It is there only when all others have long agreed, and before patience is at an end."""
     problem = asked(SHORT, f"communication.outages=[{{agent: {BATTERY}, to_s: 60}}]")
     agents = lived(problem)
-    outcome = agents.neighbourhoods[HERE].outcomes[0]
+    outcome = agents.speakers[HERE].outcomes[0]
     assert committed(agents, 0) == everybody
     assert 60 < outcome.ended_s - outcome.started_s < problem.negotiation.deadline_s
     assert not list(trouble(problem, agents))
@@ -189,7 +194,7 @@ def test_two_dead_of_twenty_agents() -> None:
     participants = set(problem.neighbourhoods[0].agents)
     assert len(participants) == 20
     agents = lived(problem)
-    outcomes = agents.neighbourhoods[HERE].outcomes
+    outcomes = agents.speakers[HERE].outcomes
     assert [committed(agents, k) for k in range(len(outcomes))] == [participants - dead] * 2
     assert all(o.ended_s - o.started_s < problem.negotiation.deadline_s for o in outcomes)
     assert keeps_its_cap(problem, agents)
@@ -202,7 +207,7 @@ def test_an_agent_that_dies_before_the_commit_is_counted_on_as_it_will_act() -> 
     problem = asked(SHORT, f"communication.outages=[{{agent: {BATTERY}, from_s: 5}}]")
     agents = lived(problem)
     assert BATTERY not in committed(agents, 0) | committed(agents, 1)
-    start = agents.neighbourhoods[HERE]._start
+    start = agents.speakers[HERE]._start
     assert [(entry.agent, entry.counter) for entry in start.instead] == [(BATTERY, 0)]
     assert keeps_its_cap(problem, agents)
 
@@ -216,7 +221,7 @@ def test_an_agent_that_comes_back_after_patience_takes_part_in_the_next_round(
         f"communication.outages=[{{agent: {BATTERY}, to_s: 45}}]",
     )
     agents = lived(problem)
-    rounds = agents.neighbourhoods[HERE].outcomes
+    rounds = agents.speakers[HERE].outcomes
     assert rounds[0].missing == (BATTERY,)
     assert rounds[0].ended_s < 45 < rounds[1].ended_s
     assert committed(agents, 1) == everybody
@@ -239,7 +244,7 @@ def test_all_agents_of_a_neighbourhood_dead_but_its_speaker() -> None:
         "communication.outages=[{link: own}]",
     )
     agents = lived(problem)
-    outcome = agents.neighbourhoods[HERE].outcomes[0]
+    outcome = agents.speakers[HERE].outcomes[0]
     assert committed(agents, 0) == set()
     assert len(outcome.missing) == outcome.agents == 29
     assert HERE in agents.dso.offers
@@ -298,16 +303,16 @@ def test_an_offer_that_comes_late_is_redispatched_in_another_round(everybody: se
     assert not list(trouble(problem, agents))
 
 
-def test_p_set_that_is_never_heard_is_told_and_counted_on_by_the_dso() -> None:
+def test_p_set_that_is_never_heard_is_told_and_counted_on_by_the_dso(heard: Society) -> None:
     """The way to the neighbourhood breaks after its offer: redispatch again without its help."""
-    offered_s = lived(asked(SHORT)).neighbourhoods[HERE].outcomes[0].ended_s
+    offered_s = heard.neighbourhoods[HERE].outcomes[0].ended_s
     problem = asked(
         SHORT,
         f"communication.links={{wan: {{senders: dso, receivers: {HERE}}}}}",
         f"communication.outages=[{{link: wan, from_s: {offered_s + 0.06}}}]",
     )
     agents = lived(problem)
-    assert len(agents.neighbourhoods[HERE].outcomes) == 1
+    assert len(agents.speakers[HERE].outcomes) == 1
     assert f"no answer to P_set from {HERE}: it may not be kept" in trouble(problem, agents)
     assert len(agents.dso.history) > 1
     last = agents.dso.history[-1].result
@@ -324,7 +329,7 @@ def test_a_way_to_the_dso_that_breaks_for_a_while_delays_only(everybody: set[str
     )
     agents = lived(problem)
     assert committed(agents, 1) == everybody
-    assert agents.neighbourhoods[HERE].outcomes[1].started_s > 90
+    assert agents.speakers[HERE].outcomes[1].started_s > 90
     assert not list(trouble(problem, agents))
 
 
@@ -333,10 +338,10 @@ def test_a_neighbourhood_agent_that_raises_is_named_and_the_dso_goes_on(
 ) -> None:
     """Its word of that is lost at first: it says so again when it is asked again."""
 
-    def raises(self: NeighbourhoodAgent) -> None:
+    def raises(self: SpeakerAgent) -> None:
         raise ZeroDivisionError("no way to publish")
 
-    monkeypatch.setattr(NeighbourhoodAgent, "_publish", raises)
+    monkeypatch.setattr(SpeakerAgent, "_publish", raises)
     problem = asked(SHORT)
     agents = lived(problem, loses=first(Failed, "dso"))
     assert agents.medium.lost == 1

@@ -78,19 +78,19 @@ def test_own_rules_do_what_is_expected_of_them(tmp_path, seed):
     done_kw, heat_kw = by_unit(table, "p_kw"), by_unit(table, "heat_kw")
     instance = build(load(folder))
     problem = instance.problem(0, 0, instance.initial_state())
-    for task in problem.neighbourhoods:
-        for schedule in own_rules(task.units, 10.0).values():
+    for neighbourhood in problem.neighbourhoods:
+        for schedule in own_rules(neighbourhood.units, 10.0).values():
             for unit, p_kw in schedule.unit_p_kw.items():
                 done = done_kw[unit].to_numpy()[: len(p_kw)]
                 np.testing.assert_allclose(p_kw, done, atol=TOLERANCE_KW, err_msg=unit)
-            for unit in schedule.controls.keys() & set(_boilers(task)):
+            for unit in schedule.controls.keys() & set(_boilers(neighbourhood)):
                 made = schedule.controls[unit]["heat_kw"]
                 done = heat_kw[unit].to_numpy()[: len(made)]
                 np.testing.assert_allclose(made, done, atol=TOLERANCE_KW, err_msg=unit)
 
 
-def _boilers(task):
-    return [unit.name for unit in task.units if unit.kind == "boiler"]
+def _boilers(neighbourhood):
+    return [unit.name for unit in neighbourhood.units if unit.kind == "boiler"]
 
 
 @pytest.mark.parametrize(
@@ -136,6 +136,9 @@ def test_a_silent_neighbourhood_does_what_the_dso_expects(tmp_path):
     points = result.table("connection_points")
     instance = build(load(folder))
     problem = instance.problem(0, 0, instance.initial_state())
-    expected = {task.name: own_rules(task.units, 10.0) for task in problem.neighbourhoods}
+    expected = {
+        neighbourhood.name: own_rules(neighbourhood.units, 10.0)
+        for neighbourhood in problem.neighbourhoods
+    }
     expected_kw = published(problem, expected)["place"].p_kw
     np.testing.assert_allclose(expected_kw, points["p_kw"], atol=TOLERANCE_KW)

@@ -112,6 +112,12 @@ def curtailed(workplace) -> Result:
     )
 
 
+@pytest.fixture(scope="module")
+def there(uncontrolled) -> tuple[str, ...]:
+    """Overrides of a run that takes the uncontrolled one for its baseline."""
+    return (*SHORT, f"baseline={uncontrolled.dir.resolve()}")
+
+
 # -- the run folder -------------------------------------------------------------------------
 def test_run_folder_is_named_after_scenario_and_coordination(uncontrolled, workplace):
     relative = uncontrolled.dir.resolve().relative_to(workplace / "runs")
@@ -268,23 +274,23 @@ def test_an_unknown_coordination_lists_the_known_ones(workplace, tmp_path):
     assert not (tmp_path / "run").exists()
 
 
-def test_what_a_plan_complains_about_makes_the_run_degraded(workplace, tmp_path):
+def test_what_a_plan_complains_about_makes_the_run_degraded(there, tmp_path):
     result = quartier.run(
         "fliegerhorst",
         coordination="own_strategies:Complains",
-        overrides=("horizon.steps=2",),
+        overrides=there,
         out=tmp_path / "run",
     )
     assert result.status == "degraded"
     assert result.manifest["error"] == "gate 0: agent x died"
 
 
-def test_a_failing_strategy_fails_the_run_and_is_named(workplace, tmp_path):
+def test_a_failing_strategy_fails_the_run_and_is_named(there, tmp_path):
     with pytest.raises(quartier.RunFailed, match=r"own_strategies:Fails.*gate 1 \(step 4") as error:
         quartier.run(
             "fliegerhorst",
             coordination="own_strategies:Fails",
-            overrides=(*SHORT, "gates.every=4"),
+            overrides=(*there, "gates.every=4"),
             out=tmp_path / "run",
         )
     assert isinstance(error.value.__cause__, ZeroDivisionError)
@@ -298,12 +304,12 @@ def test_a_failing_strategy_fails_the_run_and_is_named(workplace, tmp_path):
 @pytest.mark.parametrize(
     ("name", "why"), [("Leaves", "SystemExit: enough"), ("LeavesAtOnce", "SystemExit: no licence")]
 )
-def test_a_strategy_that_leaves_the_program_fails_the_run(workplace, tmp_path, name, why):
+def test_a_strategy_that_leaves_the_program_fails_the_run(there, tmp_path, name, why):
     with pytest.raises(quartier.RunFailed, match=why):
         quartier.run(
             "fliegerhorst",
             coordination=f"own_strategies:{name}",
-            overrides=("horizon.steps=2",),
+            overrides=there,
             out=tmp_path / "run",
         )
     assert Result.open(tmp_path / "run").status == "failed"
@@ -323,22 +329,22 @@ def test_steps_that_no_gate_reaches_are_told_before_a_run():
     assert not [n for n in build(idle, 1).notes if "gates" in n.where]
 
 
-def test_a_plan_for_an_unknown_unit_is_an_error(workplace, tmp_path):
+def test_a_plan_for_an_unknown_unit_is_an_error(there, tmp_path):
     with pytest.raises(quartier.RunFailed, match=r"unknown units: fliegerhorst\.batery"):
         quartier.run(
             "fliegerhorst",
             coordination="own_strategies:Mistaken",
-            overrides=SHORT,
+            overrides=there,
             out=tmp_path / "run",
         )
 
 
-def test_an_interrupted_run_is_cancelled_and_keeps_its_tables(workplace, tmp_path):
+def test_an_interrupted_run_is_cancelled_and_keeps_its_tables(there, tmp_path):
     with pytest.raises(KeyboardInterrupt):
         quartier.run(
             "fliegerhorst",
             coordination="own_strategies:Interrupted",
-            overrides=(*SHORT, "gates.every=4"),
+            overrides=(*there, "gates.every=4"),
             out=tmp_path / "run",
         )
     result = Result.open(tmp_path / "run")
@@ -366,7 +372,7 @@ def test_another_seed_gives_other_stays(tmp_path):
             "fliegerhorst",
             coordination="uncontrolled",
             seed=seed,
-            overrides=("horizon.start=2016-07-25T15:00+01:00", "horizon.steps=24"),
+            overrides=("horizon.start=2016-07-25T18:00+01:00", "horizon.steps=4"),
             out=tmp_path / str(seed),
         )
         stays.append(result.table("ev_sessions"))

@@ -105,7 +105,7 @@ class Lived:
             self.problem = instance.problem(0, 0, instance.initial_state())
             self.agents = strategy.society(self.problem, np.random.default_rng(1))
         society.run_apart(self.agents.live(self.problem.lead_s))
-        self.speaker = self.agents.neighbourhoods[HERE]
+        self.speaker = self.agents.speakers[HERE]
         self.units = self.agents.units[HERE]
         assert isinstance(self.agents.medium, Tapped)
         self.said = self.agents.medium.said
@@ -146,8 +146,8 @@ def test_a_plant_knows_itself(lived: Lived) -> None:
 
 
 def test_what_is_hidden_in_a_function_would_be_found(lived: Lived) -> None:
-    task = lived.problem.neighbourhoods[0]
-    assert of(UnitData, known({"a": [lambda: task.units]}))
+    neighbourhood = lived.problem.neighbourhoods[0]
+    assert of(UnitData, known({"a": [lambda: neighbourhood.units]}))
     assert of(UnitData, known(lived.units[BATTERY]._act))
 
 

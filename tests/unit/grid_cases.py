@@ -18,6 +18,7 @@ A case changes the village, a grid of four buses, or takes a network that pandap
 from __future__ import annotations
 
 import copy
+import functools
 import warnings
 from pathlib import Path
 from typing import Any
@@ -46,6 +47,12 @@ SCENARIO: dict[str, Any] = {
 
 
 def village() -> pp.pandapowerNet:
+    """A village of one's own; made once, as that takes pandapower a while."""
+    return copy.deepcopy(_village())
+
+
+@functools.cache
+def _village() -> pp.pandapowerNet:
     """110/20 kV: station - T1 - bar - 6 km - north (1 MW) - 4 km - south (wind park of 3 MW)."""
     net = pp.create_empty_network()
     band = {"min_vm_pu": 0.94, "max_vm_pu": 1.06}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 from typing import Any
 
@@ -36,7 +37,8 @@ SCENARIO: dict[str, Any] = {
 Tables = dict[str, dict[str, Any]]
 
 
-def grid_file(folder: Path) -> None:
+@functools.cache
+def grid_json() -> str:
     """Two buses (0.95 .. 1.05 pu), a line of 20 kV and 0.1 kA with a limit of 50 %."""
     net = pp.create_empty_network()
     a, b = (
@@ -46,7 +48,7 @@ def grid_file(folder: Path) -> None:
     pp.create_ext_grid(net, a)
     pp.create_line_from_parameters(net, a, b, 1.0, 0.1, 0.1, 0.0, 0.1, max_loading_percent=50.0)
     net.trafo["max_loading_percent"] = []
-    pp.to_json(net, str(folder / "grid.json"))
+    return pp.to_json(net)
 
 
 def run_of(folder: Path, tables: Tables, **manifest: Any) -> Result:
@@ -54,7 +56,7 @@ def run_of(folder: Path, tables: Tables, **manifest: Any) -> Result:
     for name, columns in tables.items():
         writer.add(name, columns)
     writer.finish("complete")
-    grid_file(folder)
+    (folder / "grid.json").write_text(grid_json(), encoding="utf-8")
     return Result.open(folder)
 
 

@@ -149,7 +149,7 @@ def test_run_writes_the_front_where_asked(tmp_path):
     result = quartier.run(
         "fliegerhorst",
         coordination="individual",
-        overrides=["horizon.steps=8", "record.fronts=true"],
+        overrides=["horizon.steps=4", "record.fronts=true"],
         out=tmp_path / "run",
     )
     rows = result.table("fronts")

@@ -25,8 +25,8 @@ from quartier.optimisation.bilevel.program import Program
 from quartier.optimisation.directed import DirectedChoice, Direction
 from quartier.problem import NeighbourhoodProblem
 from quartier.program import Arrays, Highs, highs
+from quartier.redispatch.cheapest_powers import Congestion, cheapest_powers
 from quartier.redispatch.levers import Levers
-from quartier.redispatch.relief import Task, relieve
 from quartier.scenario.settings import NegotiationSettings
 
 from . import factories
@@ -231,7 +231,7 @@ def test_a_neighbourhood_keeps_its_last_plan(inject, said):
 @pytest.mark.parametrize("discrete", [False, True])
 @pytest.mark.parametrize("said", EVERY)
 def test_redispatch_leaves_the_power_as_it_is(inject, said, discrete):
-    task = Task(
+    congestion = Congestion(
         np.array([[True]]),
         np.array([[12.0]]),
         np.array([[[10.0, 10.0]]]),
@@ -241,9 +241,9 @@ def test_redispatch_leaves_the_power_as_it_is(inject, said, discrete):
     moves = np.array([[[-1.0, 0.0], [0.0, -1.0]]])
     choice = np.array([0, 1]) if discrete else np.full(2, -1)
     levers = Levers(moves, np.array([[3.0, 5.0]]), choice)
-    assert relieve(task, levers).p_mw.sum() < 9.0
+    assert cheapest_powers(congestion, levers).p_mw.sum() < 9.0
     inject(EVERY[said])
-    np.testing.assert_array_equal(relieve(task, levers).p_mw, task.now_mw)
+    np.testing.assert_array_equal(cheapest_powers(congestion, levers).p_mw, congestion.now_mw)
     assert any("the DSO keeps" in t for t in hiccups.troubles(hiccups.take()))
 
 

@@ -319,7 +319,7 @@ def test_weights_that_would_sell_caps_are_refused(override, word):
 
 
 # -- the horizon ----------------------------------------------------------------------------------
-@pytest.mark.parametrize("change", ["horizon.steps=999999", "horizon.start=2019-07-01"])
+@pytest.mark.parametrize("change", ["horizon.steps=16000", "horizon.start=2019-07-01"])
 def test_a_horizon_beyond_the_profiles_is_told_before_data_are_prepared(
     change, tmp_path, monkeypatch
 ):

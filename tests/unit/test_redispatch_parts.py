@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from quartier.redispatch.cheapest_powers import TARGET, Congestion, cheapest_powers
+from quartier.redispatch.greatest_share import CLOSE, greatest_share
 from quartier.redispatch.levers import Levers, share_pro_rata
-from quartier.redispatch.relief import TARGET, Task, relieve
-from quartier.redispatch.search import CLOSE, greatest_share
 
 
 # -- who shares ------------------------------------------------------------------------------
@@ -39,34 +39,36 @@ def levers(moves, costs, choice=None) -> Levers:
     return Levers(move, np.array([costs], dtype=float), none if choice is None else choice)
 
 
-def task(excess, slopes, matters=None) -> Task:
+def congestion(excess, slopes, matters=None) -> Congestion:
     count = np.shape(slopes)[1]
     zero = np.zeros((1, count))
     row = np.array([excess], dtype=float)
     needed = np.ones(row.shape, bool) if matters is None else np.array([matters])
-    return Task(needed, row, np.array([slopes], dtype=float), zero, zero)
+    return Congestion(needed, row, np.array([slopes], dtype=float), zero, zero)
 
 
 def test_cheapest_effect_first_then_the_next():
     """Excess 12, two assets of 10 per MW, 1 MW each, at 3 and 5 EUR."""
-    found = relieve(task([12], [[10, 10]]), levers([[-1, 0], [0, -1]], [3, 5]))
+    found = cheapest_powers(congestion([12], [[10, 10]]), levers([[-1, 0], [0, -1]], [3, 5]))
     np.testing.assert_allclose(found.p_mw, [[-1.0, -(2 - TARGET) / 10]])
     np.testing.assert_allclose(found.value, [[0.5]])  # 5 EUR for 10 units
 
 
 def test_an_element_that_does_not_matter_is_left_alone():
-    found = relieve(task([12, 5], [[0, 0], [10, 10]], [False, True]), levers([[-1, -1]], [1]))
+    found = cheapest_powers(
+        congestion([12, 5], [[0, 0], [10, 10]], [False, True]), levers([[-1, -1]], [1])
+    )
     np.testing.assert_allclose(found.p_mw, [[-(5 - TARGET) / 20] * 2])
     assert found.value[0, 0] == 0
 
 
 def test_raising_relieves_where_the_slope_is_negative():
-    found = relieve(task([6], [[-10]]), levers([[-1], [1]], [1, 1]))
+    found = cheapest_powers(congestion([6], [[-10]]), levers([[-1], [1]], [1, 1]))
     np.testing.assert_allclose(found.p_mw, [[(6 - TARGET) / 10]])
 
 
 def test_what_cannot_be_relieved_is_relieved_as_far_as_possible():
-    found = relieve(task([50], [[10, 5]]), levers([[-1, 0], [0, -1]], [3, 5]))
+    found = cheapest_powers(congestion([50], [[10, 5]]), levers([[-1, 0], [0, -1]], [3, 5]))
     np.testing.assert_allclose(found.p_mw, [[-1.0, -1.0]])
 
 
@@ -74,7 +76,9 @@ def test_discrete_steps_take_one_level_of_each_and_the_cheapest_sum():
     """Excess 12 of 10 per MW: 1 + 0.4 MW is cheaper than 2 x 0.7."""
     moves = [[-0.4, 0], [0, -0.4], [-0.7, 0], [0, -0.7], [-1, 0], [0, -1]]
     costs = [0.4, 0.4, 0.75, 0.75, 1.0, 1.0]
-    found = relieve(task([12], [[10, 10]]), levers(moves, costs, np.array([0, 1] * 3)))
+    found = cheapest_powers(
+        congestion([12], [[10, 10]]), levers(moves, costs, np.array([0, 1] * 3))
+    )
     assert sorted(found.p_mw[0]) == pytest.approx([-1.0, -0.4])
     assert np.isnan(found.value).all()
 

@@ -15,7 +15,7 @@ AT_NOON = ("horizon.start=2016-07-25T10:00+01:00", f"horizon.steps={STEPS}")
 
 
 @pytest.fixture(scope="module")
-def task():
+def neighbourhood():
     instance = build(load("fliegerhorst", AT_NOON))
     return instance.problem(0, 0, instance.initial_state()).neighbourhoods[0]
 
@@ -32,8 +32,8 @@ def planned_kw(own: SelfOptimiser) -> np.ndarray:
 
 
 @pytest.mark.parametrize("shares", [(0.7,), (0.7, 0.8), (0.7, 0.5), (0.7, 0.5, 1.2)])
-def test_units_do_what_was_answered_whatever_was_asked_before(task, shares):
-    own, fresh = SelfOptimiser(task), SelfOptimiser(task)
+def test_units_do_what_was_answered_whatever_was_asked_before(neighbourhood, shares):
+    own, fresh = SelfOptimiser(neighbourhood), SelfOptimiser(neighbourhood)
     for number, share in enumerate(shares, start=1):
         answered_kw = own.answer(number, most(own, share))
         assert planned_kw(own) == pytest.approx(answered_kw)
@@ -41,8 +41,8 @@ def test_units_do_what_was_answered_whatever_was_asked_before(task, shares):
     assert own.solution.objective_eur == pytest.approx(fresh.solution.objective_eur, rel=1e-4)
 
 
-def test_a_cap_that_held_nothing_changes_nothing(task):
-    own = SelfOptimiser(task)
+def test_a_cap_that_held_nothing_changes_nothing(neighbourhood):
+    own = SelfOptimiser(neighbourhood)
     own.answer(1, most(own, 1.1))
     own.answer(2, most(own, 1.2))
     assert len(own.history) == 1

@@ -28,8 +28,8 @@ def ev_stays(sessions: pd.DataFrame) -> go.Figure:
         Table ``ev_sessions`` of a run.
     """
     made = style.figure("Stays at charging stations", x="time (UTC)", y="", unit="kWh")
-    places = sessions["unit"].str.split(".", n=1).str[0].unique()
-    prefix = f"{places[0]}." if len(places) == 1 else ""
+    neighbourhoods = sessions["unit"].str.split(".", n=1).str[0].unique()
+    prefix = f"{neighbourhoods[0]}." if len(neighbourhoods) == 1 else ""
     rows = sessions.assign(row=sessions["unit"].str.removeprefix(prefix))
     rows = rows.sort_values(["arrival", "unit"], ascending=False, kind="stable")
     height = int(np.clip(150 + 16 * rows["unit"].nunique(), 260, 1100))

@@ -24,6 +24,7 @@ from quartier.grid.tables import (
     find_element,
     indices,
     label,
+    net_of,
     product,
     unknown,
     unsolvable,
@@ -251,7 +252,7 @@ def load_json(path: Path) -> Net:
         raise InputError([f"no grid file {path}; give the path of a pandapower JSON file"])
     no_network = f"{path} holds no pandapower network; write one with pp.to_json(net, path)"
     try:
-        net = pp.from_json(str(path))
+        net = net_of(path)
     except Exception as error:
         if not _is_network(path):
             raise InputError([no_network]) from error

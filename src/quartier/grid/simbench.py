@@ -12,7 +12,6 @@ import functools
 import re
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -20,14 +19,8 @@ import pyarrow.parquet as pq
 
 from quartier import cache
 from quartier.errors import InputError
+from quartier.grid.tables import Net, net_of
 from quartier.quantities import Array
-
-if TYPE_CHECKING:
-    from pandapower import pandapowerNet
-
-    Net: TypeAlias = pandapowerNet
-else:
-    Net = Any
 
 PROFILE_START = pd.Timestamp("2016-01-01T00:00+01:00").tz_convert("UTC")
 """Start of row 0."""
@@ -63,18 +56,15 @@ def network(code: str) -> Net:
     InputError
         If there is no such grid.
     """
-    from pandapower import from_json, to_json
+    from pandapower import to_json
 
     scenario_of(code)
 
     def write(path: Path) -> None:
         to_json(_read_network(code), str(path))
 
-    return cache.cached(
-        f"{cache.key('simbench', 'pandapower')}/{code}.json",
-        write,
-        lambda path: with_taps(from_json(str(path))),
-    )
+    name = f"{cache.key('simbench', 'pandapower')}/{code}.json"
+    return with_taps(cache.cached(name, write, net_of))
 
 
 def with_taps(net: Net) -> Net:
@@ -104,10 +94,15 @@ def _profiles(scenario: int, names: Sequence[str]) -> tuple[tuple[str, ...], dic
     def read(path: Path) -> tuple[tuple[str, ...], dict[str, Array]]:
         table = pq.read_table(path, columns=list(names)) if names else None
         columns = {n: table[n].to_numpy().astype(float) for n in names} if table else {}
-        return tuple(pq.read_schema(path).names), columns
+        return _names(path, path.stat().st_mtime_ns), columns
 
     name = f"{cache.key('simbench')}/series-{scenario}.parquet"
     return cache.cached(name, lambda path: _write_profiles(scenario, path), read)
+
+
+@functools.lru_cache(maxsize=4)
+def _names(path: Path, _changed_ns: int) -> tuple[str, ...]:
+    return tuple(pq.read_schema(path).names)
 
 
 def _write_profiles(scenario: int, path: Path) -> None:

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import difflib
+import functools
+import io
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import numpy as np
@@ -36,6 +40,18 @@ UNSUPPORTED = (
     "line_dc",
 )
 """Elements that are not simulated."""
+
+
+def net_of(path: Path) -> Net:
+    """Return what a file of pandapower's JSON holds; a text is parsed once (half a second each)."""
+    return copy.deepcopy(_parsed(path.read_text(encoding="utf-8")))
+
+
+@functools.lru_cache(maxsize=8)
+def _parsed(text: str) -> Net:
+    from pandapower import from_json
+
+    return from_json(io.StringIO(text))
 
 
 def find_element(table: pd.DataFrame, key: int | str) -> int | None:

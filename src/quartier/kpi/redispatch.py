@@ -172,8 +172,8 @@ def _available_kw(run: RunData, points: pd.DataFrame) -> tuple[Array, Array]:
 
 def _prices(run: RunData) -> dict[str, float]:
     """Prices of lowering, by neighbourhood and by plants that have their own."""
-    places = run.setting("neighbourhoods")
-    own = {name: place["redispatch_price_eur_per_kwh"] for name, place in places.items()}
+    neighbourhoods = run.setting("neighbourhoods")
+    own = {name: n["redispatch_price_eur_per_kwh"] for name, n in neighbourhoods.items()}
     return {**run.setting("redispatch", "plant_prices"), **own}
 
 

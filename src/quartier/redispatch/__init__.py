@@ -3,8 +3,9 @@
 From offers to caps: `rounds` repeats redispatch with what the neighbourhoods could not keep;
 `process` does it once. `assets` reads the offers into arrays, `taps` looks for the tap position,
 `cure` removes what is violated there: it linearises the grid (`grid_model`, `elements`), finds
-what may be moved (`levers`) and what is cheapest (`relief`, the linear program). `headroom` (by
-`search`) is how far the others may go, `caps` writes P_set with its reasons.
+what may be moved (`levers`) and what is cheapest (`cheapest_powers`, the linear program).
+`headroom` (by `greatest_share`) is how far the others may go, `caps` writes P_set with its
+reasons.
 """
 
 from quartier.redispatch.process import Redispatch, redispatch

@@ -9,9 +9,9 @@ from numpy.typing import NDArray
 
 from quartier.grid.power_flow import GridState
 from quartier.quantities import KW_PER_MW, POWER_TOLERANCE_KW, Array
+from quartier.redispatch.cheapest_powers import CheapestPowers, Congestion, cheapest_powers
 from quartier.redispatch.grid_model import GridModel
 from quartier.redispatch.levers import alone, make_levers, share_pro_rata
-from quartier.redispatch.relief import Relief, Task, relieve
 
 VIOLATED = 1.0
 """Excess from which an element counts as violated: the tolerance."""
@@ -107,14 +107,14 @@ def _advance(
     now = cured.p_mw[steps]
     slopes = model.slopes(cured.state.take(steps), now, steps, columns)
     offered = model.assets.offered_mw[steps]
-    task = Task(
+    congestion = Congestion(
         matters[np.ix_(steps, columns)], cured.excess[np.ix_(steps, columns)], slopes, now, offered
     )
-    _group(model, task, steps, columns, cured, groups, anew)
+    _group(model, congestion, steps, columns, cured, groups, anew)
     shared = make_levers(
         model.assets, steps, groups[steps], model.settings.discrete_steps, model.rated_mw
     )
-    found = relieve(task, shared).p_mw
+    found = cheapest_powers(congestion, shared).p_mw
     cured.p_mw[steps] = found
     state = model.solve(found, cured.state.tap_pos, steps, cured.state.take(steps))
     cured.state = cured.state.put(steps, state)
@@ -127,7 +127,7 @@ def _advance(
 
 def _group(
     model: GridModel,
-    task: Task,
+    congestion: Congestion,
     steps: NDArray[np.int64],
     columns: NDArray[np.int64],
     cured: Cured,
@@ -138,29 +138,33 @@ def _group(
     assets, chosen = model.assets, steps[anew]
     if not chosen.size:
         return
-    part = Task(*(getattr(task, name)[anew] for name in Task.__dataclass_fields__))
+    chosen_steps = Congestion(
+        *(getattr(congestion, name)[anew] for name in Congestion.__dataclass_fields__)
+    )
     apart = make_levers(assets, chosen, alone(assets, chosen))
-    driving = _driving(part, relieve(part, apart))
-    slope = np.take_along_axis(part.slopes, driving[:, None, :], axis=1)[:, 0]
+    driving = _driving(chosen_steps, cheapest_powers(chosen_steps, apart))
+    slope = np.take_along_axis(chosen_steps.slopes, driving[:, None, :], axis=1)[:, 0]
     cured.driving[chosen] = np.where(slope != 0, columns[driving], -1)
     tolerance = model.settings.share_tolerance
     low, high = assets.least_mw[chosen], assets.most_mw[chosen]
     for k, step in enumerate(chosen):
         # Lowering relieves where a rising power adds to the excess, raising where it takes off.
-        room = np.abs(np.where(slope[k] > 0, low[k], high[k]) - part.offered_mw[k])
+        room = np.abs(np.where(slope[k] > 0, low[k], high[k]) - chosen_steps.offered_mw[k])
         prices = np.where(slope[k] > 0, assets.lower_price, assets.raise_price)
         together = share_pro_rata(slope[k], driving[k], room, prices, tolerance)
         groups[step] = together
 
 
-def _driving(task: Task, relief: Relief) -> NDArray[np.int64]:
-    """Element that gives every asset its worth, ``(steps, A)`` as positions in the task.
+def _driving(congestion: Congestion, cheapest: CheapestPowers) -> NDArray[np.int64]:
+    """Element that gives every asset its worth, ``(steps, A)`` as positions in the congestion.
 
     Among the elements that bind, the one with the greatest dual times effect; where none
     binds, the one that is exceeded most.
     """
-    worth = np.abs(relief.value[..., None] * task.slopes)
+    worth = np.abs(cheapest.value[..., None] * congestion.slopes)
     # Far below any dual, so that it decides only where no dual does.
-    need = np.where(task.matters, np.maximum(task.excess - task.excess.min(), 0.0), 0.0)
-    worth = worth + 1e-12 * need[..., None] * np.abs(task.slopes)
+    need = np.where(
+        congestion.matters, np.maximum(congestion.excess - congestion.excess.min(), 0.0), 0.0
+    )
+    worth = worth + 1e-12 * need[..., None] * np.abs(congestion.slopes)
     return np.asarray(worth.argmax(axis=1))

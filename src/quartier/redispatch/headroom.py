@@ -22,8 +22,8 @@ from numpy.typing import NDArray
 
 from quartier.quantities import Array
 from quartier.redispatch.cure import Cured
+from quartier.redispatch.greatest_share import Steps, greatest_share
 from quartier.redispatch.grid_model import GridModel
-from quartier.redispatch.search import Steps, greatest_share
 
 SPARE = 0.5
 """Excess allowed, where a limit is reached, to assets that hardly act on it."""

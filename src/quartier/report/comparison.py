@@ -111,8 +111,8 @@ def _warnings(compared: Compared, plot: ComparisonPlot) -> Iterator[str]:
     yield from _missing(compared)
     yield from _differing(compared)
     yield from _spans(plot)
-    places = {tuple(run.neighbourhoods) for run in plot.runs.values()}
-    if len(places) > 1:
+    neighbourhoods = {tuple(run.neighbourhoods) for run in plot.runs.values()}
+    if len(neighbourhoods) > 1:
         yield "The runs have different neighbourhoods: figures of one leave other runs empty."
     if plot.has_grid and not plot.same_grid:
         yield "The runs have different grids: loadings compare, single lines do not."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from functools import partial
 from typing import Any
 
 import pandas as pd
@@ -39,8 +40,8 @@ def by_neighbourhood(
 ) -> Block:
     """Return a figure a neighbourhood, of which the reader chooses one."""
     options = {
-        place: [block(f"{name}-{number}", lambda place=place: draw(place), lead)]  # type: ignore[misc]
-        for number, place in enumerate(plot.neighbourhoods)
+        neighbourhood: [block(f"{name}-{number}", partial(draw, neighbourhood), lead)]
+        for number, neighbourhood in enumerate(plot.neighbourhoods)
     }
     return Choice(f"{name}-choice", "Neighbourhood", options)
 
@@ -173,8 +174,8 @@ def _table(name: str, title: str, frame: pd.DataFrame) -> Table:
 def difference_block(compared: Compared, plot: ComparisonPlot) -> tuple[Custom, dict[str, Any]]:
     """Return the block in which readers choose two runs, and what its script reads."""
     first, second = default_pair(compared.kpis[list(compared.results)])
-    place = plot.neighbourhoods[0]
-    title = f"Power in {place}: {second} minus {first}"
+    neighbourhood = plot.neighbourhoods[0]
+    title = f"Power in {neighbourhood}: {second} minus {first}"
     figure = Figure("difference", _framed(plot, title), "Units without a difference are left out.")
     values = {
         "runs": list(compared.results),
@@ -207,12 +208,12 @@ def _framed(plot: ComparisonPlot, title: str) -> go.Figure:
     return plot.over_time(changes.empty(title))
 
 
-def _powers(plot: ComparisonPlot, place: str) -> dict[str, Any]:
+def _powers(plot: ComparisonPlot, neighbourhood: str) -> dict[str, Any]:
     """Series without values, and powers by run, all over the same groups and times."""
-    tables = {run: plot.power(run, place) for run in plot.runs}
+    tables = {run: plot.power(run, neighbourhood) for run in plot.runs}
     tables = {run: table for run, table in tables.items() if len(table)}
     times = pd.DatetimeIndex(sorted(set().union(*(table.index for table in tables.values()))))
-    order, kind_of = changes.differing(list(tables.values())), plot.kinds(place)
+    order, kind_of = changes.differing(list(tables.values())), plot.kinds(neighbourhood)
     power = {
         run: style.single(table.reindex(columns=order, fill_value=0.0).reindex(times).to_numpy().T)
         for run, table in tables.items()

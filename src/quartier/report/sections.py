@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable, Iterator
+from functools import partial
 
 import pandas as pd
 import plotly.graph_objects as go
@@ -65,8 +66,8 @@ def block(
 def by_neighbourhood(plot: Plot, name: str, draw: Callable[[str], go.Figure], lead: str) -> Block:
     """Return a figure a neighbourhood, of which the reader chooses one."""
     options = {
-        place: [block(f"{name}-{number}", lambda place=place: draw(place), lead)]  # type: ignore[misc]
-        for number, place in enumerate(plot.neighbourhoods)
+        neighbourhood: [block(f"{name}-{number}", partial(draw, neighbourhood), lead)]
+        for number, neighbourhood in enumerate(plot.neighbourhoods)
     }
     if all(isinstance(inner[0], Note) for inner in options.values()):
         return next(iter(options.values()))[0]

@@ -17,12 +17,12 @@ from quartier.scenario.coverage import covered, offhand
 from quartier.scenario.findings import Findings, Note
 from quartier.scenario.grid_data import GridData, profiles_of, read_grid
 from quartier.scenario.left_out import note_profiles
-from quartier.scenario.members import Members
 from quartier.scenario.models import Scenario
 from quartier.scenario.names import check_names
 from quartier.scenario.problems import suggestion
 from quartier.scenario.repair import Rest
 from quartier.scenario.series import SeriesReader
+from quartier.scenario.unit_reader import UnitReader
 from quartier.units import KINDS
 from quartier.units.base import CsvColumn, SeriesRequest, UnitData
 
@@ -96,7 +96,7 @@ def assemble(
         buses = dict.fromkeys(scenario.neighbourhoods, COPPER_PLATE)
     else:
         buses = _buses(scenario, grid.network, findings) if grid else {}
-    units = Members(scenario, folder, horizon, seed, reader, findings).units(buses)
+    units = UnitReader(scenario, folder, horizon, seed, reader, findings).units(buses)
     signals = dict(_signals(scenario, horizon, reader, findings))
     if scenario.problem.lowers_export:
         signals = _lowered(signals, horizon, findings)
@@ -134,8 +134,8 @@ def _buses(scenario: Scenario, network: Network, findings: Findings) -> dict[str
     names = [str(name) for name in table["name"] if name is not None]
     dark = network.unsupplied_buses()
     found = {}
-    for place, settings in scenario.neighbourhoods.items():
-        path = f"neighbourhoods.{place}.bus"
+    for neighbourhood, settings in scenario.neighbourhoods.items():
+        path = f"neighbourhoods.{neighbourhood}.bus"
         if settings.bus is None:
             findings.add(path, "is missing")
             continue
@@ -148,7 +148,7 @@ def _buses(scenario: Scenario, network: Network, findings: Findings) -> dict[str
         other = [b for b, name in table["name"].items() if str(name) == str(settings.bus)]
         if other and bus not in other:
             findings.note(path, f"{settings.bus} is taken for an index: bus {other[0]} is named so")
-        found[place] = bus
+        found[neighbourhood] = bus
     return found
 
 

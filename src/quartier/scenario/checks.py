@@ -61,7 +61,11 @@ def _check_grid(scenario: Scenario, findings: Findings) -> None:
         findings.add(
             "problem.redispatch", "needs a grid, but grid is none: name one, or leave it out"
         )
-    placed = [name for name, place in scenario.neighbourhoods.items() if place.bus is not None]
+    placed = [
+        name
+        for name, neighbourhood in scenario.neighbourhoods.items()
+        if neighbourhood.bus is not None
+    ]
     if placed:
         findings.note("grid", f"is none: the buses of {', '.join(placed)} stand for nothing")
 
@@ -197,8 +201,8 @@ def _check_names(scenario: Scenario, units: tuple[UnitData, ...], findings: Find
 
 
 def _path(unit_name: str) -> str:
-    place, _, name = unit_name.partition(".")
-    return f"neighbourhoods.{place}.units.{name}"
+    neighbourhood, _, name = unit_name.partition(".")
+    return f"neighbourhoods.{neighbourhood}.units.{name}"
 
 
 def forecast_series(unit: UnitData) -> str | None:

@@ -42,7 +42,9 @@ def check_communication(rest: Rest, plants: Sequence[UnitData], findings: Findin
     settings = scenario.communication
     if not settings.links and not settings.outages:
         return
-    groups = {place: _agents(scenario, place) for place in scenario.neighbourhoods}
+    groups = {
+        neighbourhood: _agents(scenario, neighbourhood) for neighbourhood in scenario.neighbourhoods
+    }
     names = [DSO, *groups, *(p.name for p in plants)]
     names += [agent for group in groups.values() for agent in group]
     agents_known = not any(map(rest.lacks, ("neighbourhoods", "redispatch", "grid")))
@@ -51,10 +53,10 @@ def check_communication(rest: Rest, plants: Sequence[UnitData], findings: Findin
     _check_outages(rest, names if agents_known else None, findings)
 
 
-def _agents(scenario: Scenario, place: str) -> list[str]:
+def _agents(scenario: Scenario, neighbourhood: str) -> list[str]:
     agents = agents_of(scenario)
-    names = scenario.neighbourhoods[place].units
-    return list(dict.fromkeys(agent for name in names for agent in agents[place, name]))
+    names = scenario.neighbourhoods[neighbourhood].units
+    return list(dict.fromkeys(agent for name in names for agent in agents[neighbourhood, name]))
 
 
 def _talks(names: Sequence[str], groups: Mapping[str, Sequence[str]]) -> Flags:
@@ -64,8 +66,8 @@ def _talks(names: Sequence[str], groups: Mapping[str, Sequence[str]]) -> Flags:
     points = [at[name] for name in names if name not in inside and name != DSO]
     talks = np.zeros((len(names), len(names)), dtype=bool)
     talks[at[DSO], points] = talks[points, at[DSO]] = True
-    for place, group in groups.items():
-        own = [at[place], *(at[agent] for agent in group)]
+    for neighbourhood, group in groups.items():
+        own = [at[neighbourhood], *(at[agent] for agent in group)]
         talks[np.ix_(own, own)] = True
     np.fill_diagonal(talks, False)
     return talks

@@ -66,21 +66,21 @@ def _sources(scenario: Scenario) -> Iterator[tuple[str, Source]]:
     for name in ("export_eur_per_kwh", "import_eur_per_kwh", "temperature"):
         if (priced := column_of(getattr(signals, name))) is not None:
             yield f"signals.{name}", priced
-    for (place, name), parameters in scenario.unit_items().items():
+    for (neighbourhood, name), parameters in scenario.unit_items().items():
         for source in _requested(parameters):
-            yield f"neighbourhoods.{place}.units.{name}", source
+            yield f"neighbourhoods.{neighbourhood}.units.{name}", source
     yield from _of_nodes(scenario)
     for name, source in scenario.forecasts.items():
         yield f"forecasts.{name}", source
 
 
 def _of_nodes(scenario: Scenario) -> Iterator[tuple[str, Source]]:
-    for place, settings in scenario.neighbourhoods.items():
+    for neighbourhood, settings in scenario.neighbourhoods.items():
         for name, node in settings.nodes.items():
             tariffs = [t.price_eur_per_kwh for t in (node.buy, node.sell) if t is not None]
             for column in map(column_of, (node.demand, *tariffs)):
                 if column is not None:
-                    yield f"neighbourhoods.{place}.nodes.{name}", column
+                    yield f"neighbourhoods.{neighbourhood}.nodes.{name}", column
 
 
 def _requested(parameters: UnitParameters) -> Iterator[Source]:

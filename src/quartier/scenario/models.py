@@ -324,12 +324,14 @@ class Scenario(Frozen):
         """Let neighbourhoods go without a bus on a copper plate."""
         if not isinstance(data, Mapping) or data.get("grid") != "none":
             return data
-        places = data.get("neighbourhoods")
-        if not isinstance(places, Mapping):
+        neighbourhoods = data.get("neighbourhoods")
+        if not isinstance(neighbourhoods, Mapping):
             return data
         named = {
-            name: {"bus": None, **place} if isinstance(place, Mapping) else place
-            for name, place in places.items()
+            name: {"bus": None, **neighbourhood}
+            if isinstance(neighbourhood, Mapping)
+            else neighbourhood
+            for name, neighbourhood in neighbourhoods.items()
         }
         return {**data, "neighbourhoods": named}
 
@@ -341,7 +343,7 @@ class Scenario(Frozen):
     def unit_items(self) -> Mapping[tuple[str, str], UnitParameters]:
         """All units by neighbourhood and name, in the order of the file."""
         return {
-            (place, name): unit
-            for place, neighbourhood in self.neighbourhoods.items()
-            for name, unit in neighbourhood.units.items()
+            (neighbourhood, name): unit
+            for neighbourhood, settings in self.neighbourhoods.items()
+            for name, unit in settings.units.items()
         }

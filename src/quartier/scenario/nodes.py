@@ -31,7 +31,7 @@ _TOLERANCE = 1e-9
 
 
 # -- which units are at which node -----------------------------------------------------------------
-def nodes_of(place: NeighbourhoodSettings, unit: UnitParameters) -> dict[Carrier, str]:
+def nodes_of(neighbourhood: NeighbourhoodSettings, unit: UnitParameters) -> dict[Carrier, str]:
     """Name of a unit's node by carrier; a carrier that it pays itself has none.
 
     A unit that states its own price of a carrier has a contract of its own: it keeps that price,
@@ -39,7 +39,7 @@ def nodes_of(place: NeighbourhoodSettings, unit: UnitParameters) -> dict[Carrier
     """
     kind, found = KINDS[unit.kind], {}
     for carrier in kind.carriers:
-        known = [name for name, node in place.nodes.items() if node.carrier == carrier]
+        known = [name for name, node in neighbourhood.nodes.items() if node.carrier == carrier]
         named = unit.nodes.get(carrier, getattr(unit, "hub", None) if carrier == HEAT else None)
         if named is not None:
             found[carrier] = named
@@ -54,14 +54,14 @@ def _pays_itself(kind: UnitKind, unit: UnitParameters, carrier: Carrier) -> bool
     return carrier in kind.priced and getattr(unit, kind.priced[carrier][0]) is not None
 
 
-def supplied(place: NeighbourhoodSettings, unit: UnitParameters) -> UnitParameters:
+def supplied(neighbourhood: NeighbourhoodSettings, unit: UnitParameters) -> UnitParameters:
     """Return a unit without the prices and emissions that its nodes have instead."""
     kind = KINDS[unit.kind]
-    paid = [kind.priced[c] for c in nodes_of(place, unit) if c in kind.priced]
+    paid = [kind.priced[c] for c in nodes_of(neighbourhood, unit) if c in kind.priced]
     return unit.model_copy(update={name: 0.0 for names in paid for name in names})
 
 
-def problems(place: NeighbourhoodSettings, unit: UnitParameters) -> Iterator[str]:
+def problems(neighbourhood: NeighbourhoodSettings, unit: UnitParameters) -> Iterator[str]:
     """What is wrong with the nodes that a unit names, or does not name."""
     kind = KINDS[unit.kind]
     for carrier in unit.nodes:
@@ -69,14 +69,15 @@ def problems(place: NeighbourhoodSettings, unit: UnitParameters) -> Iterator[str
             known = ", ".join(kind.carriers) or "electricity only"
             yield f"nodes.{carrier}: the unit has to do with {known}"
     for carrier in kind.carriers:
-        declared = [name for name, node in place.nodes.items() if node.carrier == carrier]
+        declared = [name for name, node in neighbourhood.nodes.items() if node.carrier == carrier]
         named, pays = unit.nodes.get(carrier), _pays_itself(kind, unit, carrier)
-        used = nodes_of(place, unit).get(carrier)
+        used = nodes_of(neighbourhood, unit).get(carrier)
         if named is not None and named not in declared:
             near = suggestion(named, declared)
             yield f"nodes.{carrier}: there is no node {named!r} of {carrier}{near}"
-        elif used in place.nodes and place.nodes[used].carrier != carrier:
-            yield f"the node {used!r} is one of {place.nodes[used].carrier}, not of {carrier}"
+        elif used in neighbourhood.nodes and neighbourhood.nodes[used].carrier != carrier:
+            other = neighbourhood.nodes[used].carrier
+            yield f"the node {used!r} is one of {other}, not of {carrier}"
         if carrier in kind.priced:
             yield from _paid_twice(kind.priced[carrier], unit, carrier, used, pays=pays)
         elif named is None and used in declared and len(declared) > 1 and carrier != HEAT:
@@ -100,35 +101,37 @@ def _paid_twice(
 def agents_of(scenario: Scenario) -> dict[tuple[str, str], list[str]]:
     """Agents of the units of every description; units that share a node share an agent."""
     found = {}
-    for place, settings in scenario.neighbourhoods.items():
+    for neighbourhood, settings in scenario.neighbourhoods.items():
         hubs = _joined(settings)
         for name, unit in settings.units.items():
             if name in hubs:
-                found[place, name] = [f"{place}.{hubs[name]}"] * unit.count
+                found[neighbourhood, name] = [f"{neighbourhood}.{hubs[name]}"] * unit.count
             else:
-                found[place, name] = _single(place, name, unit)
+                found[neighbourhood, name] = _single(neighbourhood, name, unit)
     return found
 
 
-def unit_names(place: str, name: str, parameters: UnitParameters) -> list[str]:
-    """Names of the units of a description: ``place.name``, or ``place.name-1``, ..."""
+def unit_names(neighbourhood: str, name: str, parameters: UnitParameters) -> list[str]:
+    """Names of the units of a description: ``quarter.name``, or ``quarter.name-1``, ..."""
     if parameters.count == 1:
-        return [f"{place}.{name}"]
-    return [f"{place}.{name}-{k}" for k in range(1, parameters.count + 1)]
+        return [f"{neighbourhood}.{name}"]
+    return [f"{neighbourhood}.{name}-{k}" for k in range(1, parameters.count + 1)]
 
 
-def _single(place: str, name: str, unit: UnitParameters) -> list[str]:
+def _single(neighbourhood: str, name: str, unit: UnitParameters) -> list[str]:
     if unit.agents == "single":
-        return unit_names(place, name, unit)
+        return unit_names(neighbourhood, name, unit)
     if unit.agents in {"aggregated", 1}:
-        return [f"{place}.{name}"] * unit.count
+        return [f"{neighbourhood}.{name}"] * unit.count
     groups = min(int(unit.agents), unit.count)
-    return [f"{place}.{name}-agent-{k * groups // unit.count + 1}" for k in range(unit.count)]
+    return [
+        f"{neighbourhood}.{name}-agent-{k * groups // unit.count + 1}" for k in range(unit.count)
+    ]
 
 
-def _joined(place: NeighbourhoodSettings) -> dict[str, str]:
+def _joined(neighbourhood: NeighbourhoodSettings) -> dict[str, str]:
     """Name of an agent by unit, for units that a node ties to others: that of the first node."""
-    at = {name: _ties(place, unit) for name, unit in place.units.items()}
+    at = {name: _ties(neighbourhood, unit) for name, unit in neighbourhood.units.items()}
     agent = {node: node for nodes in at.values() for node in nodes}
     order = list(agent)
     for nodes in at.values():
@@ -138,17 +141,21 @@ def _joined(place: NeighbourhoodSettings) -> dict[str, str]:
     return {name: agent[nodes[0]] for name, nodes in at.items() if nodes}
 
 
-def _ties(place: NeighbourhoodSettings, unit: UnitParameters) -> list[str]:
+def _ties(neighbourhood: NeighbourhoodSettings, unit: UnitParameters) -> list[str]:
     """Nodes that tie a unit to others: not those that only hand out what anybody takes."""
-    found = nodes_of(place, unit)
-    return [name for carrier, name in found.items() if not _hands_out(place, name, carrier)]
+    found = nodes_of(neighbourhood, unit)
+    return [name for carrier, name in found.items() if not _hands_out(neighbourhood, name, carrier)]
 
 
-def _hands_out(place: NeighbourhoodSettings, name: str, carrier: Carrier) -> bool:
-    node = place.nodes.get(name)
+def _hands_out(neighbourhood: NeighbourhoodSettings, name: str, carrier: Carrier) -> bool:
+    node = neighbourhood.nodes.get(name)
     if node is None or node.buy is None or node.buy.max_kw is not None or node.demand is not None:
         return False
-    kinds = [KINDS[u.kind] for u in place.units.values() if nodes_of(place, u).get(carrier) == name]
+    kinds = [
+        KINDS[u.kind]
+        for u in neighbourhood.units.values()
+        if nodes_of(neighbourhood, u).get(carrier) == name
+    ]
     return not any(carrier in kind.gives or kind.holds == carrier for kind in kinds)
 
 
@@ -163,26 +170,32 @@ class NodeReader:
     findings: Findings
     _known: dict[str, Node] = field(default_factory=dict)
 
-    def of_unit(self, place: str, unit: UnitParameters) -> dict[Carrier, Node]:
+    def of_unit(self, neighbourhood: str, unit: UnitParameters) -> dict[Carrier, Node]:
         """Nodes of a unit by carrier."""
-        named = nodes_of(self.scenario.neighbourhoods[place], unit)
-        return {carrier: self._node(place, name, carrier) for carrier, name in named.items()}
+        named = nodes_of(self.scenario.neighbourhoods[neighbourhood], unit)
+        return {
+            carrier: self._node(neighbourhood, name, carrier) for carrier, name in named.items()
+        }
 
-    def _node(self, place: str, name: str, carrier: Carrier) -> Node:
-        full = f"{place}.{name}"
-        settings = self.scenario.neighbourhoods[place].nodes.get(name)
+    def _node(self, neighbourhood: str, name: str, carrier: Carrier) -> Node:
+        full = f"{neighbourhood}.{name}"
+        settings = self.scenario.neighbourhoods[neighbourhood].nodes.get(name)
         if full not in self._known:
-            known = Node(full, carrier) if settings is None else self._read(place, name, settings)
+            known = (
+                Node(full, carrier)
+                if settings is None
+                else self._read(neighbourhood, name, settings)
+            )
             self._known[full] = known
         return self._known[full]
 
-    def _read(self, place: str, name: str, settings: NodeSettings) -> Node:
-        path = f"neighbourhoods.{place}.nodes.{name}"
+    def _read(self, neighbourhood: str, name: str, settings: NodeSettings) -> Node:
+        path = f"neighbourhoods.{neighbourhood}.nodes.{name}"
         penalty = self.scenario.objectives.penalty_eur_per_kwh
         unserved, rejected = settings.unserved_eur_per_kwh, settings.rejected_eur_per_kwh
         buy, sell = (self._tariff(f"{path}.{way}", settings, way) for way in ("buy", "sell"))
         node = Node(
-            name=f"{place}.{name}",
+            name=f"{neighbourhood}.{name}",
             carrier=settings.carrier,
             demand_kw=self._demand(f"{path}.demand", settings),
             buy=buy,
@@ -242,27 +255,27 @@ def _dear(node: Node, penalty: float, co2_eur_per_kg: float) -> Iterator[str]:
 def check_trade(units: Sequence[UnitData], findings: Findings) -> None:
     """Note nodes whose tariffs the units at them would not keep to."""
     for node, members in by_node(units):
-        place, _, name = node.name.partition(".")
+        neighbourhood, _, name = node.name.partition(".")
         for problem in _not_carried_out(node, members):
-            findings.add(f"neighbourhoods.{place}.nodes.{name}", problem)
+            findings.add(f"neighbourhoods.{neighbourhood}.nodes.{name}", problem)
 
 
 def check_nodes(scenario: Scenario, findings: Findings) -> None:
     """Note nodes that nothing is given to, or that nobody takes from."""
-    for place, settings in scenario.neighbourhoods.items():
+    for neighbourhood, settings in scenario.neighbourhoods.items():
         at: dict[tuple[str, Carrier], list[UnitKind]] = {}
         for unit in settings.units.values():
             for carrier, name in nodes_of(settings, unit).items():
                 at.setdefault((name, carrier), []).append(KINDS[unit.kind])
         for name, node in settings.nodes.items():
-            path = f"neighbourhoods.{place}.nodes.{name}"
+            path = f"neighbourhoods.{neighbourhood}.nodes.{name}"
             if node.carrier == ELECTRICITY:
                 findings.add(path, "electricity is balanced at the connection point; see signals")
             elif (name, node.carrier) not in at:
                 findings.add(path, f"no unit has to do with this node of {node.carrier}; remove it")
         for (name, carrier), kinds in at.items():
             for problem in _lopsided(settings.nodes.get(name), name, carrier, kinds):
-                findings.add(f"neighbourhoods.{place}.units", problem)
+                findings.add(f"neighbourhoods.{neighbourhood}.units", problem)
 
 
 def _not_carried_out(node: Node, members: Sequence[UnitData]) -> Iterator[str]:

@@ -17,7 +17,7 @@ from scipy import sparse
 
 from quartier.optimisation import NeighbourhoodModel, Solution
 from quartier.optimisation.mixed import MixedProgram
-from quartier.optimisation.neighbourhood import GAP
+from quartier.optimisation.own_optimum import GAP
 from quartier.optimisation.readings import Readings, solved_one_way
 from quartier.problem import ConnectionTerms, Sharing
 from quartier.program import Answer, Arrays, Block, stacked

@@ -1,4 +1,4 @@
-"""The cheapest relief of some steps in a linearised grid.
+"""The cheapest powers that relieve some steps of congestion, in a linearised grid.
 
 One linear programme over all steps, which are independent of each other::
 
@@ -31,7 +31,7 @@ PENALTY = 10.0
 
 
 @dataclass(frozen=True)
-class Task:
+class Congestion:
     """Some steps to relieve; ``K`` elements, not all of which matter in every step.
 
     Attributes
@@ -60,8 +60,8 @@ class Task:
 
 
 @dataclass(frozen=True)
-class Relief:
-    """The cheapest relief.
+class CheapestPowers:
+    """The powers that relieve some steps most cheaply.
 
     Attributes
     ----------
@@ -76,35 +76,37 @@ class Relief:
     value: Array
 
 
-def relieve(task: Task, levers: Levers) -> Relief:
-    """Find the cheapest relief.
+def cheapest_powers(congestion: Congestion, levers: Levers) -> CheapestPowers:
+    """Find the cheapest powers that relieve some steps.
 
     Slack lets every program have an optimum. If the solver does not find it all the same, the
     power stays as it is, which leaves the steps unsolved.
     """
     discrete = bool((levers.choice >= 0).any())
     try:
-        pulled, value = _discrete(task, levers) if discrete else _continuous(task, levers)
+        pulled, value = (
+            _discrete(congestion, levers) if discrete else _continuous(congestion, levers)
+        )
     except SolveFailed as failure:
         note_kept(failure, "the DSO keeps what it has set")
-        return Relief(task.now_mw, np.zeros(task.matters.shape))
+        return CheapestPowers(congestion.now_mw, np.zeros(congestion.matters.shape))
     moved = np.matmul(pulled[:, None, :], levers.move_mw)[:, 0]
-    return Relief(task.offered_mw + moved, value)
+    return CheapestPowers(congestion.offered_mw + moved, value)
 
 
-def _continuous(task: Task, levers: Levers) -> tuple[Array, Array]:
-    effect, right = task.rows(levers)
+def _continuous(congestion: Congestion, levers: Levers) -> tuple[Array, Array]:
+    effect, right = congestion.rows(levers)
     steps, count = levers.cost_eur.shape
-    rows = _matrix(effect, task.matters)
+    rows = _matrix(effect, congestion.matters)
     slack = -sparse.eye_array(rows.shape[0], format="csr")
     cost = np.concatenate(
         [levers.cost_eur.ravel(), np.full(rows.shape[0], _penalty(effect, levers))]
     )
     upper = np.concatenate([np.ones(steps * count), np.full(rows.shape[0], np.inf)])
     matrix = sparse.csr_array(sparse.hstack([rows, slack]))
-    found = _solved("cheapest caps", cost, upper, matrix, right[task.matters])
-    value = np.zeros(task.matters.shape)
-    value[task.matters] = -found.row_dual
+    found = _solved("cheapest caps", cost, upper, matrix, right[congestion.matters])
+    value = np.zeros(congestion.matters.shape)
+    value[congestion.matters] = -found.row_dual
     return found.values[: steps * count].reshape(steps, count), value
 
 
@@ -142,15 +144,15 @@ def _penalty(effect: Array, levers: Levers) -> float:
     return PENALTY * max(float(ratios.max(initial=0.0)), 1.0)
 
 
-def _discrete(task: Task, levers: Levers) -> tuple[Array, Array]:
-    effect, right = task.rows(levers)
+def _discrete(congestion: Congestion, levers: Levers) -> tuple[Array, Array]:
+    effect, right = congestion.rows(levers)
     penalty = _penalty(effect, levers)
     pulled = np.zeros(levers.cost_eur.shape)
-    for step, matters in enumerate(task.matters):
+    for step, matters in enumerate(congestion.matters):
         pulled[step] = _choose(
             levers.cost_eur[step], effect[step][matters], right[step][matters], levers, penalty
         )
-    return pulled, np.full(task.matters.shape, np.nan)
+    return pulled, np.full(congestion.matters.shape, np.nan)
 
 
 def _choose(cost_eur: Array, effect: Array, right: Array, levers: Levers, penalty: float) -> Array:

@@ -30,7 +30,7 @@ _CROWDED = 0.1
 
 
 @dataclass(frozen=True)
-class Members:
+class UnitReader:
     """Reads the units of a scenario.
 
     Parameters
@@ -72,14 +72,16 @@ class Members:
         requests = [r for u in shipped for r in KINDS[u.kind].requests(u).values()]
         self.reader.preload([request.source for request in requests])
         units = []
-        for (place, name), parameters in items.items():
-            path = f"neighbourhoods.{place}.units.{name}"
+        for (neighbourhood, name), parameters in items.items():
+            path = f"neighbourhoods.{neighbourhood}.units.{name}"
             with self.findings.at(path), self._own_mistakes(path, parameters.kind):
-                found = problems(self.scenario.neighbourhoods[place], parameters)
+                found = problems(self.scenario.neighbourhoods[neighbourhood], parameters)
                 wrong = [*KINDS[parameters.kind].problems(parameters), *found]
                 for problem in wrong:
                     self.findings.add(path, problem)
-                made = list(self._described(place, name, parameters, buses.get(place)))
+                made = list(
+                    self._described(neighbourhood, name, parameters, buses.get(neighbourhood))
+                )
                 if is_own(parameters.kind) and not wrong:
                     self._check_flows(path, made[0])
                 units += made
@@ -107,22 +109,22 @@ class Members:
             self.findings.add(path, f"kind {kind!r} fails: {told(error, KINDS[kind])}")
 
     def _described(
-        self, place: str, name: str, parameters: UnitParameters, bus: int | None
+        self, neighbourhood: str, name: str, parameters: UnitParameters, bus: int | None
     ) -> Iterator[UnitData]:
         """Make the units of one description."""
         kind = KINDS[parameters.kind]
         series = self._series(parameters)
-        self._note_energy(f"neighbourhoods.{place}.units.{name}", parameters)
+        self._note_energy(f"neighbourhoods.{neighbourhood}.units.{name}", parameters)
         state = kind.initial(parameters)
-        names = unit_names(place, name, parameters)
-        agents = self._agents[place, name]
-        nodes = self._nodes.of_unit(place, parameters)
-        stays = self._stays(f"neighbourhoods.{place}.units.{name}", parameters, names)
+        names = unit_names(neighbourhood, name, parameters)
+        agents = self._agents[neighbourhood, name]
+        nodes = self._nodes.of_unit(neighbourhood, parameters)
+        stays = self._stays(f"neighbourhoods.{neighbourhood}.units.{name}", parameters, names)
         for unit_name, agent, of_unit in zip(names, agents, stays, strict=True):
             unit = UnitData(
                 name=unit_name,
-                parameters=supplied(self.scenario.neighbourhoods[place], parameters),
-                neighbourhood=place,
+                parameters=supplied(self.scenario.neighbourhoods[neighbourhood], parameters),
+                neighbourhood=neighbourhood,
                 agent=agent,
                 horizon=self.horizon,
                 nodes=nodes,

@@ -1,4 +1,4 @@
-"""The neighbourhood's agent: calls the negotiation, makes the offer, answers for P_set (M5)."""
+"""A neighbourhood's speaker: calls negotiations, makes the offer, answers for P_set (M5)."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ class Outcome:
     """Agents that did not commit: what they keep to else is counted on."""
 
 
-class NeighbourhoodAgent(QuartierAgent):
+class SpeakerAgent(QuartierAgent):
     """Speaks for a neighbourhood towards the DSO; knows its agents' schedules, not their limits.
 
     Parameters

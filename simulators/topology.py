@@ -18,7 +18,7 @@ Positions = NDArray[np.int64]
 
 
 @dataclass(frozen=True)
-class Places:
+class Topology:
     """Connection points and nodes of a world.
 
     Arrays over points or nodes have one more entry at their end, for units that belong to none.
@@ -46,20 +46,20 @@ class Places:
     demand_kw: Array | None = None
 
     @classmethod
-    def of(cls, points: Sequence[str], units: Sequence[UnitData]) -> Places:
-        """Return the places of units: their connection points by name, and their nodes."""
-        places, found = {name: k for k, name in enumerate(points)}, by_node(units)
+    def of(cls, points: Sequence[str], units: Sequence[UnitData]) -> Topology:
+        """Return the topology of units: their connection points by name, and their nodes."""
+        points_at, found = {name: k for k, name in enumerate(points)}, by_node(units)
         capacity, start = np.zeros((2, len(found) + 1))
         demand_kw = np.zeros((units[0].horizon.steps if units else 0, len(found) + 1))
-        for k, (node, members) in enumerate(found):
+        for k, (node, there) in enumerate(found):
             demand_kw[:, k] = 0.0 if node.demand_kw is None else node.demand_kw
-            for unit in members:
+            for unit in there:
                 if KINDS[unit.kind].holds == node.carrier:
                     capacity[k] += capacity_kwh(unit)
                     start[k] += unit.state["energy_kwh"] - dead_energy_kwh(unit)
-        at = [places.get(members[0].neighbourhood or "", len(places)) for _, members in found]
+        at = [points_at.get(there[0].neighbourhood or "", len(points_at)) for _, there in found]
         nodes = {node.name: node for node, _ in found}
-        return cls(places, nodes, np.array(at, dtype=np.int64), capacity, start, demand_kw)
+        return cls(points_at, nodes, np.array(at, dtype=np.int64), capacity, start, demand_kw)
 
     def point_of(self, units: Sequence[UnitData]) -> Positions:
         """Position of each unit's connection point, shape ``(N,)``."""
