@@ -28,8 +28,8 @@ def test_a_combination_that_does_not_exist_is_refused_with_those_that_do(monkeyp
     assert mechanisms("swimming") == ("alone",)
     with pytest.raises(
         InputError,
-        match=r"'cohda' does not answer the problem 'swimming', only red"
-        r"ispatch; those that do: alone; or module:Class of your own",
+        match=r"'cohda' does not answer the problem 'swimming', only redispatch, sharing;"
+        r" those that do: alone; or module:Class of your own",
     ):
         resolve("cohda", "swimming")
     with pytest.raises(InputError, match=r"'alone' does not answer the problem 'redispatch'"):
