@@ -24,21 +24,17 @@ class Limits:
     vm_max: pd.Series
 
 
-PARTS = {"three-neighbourhoods": ("horizon.start=2016-07-25T10:00+01:00", "horizon.steps=48")}
-"""Half a day, with vehicles and with caps for all three, of what nothing needs a whole day of."""
-
-
 @pytest.fixture(scope="session")
 def run_of(run_once) -> Callable[[str, str], Result]:
     """Return the finished run of a variant of `fliegerhorst` under a coordination."""
 
     @cache
     def finished(variant: str, coordination: str) -> Result:
-        scenario, part = f"fliegerhorst:{variant}", PARTS.get(variant, ())
-        baseline = run_once(scenario, *part, coordination="uncontrolled")
+        scenario = f"fliegerhorst:{variant}"
+        baseline = run_once(scenario, coordination="uncontrolled")
         if coordination == "uncontrolled":
             return baseline
-        return run_once(scenario, *part, f"baseline={baseline.dir}", coordination=coordination)
+        return run_once(scenario, f"baseline={baseline.dir}", coordination=coordination)
 
     return finished
 
