@@ -10,8 +10,11 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from quartier.optimisation.bilevel.charged.follower import ChargedFollower, dual_bounds
-from quartier.optimisation.bilevel.charged.kkt import Conditions
+from quartier.optimisation.bilevel.charged.follower import (
+    ChargedConditions,
+    ChargedFollower,
+    dual_bounds,
+)
 from quartier.optimisation.bilevel.charged.leader import MatrixLeader
 from quartier.optimisation.bilevel.charged.single import SingleLevel
 from quartier.optimisation.bilevel.charged.solve import Effort, solve
@@ -53,7 +56,7 @@ def leader(limit: float, price: float, tie: int) -> MatrixLeader:
 
 
 def solved(limit, price=0.0, tie=-1, allowed=True):
-    parts = [Conditions(follower(limit), allowed)]
+    parts = [ChargedConditions(follower(limit), allowed)]
     single = SingleLevel(leader(limit, price, tie), parts)
     result = solve(single, np.random.default_rng(1), 0.0, EFFORT)
     assert result is not None
@@ -64,8 +67,8 @@ def test_a_leader_holds_its_followers_rows_and_reach():
     """Of `y` only the follower says that it ends at 8."""
     form = leader(3.0, 0.0, -1).form()
     assert form.upper[0] == 8.0
-    assert form.matrix.todense().tolist() == [[-1.0, 1.0, 0.0], [1.0, 0.0, 0.0]]
-    assert form.row_upper.tolist() == [np.inf, 8.0]
+    assert form.matrix.todense().tolist() == [[1.0, 0.0, 0.0], [-1.0, 1.0, 0.0]]
+    assert form.row_upper.tolist() == [8.0, np.inf]
 
 
 @pytest.mark.parametrize(
@@ -101,9 +104,9 @@ def test_duals_are_bounded_by_what_is_earned_and_charged():
     """`-2 + charge = ν + r`, and ν lies in -2 .. 0: so r is at most 3 (and 1 would do)."""
     bounds = dual_bounds(follower(3.0))
     assert not bounds.unproven
-    assert bounds.lower[0] == pytest.approx(-2.0, abs=1e-6)
-    assert bounds.upper[0] == pytest.approx(0.0, abs=1e-6)
-    assert bounds.upper[1] == pytest.approx(3.0, abs=1e-6)
+    assert bounds.least[0] == pytest.approx(-2.0, abs=1e-6)
+    assert bounds.most[0] == pytest.approx(0.0, abs=1e-6)
+    assert bounds.most[1] == pytest.approx(3.0, abs=1e-6)
 
 
 def test_windows_keep_the_bounds_of_whole_numbers():

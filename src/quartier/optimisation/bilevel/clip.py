@@ -46,9 +46,9 @@ def _unbounded(box: Box, rows: int) -> set[int]:
 
 def _groups(dual: DualSystem, box: Box) -> list[set[int]]:
     """Unbounded rows, connected by the own columns that they share."""
-    free = _unbounded(box, len(dual.form.rows))
+    free = _unbounded(box, dual.form.row_lower.size)
     near: dict[int, set[int]] = {i: set() for i in free}
-    for _, entries, _ in stationarity(dual.form):
+    for entries, _ in stationarity(dual.form):
         together = free.intersection(entries)
         for i in together:
             near[i] |= together
@@ -68,12 +68,12 @@ def _groups(dual: DualSystem, box: Box) -> list[set[int]]:
 def _clip(dual: DualSystem, box: Box, group: set[int]) -> bool:
     """Clip one group in place; False if the rule does not apply."""
     touching: list[Touching] = []
-    for j, entries, gradient in stationarity(dual.form):
+    for place, (entries, gradient) in enumerate(stationarity(dual.form)):
         mine = {i: a for i, a in entries.items() if i in group}
-        if mine and j not in dual.fixed:
+        if mine and not dual.fixed[place]:
             if len(mine) > 2:
                 return False
-            touching.append((mine, _rest(dual, box, j, entries, gradient, group)))
+            touching.append((mine, _rest(dual, box, place, entries, gradient, group)))
     links = [(mine, rest) for mine, rest in touching if len(mine) == 2]
     if any(least != greatest for _, (least, greatest) in links):
         return False
@@ -92,13 +92,13 @@ def _clip(dual: DualSystem, box: Box, group: set[int]) -> bool:
 def _rest(
     dual: DualSystem,
     box: Box,
-    j: int,
+    place: int,
     entries: dict[int, float],
     gradient: dict[int, float],
     group: set[int],
 ) -> tuple[float, float]:
     """Interval of `k = c_j + gradient - Σ_{i not in F} a_ij ν_i`."""
-    least = greatest = dual.form.cost.get(j, 0.0)
+    least = greatest = float(dual.form.cost[place])
     terms = [(c, dual.lower[k], dual.upper[k]) for k, c in gradient.items()]
     terms += [(-a, box.lower[i], box.upper[i]) for i, a in entries.items() if i not in group]
     for c, low, high in terms:
@@ -148,7 +148,7 @@ def _apply(
     thresholds: list[float],
 ) -> bool:
     for i in group:
-        if not dual.form.rows[i].is_equality:
+        if dual.form.row_lower[i] != dual.form.row_upper[i]:
             # An inequality's multiplier must not change its sign: zero stays inside.
             thresholds = [*thresholds, -scales[i][1]]
     thresholds = thresholds or [0.0]

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from quartier.errors import InputError, SolveFailed
+from quartier.optimisation.bilevel.kkt import Conditions, signs_only
 from quartier.optimisation.bilevel.lp import Lp
-from quartier.optimisation.bilevel.multipliers import dual_system
+from quartier.optimisation.bilevel.placed import Placed
 from quartier.optimisation.bilevel.program import Program, Row
 from quartier.optimisation.bilevel.system import FollowerForm, System
 from quartier.program import PROVEN
@@ -104,9 +103,6 @@ def _conflict(program: Program, soft: list[Row]) -> str:
 def _has_dual(system: System, form: FollowerForm) -> bool:
     """Whether stationarity has a solution for some decision that the leader may take."""
     program = _leader_alone(system)
-    lower, upper = np.array(program.lower), np.array(program.upper)
-    dual = dual_system(system, form, lower, upper)
-    for e in range(dual.primal, len(dual.lower)):
-        program.column(f"multiplier {e}", float(dual.lower[e]), float(dual.upper[e]))
-    program.rows.extend(dual.rows)
+    bounds = signs_only(form, form.limits(program.lower, program.upper))
+    Placed(program, Conditions(form, bounds, switched=False))
     return _is_feasible(program)

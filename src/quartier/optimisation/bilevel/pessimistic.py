@@ -152,7 +152,7 @@ def _game(
     leader = nature.copy()
     leader.cost = {k: -c for k, c in cost.items()}
     own = {k: c for k, c in cost.items() if k in reacting}
-    form = FollowerForm("reaction", tuple(sorted(reacting)), tuple(rows), own, {}, {}, {}, {})
+    form = FollowerForm.of("reaction", sorted(reacting), rows, own, {}, {}, size=len(leader))
     region = Region(System(leader, {}, (form,)))
     region.bound_columns()
     try:
