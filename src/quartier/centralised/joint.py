@@ -272,8 +272,3 @@ class Joint:
         """What the leader pays in a solution."""
         cost, offset = self.upper_cost()
         return float(cost @ values) + offset
-
-    def lower_value(self, values: Array) -> float:
-        """What all neighbourhoods pay in a solution."""
-        cost, offset = self.lower_cost()
-        return float(cost @ values) + offset

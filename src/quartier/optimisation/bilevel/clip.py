@@ -18,6 +18,7 @@ from __future__ import annotations
 from math import inf
 
 import numpy as np
+from scipy.sparse.csgraph import connected_components
 
 from quartier.optimisation.bilevel.multipliers import Box, DualSystem, propagated
 from quartier.optimisation.bilevel.system import stationarity
@@ -40,29 +41,15 @@ def clipped(dual: DualSystem, box: Box, rounds: int = 5) -> Box:
     return box
 
 
-def _unbounded(box: Box, rows: int) -> set[int]:
-    return {i for i in range(rows) if np.isinf(box.lower[i]) or np.isinf(box.upper[i])}
-
-
 def _groups(dual: DualSystem, box: Box) -> list[set[int]]:
     """Unbounded rows, connected by the own columns that they share."""
-    free = _unbounded(box, dual.form.row_lower.size)
-    near: dict[int, set[int]] = {i: set() for i in free}
-    for entries, _ in stationarity(dual.form):
-        together = free.intersection(entries)
-        for i in together:
-            near[i] |= together
-    groups: list[set[int]] = []
-    while free:
-        group, todo = set[int](), [next(iter(free))]
-        while todo:
-            i = todo.pop()
-            if i not in group:
-                group.add(i)
-                todo += near[i] - group
-        groups.append(group)
-        free -= group
-    return groups
+    rows = dual.form.row_lower.size
+    free = np.flatnonzero(np.isinf(box.lower[:rows]) | np.isinf(box.upper[:rows]))
+    if not free.size:
+        return []
+    part = abs(dual.form.own[free])
+    count, group = connected_components(part @ part.T, directed=False)
+    return [set(free[group == number].tolist()) for number in range(count)]
 
 
 def _clip(dual: DualSystem, box: Box, group: set[int]) -> bool:

@@ -86,18 +86,17 @@ def _conflict(program: Program, soft: list[Row]) -> str:
     cost: dict[int, float] = {}
     names: dict[int, str] = {}
     for row in soft:
-        below = elastic.column(f"below {row.name}", 0.0)
-        above = elastic.column(f"above {row.name}", 0.0)
-        elastic.row(row.name, {**row.coefs, below: 1.0, above: -1.0}, row.lower, row.upper)
-        cost.update({below: 1.0, above: 1.0})
-        names.update({below: row.name, above: row.name})
+        soft_row, broken = elastic.softened(row)
+        elastic.rows.append(soft_row)
+        cost.update(dict.fromkeys(broken, 1.0))
+        names.update(dict.fromkeys(broken, row.name))
     found = Lp(elastic).minimise(cost)
     if found.point is None:
         return "bounds of variables contradict the constraints"
-    broken = [f"'{name}'" for k, name in names.items() if found.point[k] > 1e-7]
-    if not broken:
+    kept_not = [f"'{name}'" for k, name in names.items() if found.point[k] > 1e-7]
+    if not kept_not:
         return "the integer variables leave no point"
-    return f"constraint {', '.join(broken[:5])} cannot be kept"
+    return f"constraint {', '.join(kept_not[:5])} cannot be kept"
 
 
 def _has_dual(system: System, form: FollowerForm) -> bool:

@@ -22,9 +22,9 @@ import numpy as np
 
 from quartier.errors import InputError, SolveFailed
 from quartier.optimisation.bilevel import milp
-from quartier.optimisation.bilevel.certify import gap
 from quartier.optimisation.bilevel.diagnose import high_point_reason
 from quartier.optimisation.bilevel.integer_rules import unbounded
+from quartier.optimisation.bilevel.judge import Judge
 from quartier.optimisation.bilevel.lp import Lp
 from quartier.optimisation.bilevel.products import Envelopes
 from quartier.optimisation.bilevel.program import Program
@@ -80,7 +80,7 @@ class _Search:
         self.system, self.settings = system, settings
         self.master = _master(system, settings.deadline)
         self._value_cuts = ValueCuts(system, self.master)
-        self._bound = -inf
+        self._bound, self._judge = -inf, Judge(system, NAME, settings.gap, None)
         self._best: _Reply | None = None
 
     def result(self) -> BilevelResult:
@@ -135,40 +135,30 @@ class _Search:
         best = self._best
         if best is None:
             return inf
-        return gap(best.objective, self._bound, self.system.size_at(best.point))
+        return self._judge.reached(best.point, best.objective, self._bound)
 
     def _said(self, status: Status, reason: str = "") -> BilevelResult:
-        best, sign = self._best, self.system.sign
-        bound = sign * self._bound if isfinite(self._bound) else None
+        best, judge = self._best, self._judge
         if best is None:
             none = Status.TIME_LIMIT if "time-limit" in reason else Status.FAILED
-            return BilevelResult(none, NAME, f"{reason}, without a solution", bound=bound)
-        leader, reached = self.system.leader, self._gap()
-        values = np.where(leader.integer, np.round(best.point), best.point)
-        return BilevelResult(
-            status,
-            NAME,
-            reason,
-            objective=sign * best.objective,
-            bound=bound,
-            gap=reached if isfinite(reached) else None,
-            follower_suboptimality=best.worse,
-            values=dict(zip(leader.names, map(float, values), strict=True)),
-        )
+            bound = judge.signed(self._bound)
+            return judge.result(none, f"{reason}, without a solution", bound=bound)
+        said = status, reason, best.point, best.objective, self._bound
+        return judge.at(*said, follower_suboptimality=best.worse)
 
     def _without_point(self, status: str) -> BilevelResult:
         if status == "infeasible" and self._best is not None:
             return self._said(Status.FEASIBLE, "rounding: cuts leave not even the point found")
         if status == "infeasible":
             if not self._value_cuts.count:
-                return BilevelResult(Status.INFEASIBLE, NAME, high_point_reason(self.system))
+                return self._judge.result(Status.INFEASIBLE, high_point_reason(self.system))
             reason = "for every decision of the leader, each optimal response of the followers "
-            return BilevelResult(Status.INFEASIBLE, NAME, f"{reason}breaks a constraint of it")
+            return self._judge.result(Status.INFEASIBLE, f"{reason}breaks a constraint of it")
         if status == "unbounded":
             reason = (
                 "the relaxation without the followers' optimality has no limit: bound the leader"
             )
-            return BilevelResult(Status.FAILED, NAME, reason)
+            return self._judge.result(Status.FAILED, reason)
         if status in {"time-limit", "interrupted"}:
             return self._said(Status.FEASIBLE, f"stopped by {status}")
         return self._said(Status.FEASIBLE, f"the solver says {status}")

@@ -59,6 +59,12 @@ class Program:
         """Add a row."""
         self.rows.append(Row(name, coefs, lower, upper))
 
+    def softened(self, row: Row) -> tuple[Row, tuple[int, int]]:
+        """A row that may be broken, and the columns added that say how far: below, above."""
+        broken = self.column(f"below {row.name}", 0.0), self.column(f"above {row.name}", 0.0)
+        coefs = {**row.coefs, broken[0]: 1.0, broken[1]: -1.0}
+        return Row(row.name, coefs, row.lower, row.upper), broken
+
     def copy(self) -> Program:
         """Independent copy; rows are immutable and shared."""
         return Program(
