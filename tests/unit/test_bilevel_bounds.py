@@ -11,8 +11,7 @@ from quartier.optimisation.bilevel import Follower
 from quartier.optimisation.bilevel.bounds import multiplier_box
 from quartier.optimisation.bilevel.extract import extract
 from quartier.optimisation.bilevel.region import Region
-from quartier.optimisation.bilevel.response import answer, price_cost
-from quartier.optimisation.bilevel.system import stationarity
+from quartier.optimisation.bilevel.response import answer
 
 PENALTY, PRICE_LOW, PRICE_HIGH = 5.0, 0.08, 0.30
 
@@ -56,45 +55,27 @@ def read(model):
     region = Region(system)
     region.bound_columns()
     (form,) = system.followers
-    return system, region, form, multiplier_box(region, form)[0]
+    return system, form, multiplier_box(system, form, (region.lower, region.upper))[0]
 
 
 def entry(form, name):
-    return next(i for i, row in enumerate(form.rows) if row.name == name)
+    return form.row_names.index(name)
 
 
 def complementary_dual_exists(system, form, box, found):
     """A multiplier with stationarity, complementarity at the optimum, signs and the box (LP)."""
-    m, places = len(form.rows), {k: p for p, k in enumerate(form.columns)}
-    a = np.zeros((len(form.columns), m + len(form.columns)))
-    gradient = price_cost(form, found.point)
-    for j, entries, _ in stationarity(form):
-        for i, value in entries.items():
-            a[places[j], i] = value
-        a[places[j], m + places[j]] = 1.0
-    q = np.array([gradient[k] for k in form.columns])
-    limits = []
-    for row in form.rows:
-        body = sum(c * found.point[k] for k, c in row.coefs.items())
-        limits.append(_sign(row.lower, row.upper, body))
-    for k in form.columns:
-        leader = system.leader
-        limits.append(_sign(leader.lower[k], leader.upper[k], found.point[k]))
-    bounds = [
-        (max(low, b_low), min(high, b_high))
-        for (low, high), b_low, b_high in zip(limits, box.lower, box.upper, strict=True)
-    ]
-    return linprog(np.zeros(a.shape[1]), A_eq=a, b_eq=q, bounds=bounds).status == 0
-
-
-def _sign(lower, upper, body):
-    if lower == upper:
-        return -inf, inf
-    return (-inf if body > upper - 1e-7 else 0.0), (inf if body < lower + 1e-7 else 0.0)
+    low, high = form.limits(system.leader.lower, system.leader.upper)
+    body = form.body @ found.point
+    least = np.where((low == high) | (body > high - 1e-7), -inf, 0.0)
+    most = np.where((low == high) | (body < low + 1e-7), inf, 0.0)
+    bounds = np.column_stack([np.maximum(least, box.lower), np.minimum(most, box.upper)])
+    a = np.hstack([form.own.toarray().T, np.eye(form.columns.size)])
+    zero = np.zeros(a.shape[1])
+    return linprog(zero, A_eq=a, b_eq=form.cost_at(found.point), bounds=bounds).status == 0
 
 
 def test_a_penalised_slack_bounds_the_dual_of_its_cap():
-    _, _, form, box = read(capped_neighbourhood())
+    _, form, box = read(capped_neighbourhood())
     i = entry(form, "low.limit[1]")
     assert box.lower[i] == pytest.approx(-PENALTY, abs=1e-6) and box.upper[i] == 0.0
     assert box.how[i] == "propagation"
@@ -102,7 +83,7 @@ def test_a_penalised_slack_bounds_the_dual_of_its_cap():
 
 @pytest.mark.parametrize(("loss", "terminal"), [(0.0, 0.0), (0.001, 0.0), (0.001, 0.1)])
 def test_the_value_of_stored_energy_is_bounded_by_clipping(loss, terminal):
-    _, _, form, box = read(capped_neighbourhood(loss=loss, terminal=terminal))
+    _, form, box = read(capped_neighbourhood(loss=loss, terminal=terminal))
     for row in ("low.store[0]", "low.store[3]", "low.start", "low.end"):
         assert box.how[entry(form, row)] in {"clipping", "propagation"}
     assert np.isfinite(box.lower).all() and np.isfinite(box.upper).all()
@@ -112,7 +93,7 @@ def test_the_value_of_stored_energy_is_bounded_by_clipping(loss, terminal):
 @pytest.mark.parametrize(("loss", "terminal"), [(0.0, 0.0), (0.01, 0.0), (0.01, 0.07)])
 @pytest.mark.parametrize("seed", range(4))
 def test_some_complementary_dual_lies_in_the_box(loss, terminal, seed):
-    system, _, form, box = read(capped_neighbourhood(loss=loss, terminal=terminal))
+    system, form, box = read(capped_neighbourhood(loss=loss, terminal=terminal))
     rng = np.random.default_rng(seed)
     decision = np.zeros(len(system.leader))
     for k in system.linking():
@@ -123,15 +104,8 @@ def test_some_complementary_dual_lies_in_the_box(loss, terminal, seed):
 
 
 def test_sides_that_are_never_active_have_no_dual():
-    m = capped_neighbourhood()
-    _, _, form, box = read(m)
-    at = len(form.rows) + form.columns.index(
-        next(
-            k
-            for k in form.columns
-            if extract(m, [Follower(m.low)]).leader.names[k] == "low.export[0]"
-        )
-    )
+    system, form, box = read(capped_neighbourhood())
+    at = form.entry_names(system.leader.names).index("bound of low.export[0]")
     assert (box.lower[at], box.upper[at]) == (0.0, 0.0)
 
 
@@ -150,7 +124,7 @@ def free_pair():
 
 
 def test_small_followers_are_bounded_by_their_basic_duals():
-    _, _, form, box = read(free_pair())
+    _, form, box = read(free_pair())
     assert box.how[entry(form, "low.a")] == "basic duals"
     # Bases: y1 alone (2), y2 alone (1), both rows (1.5). Pyomo writes the row as x - y <= 0.
     assert box.lower[entry(form, "low.a")] == pytest.approx(-2, abs=1e-5)
@@ -168,7 +142,7 @@ def test_a_part_too_large_for_enumeration_falls_back_to_a_linear_program(monkeyp
     m.low.a = pyo.Constraint(expr=y[1] + y[2] - y[3] - y[4] == m.x)
     m.low.b = pyo.Constraint(expr=y[1] - y[2] - y[3] + y[4] == 0)
     m.low.cost = pyo.Objective(expr=2 * y[1] + y[2] + y[3] + y[4])
-    _, _, form, box = read(m)
+    _, form, box = read(m)
     assert box.how[entry(form, "low.a")] == "linear program"
     assert box.upper[entry(form, "low.a")] == pytest.approx(1.5, abs=1e-5)
     assert box.lower[entry(form, "low.a")] == pytest.approx(-1, abs=1e-5)
@@ -180,6 +154,7 @@ def test_a_proof_by_the_user_bounds_what_follows_from_it():
     follower.hint(m.low.a, dual=3, proof="the price of the dearest source")
     follower.hint(m.low.b, dual=3, proof="the same")
     system = extract(m, [follower])
-    box, _ = multiplier_box(Region(system), system.followers[0])
+    region = Region(system)
+    box, _ = multiplier_box(system, system.followers[0], (region.lower, region.upper))
     assert np.isfinite(box.lower).all() and np.isfinite(box.upper).all()
     assert box.how[0] == "hint: the price of the dearest source"

@@ -10,12 +10,23 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from quartier.optimisation.bilevel.charged.follower import ChargedFollower, dual_bounds
-from quartier.optimisation.bilevel.charged.kkt import Conditions
+from quartier.optimisation.bilevel.charged.certify import suboptimality
+from quartier.optimisation.bilevel.charged.follower import (
+    ChargedConditions,
+    ChargedFollower,
+    dual_bounds,
+)
 from quartier.optimisation.bilevel.charged.leader import MatrixLeader
-from quartier.optimisation.bilevel.charged.single import SingleLevel
+from quartier.optimisation.bilevel.charged.single import Point, SingleLevel
 from quartier.optimisation.bilevel.charged.solve import Effort, solve
 from quartier.optimisation.bilevel.charged.windows import improve
+from quartier.optimisation.bilevel.charged.worst import (
+    by_chords,
+    climb,
+    near_optimal,
+    ranges,
+    together,
+)
 from quartier.program import Arrays
 
 EFFORT = Effort(gap=1e-6, max_nodes=1000, time_limit_s=None, step_h=1.0)
@@ -53,7 +64,7 @@ def leader(limit: float, price: float, tie: int) -> MatrixLeader:
 
 
 def solved(limit, price=0.0, tie=-1, allowed=True):
-    parts = [Conditions(follower(limit), allowed)]
+    parts = [ChargedConditions(follower(limit), allowed)]
     single = SingleLevel(leader(limit, price, tie), parts)
     result = solve(single, np.random.default_rng(1), 0.0, EFFORT)
     assert result is not None
@@ -64,8 +75,8 @@ def test_a_leader_holds_its_followers_rows_and_reach():
     """Of `y` only the follower says that it ends at 8."""
     form = leader(3.0, 0.0, -1).form()
     assert form.upper[0] == 8.0
-    assert form.matrix.todense().tolist() == [[-1.0, 1.0, 0.0], [1.0, 0.0, 0.0]]
-    assert form.row_upper.tolist() == [np.inf, 8.0]
+    assert form.matrix.todense().tolist() == [[1.0, 0.0, 0.0], [-1.0, 1.0, 0.0]]
+    assert form.row_upper.tolist() == [8.0, np.inf]
 
 
 @pytest.mark.parametrize(
@@ -101,9 +112,9 @@ def test_duals_are_bounded_by_what_is_earned_and_charged():
     """`-2 + charge = ν + r`, and ν lies in -2 .. 0: so r is at most 3 (and 1 would do)."""
     bounds = dual_bounds(follower(3.0))
     assert not bounds.unproven
-    assert bounds.lower[0] == pytest.approx(-2.0, abs=1e-6)
-    assert bounds.upper[0] == pytest.approx(0.0, abs=1e-6)
-    assert bounds.upper[1] == pytest.approx(3.0, abs=1e-6)
+    assert bounds.least[0] == pytest.approx(-2.0, abs=1e-6)
+    assert bounds.most[0] == pytest.approx(0.0, abs=1e-6)
+    assert bounds.most[1] == pytest.approx(3.0, abs=1e-6)
 
 
 def test_windows_keep_the_bounds_of_whole_numbers():
@@ -119,3 +130,33 @@ def test_windows_keep_the_bounds_of_whole_numbers():
     )
     found = improve(program, np.full(1, 5.0), np.zeros(1, dtype=np.int64), 1.0)
     assert found == pytest.approx([2.0])
+
+
+@pytest.mark.parametrize(("charge", "worse"), [(2.0, 0.0), (0.0, 6 / 16)])
+def test_a_follower_alone_has_nothing_better_where_a_charge_caps_it(charge, worse):
+    """At 5 it earns 10, of 16 that it could have without a cap."""
+    point = Point(np.array([5.0]), np.zeros(1), np.array([charge]))
+    assert suboptimality([follower(3.0)], [point]) == pytest.approx(worse, abs=1e-9)
+
+
+class Distance:
+    """The leader pays `|y - 6.5|`."""
+
+    def value(self, values):
+        return abs(float(values[0]) - 6.5)
+
+    def slope(self, values):
+        return np.array([np.sign(values[0] - 6.5)])
+
+
+def test_the_worst_of_near_optimal_responses_is_at_an_end_of_their_range():
+    """A quarter of the follower's 16 may be missing: y lies between 6 and 8."""
+    near, room = near_optimal("low", follower(3.0).form, 0.25)
+    assert room == pytest.approx(4.0)
+    y = sparse.csr_array(np.ones((1, 1)))
+    low, high = ranges("y", near, y)
+    assert (low[0], high[0]) == pytest.approx((6.0, 8.0), abs=1e-6)
+    form, reach = together([near]), (low[:, None], high[:, None])
+    bound, values = by_chords(form, np.zeros(1), [y], reach, lambda x: abs(x[:, 0] - 6.5))
+    assert (bound, values[0]) == pytest.approx((1.5, 8.0), abs=1e-6)
+    assert climb(form, Distance(), np.array([7.0]))[0] == pytest.approx(1.5, abs=1e-6)

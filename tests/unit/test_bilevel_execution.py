@@ -32,7 +32,7 @@ def game_at_charges(process, share, tap_pos=None):
     converge(game.joint, (1.0, 1.0), "central, relaxed")
     game.leader = Leader(game.joint)
     game.leader.refine()
-    search = Search(game.leader, game.parts, np.random.default_rng(1))
+    search = Search(game.leader.program(), game.parts, np.random.default_rng(1))
     search._respond(
         [np.concatenate([np.zeros(p.rows), share * p.charge_limit]) for p in game.parts]
     )

@@ -16,7 +16,7 @@ from quartier.centralised.member import Member
 from quartier.centralised.network import SOLVED, joint_of, linear_grid
 from quartier.errors import SolveFailed
 from quartier.instance import build
-from quartier.optimisation.bilevel.charged.kkt import Conditions
+from quartier.optimisation.bilevel.charged.follower import ChargedConditions
 from quartier.optimisation.bilevel.charged.search import CLOSED
 from quartier.program import Highs
 from quartier.scenario.load import load
@@ -59,7 +59,7 @@ def test_search_is_proven_good_on_a_short_horizon(game):
 
 
 def test_neighbourhoods_alone_have_nothing_better_under_the_caps(game):
-    assert game.certificate.suboptimality <= 1e-6
+    assert game.suboptimality <= 1e-6
 
 
 def test_certified_response_is_feasible_in_the_milp_and_reproduces_the_objective(game):
@@ -77,7 +77,7 @@ def test_certified_response_is_feasible_in_the_milp_and_reproduces_the_objective
 def test_caps_answered_alone_give_the_planned_cost(game):
     """The follower's own optimum under P_set, the best for the leader, costs what was planned."""
     rows, most = [], []
-    form = game.leader.form()
+    form = game.leader.program().form()
     upper = form.upper.copy()
     for k, (where, member) in enumerate(zip(game.leader.members, game.members, strict=True)):
         cap = game.binding(k)
@@ -87,7 +87,8 @@ def test_caps_answered_alone_give_the_planned_cost(game):
         row = np.zeros(form.size)
         row[where] = member.form.cost
         rows.append(row)
-        most.append(game.alone(k).objective - member.form.offset + 10 * CLOSED)
+        alone = Highs("alone", member.capped(cap)).needed()
+        most.append(alone.objective - member.form.offset + 10 * CLOSED)
     held = replace(
         form,
         upper=upper,
@@ -109,14 +110,11 @@ def test_bound_then_bilevel_then_individual_on_the_same_linear_network(game, pro
 
 def _relaxed_individual(game, process):
     """The leader's cost of the DSO's own caps, answered by the relaxed neighbourhoods."""
-    form = game.leader.form()
+    form = game.leader.program().form()
     values = np.zeros(form.size)
     for where, member in zip(game.leader.members, game.members, strict=True):
         cap = process.rounds.caps[member.problem.name]
-        upper = member.form.upper.copy()
-        upper[member.exported] = np.minimum(upper[member.exported], cap.p_max_kw)
-        upper[member.imported] = np.minimum(upper[member.imported], -cap.p_min_kw)
-        answer = Highs("answer", replace(member.form, upper=upper)).needed()
+        answer = Highs("answer", member.capped(cap)).needed()
         values[where] = answer.values
     return game.leader.value(values)
 
@@ -178,7 +176,7 @@ def test_limits_that_nobody_can_keep_are_named(process):
 def test_a_dual_without_a_bound_makes_no_optimum(problem):
     """A neighbourhood with on/off decisions merely relaxed has duals that no rule bounds."""
     member = Member(problem.neighbourhoods[0], aggregate=True, convex=False)
-    parts = Conditions(member.follower)
+    parts = ChargedConditions(member.follower)
     assert parts.bounds.unproven
 
 

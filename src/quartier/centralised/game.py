@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from quartier.centralised.certificate import alone, binding, certify
 from quartier.centralised.individual import Process
 from quartier.centralised.leader import Leader
 from quartier.centralised.linear_grid import LinearGrid
@@ -21,11 +20,12 @@ from quartier.centralised.member import Member
 from quartier.centralised.network import SOLVED, converge, joint_of, linear_grid, tighten
 from quartier.coordination import Cap
 from quartier.errors import SolveFailed
-from quartier.optimisation.bilevel.charged.kkt import Conditions, Point
-from quartier.optimisation.bilevel.charged.search import Search
-from quartier.optimisation.bilevel.charged.single import Found, SingleLevel
+from quartier.optimisation.bilevel.charged.certify import suboptimality
+from quartier.optimisation.bilevel.charged.follower import ChargedConditions
+from quartier.optimisation.bilevel.charged.search import NO_CHARGE, Search
+from quartier.optimisation.bilevel.charged.single import Found, Point, SingleLevel
 from quartier.optimisation.bilevel.charged.solve import Effort, improved_and_proven
-from quartier.program import LIMITS, Answer, relative_gap
+from quartier.program import LIMITS, relative_gap
 from quartier.quantities import KW_PER_MW, Array
 from quartier.redispatch.cure import VIOLATED
 
@@ -67,7 +67,7 @@ class Game:
         ]
         self.joint = joint_of(process, self.grid, self.members)
         self._capped = may_be_capped(process, self.grid)
-        self.parts = [Conditions(member.follower) for member in self.members]
+        self.parts = [ChargedConditions(member.follower) for member in self.members]
         self.rows: list[dict[str, Any]] = []
 
     @property
@@ -102,8 +102,8 @@ class Game:
             if broken > CLOSE_TO_LIMIT:
                 dearer, before = DEARER * dearer, broken
             self.grid.linearise(self.power_mw)
-        points = self.found.points(self.leader, self.parts)
-        self.certificate = certify(self.members, points)
+        followers = [part.follower for part in self.parts]
+        self.suboptimality = suboptimality(followers, self.points)
         self._note(time.perf_counter() - began)
 
     def _searched(self) -> Found:
@@ -112,8 +112,9 @@ class Game:
             self.parts, self._capped, self.joint.is_spared.T, strict=True
         ):
             part.allowed = capped & np.concatenate([np.ones_like(spared), ~spared])
-        self.single = SingleLevel(self.leader, self.parts)
-        found = Search(self.leader, self.parts, self._rng).run()
+        program = self.leader.program()
+        self.single = SingleLevel(program, self.parts)
+        found = Search(program, self.parts, self._rng).run()
         if found is None:
             raise SolveFailed(
                 "bilevel",
@@ -151,15 +152,19 @@ class Game:
         return np.column_stack([self.p_kw / KW_PER_MW, plants])
 
     def binding(self, k: int) -> Cap:
-        """P_set where it binds, as the certificate takes it; infinite elsewhere."""
-        return binding(self.members[k], self._point(k))
+        """P_set where a charge makes it bind, as the certificate takes it; infinite elsewhere."""
+        point = self.points[k]
+        up, down = np.split(point.charge > NO_CHARGE, 2)
+        p_kw = self.members[k].power_kw(point.y)
+        return Cap(
+            np.where(up, np.maximum(p_kw, 0.0), np.inf),
+            np.where(down, np.minimum(p_kw, 0.0), -np.inf),
+        )
 
-    def alone(self, k: int) -> Answer:
-        """A neighbourhood's convex program under the caps, solved alone."""
-        return alone(self.members[k], self.binding(k))
-
-    def _point(self, k: int) -> Point:
-        return self.found.points(self.leader, self.parts)[k]
+    @property
+    def points(self) -> list[Point]:
+        """What was found, by neighbourhood."""
+        return self.found.points(self.leader.members, self.parts)
 
     @property
     def gap(self) -> float:
@@ -176,7 +181,7 @@ class Game:
         """``optimal`` only with limits kept in AC, responses certified, gap and duals proven."""
         if self.worst > SOLVED:
             return "limits broken"
-        if self.certificate.suboptimality > CERTIFIED:
+        if self.suboptimality > CERTIFIED:
             return "uncertified"
         if self.gap > self.settings.gap:
             return self.answer.status if self.answer.status in LIMITS else "feasible"
@@ -193,7 +198,7 @@ class Game:
                 "objective": value,
                 "bound": self.proven,
                 "gap": self.gap,
-                "follower_suboptimality": self.certificate.suboptimality,
+                "follower_suboptimality": self.suboptimality,
                 "wall_s": wall_s,
             }
         )

@@ -189,7 +189,7 @@ class Joint:
         """The program at the network's present linearisation."""
         upper, lower = self.upper_cost(), self.lower_cost()
         matrix, low, high = self._rows()
-        bounds = self._bounds()
+        bounds = self.bounds()
         integer = np.zeros(self.layout.size, dtype=bool)
         for where, member in zip(self.layout.members, self.members, strict=True):
             integer[where] = member.form.integer
@@ -204,7 +204,8 @@ class Joint:
             offset=upper_weight * upper[1] + lower_weight * lower[1],
         )
 
-    def _bounds(self) -> tuple[Array, Array]:
+    def bounds(self) -> tuple[Array, Array]:
+        """Bounds of the columns."""
         layout, assets = self.layout, self.grid.assets
         lower, upper = np.zeros(layout.size), np.full(layout.size, np.inf)
         for where, member in zip(layout.members, self.members, strict=True):
@@ -217,8 +218,11 @@ class Joint:
         own, low, high = side_by_side([m.form for m in self.members])
         rest = sparse.csr_array((own.shape[0], self.layout.size - own.shape[1]))
         wide = sparse.csr_array(sparse.hstack([own, rest]))
-        blocks = [(wide, low, high), *self.paid_rows(), self._limit_rows()]
-        return stacked([*blocks, *self._loss_rows(), self._import_rows()])
+        return stacked([(wide, low, high), *self.paid_rows(), self.grid_rows()])
+
+    def grid_rows(self) -> Block:
+        """Limits of the network, its losses, and what is drawn from the upper grid."""
+        return stacked([self._limit_rows(), *self._loss_rows(), self._import_rows()])
 
     def _limit_rows(self) -> Block:
         rows = self.grid.rows
@@ -267,9 +271,4 @@ class Joint:
     def upper_value(self, values: Array) -> float:
         """What the leader pays in a solution."""
         cost, offset = self.upper_cost()
-        return float(cost @ values) + offset
-
-    def lower_value(self, values: Array) -> float:
-        """What all neighbourhoods pay in a solution."""
-        cost, offset = self.lower_cost()
         return float(cost @ values) + offset

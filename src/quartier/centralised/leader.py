@@ -12,8 +12,9 @@ import numpy as np
 from scipy import sparse
 
 from quartier.centralised.joint import Joint
+from quartier.optimisation.bilevel.charged.leader import MatrixLeader
 from quartier.problem.upper_cost import lost_kw
-from quartier.program import Answer, Arrays, Highs, Indices
+from quartier.program import Answer, Arrays, Block, Highs, stacked
 from quartier.quantities import KW_PER_MW, Array
 
 BREAK_EUR = 5.0
@@ -61,12 +62,9 @@ class Leader:
 
     def _build(self) -> None:
         """Set up the program of everything but the neighbourhoods, their power as fixed columns."""
-        joint = self.joint
-        whole, layout = joint.form(1.0, 0.0), joint.layout
-        first = layout.paid.stop
-        rows = sum(m.form.row_lower.size for m in joint.members)
-        rows += sum(low.size for _, low, _ in joint.paid_rows())
-        matrix = sparse.csr_array(whole.matrix[rows:])
+        joint, layout = self.joint, self.joint.layout
+        first, (lower, upper) = layout.paid.stop, joint.bounds()
+        matrix, low, high = joint.grid_rows()
         power = [
             matrix[:, where.start + m.exported]
             for where, m in zip(layout.members, joint.members, strict=True)
@@ -76,20 +74,20 @@ class Leader:
             (-np.ones(limits.step.size), (np.arange(limits.step.size),) * 2),
             shape=(matrix.shape[0], limits.step.size),
         )
-        own, free = whole.size - first, limits.step.size
+        own, free = layout.size - first, limits.step.size
         fixed = self.steps * self.count
         form = Arrays(
-            np.concatenate([whole.cost[first:], self._break_eur(), np.zeros(fixed)]),
-            np.concatenate([whole.lower[first:], np.zeros(free + fixed)]),
-            np.concatenate([whole.upper[first:], np.full(free, np.inf), np.zeros(fixed)]),
+            np.concatenate([joint.upper_cost()[0][first:], self._break_eur(), np.zeros(fixed)]),
+            np.concatenate([lower[first:], np.zeros(free + fixed)]),
+            np.concatenate([upper[first:], np.full(free, np.inf), np.zeros(fixed)]),
             np.zeros(own + free + fixed, dtype=bool),
             sparse.csr_array(sparse.hstack([matrix[:, first:], slack, *power])),
-            whole.row_lower[rows:],
-            whole.row_upper[rows:],
+            low,
+            high,
         )
         self._own, self._first = own, first
         self._power = own + free + np.arange(fixed)
-        steps = np.full(whole.size, -1)
+        steps = np.full(layout.size, -1)
         for columns in (layout.plants, layout.loss, layout.imports):
             where = np.arange(self.steps)
             steps[columns] = where[:, None] if columns.ndim == 2 else where
@@ -164,20 +162,10 @@ class Leader:
         """Number of columns."""
         return int(self._first) + self.steps
 
-    @property
-    def ties(self) -> tuple[Indices, ...]:
-        """Columns of the load that a charge orders off, as :attr:`Joint.ties`."""
-        return self.joint.ties
-
     def own_cost(self) -> Array:
         """What the leader pays by column: steps, and what redispatch costs in neighbourhoods."""
         upper, _ = self.joint.upper_cost()
         return np.concatenate([upper[: self._first], np.ones(self.steps)])
-
-    def lower_cost(self) -> Array:
-        """What the neighbourhoods pay by column."""
-        lower, _ = self.joint.lower_cost()
-        return np.concatenate([lower[: self._first], np.zeros(self.steps)])
 
     def power_kw(self, values: Array) -> Array:
         """Power of the neighbourhoods, shape ``(T, N)``."""
@@ -188,27 +176,23 @@ class Leader:
             ]
         )
 
-    def form(self) -> Arrays:
-        """The high-point relaxation: one operator, the leader's cost (M7, ``bound``)."""
-        joint, paid = self.joint, self.joint.layout.paid
-        whole, members = joint.form(1.0, 0.0), joint.members
-        rows = sum(m.form.row_lower.size for m in members)
-        rows += sum(low.size for _, low, _ in joint.paid_rows())
-        own = whole.matrix[:rows, : self._first]
-        own = sparse.hstack([own, sparse.csr_array((rows, self.steps))])
-        cuts, constants = self._cut_rows()
-        most = np.full(self.steps, np.inf)
-        return Arrays(
+    def program(self) -> MatrixLeader:
+        """The leader of the neighbourhoods, its cost as the cuts see it."""
+        joint, layout = self.joint, self.joint.layout
+        bounds, free = joint.bounds(), np.full(self.steps, np.inf)
+        steps = sparse.csr_array((layout.lost.size + layout.reduced.size, self.steps))
+        paid, low, high = stacked(joint.paid_rows())
+        wide = sparse.csr_array(sparse.hstack([paid[:, : self._first], steps]))
+        arrays = Arrays(
             self.own_cost(),
-            np.concatenate([*(m.reach[0] for m in members), whole.lower[paid], -most]),
-            np.concatenate([*(m.reach[1] for m in members), whole.upper[paid], most]),
+            np.append(bounds[0][: self._first], -free),
+            np.append(bounds[1][: self._first], free),
             np.zeros(self.size, dtype=bool),
-            sparse.csr_array(sparse.vstack([own, cuts])),
-            np.concatenate([whole.row_lower[:rows], constants]),
-            np.concatenate([whole.row_upper[:rows], np.full(constants.size, np.inf)]),
+            *stacked([(wide, low, high), self._cut_rows()]),
         )
+        return MatrixLeader(arrays, tuple(m.follower for m in joint.members), joint.ties)
 
-    def _cut_rows(self) -> tuple[sparse.csr_array, Array]:
+    def _cut_rows(self) -> Block:
         step = np.repeat(np.arange(self.steps), [len(known) for known in self._cuts])
         constant = np.array([c for known in self._cuts for c, _ in known])
         slope = np.array([s for known in self._cuts for _, s in known]).reshape(-1, self.count)
@@ -220,7 +204,8 @@ class Leader:
                 columns.append(where.start + side[step])
                 data.append(sign * slope[:, k])
         entries = (np.concatenate(data), (np.concatenate(rows), np.concatenate(columns)))
-        return sparse.csr_array(entries, shape=(count, self.size)), constant
+        matrix = sparse.csr_array(entries, shape=(count, self.size))
+        return matrix, constant, np.full(count, np.inf)
 
     def refine(self, weights: tuple[float, ...] = (0.0, 1.0)) -> float:
         """Add tangents at relaxations' solutions until they are exact there.
@@ -238,9 +223,10 @@ class Leader:
         bound = -np.inf
         for weight in weights:
             for _ in range(ROUNDS):
-                form = self.form()
+                program = self.program()
+                form = program.form()
                 solver = Highs("one operator", form)
-                solver.set_cost(form.cost + weight * self.lower_cost())
+                solver.set_cost(form.cost + weight * program.lower_cost())
                 values = solver.needed().values
                 if weight == 0.0:
                     bound = float(form.cost @ values)

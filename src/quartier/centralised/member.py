@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import cached_property
 
 import numpy as np
 import pyomo.environ as pyo
 from scipy import sparse
 
+from quartier.coordination import Cap
 from quartier.optimisation.bilevel.charged.follower import ChargedFollower
 from quartier.optimisation.block import UnitTerms
 from quartier.optimisation.compiled import Compiled
@@ -113,7 +115,7 @@ class Member:
         rows[found.coords[1][equal]] = found.coords[0][equal]
         return rows
 
-    @property
+    @cached_property
     def follower(self) -> ChargedFollower:
         """The neighbourhood to a leader that caps it; P_set is a charge on what it caps.
 
@@ -130,6 +132,20 @@ class Member:
             spared=np.arange(2 * steps) >= steps,
             step=self.step,
         )
+
+    def capped(self, cap: Cap) -> Arrays:
+        """Its program under caps."""
+        upper = self.form.upper.copy()
+        upper[self.exported] = np.minimum(upper[self.exported], cap.p_max_kw)
+        upper[self.imported] = np.minimum(upper[self.imported], -cap.p_min_kw)
+        return replace(self.form, upper=upper)
+
+    def power_rows(self, size: int, first: int = 0) -> sparse.csr_array:
+        """Rows that give net power over ``size`` columns, its own from ``first`` on."""
+        steps = np.arange(self.exported.size)
+        columns = first + np.append(self.exported, self.imported)
+        entries = (np.repeat([1.0, -1.0], steps.size), (np.tile(steps, 2), columns))
+        return sparse.csr_array(entries, shape=(steps.size, size))
 
     def power_kw(self, values: Array) -> Array:
         """Net power in a solution, shape ``(T,)``."""

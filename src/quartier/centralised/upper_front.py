@@ -21,11 +21,12 @@ from typing import Any
 
 import numpy as np
 
-from quartier.centralised.certificate import certify
 from quartier.centralised.game import Game
 from quartier.centralised.network import SOLVED, joint_of
-from quartier.centralised.upper_program import OBJECTIVES, UpperProgram, objectives_in_ac
+from quartier.centralised.upper_program import OBJECTIVES, objectives_in_ac, upper_program
 from quartier.errors import SolveFailed
+from quartier.optimisation.bilevel.charged.certify import suboptimality
+from quartier.optimisation.bilevel.charged.leader import MatrixLeader
 from quartier.optimisation.bilevel.charged.search import Search
 from quartier.optimisation.bilevel.charged.single import Found, SingleLevel
 from quartier.planning import Row
@@ -168,14 +169,15 @@ class UpperFront:
             return None
         bound = Highs(problem, program.form()).needed().objective
         unit = weights[k]
-        points = found.points(program, self._game.parts)
+        points = found.points(program.members, self._game.parts)
+        followers = [part.follower for part in self._game.parts]
         gap = relative_gap(found.value, bound)
         row.update(
             status=self._status(gap),
             objective=float(found.value / unit),
             bound=float(bound / unit),
             gap=gap,
-            follower_suboptimality=certify(self._game.members, points).suboptimality,
+            follower_suboptimality=suboptimality(followers, points),
             wall_s=time.perf_counter() - began,
         )
         self._known.append(point)
@@ -190,18 +192,19 @@ class UpperFront:
         """Linearise where the relaxation ends, until it stays; return the objectives there."""
         grid, before = self._grid, np.inf
         for _ in range(SETTLE):
-            program = UpperProgram(self._joint, weights, limits)
+            program = upper_program(self._joint, weights, limits)
             answer = Highs("front of the leader, relaxed", program.form()).needed()
             power = self._joint.power_mw(answer.values)
             state = grid.solve(power)
             self._linearise(power, grid.worst(state))
             loss_kwh = grid.assets.dt_h * KW_PER_MW * float(state.loss_mw.sum())
-            losses = abs(loss_kwh - answer.values[program.columns[1]]) <= LOSSES * loss_kwh
+            reached = answer.values[self._joint.layout.size :]
+            losses = abs(loss_kwh - reached[1]) <= LOSSES * loss_kwh
             still = abs(answer.objective - before) <= STILL * abs(answer.objective)
             if losses and still and grid.worst(state) <= SOLVED:
                 break
             before = answer.objective
-        return answer.values[program.columns]
+        return reached
 
     def _linearise(self, power_mw: Array, worst: float) -> None:
         """Take tangents at a point, and the limits' rows if it is not far beyond them."""
@@ -218,7 +221,7 @@ class UpperFront:
         self._home = self._game.power_mw
         self._grid.linearise(self._home)
 
-    def _kept(self, weights: Array, limits: Array) -> tuple[UpperPoint, Found, UpperProgram]:
+    def _kept(self, weights: Array, limits: Array) -> tuple[UpperPoint, Found, MatrixLeader]:
         """Search until the point keeps all limits in AC.
 
         Raises
@@ -227,7 +230,7 @@ class UpperFront:
             If nothing is found that does.
         """
         for _ in range(ROUNDS):
-            program = UpperProgram(self._joint, weights, limits)
+            program = upper_program(self._joint, weights, limits)
             found, switches = self._search(program)
             power = self._joint.power_mw(found.values)
             worst = self._grid.worst(self._grid.solve(power))
@@ -237,7 +240,7 @@ class UpperFront:
             self._linearise(power, worst)
         raise SolveFailed("front of the leader", "limits broken in AC")
 
-    def _search(self, program: UpperProgram) -> tuple[Found, Array]:
+    def _search(self, program: MatrixLeader) -> tuple[Found, Array]:
         single = SingleLevel(program, self._game.parts)
         candidates = list(self._from_known(single))
         found = Search(program, single.parts, self._rng, PENALTIES, TRIES).run()

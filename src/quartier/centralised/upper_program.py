@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 import numpy as np
 from scipy import sparse
 
 from quartier.centralised.joint import Joint
-from quartier.program import Arrays, Indices
+from quartier.optimisation.bilevel.charged.leader import MatrixLeader
+from quartier.program import Arrays, stacked
 from quartier.quantities import KW_PER_MW, Array
 
 OBJECTIVES = ("redispatch_cost_eur", "losses_kwh", "co2_slack_kg")
@@ -37,8 +36,8 @@ def objectives_in_ac(joint: Joint, values: Array) -> Array:
     return np.array([float(cost[0] @ values[: joint.layout.size]) + offset[0], loss_kwh, co2_kg])
 
 
-class UpperProgram:
-    """The high-point relaxation with the objectives as its last three columns.
+def upper_program(joint: Joint, weights: Array, limits: Array) -> MatrixLeader:
+    """The leader of the neighbourhoods with the objectives as its last three columns.
 
     Parameters
     ----------
@@ -49,41 +48,16 @@ class UpperProgram:
     limits
         Greatest values of the objectives; infinite where there is none.
     """
-
-    def __init__(self, joint: Joint, weights: Array, limits: Array) -> None:
-        self.joint, self.weights, self.limits = joint, weights, limits
-        size = joint.layout.size
-        self.columns: Indices = size + np.arange(3)
-        self._form = self._build()
-
-    @property
-    def members(self) -> tuple[slice, ...]:
-        """Columns of the neighbourhoods."""
-        return self.joint.layout.members
-
-    @property
-    def ties(self) -> tuple[Indices, ...]:
-        """Columns of the load that a charge orders off, as :attr:`Joint.ties`."""
-        return self.joint.ties
-
-    def _build(self) -> Arrays:
-        joint, count = self.joint, self.columns.size
-        cost, offset = objectives(joint)
-        whole = joint.form(0.0, 0.0)
-        lower, upper = whole.lower.copy(), whole.upper.copy()
-        for where, member in zip(self.members, joint.members, strict=True):
-            lower[where], upper[where] = member.reach
-        minus = sparse.csr_array(-np.eye(count))
-        own = sparse.csr_array(sparse.hstack([sparse.csr_array(cost), minus]))
-        wide = replace(whole, lower=lower, upper=upper).relaxed()
-        wide = wide.with_columns(self.weights, np.full(count, -np.inf), self.limits)
-        return wide.with_rows(own, -offset, -offset)
-
-    def form(self) -> Arrays:
-        """The program."""
-        return self._form
-
-    def lower_cost(self) -> Array:
-        """What the neighbourhoods pay by column."""
-        cost, _ = self.joint.lower_cost()
-        return np.append(cost, np.zeros(self.columns.size))
+    (cost, offset), size = objectives(joint), joint.layout.size
+    lower, upper = joint.bounds()
+    own = Arrays(
+        np.zeros(size),
+        lower,
+        upper,
+        np.zeros(size, dtype=bool),
+        *stacked([*joint.paid_rows(), joint.grid_rows()]),
+    )
+    minus = sparse.hstack([sparse.csr_array(cost), -sparse.eye_array(offset.size)])
+    wide = own.with_columns(weights, np.full(offset.size, -np.inf), limits)
+    wide = wide.with_rows(sparse.csr_array(minus), -offset, -offset)
+    return MatrixLeader(wide, tuple(m.follower for m in joint.members), joint.ties)

@@ -8,9 +8,11 @@ Nothing is called `optimal` that rests on an unproven big M, and no numbers come
 certified solution. The way of a solve, module by module: `extract` reads the blocks into a `system`
 of numbers; `incumbent` looks for a first certified point; `prepare` proves bounds on a `region`
 (`bounds`, with the rules for duals in `multipliers`, `clip`, `basic_duals`, `dual_lp`) and calls
-`reformulate`; `milp` solves; `certify` solves the followers alone; `judge` says what it is worth.
+`reformulate`, which has the conditions of optimality (`kkt`, `duality`) `placed` in the leader's
+program; `milp` solves; `certify` solves the followers alone; `judge` says what it is worth.
 
-`charged` has followers in matrix form that the leader charges, of thousands of rows and columns.
+`charged` has followers in matrix form that the leader charges, of thousands of rows and columns:
+bounds and conditions are the same, points are found and proven in a way of its own.
 
 The package stands alone but for `quartier.program`, `quartier.errors` and the array type of
 `quartier.quantities`.

@@ -13,8 +13,9 @@ from math import comb
 
 import numpy as np
 
-from quartier.optimisation.bilevel.multipliers import Box, DualSystem, Part
-from quartier.optimisation.bilevel.system import stationarity
+from quartier.optimisation.bilevel.multipliers import Box, DualSystem
+from quartier.program import Indices
+from quartier.program.arrays import activity
 from quartier.quantities import Array
 
 LARGEST = 20_000
@@ -23,53 +24,39 @@ BATCH = 2_000
 SINGULAR = 1e-9
 
 
-def basic_bounds(dual: DualSystem, box: Box, part: Part) -> Box | None:
+def basic_bounds(dual: DualSystem, box: Box, part: Indices) -> Box | None:
     """Box whose entries of `part` bound the basic duals; None if the part is too large.
 
     `box` must hold facts that are true for all complementary multipliers (propagation only).
     """
-    entries = [e for e in dual.entries(part) if box.lower[e] < 0.0 or box.upper[e] > 0.0]
+    entries = part[(box.lower[part] < 0.0) | (box.upper[part] > 0.0)]
     full, least, greatest = _system(dual, part, entries)
     size = full.shape[0]
-    if comb(len(entries), size) > LARGEST or not np.isfinite(least + greatest).all():
+    if comb(entries.size, size) > LARGEST or not np.isfinite(least + greatest).all():
         return None
     if np.linalg.matrix_rank(full) < size:
         return None
     low, high = _extremes(full, least, greatest, box, entries)
     found = box.copy()
-    for place, e in enumerate(entries):
-        found.lower[e] = max(box.lower[e], low[place])
-        found.upper[e] = min(box.upper[e], high[place])
+    found.lower[entries] = np.maximum(box.lower[entries], low)
+    found.upper[entries] = np.minimum(box.upper[entries], high)
+    for e in entries.tolist():
         found.how[e] = "basic duals"
     return found
 
 
-def _system(dual: DualSystem, part: Part, entries: list[int]) -> tuple[Array, Array, Array]:
+def _system(dual: DualSystem, part: Indices, entries: Indices) -> tuple[Array, Array, Array]:
     """`[Aᵀ I]` restricted to the part, and the interval of the gradient q."""
-    place = {k: p for p, k in enumerate(part.columns)}
-    at = {e: n for n, e in enumerate(entries)}
-    own = {k: p for p, k in enumerate(dual.form.columns)}
-    full = np.zeros((len(part.columns), len(entries)))
-    least, greatest = np.zeros(len(part.columns)), np.zeros(len(part.columns))
-    for j, rows, gradient in stationarity(dual.form):
-        if j not in place:
-            continue
-        p = place[j]
-        for i, a in rows.items():
-            if i in at:
-                full[p, at[i]] = a
-        bound = len(dual.form.rows) + own[j]
-        if bound in at:
-            full[p, at[bound]] = 1.0
-        ends = [(c * dual.lower[k], c * dual.upper[k]) for k, c in gradient.items()]
-        c_j = dual.form.cost.get(j, 0.0)
-        least[p] = c_j + sum(min(e) for e in ends)
-        greatest[p] = c_j + sum(max(e) for e in ends)
-    return full, least, greatest
+    form, primal = dual.form, dual.primal
+    rows = form.row_lower.size
+    places = part[part >= rows] - rows
+    least, greatest = activity(form.pull[places], dual.lower[:primal], dual.upper[:primal])
+    full = dual.matrix[places][:, primal + entries].toarray()
+    return full, form.cost[places] + least, form.cost[places] + greatest
 
 
 def _extremes(
-    full: Array, least: Array, greatest: Array, box: Box, entries: list[int]
+    full: Array, least: Array, greatest: Array, box: Box, entries: Indices
 ) -> tuple[Array, Array]:
     """Least and greatest value of each entry over all basic solutions (zero outside a basis)."""
     size, count = full.shape

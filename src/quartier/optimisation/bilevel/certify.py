@@ -12,15 +12,11 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from quartier.optimisation.bilevel.complete import completed, multiplier
+from quartier.optimisation.bilevel.complete import completed
 from quartier.optimisation.bilevel.incumbent import respond
-from quartier.optimisation.bilevel.kkt import Conditions
+from quartier.optimisation.bilevel.kkt import side_name
 from quartier.optimisation.bilevel.reformulate import SingleLevel
-from quartier.optimisation.bilevel.response import (
-    Response,
-    answer,
-    follower_value,
-)
+from quartier.optimisation.bilevel.response import Response, answer
 from quartier.optimisation.bilevel.system import System, is_finite
 from quartier.quantities import Array
 
@@ -72,7 +68,7 @@ def certify(system: System, single: SingleLevel, point: Array) -> Certificate:
                 f"{found.status}",
             )
     worse = {f.form.name: _worse(f, point) for f in answers}
-    margins = _margins(answers, single.conditions)
+    margins = _margins(system, single, answers)
     best = respond(system, point, answers)
     if best is None:
         return Certificate(
@@ -89,17 +85,20 @@ def certify(system: System, single: SingleLevel, point: Array) -> Certificate:
 
 
 def _worse(found: Response, point: Array) -> float:
-    value = follower_value(found.form, point)
+    value = found.form.value(point)
     return (value - found.optimum) / max(found.form.unit, abs(found.optimum))
 
 
-def _margins(answers: Sequence[Response], conditions: Sequence[Conditions]) -> dict[str, float]:
+def _margins(system: System, single: SingleLevel, answers: Sequence[Response]) -> dict[str, float]:
     margins = {}
-    for found, condition in zip(answers, conditions, strict=True):
-        for bounded in condition.bounds.sides:
-            most = max(abs(end) for end in bounded.dual)
+    for found, placed in zip(answers, single.placed, strict=True):
+        names, bounds = found.form.entry_names(system.leader.names), placed.conditions.bounds
+        for e, sign in bounds.sides():
+            low, high, dual = bounds.least[e], bounds.most[e], float(found.duals[e])
+            most = max(abs(low), abs(high)) if not sign else high if sign > 0 else -low
             if is_finite(most):
-                margins[bounded.side.name] = most - abs(multiplier(found, bounded.side))
+                mu = max(0.0, sign * dual) if sign else abs(dual)
+                margins[side_name(names[e], sign)] = float(most) - mu
     return margins
 
 

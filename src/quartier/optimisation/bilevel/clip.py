@@ -18,6 +18,7 @@ from __future__ import annotations
 from math import inf
 
 import numpy as np
+from scipy.sparse.csgraph import connected_components
 
 from quartier.optimisation.bilevel.multipliers import Box, DualSystem, propagated
 from quartier.optimisation.bilevel.system import stationarity
@@ -40,40 +41,26 @@ def clipped(dual: DualSystem, box: Box, rounds: int = 5) -> Box:
     return box
 
 
-def _unbounded(box: Box, rows: int) -> set[int]:
-    return {i for i in range(rows) if np.isinf(box.lower[i]) or np.isinf(box.upper[i])}
-
-
 def _groups(dual: DualSystem, box: Box) -> list[set[int]]:
     """Unbounded rows, connected by the own columns that they share."""
-    free = _unbounded(box, len(dual.form.rows))
-    near: dict[int, set[int]] = {i: set() for i in free}
-    for _, entries, _ in stationarity(dual.form):
-        together = free.intersection(entries)
-        for i in together:
-            near[i] |= together
-    groups: list[set[int]] = []
-    while free:
-        group, todo = set[int](), [next(iter(free))]
-        while todo:
-            i = todo.pop()
-            if i not in group:
-                group.add(i)
-                todo += near[i] - group
-        groups.append(group)
-        free -= group
-    return groups
+    rows = dual.form.row_lower.size
+    free = np.flatnonzero(np.isinf(box.lower[:rows]) | np.isinf(box.upper[:rows]))
+    if not free.size:
+        return []
+    part = abs(dual.form.own[free])
+    count, group = connected_components(part @ part.T, directed=False)
+    return [set(free[group == number].tolist()) for number in range(count)]
 
 
 def _clip(dual: DualSystem, box: Box, group: set[int]) -> bool:
     """Clip one group in place; False if the rule does not apply."""
     touching: list[Touching] = []
-    for j, entries, gradient in stationarity(dual.form):
+    for place, (entries, gradient) in enumerate(stationarity(dual.form)):
         mine = {i: a for i, a in entries.items() if i in group}
-        if mine and j not in dual.fixed:
+        if mine and not dual.fixed[place]:
             if len(mine) > 2:
                 return False
-            touching.append((mine, _rest(dual, box, j, entries, gradient, group)))
+            touching.append((mine, _rest(dual, box, place, entries, gradient, group)))
     links = [(mine, rest) for mine, rest in touching if len(mine) == 2]
     if any(least != greatest for _, (least, greatest) in links):
         return False
@@ -92,13 +79,13 @@ def _clip(dual: DualSystem, box: Box, group: set[int]) -> bool:
 def _rest(
     dual: DualSystem,
     box: Box,
-    j: int,
+    place: int,
     entries: dict[int, float],
     gradient: dict[int, float],
     group: set[int],
 ) -> tuple[float, float]:
     """Interval of `k = c_j + gradient - Σ_{i not in F} a_ij ν_i`."""
-    least = greatest = dual.form.cost.get(j, 0.0)
+    least = greatest = float(dual.form.cost[place])
     terms = [(c, dual.lower[k], dual.upper[k]) for k, c in gradient.items()]
     terms += [(-a, box.lower[i], box.upper[i]) for i, a in entries.items() if i not in group]
     for c, low, high in terms:
@@ -148,7 +135,7 @@ def _apply(
     thresholds: list[float],
 ) -> bool:
     for i in group:
-        if not dual.form.rows[i].is_equality:
+        if dual.form.row_lower[i] != dual.form.row_upper[i]:
             # An inequality's multiplier must not change its sign: zero stays inside.
             thresholds = [*thresholds, -scales[i][1]]
     thresholds = thresholds or [0.0]

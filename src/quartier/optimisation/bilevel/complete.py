@@ -1,28 +1,26 @@
 """A bi-level point written out in all columns of the reformulated program, if its bounds allow.
 
 The test that catches a wrongly proven M, and the start of the big solve. Any optimal dual is
-complementary to any optimal point of a follower, so the duals of the follower solved alone serve
-first; only if they exceed an M are others looked for.
+complementary to any optimal point of a follower, so the duals of the follower solved alone say
+which sides are active first; only if these exceed an M are others looked for.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 
-from quartier.optimisation.bilevel.kkt import Conditions
+import numpy as np
+
 from quartier.optimisation.bilevel.lp import Lp
-from quartier.optimisation.bilevel.program import activity
+from quartier.optimisation.bilevel.placed import Placed
 from quartier.optimisation.bilevel.reformulate import SingleLevel
 from quartier.optimisation.bilevel.response import Response
-from quartier.optimisation.bilevel.sides import Side
 from quartier.quantities import Array
 
 TOLERANCES = (1e-7, 1e-6, 1e-9)
 """Feasibility tolerances to try: with almost all columns fixed, HiGHS's presolve can stumble."""
 ROOM = 1e-6
 """Relative excess of a dual over its M that is rounding."""
-ACTIVE = 1e-6
-"""Slack, relative to its bound, up to which a side counts as active."""
 
 Bounds = dict[int, tuple[float, float]]
 
@@ -40,8 +38,9 @@ def completed(single: SingleLevel, point: Array, answers: Sequence[Response]) ->
         The followers solved alone at the point's decision.
     """
     fixed: Bounds = {k: (float(v), float(v)) for k, v in enumerate(point)}
-    known = _known(single, point, answers)
-    for bounds in [*([{**fixed, **known}] if known is not None else []), fixed]:
+    known = fixed.copy()
+    fit = [_fill(known, *pair, point) for pair in zip(single.placed, answers, strict=True)]
+    for bounds in (known, fixed) if all(fit) else (fixed,):
         for tolerance in TOLERANCES:
             lp = Lp(single.program, relax=False, tolerance=tolerance)
             lp.bound(bounds)
@@ -51,36 +50,13 @@ def completed(single: SingleLevel, point: Array, answers: Sequence[Response]) ->
     return None
 
 
-def multiplier(found: Response, side: Side) -> float:
-    """Multiplier μ of a side in the follower solved alone; signed for an equality."""
-    if side.row is not None:
-        nu = float(found.row_dual[side.row])
-    else:
-        assert side.column is not None
-        nu = float(found.column_dual[found.form.columns.index(side.column)])
-    return nu if side.equality else max(0.0, side.sign * nu)
-
-
-def _known(single: SingleLevel, point: Array, answers: Sequence[Response]) -> Bounds | None:
-    """Multipliers of the followers solved alone, and the switches that go with them."""
-    bounds: Bounds = {}
-    for found, condition in zip(answers, single.conditions, strict=True):
-        if not _fill(bounds, condition, found, point):
-            return None
-    return bounds
-
-
-def _fill(bounds: Bounds, condition: Conditions, found: Response, point: Array) -> bool:
-    for s, bounded in enumerate(condition.bounds.sides):
-        mu = multiplier(found, bounded.side)
-        low, high = bounded.dual
-        clipped = min(max(mu, low), high)
-        if abs(mu - clipped) > ROOM * max(1.0, abs(clipped)):
-            return False
-        if s in condition.switches:
-            slack = activity(bounded.side, point) - bounded.side.rhs
-            is_active = slack <= ACTIVE * max(1.0, bounded.slack)
-            bounds[condition.switches[s]] = (float(is_active), float(is_active))
-            clipped = clipped if is_active else 0.0
-        bounds[condition.multipliers[s]] = (clipped, clipped)
-    return True
+def _fill(known: Bounds, placed: Placed, found: Response, point: Array) -> bool:
+    """Hold row duals and binaries at those of a follower solved alone; False if they do not fit."""
+    conditions = placed.conditions
+    bounds, rows, size = conditions.bounds, conditions.rows, conditions.size
+    clipped = np.clip(found.duals, bounds.least, bounds.most)
+    fits = np.abs(found.duals - clipped) <= ROOM * np.maximum(1.0, np.abs(clipped))
+    duals, switches = clipped[:rows], conditions.switches_at(point[:size], clipped[:rows])
+    held = zip(placed.columns[size:].tolist(), np.append(duals, switches).tolist(), strict=True)
+    known.update({k: (value, value) for k, value in held})
+    return bool(fits.all())

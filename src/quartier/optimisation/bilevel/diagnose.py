@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from quartier.errors import InputError, SolveFailed
+from quartier.optimisation.bilevel.kkt import Conditions, signs_only
 from quartier.optimisation.bilevel.lp import Lp
-from quartier.optimisation.bilevel.multipliers import dual_system
+from quartier.optimisation.bilevel.placed import Placed
 from quartier.optimisation.bilevel.program import Program, Row
 from quartier.optimisation.bilevel.system import FollowerForm, System
 from quartier.program import PROVEN
@@ -87,26 +86,22 @@ def _conflict(program: Program, soft: list[Row]) -> str:
     cost: dict[int, float] = {}
     names: dict[int, str] = {}
     for row in soft:
-        below = elastic.column(f"below {row.name}", 0.0)
-        above = elastic.column(f"above {row.name}", 0.0)
-        elastic.row(row.name, {**row.coefs, below: 1.0, above: -1.0}, row.lower, row.upper)
-        cost.update({below: 1.0, above: 1.0})
-        names.update({below: row.name, above: row.name})
+        soft_row, broken = elastic.softened(row)
+        elastic.rows.append(soft_row)
+        cost.update(dict.fromkeys(broken, 1.0))
+        names.update(dict.fromkeys(broken, row.name))
     found = Lp(elastic).minimise(cost)
     if found.point is None:
         return "bounds of variables contradict the constraints"
-    broken = [f"'{name}'" for k, name in names.items() if found.point[k] > 1e-7]
-    if not broken:
+    kept_not = [f"'{name}'" for k, name in names.items() if found.point[k] > 1e-7]
+    if not kept_not:
         return "the integer variables leave no point"
-    return f"constraint {', '.join(broken[:5])} cannot be kept"
+    return f"constraint {', '.join(kept_not[:5])} cannot be kept"
 
 
 def _has_dual(system: System, form: FollowerForm) -> bool:
     """Whether stationarity has a solution for some decision that the leader may take."""
     program = _leader_alone(system)
-    lower, upper = np.array(program.lower), np.array(program.upper)
-    dual = dual_system(system, form, lower, upper)
-    for e in range(dual.primal, len(dual.lower)):
-        program.column(f"multiplier {e}", float(dual.lower[e]), float(dual.upper[e]))
-    program.rows.extend(dual.rows)
+    bounds = signs_only(form, form.limits(program.lower, program.upper))
+    Placed(program, Conditions(form, bounds, switched=False))
     return _is_feasible(program)

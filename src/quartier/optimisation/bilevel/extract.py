@@ -55,9 +55,11 @@ class _Extraction:
         self.problems += [f"two followers are called '{n}'" for n in {*names} if names.count(n) > 1]
         for follower in self.followers:
             self._claim(follower)
-        forms = [self._form(follower) for follower in self.followers]
+        read = [self._read(follower) for follower in self.followers]
         self._leader_rows()
         sign, products = self._leader_objective()
+        size = len(self.leader)
+        forms = [FollowerForm.of(*parts, size=size) for parts in read]
         self.problems += problems_of(self.leader, forms)
         if (
             products
@@ -102,20 +104,19 @@ class _Extraction:
                 )
             self.owner[k] = follower.name
 
-    def _form(self, follower: Follower) -> FollowerForm:
+    def _read(self, follower: Follower) -> tuple[Any, ...]:
+        """What a follower's form is made of."""
         own = tuple(k for k, name in self.owner.items() if name == follower.name)
         rows: list[Row] = []
-        places: dict[int, int] = {}
+        entries: dict[int, int] = {}
         for constraint in constraints(follower.block):
             row = self._row(constraint, follower.name, frozenset(own))
             if row is not None:
-                places[id(constraint)] = len(rows)
+                entries[id(constraint)] = len(rows)
                 rows.append(row)
-        cost, prices, hessian = self._cost(follower, frozenset(own))
-        row_hints, column_hints = self._hints(follower, places)
-        return FollowerForm(
-            follower.name, own, tuple(rows), cost, prices, hessian, row_hints, column_hints
-        )
+        entries |= {id(self.variables[k]): len(rows) + place for place, k in enumerate(own)}
+        cost, products = self._cost(follower, frozenset(own))
+        return follower.name, own, rows, cost, products, self._hints(follower, entries)
 
     def _row(self, constraint: Any, who: str, own: frozenset[int]) -> Row | None:
         """A constraint as a row; `own` is empty for the leader."""
@@ -147,54 +148,43 @@ class _Extraction:
                     "followers that see each other play a Nash game, which is not supported"
                 )
 
-    def _cost(self, follower: Follower, own: frozenset[int]) -> tuple[Any, Any, Any]:
+    def _cost(self, follower: Follower, own: frozenset[int]) -> tuple[Any, Any]:
         where = f"follower '{follower.name}'"
         objective = self._one_objective(objectives(follower.block), where)
         if objective is None:
-            return {}, {}, {}
+            return {}, {}
         sign = 1.0 if objective.sense == pyo.minimize else -1.0
         repn = generate_standard_repn(objective.expr, quadratic=True)
         if repn.nonlinear_expr is not None:
             self.problems.append(
                 f"{where}: objective '{objective.name}' is neither linear nor quadratic"
             )
-            return {}, {}, {}
+            return {}, {}
         linear = self._linear(repn)
         products = self._products(repn)
         seen = [*linear, *(k for pair in products for k in pair)]
         self._check_others(seen, f"{where}: objective '{objective.name}'", own)
         cost = {k: sign * c for k, c in linear.items() if k in own}
-        prices: dict[tuple[int, int], float] = {}
-        hessian: dict[tuple[int, int], float] = {}
-        for (i, j), c in products.items():
-            if i in own and j in own:
-                hessian[i, j] = sign * c
-            elif i in own or j in own:
-                prices[(j, i) if i in own else (i, j)] = sign * c
+        products = {pair: sign * c for pair, c in products.items() if not own.isdisjoint(pair)}
+        hessian = {pair: c for pair, c in products.items() if own.issuperset(pair)}
         if hessian and not is_convex(hessian):
             self.problems.append(
                 f"{where}: objective '{objective.name}' is not convex in the follower's variables"
             )
-        return cost, prices, hessian
+        return cost, products
 
-    def _hints(
-        self, follower: Follower, places: dict[int, int]
-    ) -> tuple[dict[int, Hint], dict[int, Hint]]:
-        rows: dict[int, Hint] = {}
-        columns: dict[int, Hint] = {}
+    def _hints(self, follower: Follower, entries: dict[int, int]) -> dict[int, Hint]:
+        found: dict[int, Hint] = {}
         for component, hint in follower.hints:
             for member in members(component):
-                k = self.index.get(id(member), -1)
-                if id(member) in places:
-                    rows[places[id(member)]] = hint
-                elif self.owner.get(k) == follower.name:
-                    columns[k] = hint
+                if id(member) in entries:
+                    found[entries[id(member)]] = hint
                 else:
                     self.problems.append(
                         f"follower '{follower.name}': the hint for '{member.name}' fits neither "
                         "one of its constraints nor one of its variables"
                     )
-        return rows, columns
+        return found
 
     # -- leader ----------------------------------------------------------------------------
 

@@ -113,7 +113,7 @@ def _mixed(system: System, share: float, weight: float) -> dict[int, float]:
     """`share F + weight Σ f_n`, products left out."""
     cost = {k: share * c for k, c in system.leader.cost.items()}
     for form in system.followers:
-        for k, c in form.cost.items():
+        for k, c in zip(form.columns.tolist(), form.cost.tolist(), strict=True):
             cost[k] = cost.get(k, 0.0) + weight * c
     return cost
 

@@ -10,7 +10,7 @@ from quartier.optimisation.bilevel.system import FollowerForm, is_finite
 
 def has_integers(leader: Program, form: FollowerForm) -> bool:
     """Whether a follower has integer variables of its own."""
-    return any(leader.integer[k] for k in form.columns)
+    return any(leader.integer[k] for k in form.columns.tolist())
 
 
 def problems_of(leader: Program, forms: Sequence[FollowerForm]) -> Iterator[str]:
@@ -21,17 +21,17 @@ def problems_of(leader: Program, forms: Sequence[FollowerForm]) -> Iterator[str]
 
 
 def _problems(leader: Program, form: FollowerForm) -> Iterator[str]:
-    name = next((leader.names[k] for k in form.columns if leader.integer[k]), "")
+    name = next((leader.names[k] for k in form.columns.tolist() if leader.integer[k]), "")
     who = f"follower '{form.name}'" + (f": variable '{name}' is integer" if name else "")
-    if form.hessian:
+    if not form.is_linear:
         yield f"{who}; its objective must be linear where a follower has integer variables"
-    for k in sorted({k for row in form.rows for k in row.coefs} - set(form.columns)):
+    for k in sorted(form.leader_columns_in_rows):
         if not leader.integer[k]:
             yield (
                 f"{who}; leader's variable '{leader.names[k]}' in its constraints must then be "
                 "integer, too, for else the optimum need not be attained"
             )
-    for k, j in form.prices:
+    for j, k, _ in form.priced():
         if not (leader.integer[k] or leader.integer[j]):
             yield (
                 f"{who}; of '{leader.names[k]}' times '{leader.names[j]}' in its objective one "
@@ -42,8 +42,8 @@ def _problems(leader: Program, form: FollowerForm) -> Iterator[str]:
 def unbounded(program: Program, forms: Sequence[FollowerForm]) -> Iterator[str]:
     """Leader's variables and factors in products that need bounds and have none, by name."""
     for form in forms:
-        needed = {k for row in form.rows for k in row.coefs} - set(form.columns)
-        for k in sorted(needed | {k for pair in form.prices for k in pair}):
+        priced = {column for j, k, _ in form.priced() for column in (j, k)}
+        for k in sorted(form.leader_columns_in_rows | priced):
             if not (is_finite(program.lower[k]) and is_finite(program.upper[k])):
                 name = program.names[k]
                 yield f"follower '{form.name}' has integers beside '{name}', which needs bounds"

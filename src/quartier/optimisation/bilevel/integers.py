@@ -16,24 +16,23 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from fractions import Fraction
-from math import ceil, floor, gcd, inf, isfinite, lcm
+from math import ceil, gcd, inf, isfinite, lcm
 
 import numpy as np
 
 from quartier.errors import InputError, SolveFailed
 from quartier.optimisation.bilevel import milp
-from quartier.optimisation.bilevel.certify import gap
 from quartier.optimisation.bilevel.diagnose import high_point_reason
 from quartier.optimisation.bilevel.integer_rules import unbounded
+from quartier.optimisation.bilevel.judge import Judge
 from quartier.optimisation.bilevel.lp import Lp
 from quartier.optimisation.bilevel.products import Envelopes
 from quartier.optimisation.bilevel.program import Program
 from quartier.optimisation.bilevel.region import Region
-from quartier.optimisation.bilevel.response import alone, follower_value, price_cost
+from quartier.optimisation.bilevel.response import add_value_limit, alone
 from quartier.optimisation.bilevel.result import BilevelResult, Status
 from quartier.optimisation.bilevel.settings import Settings
-from quartier.optimisation.bilevel.sides import Side, sides
-from quartier.optimisation.bilevel.system import FollowerForm, System
+from quartier.optimisation.bilevel.system import FollowerForm, System, is_finite
 from quartier.program import PROVEN
 from quartier.quantities import Array
 
@@ -81,7 +80,7 @@ class _Search:
         self.system, self.settings = system, settings
         self.master = _master(system, settings.deadline)
         self._value_cuts = ValueCuts(system, self.master)
-        self._bound = -inf
+        self._bound, self._judge = -inf, Judge(system, NAME, settings.gap, None)
         self._best: _Reply | None = None
 
     def result(self) -> BilevelResult:
@@ -116,9 +115,9 @@ class _Search:
             value = float(round(point[k])) if program.integer[k] else float(point[k])
             program.lower[k] = program.upper[k] = value
         for form, own in zip(self.system.followers, optima, strict=True):
-            cost = {k: c / form.unit for k, c in price_cost(form, own).items() if c}
-            best = follower_value(form, own) / form.unit
-            program.row(f"{form.name} optimal", cost, upper=best + OPTIMAL * max(1.0, abs(best)))
+            best = form.value(own)
+            room = OPTIMAL * max(form.unit, abs(best))
+            add_value_limit(program, form, own, best + room)
         found = Lp(program, relax=False).minimise()
         if found.point is None and found.status not in PROVEN:
             raise SolveFailed("the followers' response that suits the leader", found.status)
@@ -126,8 +125,8 @@ class _Search:
             self._best is None or found.objective < self._best.objective
         ):
             worse = {
-                form.name: (follower_value(form, found.point) - follower_value(form, own))
-                / max(form.unit, abs(follower_value(form, own)))
+                form.name: (form.value(found.point) - form.value(own))
+                / max(form.unit, abs(form.value(own)))
                 for form, own in zip(self.system.followers, optima, strict=True)
             }
             self._best = _Reply(found.point, found.objective, worse)
@@ -136,40 +135,30 @@ class _Search:
         best = self._best
         if best is None:
             return inf
-        return gap(best.objective, self._bound, self.system.size_at(best.point))
+        return self._judge.reached(best.point, best.objective, self._bound)
 
     def _said(self, status: Status, reason: str = "") -> BilevelResult:
-        best, sign = self._best, self.system.sign
-        bound = sign * self._bound if isfinite(self._bound) else None
+        best, judge = self._best, self._judge
         if best is None:
             none = Status.TIME_LIMIT if "time-limit" in reason else Status.FAILED
-            return BilevelResult(none, NAME, f"{reason}, without a solution", bound=bound)
-        leader, reached = self.system.leader, self._gap()
-        values = np.where(leader.integer, np.round(best.point), best.point)
-        return BilevelResult(
-            status,
-            NAME,
-            reason,
-            objective=sign * best.objective,
-            bound=bound,
-            gap=reached if isfinite(reached) else None,
-            follower_suboptimality=best.worse,
-            values=dict(zip(leader.names, map(float, values), strict=True)),
-        )
+            bound = judge.signed(self._bound)
+            return judge.result(none, f"{reason}, without a solution", bound=bound)
+        said = status, reason, best.point, best.objective, self._bound
+        return judge.at(*said, follower_suboptimality=best.worse)
 
     def _without_point(self, status: str) -> BilevelResult:
         if status == "infeasible" and self._best is not None:
             return self._said(Status.FEASIBLE, "rounding: cuts leave not even the point found")
         if status == "infeasible":
             if not self._value_cuts.count:
-                return BilevelResult(Status.INFEASIBLE, NAME, high_point_reason(self.system))
+                return self._judge.result(Status.INFEASIBLE, high_point_reason(self.system))
             reason = "for every decision of the leader, each optimal response of the followers "
-            return BilevelResult(Status.INFEASIBLE, NAME, f"{reason}breaks a constraint of it")
+            return self._judge.result(Status.INFEASIBLE, f"{reason}breaks a constraint of it")
         if status == "unbounded":
             reason = (
                 "the relaxation without the followers' optimality has no limit: bound the leader"
             )
-            return BilevelResult(Status.FAILED, NAME, reason)
+            return self._judge.result(Status.FAILED, reason)
         if status in {"time-limit", "interrupted"}:
             return self._said(Status.FEASIBLE, f"stopped by {status}")
         return self._said(Status.FEASIBLE, f"the solver says {status}")
@@ -199,7 +188,7 @@ def _optimum(system: System, form: FollowerForm, point: Array) -> Array:
         raise InputError([reason], SOURCE)
     if found.point is None:
         raise SolveFailed(f"follower '{form.name}' alone", found.status)
-    held[list(form.columns)] = found.point
+    held[form.columns] = found.point
     return held
 
 
@@ -220,7 +209,7 @@ class ValueCuts:
         """Add a cut for each follower that can do better; False if there was none to add."""
         added = False
         for form, best in zip(self.system.followers, optima, strict=True):
-            own = np.round(best[list(form.columns)], 9)
+            own = np.round(best[form.columns], 9)
             key = form.name, own.tobytes()
             if key not in self._known:
                 self._known.add(key)
@@ -231,9 +220,10 @@ class ValueCuts:
     def _cut(self, form: FollowerForm, best: Array) -> None:
         """`f(x, y) - f(x, y*) <= M Σ z`, a binary z for each side that y* can break."""
         program, name = self.program, f"{form.name}, response {self.count}"
-        coefs: dict[int, float] = dict(form.cost)
-        limit = sum(c * float(best[j]) for j, c in form.cost.items())
-        for (k, j), c in form.prices.items():
+        own = zip(form.columns.tolist(), form.cost.tolist(), strict=True)
+        coefs = {j: c for j, c in own if c}
+        limit = float(form.cost @ best[form.columns])
+        for j, k, c in form.priced():
             whole, other = (k, j) if program.integer[k] else (j, k)
             terms = self._envelopes.exact(whole, other)
             if terms is None:
@@ -244,14 +234,13 @@ class ValueCuts:
                 coefs[column] = coefs.get(column, 0.0) + c * a
             coefs[k] = coefs.get(k, 0.0) - c * float(best[j])
         binaries = [
-            self._broken(f"{name} breaks {side.name}", levels, most)
-            for side in sides(form, self.system.leader)
-            for levels, most in _levels(self.system, form, side, best)
+            self._broken(f"{name} breaks {what}", levels, most)
+            for what, levels, most in _levels(form, best)
             if self._can_reach(levels, most)
         ]
         greatest = self._greatest(coefs) - limit
         if binaries and not isfinite(greatest):
-            names = ", ".join(f"'{program.names[k]}'" for k in form.cost)
+            names = ", ".join(f"'{program.names[k]}'" for k in form.columns[form.cost != 0])
             raise InputError([f"follower '{form.name}': bound its variables {names}"], SOURCE)
         switched = dict.fromkeys(binaries, -max(greatest, 0.0))
         program.row(f"{name} is no better", {**coefs, **switched}, upper=limit)
@@ -271,27 +260,27 @@ class ValueCuts:
         return sum(a * (high[k] if a > 0 else low[k]) for k, a in coefs.items() if a)
 
 
-def _levels(
-    system: System, form: FollowerForm, side: Side, best: Array
-) -> Iterator[tuple[dict[int, float], float]]:
+def _levels(form: FollowerForm, best: Array) -> Iterator[tuple[str, dict[int, float], float]]:
     """What the leader adds to a side, and up to which value of it a response breaks the side."""
-    own = set(form.columns)
-    adds = {k: d for k, d in side.coefs.items() if k not in own}
-    if not adds:
-        return
-    left = side.rhs - sum(a * float(best[k]) for k, a in side.coefs.items() if k in own)
-    step = step_of(adds.values())
-    if step < LEAST_STEP:
-        raise InputError(
-            [
-                f"follower '{form.name}': what the leader adds to '{side.name}' moves in steps of "
-                f"{step:g}, too small to tell; round its coefficients"
-            ],
-            SOURCE,
-        )
-    yield adds, step * (ceil(left / step - ROUNDING) - 1)
-    if side.equality:
-        yield {k: -d for k, d in adds.items()}, -step * (floor(left / step + ROUNDING) + 1)
+    response = np.where(form.is_own, best[: form.is_own.size], 0.0)
+    bodies: Array = form.matrix @ response
+    for row, own in zip(form.rows, map(float, bodies), strict=True):
+        adds = {k: d for k, d in row.coefs.items() if not form.is_own[k]}
+        if not adds:
+            continue
+        step = step_of(adds.values())
+        if step < LEAST_STEP:
+            raise InputError(
+                [
+                    f"follower '{form.name}': what the leader adds to '{row.name}' moves in steps "
+                    f"of {step:g}, too small to tell; round its coefficients"
+                ],
+                SOURCE,
+            )
+        for limit, sign in ((row.lower, 1.0), (row.upper, -1.0)):
+            if is_finite(limit):
+                most = step * (ceil(sign * (limit - own) / step - ROUNDING) - 1)
+                yield row.name, {k: sign * d for k, d in adds.items()}, most
 
 
 def step_of(coefs: Iterable[float]) -> float:

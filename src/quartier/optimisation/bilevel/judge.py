@@ -14,7 +14,6 @@ from quartier.optimisation.bilevel.certify import Certificate, certify, gap
 from quartier.optimisation.bilevel.diagnose import optimality_reason
 from quartier.optimisation.bilevel.incumbent import Incumbent, objective_of
 from quartier.optimisation.bilevel.pessimistic import pessimistic_value
-from quartier.optimisation.bilevel.prepare import Relaxed
 from quartier.optimisation.bilevel.reformulate import SingleLevel
 from quartier.optimisation.bilevel.result import BilevelResult, Status
 from quartier.optimisation.bilevel.system import System
@@ -47,11 +46,41 @@ class Judge:
         """A result with the given fields."""
         return BilevelResult(status, self.reformulation, reason, **fields)
 
+    def at(
+        self,
+        status: Status,
+        reason: str,
+        point: Array,
+        objective: float,
+        bound: float,
+        **fields: Any,
+    ) -> BilevelResult:
+        """A result with a certified point; objective and bound are to be minimised."""
+        leader, reached = self.system.leader, self.reached(point, objective, bound)
+        values = np.where(leader.integer, np.round(point), point)
+        return self.result(
+            status,
+            reason,
+            objective=self.system.sign * objective,
+            bound=self.signed(bound),
+            gap=reached if isfinite(reached) else None,
+            values=dict(zip(leader.names, map(float, values), strict=True)),
+            **fields,
+        )
+
+    def reached(self, point: Array, objective: float, bound: float) -> float:
+        """The gap of a point."""
+        return gap(objective, bound, self.system.size_at(point))
+
+    def signed(self, bound: float) -> float | None:
+        """A bound in the leader's own sense, if it is one."""
+        return self.system.sign * bound if isfinite(bound) else None
+
     def verdict(
         self,
         single: SingleLevel,
         outcome: Answer,
-        relaxed: Relaxed,
+        relaxed: Answer,
         known: Incumbent | None = None,
     ) -> BilevelResult:
         """Status, reason and numbers.
@@ -75,7 +104,7 @@ class Judge:
             return self.result(
                 Status.UNCERTIFIED,
                 certificate.failure,
-                bound=self._signed(bound),
+                bound=self.signed(bound),
                 follower_suboptimality=certificate.suboptimality,
                 dual_margins=certificate.margins,
             )
@@ -105,20 +134,19 @@ class Judge:
         bound: float,
         doubts: Sequence[str],
     ) -> BilevelResult:
-        assert certificate.point is not None
-        reached = gap(certificate.objective, bound, self.system.size_at(certificate.point))
-        status, reason = self._status(single, outcome, certificate.objective, reached, doubts)
-        worst = self._worst(certificate) if self.epsilon is not None else None
-        return self.result(
+        point, objective = certificate.point, certificate.objective
+        assert point is not None
+        reached = self.reached(point, objective, bound)
+        status, reason = self._status(single, outcome, objective, reached, doubts)
+        return self.at(
             status,
             reason,
-            objective=self.system.sign * certificate.objective,
-            bound=self._signed(bound),
-            gap=reached if isfinite(reached) else None,
+            point,
+            objective,
+            bound,
             follower_suboptimality=certificate.suboptimality,
             dual_margins=certificate.margins,
-            pessimistic_objective=worst,
-            values=self._values(certificate.point),
+            pessimistic_objective=self._worst(certificate) if self.epsilon is not None else None,
         )
 
     def _worst(self, certificate: Certificate) -> float:
@@ -131,26 +159,14 @@ class Judge:
             worst = nan
         return self.system.sign * worst
 
-    def stopped(self, relaxed: Relaxed, known: Incumbent | None) -> BilevelResult:
+    def stopped(self, relaxed: Answer, known: Incumbent | None) -> BilevelResult:
         """The time limit came before the reformulation was ready."""
-        bound, reason = self._signed(relaxed.bound), "time-limit while bounds were being proven"
+        reason = "time-limit while bounds were being proven"
         if known is None:
-            return self.result(Status.TIME_LIMIT, reason, bound=bound)
-        reached = gap(known.objective, relaxed.bound, self.system.size_at(known.point))
-        close = reached <= 2.0 * self.gap
-        return self.result(
-            Status.OPTIMAL if close else Status.FEASIBLE,
-            "" if close else reason,
-            objective=self.system.sign * known.objective,
-            bound=bound,
-            gap=reached if isfinite(reached) else None,
-            values=self._values(known.point),
-        )
-
-    def _values(self, point: Array) -> dict[str, float]:
-        leader = self.system.leader
-        rounded = np.where(leader.integer, np.round(point), point)
-        return dict(zip(leader.names, map(float, rounded), strict=True))
+            return self.result(Status.TIME_LIMIT, reason, bound=self.signed(relaxed.bound))
+        close = self.reached(known.point, known.objective, relaxed.bound) <= 2.0 * self.gap
+        said = (Status.OPTIMAL, "") if close else (Status.FEASIBLE, reason)
+        return self.at(*said, known.point, known.objective, relaxed.bound)
 
     def _status(
         self,
@@ -182,7 +198,7 @@ class Judge:
         self,
         single: SingleLevel,
         outcome: Answer,
-        relaxed: Relaxed,
+        relaxed: Answer,
     ) -> BilevelResult:
         doubts = _not_proven(single.unproven)
         bound = relaxed.bound if doubts else max(relaxed.bound, outcome.bound)
@@ -200,12 +216,9 @@ class Judge:
             return self.result(
                 Status.TIME_LIMIT,
                 f"{outcome.status} before a first solution",
-                bound=self._signed(bound),
+                bound=self.signed(bound),
             )
         return self.result(Status.FAILED, f"the solver says {outcome.status}")
-
-    def _signed(self, bound: float) -> float | None:
-        return self.system.sign * bound if isfinite(bound) else None
 
 
 def _with_known(outcome: Answer, known: Incumbent | None) -> Answer:

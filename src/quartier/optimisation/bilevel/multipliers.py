@@ -24,23 +24,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 
 import numpy as np
+from scipy.sparse import csr_array, eye_array, hstack, vstack
+from scipy.sparse.csgraph import connected_components
 
-from quartier.optimisation.bilevel.program import Row
 from quartier.optimisation.bilevel.propagate import Propagator
-from quartier.optimisation.bilevel.sides import signs
-from quartier.optimisation.bilevel.system import FollowerForm, System, stationarity
+from quartier.optimisation.bilevel.system import Ends, FollowerForm
+from quartier.program import Flags, Indices
+from quartier.program.arrays import activity
 from quartier.quantities import Array
 
 REACH = 1e-6
 """A side further than this from every feasible point, relative to its limit, is never active."""
-
-
-@dataclass(frozen=True)
-class Part:
-    """A connected part of a follower: own columns and row positions that only touch each other."""
-
-    columns: tuple[int, ...]
-    rows: tuple[int, ...]
 
 
 @dataclass
@@ -58,102 +52,83 @@ class Box:
         """Independent copy."""
         return Box(self.lower.copy(), self.upper.copy(), list(self.how))
 
-    def is_finite(self, entries: list[int]) -> bool:
+    def is_finite(self, entries: Indices) -> bool:
         """Whether these entries are bounded on both sides."""
-        return bool(
-            np.isfinite(self.lower[entries]).all() and np.isfinite(self.upper[entries]).all()
-        )
+        return bool(np.isfinite([self.lower[entries], self.upper[entries]]).all())
 
 
 @dataclass(frozen=True)
 class DualSystem:
-    """Stationarity of a follower as rows over [primal columns, ν, r], with primal bounds."""
+    """Stationarity of a follower, `matrix [v, multipliers] = c`, within proven bounds."""
 
     form: FollowerForm
-    primal: int
-    rows: tuple[Row, ...]
+    matrix: csr_array
     lower: Array
     upper: Array
-    fixed: frozenset[int]
-    """Own columns with one allowed value: any reduced cost suits them."""
+    fixed: Flags
+    """Own columns with one allowed value, shape (n,): any reduced cost suits them."""
 
-    def nu(self, row: int) -> int:
-        """Column of a row's multiplier."""
-        return self.primal + row
-
-    def r(self, place: int) -> int:
-        """Column of the multiplier of an own column's bounds, by its place in the form."""
-        return self.primal + len(self.form.rows) + place
-
-    def entries(self, part: Part) -> list[int]:
-        """Entries of a `Box` that belong to a part."""
-        places = {k: p for p, k in enumerate(self.form.columns)}
-        shift = len(self.form.rows)
-        return [*part.rows, *(shift + places[k] for k in part.columns)]
+    @property
+    def primal(self) -> int:
+        """Number of the system's columns; the multipliers come after them."""
+        return self.matrix.shape[1] - self.form.row_lower.size - self.form.columns.size
 
 
-def dual_system(system: System, form: FollowerForm, lower: Array, upper: Array) -> DualSystem:
-    """Set up stationarity within tightened primal bounds `lower`, `upper`."""
-    n, m = len(system.leader), len(form.rows)
-    rows = []
-    for place, (j, entries, gradient) in enumerate(stationarity(form)):
-        coefs = {n + i: a for i, a in entries.items()}
-        coefs[n + m + place] = 1.0
-        coefs.update({k: -c for k, c in gradient.items()})
-        c_j = form.cost.get(j, 0.0)
-        rows.append(Row(f"stationarity of {system.leader.names[j]}", coefs, c_j, c_j))
-    start = _start(system, form, lower, upper)
+def dual_system(form: FollowerForm, limits: Ends, lower: Array, upper: Array) -> DualSystem:
+    """Set up stationarity within tightened primal bounds `lower`, `upper`.
+
+    Parameters
+    ----------
+    limits
+        Limits of the follower's entries.
+    """
+    count, primal = form.columns.size, lower.size
+    # The order of a row's terms is that in which sums are rounded.
+    matrix = csr_array(hstack([form.transposed, eye_array(count), -form.pull]))
+    last = matrix.shape[1] - primal
+    matrix.indices = np.where(matrix.indices < last, matrix.indices + primal, matrix.indices - last)
+    start = _start(form, limits, lower, upper)
     return DualSystem(
         form,
-        n,
-        tuple(rows),
+        matrix,
         np.concatenate([lower, start.lower]),
         np.concatenate([upper, start.upper]),
-        frozenset(k for k in form.columns if system.leader.lower[k] == system.leader.upper[k]),
+        limits[0][-count:] == limits[1][-count:],
     )
 
 
-def _start(system: System, form: FollowerForm, lower: Array, upper: Array) -> Box:
+def _start(form: FollowerForm, limits: Ends, lower: Array, upper: Array) -> Box:
     """Signs of the multipliers, and zero where a side is never active."""
-    own = set(form.columns)
-    least, greatest = Propagator(form.rows, len(lower)).activities(lower, upper)
-    low, high = [], []
-    for i, row in enumerate(form.rows):
-        if own.isdisjoint(row.coefs):
-            # The row restricts the leader alone: its multiplier is in no other condition.
-            low.append(0.0)
-            high.append(0.0)
-            continue
-        a, b = _reached(row.lower, row.upper, float(least[i]), float(greatest[i]))
-        low.append(a)
-        high.append(b)
-    for k in form.columns:
-        limits = system.leader.lower[k], system.leader.upper[k]
-        a, b = _reached(*limits, float(lower[k]), float(upper[k]))
-        low.append(a)
-        high.append(b)
-    return Box(np.array(low), np.array(high))
+    low, high = signs(*limits)
+    least, greatest = activity(form.body, lower, upper)
+    equal = limits[0] == limits[1]
+    scale = [np.maximum(1.0, np.abs(end)) for end in limits]
+    with np.errstate(invalid="ignore"):
+        high = np.where(~equal & (least > limits[0] + REACH * scale[0]), 0.0, high)
+        low = np.where(~equal & (greatest < limits[1] - REACH * scale[1]), 0.0, low)
+    # A row that restricts the leader alone: its multiplier is in no other condition.
+    idle = np.append(np.diff(form.own.indptr) == 0, np.zeros(form.columns.size, dtype=bool))
+    return Box(np.where(idle, 0.0, low), np.where(idle, 0.0, high))
 
 
-def _reached(lower: float, upper: float, least: float, greatest: float) -> tuple[float, float]:
-    low, high = signs(lower, upper)
-    if lower == upper:
-        return low, high
-    if least > lower + REACH * max(1.0, abs(lower)):
-        high = 0.0
-    if greatest < upper - REACH * max(1.0, abs(upper)):
-        low = 0.0
-    return low, high
+def signs(low: Array, high: Array) -> Ends:
+    """Range of multipliers ν that the kinds of limits alone allow."""
+    equal = low == high
+    return (
+        np.where(equal | np.isfinite(high), -np.inf, 0.0),
+        np.where(equal | np.isfinite(low), np.inf, 0.0),
+    )
 
 
 def propagated(dual: DualSystem, box: Box | None = None) -> Box:
     """Rule 1: bounds that stationarity implies."""
+    primal, cost = dual.primal, dual.form.cost
     lower, upper = dual.lower, dual.upper
     if box is not None:
-        lower = np.concatenate([lower[: dual.primal], box.lower])
-        upper = np.concatenate([upper[: dual.primal], box.upper])
-    lower, upper = Propagator(dual.rows, len(lower)).tighten(lower, upper)
-    lower, upper = lower[dual.primal :], upper[dual.primal :]
+        lower = np.concatenate([lower[:primal], box.lower])
+        upper = np.concatenate([upper[:primal], box.upper])
+    lower, upper = Propagator(dual.matrix, cost, cost).tighten(lower, upper)
+    lower, upper = lower[primal:], upper[primal:]
     how = box.how if box is not None else ["propagation"] * len(lower)
     # Round outwards: a bound must not cut off the multiplier it was derived from.
     room = 1e-9
@@ -164,41 +139,11 @@ def propagated(dual: DualSystem, box: Box | None = None) -> Box:
     )
 
 
-def parts(form: FollowerForm) -> Iterator[Part]:
-    """Connected parts of a follower."""
-    own = set(form.columns)
-    touching: dict[int, list[int]] = {k: [] for k in form.columns}
-    for i, row in enumerate(form.rows):
-        for k in row.coefs:
-            if k in own:
-                touching[k].append(i)
-    coupled: dict[int, set[int]] = {k: set() for k in form.columns}
-    for i, j in form.hessian:
-        coupled[i].add(j)
-        coupled[j].add(i)
-    left = dict.fromkeys(form.columns)
-    while left:
-        columns, rows = _grow(next(iter(left)), touching, coupled, form, own)
-        for k in columns:
-            left.pop(k)
-        yield Part(tuple(sorted(columns)), tuple(sorted(rows)))
-
-
-def _grow(
-    start: int,
-    touching: dict[int, list[int]],
-    coupled: dict[int, set[int]],
-    form: FollowerForm,
-    own: set[int],
-) -> tuple[set[int], set[int]]:
-    columns, rows, todo = {start}, set[int](), [start]
-    while todo:
-        k = todo.pop()
-        near = set(coupled[k])
-        for i in touching[k]:
-            if i not in rows:
-                rows.add(i)
-                near |= own.intersection(form.rows[i].coefs)
-        todo += near - columns
-        columns |= near
-    return columns, rows
+def parts(form: FollowerForm) -> Iterator[Indices]:
+    """Connected parts of a follower: the entries of own columns and rows that touch each other."""
+    own = form.own
+    none = csr_array((own.shape[0], own.shape[0]))
+    touching = vstack([hstack([none, own]), hstack([form.transposed, form.hessian])])
+    _, part = connected_components(touching, directed=False)
+    for number in dict.fromkeys(part[own.shape[0] :].tolist()):
+        yield np.flatnonzero(part == number)

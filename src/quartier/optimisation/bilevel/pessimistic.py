@@ -137,11 +137,10 @@ def _elastic(
     program = nature.copy()
     columns, soft, cost = set(reacting), [], {}
     for row in rows:
-        below = program.column(f"below {row.name}", 0.0)
-        above = program.column(f"above {row.name}", 0.0)
-        soft.append(Row(row.name, {**row.coefs, below: 1.0, above: -1.0}, row.lower, row.upper))
-        columns |= {below, above}
-        cost.update({below: 1.0, above: 1.0})
+        soft_row, broken = program.softened(row)
+        soft.append(soft_row)
+        columns |= {*broken}
+        cost.update(dict.fromkeys(broken, 1.0))
     return program, columns, soft, cost
 
 
@@ -152,7 +151,7 @@ def _game(
     leader = nature.copy()
     leader.cost = {k: -c for k, c in cost.items()}
     own = {k: c for k, c in cost.items() if k in reacting}
-    form = FollowerForm("reaction", tuple(sorted(reacting)), tuple(rows), own, {}, {}, {}, {})
+    form = FollowerForm.of("reaction", sorted(reacting), rows, own, {}, {}, size=len(leader))
     region = Region(System(leader, {}, (form,)))
     region.bound_columns()
     try:

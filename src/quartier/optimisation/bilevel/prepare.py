@@ -7,7 +7,7 @@ from a first solve with guessed bounds; only the point is used of it, never the 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import replace
 from math import inf
 from time import perf_counter
 
@@ -18,40 +18,22 @@ from quartier.optimisation.bilevel.lp import Lp
 from quartier.optimisation.bilevel.reformulate import SingleLevel, reformulate
 from quartier.optimisation.bilevel.region import Region
 from quartier.optimisation.bilevel.system import System, is_finite
-from quartier.quantities import Array
+from quartier.program import Answer
 
 GUESSED_SLACK = 1e4
 FIRST_SOLVE_S = 30.0
 
 
-@dataclass(frozen=True)
-class Relaxed:
-    """Outcome of the high-point relaxation, integers relaxed.
+def relaxation(system: System) -> Answer:
+    """Solve the high-point relaxation, integers relaxed.
 
-    Parameters
-    ----------
-    point
-        A point of it, shape (columns,); None if it is infeasible.
-    bound
-        Bound of the leader's objective (to be minimised), or `-inf`.
-    status
-        `optimal`, or what the solver said instead.
+    Its bound is one of the leader's objective (to be minimised); products in that leave none.
     """
-
-    point: Array | None
-    bound: float
-    status: str = "optimal"
-
-
-def relaxation(system: System) -> Relaxed:
-    """Solve the high-point relaxation; products in the leader's objective leave no bound."""
     lp = Lp(system.high_point())
-    if not system.products:
-        found = lp.minimise()
-        if found.status == "optimal":
-            return Relaxed(found.point, found.objective)
-    found = lp.minimise({})
-    return Relaxed(found.point, -inf, found.status)
+    found = lp.minimise() if not system.products else None
+    if found is None or found.status != "optimal":
+        found = replace(lp.minimise({}), bound=-inf)
+    return found
 
 
 def prepare(

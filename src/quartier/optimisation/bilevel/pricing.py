@@ -24,9 +24,8 @@ from scipy.sparse.linalg import lsqr
 
 from quartier.errors import InputError
 from quartier.optimisation.bilevel.duality import leader_terms
-from quartier.optimisation.bilevel.kkt import Conditions
+from quartier.optimisation.bilevel.placed import Placed
 from quartier.optimisation.bilevel.program import Program
-from quartier.optimisation.bilevel.sides import sides
 from quartier.optimisation.bilevel.system import FollowerForm, System
 
 TOLERANCE = 1e-8
@@ -41,7 +40,7 @@ class Split:
     beta: Mapping[tuple[int, int], float]
 
 
-def linearise_objective(program: Program, system: System, conditions: Sequence[Conditions]) -> None:
+def linearise_objective(program: Program, system: System, placed: Sequence[Placed]) -> None:
     """Replace the products in the leader's objective by linear terms in y, μ and x.
 
     Raises
@@ -52,9 +51,9 @@ def linearise_objective(program: Program, system: System, conditions: Sequence[C
     if not system.products:
         return
     split = split_products(system)
-    for alpha, found in zip(split.alpha, conditions, strict=True):
+    for alpha, follower in zip(split.alpha, placed, strict=True):
         if alpha:
-            _add_value(program, alpha, found)
+            _add_value(program, alpha, follower)
     for (t, i), beta in split.beta.items():
         _add(program, t, beta * system.leader.rows[i].lower)
 
@@ -75,7 +74,7 @@ def check_products(system: System) -> None:
 
 def split_products(system: System) -> Split:
     """Find α and β, or raise with the products that cannot be explained."""
-    prices = {k for f in system.followers for k, _ in f.prices}
+    prices = {k for f in system.followers for _, k, _ in f.priced()}
     target: dict[tuple[int, int], float] = {}
     unclear = [(i, j) for i, j in system.products if (i in prices) == (j in prices)]
     if unclear:
@@ -96,8 +95,9 @@ def _candidates(
     found: list[tuple[tuple[int, int], dict[tuple[int, int], float]]] = []
     pattern = set(target)
     for n, form in enumerate(system.followers):
-        found.append(((-1, n), dict(form.prices)))
-        pattern |= set(form.prices)
+        products = {(k, j): c for j, k, c in form.priced()}
+        found.append(((-1, n), products))
+        pattern |= set(products)
     equalities = [(i, row) for i, row in enumerate(system.leader.rows) if row.is_equality]
     for t in sorted({k for k, _ in pattern}):
         for i, row in equalities:
@@ -133,12 +133,13 @@ def _solve(
     return tuple(alpha), beta
 
 
-def _add_value(program: Program, alpha: float, found: Conditions) -> None:
-    """Add `α (Σ b_s μ_s - c·y)`, the follower's price-dependent part."""
-    form = found.bounds.form
-    for s, side in enumerate(b.side for b in found.bounds.sides):
-        _add(program, found.multipliers[s], alpha * side.rhs)
-    for k, c in form.cost.items():
+def _add_value(program: Program, alpha: float, placed: Placed) -> None:
+    """Add `α (worth of the dual - c·y)`, the follower's price-dependent part."""
+    form, (split, columns) = placed.conditions.form, placed.split(program)
+    program.offset += alpha * split.constant
+    for k, worth in zip(columns.tolist(), split.worth.tolist(), strict=True):
+        _add(program, k, alpha * worth)
+    for k, c in zip(form.columns.tolist(), form.cost.tolist(), strict=True):
         _add(program, k, -alpha * c)
 
 
@@ -147,19 +148,19 @@ def _check_follower(system: System, form: FollowerForm) -> None:
         raise InputError(
             [f"it multiplies prices with quantities of '{form.name}', which is not an LP"], SOURCE
         )
-    found = sides(form, system.leader)
-    for s, k, _ in leader_terms(form, found):
+    for i, k, _ in leader_terms(form):
         raise InputError(
             [
                 f"its products need strong duality of '{form.name}', but constraint "
-                f"'{found[s].name}' holds the leader's variable '{system.leader.names[k]}'"
+                f"'{form.row_names[i]}' holds the leader's variable '{system.leader.names[k]}'"
             ],
             SOURCE,
         )
 
 
 def _add(program: Program, column: int, cost: float) -> None:
-    program.cost[column] = program.cost.get(column, 0.0) + cost
+    if cost:
+        program.cost[column] = program.cost.get(column, 0.0) + cost
 
 
 def _not_linear(system: System, pairs: Sequence[tuple[int, int]]) -> str:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from math import inf
-from typing import Protocol
 
 import numpy as np
 from scipy.sparse import csr_array
@@ -59,6 +59,12 @@ class Program:
         """Add a row."""
         self.rows.append(Row(name, coefs, lower, upper))
 
+    def softened(self, row: Row) -> tuple[Row, tuple[int, int]]:
+        """A row that may be broken, and the columns added that say how far: below, above."""
+        broken = self.column(f"below {row.name}", 0.0), self.column(f"above {row.name}", 0.0)
+        coefs = {**row.coefs, broken[0]: 1.0, broken[1]: -1.0}
+        return Row(row.name, coefs, row.lower, row.upper), broken
+
     def copy(self) -> Program:
         """Independent copy; rows are immutable and shared."""
         return Program(
@@ -76,7 +82,7 @@ class Program:
         return self.offset + sum(c * float(point[k]) for k, c in self.cost.items())
 
 
-def matrix(rows: list[Row] | tuple[Row, ...], columns: int) -> csr_array:
+def matrix(rows: Sequence[Row], columns: int) -> csr_array:
     """Coefficients of rows as a sparse matrix, shape (rows, columns)."""
     starts = np.cumsum([0, *(len(row.coefs) for row in rows)])
     indices = np.fromiter((k for row in rows for k in row.coefs), dtype=np.int64)
@@ -84,15 +90,15 @@ def matrix(rows: list[Row] | tuple[Row, ...], columns: int) -> csr_array:
     return csr_array((data, indices, starts), shape=(len(rows), columns))
 
 
-class HasCoefs(Protocol):
-    """A row, or a side of one."""
+def rows_of(names: Sequence[str], body: csr_array, low: Array, high: Array) -> Iterator[Row]:
+    """Rows of a sparse matrix one by one."""
+    ends = zip(names, pairwise(body.indptr.tolist()), low.tolist(), high.tolist(), strict=True)
+    indices, data = body.indices.tolist(), body.data.tolist()
+    for name, (first, last), lower, upper in ends:
+        coefs = dict(zip(indices[first:last], data[first:last], strict=True))
+        yield Row(name, coefs, lower, upper)
 
-    @property
-    def coefs(self) -> Mapping[int, float]:
-        """Coefficients by column."""
-        ...
 
-
-def activity(row: HasCoefs, point: Array) -> float:
+def activity(row: Row, point: Array) -> float:
     """`Σ_k coefs[k] v_k` at a point."""
     return sum(a * float(point[k]) for k, a in row.coefs.items())

@@ -6,13 +6,12 @@ same lines bound primal variables (rows: the constraints) and multipliers (rows:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from math import inf
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.sparse import csr_array
 
-from quartier.optimisation.bilevel.program import Row, matrix
 from quartier.quantities import Array
 
 PASSES = 25
@@ -21,15 +20,13 @@ LEAST_GAIN = 1e-3
 
 
 class Propagator:
-    """Tightens bounds by the rows it was built from."""
+    """Tightens bounds by rows `row_lower <= body v <= row_upper`."""
 
-    def __init__(self, rows: Sequence[Row], columns: int) -> None:
-        coefs = matrix(tuple(rows), columns)
-        self._row = np.repeat(np.arange(len(rows)), np.diff(coefs.indptr))
-        self._column: NDArray[np.int64] = coefs.indices.astype(np.int64)
-        self._a: Array = coefs.data
-        self._lower = np.array([row.lower for row in rows], dtype=float)
-        self._upper = np.array([row.upper for row in rows], dtype=float)
+    def __init__(self, body: csr_array, row_lower: Array, row_upper: Array) -> None:
+        self._row = np.repeat(np.arange(row_lower.size), np.diff(body.indptr))
+        self._column: NDArray[np.int64] = body.indices.astype(np.int64)
+        self._a: Array = body.data
+        self._lower, self._upper = row_lower, row_upper
 
     def tighten(self, lower: Array, upper: Array) -> tuple[Array, Array]:
         """Tightened copies of the bounds; `lower > upper` somewhere if no point is feasible."""
@@ -38,12 +35,6 @@ class Propagator:
             if not self._pass(lower, upper) or (lower > upper).any():
                 break
         return lower, upper
-
-    def activities(self, lower: Array, upper: Array) -> tuple[Array, Array]:
-        """Least and greatest value of each row's body within the bounds, shapes (rows,)."""
-        least, greatest = self._terms(lower, upper)
-        rows = len(self._lower)
-        return _sums(self._row, least, rows), _sums(self._row, greatest, rows)
 
     def _terms(self, lower: Array, upper: Array) -> tuple[Array, Array]:
         at_lower, at_upper = self._a * lower[self._column], self._a * upper[self._column]
@@ -68,14 +59,6 @@ def _gain(old: Array, new: Array) -> NDArray[np.bool_]:
     with np.errstate(invalid="ignore"):
         change = np.abs(new - old)
     return changed & (np.isinf(old) | (change > LEAST_GAIN * np.maximum(1.0, np.abs(old))))
-
-
-def _sums(row: NDArray[np.int64], terms: Array, rows: int) -> Array:
-    finite = np.where(np.isfinite(terms), terms, 0.0)
-    total = np.bincount(row, finite, rows).astype(float)
-    for sign in (-inf, inf):
-        total[np.bincount(row, terms == sign, rows) > 0] = sign
-    return total
 
 
 def _others(row: NDArray[np.int64], terms: Array, infinite: float) -> Array:

@@ -103,7 +103,8 @@ def approximated(system: System) -> tuple[System, list[Square]]:
         t = leader.column(f"square {number} of the leader's objective", 0.0)
         leader.cost[t] = factor
         squares.append(Square(factor, u, t))
-    linear = System(leader, {}, system.followers, system.sign, system.variables)
+    followers = tuple(form.widened(len(leader)) for form in system.followers)
+    linear = System(leader, {}, followers, system.sign, system.variables)
     region = Region(linear)
     for square in squares:
         for at in _first(float(region.lower[square.u]), float(region.upper[square.u])):

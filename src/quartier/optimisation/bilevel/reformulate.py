@@ -2,24 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf
 from typing import Literal, get_args
 
 from quartier.errors import InputError
-from quartier.optimisation.bilevel.bounds import BoundedSide, FollowerBounds, follower_bounds
-from quartier.optimisation.bilevel.duality import duality_row, exact_duality_row, leader_terms
-from quartier.optimisation.bilevel.kkt import (
-    Conditions,
-    add_complementarity,
-    add_dual_feasibility,
-)
+from quartier.optimisation.bilevel.bounds import follower_bounds
+from quartier.optimisation.bilevel.duality import leader_terms
+from quartier.optimisation.bilevel.kkt import Conditions, EntryBounds, signs_only
+from quartier.optimisation.bilevel.placed import Placed
 from quartier.optimisation.bilevel.pricing import linearise_objective
-from quartier.optimisation.bilevel.products import Envelopes
 from quartier.optimisation.bilevel.program import Program
 from quartier.optimisation.bilevel.region import Region
-from quartier.optimisation.bilevel.sides import sides
-from quartier.optimisation.bilevel.system import FollowerForm, System
+from quartier.optimisation.bilevel.system import FollowerForm
 
 Reformulation = Literal["kkt", "kkt+cut", "strong-duality", "primal-dual"]
 REFORMULATIONS: tuple[str, ...] = get_args(Reformulation)
@@ -33,20 +28,20 @@ class SingleLevel:
     ----------
     program
         The columns of the system first, then what the reformulation added.
-    conditions
-        Per follower, the added columns and the bounds they rest on.
+    placed
+        Per follower, its conditions in the program.
     is_relaxation
         Whether solutions must still be checked for the followers' optimality (`primal-dual`).
     """
 
     program: Program
-    conditions: tuple[Conditions, ...]
+    placed: tuple[Placed, ...]
     is_relaxation: bool
 
     @property
     def unproven(self) -> tuple[str, ...]:
         """Phrases for the bounds that are not proven."""
-        return tuple(doubt for c in self.conditions for doubt in c.bounds.unproven)
+        return tuple(doubt for p in self.placed for doubt in p.conditions.bounds.unproven)
 
 
 def reformulate(region: Region, how: str, big_m: float, guessed_slack: float = inf) -> SingleLevel:
@@ -71,9 +66,9 @@ def reformulate(region: Region, how: str, big_m: float, guessed_slack: float = i
     system = region.system
     program = system.high_point()
     guesses = big_m, guessed_slack
-    conditions = tuple(_add_follower(program, region, f, how, guesses) for f in system.followers)
-    linearise_objective(program, system, conditions)
-    return SingleLevel(program, conditions, how == "primal-dual")
+    placed = tuple(_add_follower(program, region, f, how, guesses) for f in system.followers)
+    linearise_objective(program, system, placed)
+    return SingleLevel(program, placed, how == "primal-dual")
 
 
 def unknown(how: str) -> str:
@@ -84,52 +79,39 @@ def unknown(how: str) -> str:
 
 def _add_follower(
     program: Program, region: Region, form: FollowerForm, how: str, guesses: tuple[float, float]
-) -> Conditions:
+) -> Placed:
     big_m, guessed_slack = guesses
-    if how == "primal-dual":
-        _must_be_lp(form, how)
-        return add_dual_feasibility(program, _unbounded(region.system, form))
-    if how == "strong-duality":
-        _must_be_lp(form, how)
-        return _strong_duality(program, region, form, big_m)
+    if how in ("primal-dual", "strong-duality"):
+        if not form.is_linear:
+            raise InputError(
+                [f"follower '{form.name}' is a QP; '{how}' needs LPs: use 'kkt' or 'kkt+cut'"],
+                f"reformulation '{how}'",
+            )
+        leader = region.system.leader
+        bounds = signs_only(form, form.limits(leader.lower, leader.upper))
+        if how == "strong-duality":
+            bounds = _bounded_where_multiplied(region, form, bounds, big_m)
+        placed = Placed(program, Conditions(form, bounds, switched=False))
+        if how == "strong-duality":
+            placed.add_duality(_with_region(program, region), exact=True)
+        return placed
     bounds = follower_bounds(region, form, big_m=big_m, guessed_slack=guessed_slack)
-    found = add_dual_feasibility(program, bounds)
-    add_complementarity(program, found)
+    placed = Placed(program, Conditions(form, bounds))
     if how == "kkt+cut":
-        with_bounds = _with_region(program, region)
-        found_sides = [b.side for b in found.bounds.sides]
-        row = duality_row(form, found_sides, found.multipliers, Envelopes(with_bounds))
-        if row is not None:
-            program.rows.append(row)
-    return found
+        placed.add_duality(_with_region(program, region))
+    return placed
 
 
-def _strong_duality(
-    program: Program, region: Region, form: FollowerForm, big_m: float
-) -> Conditions:
-    found_sides = sides(form, region.system.leader)
-    multiplied = {s for s, _, _ in leader_terms(form, found_sides)}
-    bounds = _unbounded(region.system, form)
-    if multiplied:
-        # Only multipliers in a product need a bound; the others stay free of any doubt.
-        bounded = follower_bounds(region, form, big_m=big_m, slacks=False)
-        chosen = [b if s in multiplied else bounds.sides[s] for s, b in enumerate(bounded.sides)]
-        bounds = FollowerBounds(form, tuple(chosen))
-    found = add_dual_feasibility(program, bounds)
-    envelopes = Envelopes(_with_region(program, region))
-    program.rows.append(exact_duality_row(form, found_sides, found.multipliers, envelopes))
-    return found
-
-
-def _unbounded(system: System, form: FollowerForm) -> FollowerBounds:
-    """Sides with nothing but the sign of their multipliers."""
-    return FollowerBounds(
-        form,
-        tuple(
-            BoundedSide(side, (-inf, inf) if side.equality else (0.0, inf), inf)
-            for side in sides(form, system.leader)
-        ),
-    )
+def _bounded_where_multiplied(
+    region: Region, form: FollowerForm, bounds: EntryBounds, big_m: float
+) -> EntryBounds:
+    """Only multipliers in a product need a bound; the others stay free of any doubt."""
+    rows = sorted({i for i, _, _ in leader_terms(form)})
+    if not rows:
+        return bounds
+    known = follower_bounds(region, form, big_m=big_m, slacks=False)
+    bounds.least[rows], bounds.most[rows] = known.least[rows], known.most[rows]
+    return replace(bounds, doubts={i: known.doubts[i] for i in rows if i in known.doubts})
 
 
 def _with_region(program: Program, region: Region) -> Program:
@@ -138,11 +120,3 @@ def _with_region(program: Program, region: Region) -> Program:
         program.lower[k] = max(program.lower[k], float(region.lower[k]))
         program.upper[k] = min(program.upper[k], float(region.upper[k]))
     return program
-
-
-def _must_be_lp(form: FollowerForm, how: str) -> None:
-    if not form.is_linear:
-        raise InputError(
-            [f"follower '{form.name}' is a QP; '{how}' needs LPs: use 'kkt' or 'kkt+cut'"],
-            f"reformulation '{how}'",
-        )

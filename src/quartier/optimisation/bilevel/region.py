@@ -9,7 +9,7 @@ from time import perf_counter
 import numpy as np
 
 from quartier.errors import QuartierError
-from quartier.optimisation.bilevel.lp import Lp
+from quartier.optimisation.bilevel.lp import Lp, arrays_of
 from quartier.optimisation.bilevel.program import Row
 from quartier.optimisation.bilevel.propagate import Propagator
 from quartier.optimisation.bilevel.system import System, is_finite
@@ -44,9 +44,10 @@ class Region:
             self.program.rows.append(
                 Row("no worse than known", dict(self.program.cost), upper=limit)
             )
-        start = np.array(self.program.lower), np.array(self.program.upper)
-        self.lower, self.upper = Propagator(self.program.rows, len(start[0])).tighten(*start)
-        whole = np.array(self.program.integer, dtype=bool)
+        arrays = arrays_of(self.program)
+        propagator = Propagator(*arrays.block)
+        self.lower, self.upper = propagator.tighten(arrays.lower, arrays.upper)
+        whole = arrays.integer
         self.lower[whole] = np.ceil(self.lower[whole] - INTEGRALITY)
         self.upper[whole] = np.floor(self.upper[whole] + INTEGRALITY)
         self._lp: Lp | None = None

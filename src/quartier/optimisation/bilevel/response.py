@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.sparse import triu
 
 from quartier.optimisation.bilevel.lp import Lp
-from quartier.optimisation.bilevel.program import Program, Row
-from quartier.optimisation.bilevel.system import FollowerForm, System
+from quartier.optimisation.bilevel.program import Program, rows_of
+from quartier.optimisation.bilevel.system import FollowerForm, System, entries_of
 from quartier.quantities import Array
 
 OPTIMALITY = 1e-9
@@ -22,61 +23,42 @@ ACTIVE = 1e-7
 class Response:
     """A follower solved alone: status, optimum (its leader-only terms left out), point and duals.
 
-    `point` has the system's columns with the follower's own replaced; `row_dual` and
-    `column_dual` follow HiGHS, by position in the form.
+    `point` has the system's columns with the follower's own replaced; `duals`, by entry, follow
+    HiGHS.
     """
 
     form: FollowerForm
     status: str
     optimum: float
     point: Array
-    row_dual: Array
-    column_dual: Array
-
-
-def price_cost(form: FollowerForm, point: Array) -> dict[int, float]:
-    """`c + C x` by own column at a leader's decision."""
-    cost = {k: form.cost.get(k, 0.0) for k in form.columns}
-    for (k, j), c in form.prices.items():
-        cost[j] += c * float(point[k])
-    return cost
-
-
-def follower_value(form: FollowerForm, point: Array) -> float:
-    """Follower's objective at a point, without its leader-only terms."""
-    linear = sum(c * float(point[k]) for k, c in price_cost(form, point).items())
-    return linear + sum(h * float(point[i] * point[j]) for (i, j), h in form.hessian.items())
+    duals: Array
 
 
 def answer(system: System, form: FollowerForm, point: Array) -> Response:
     """Solve a follower for the leader's part of a point."""
-    program = alone(system, form, point)
-    place = {k: p for p, k in enumerate(form.columns)}
-    quadratic = {(place[i], place[j]): h for (i, j), h in form.hessian.items()}
-    found = Lp(program, quadratic=quadratic).minimise()
+    half = triu(form.hessian).tocoo()
+    quadratic = {
+        (int(i), int(j)): float(h) / 2 if i == j else float(h)
+        for i, j, h in zip(*half.coords, half.data, strict=True)
+    }
+    found = Lp(alone(system, form, point), quadratic=quadratic).minimise()
     if found.status != "optimal":
-        nothing = np.zeros(0)
-        return Response(form, found.status, float("nan"), point, nothing, nothing)
+        return Response(form, found.status, float("nan"), point, np.zeros(0))
     whole = point.copy()
-    whole[list(form.columns)] = found.values
-    return Response(form, "optimal", found.objective, whole, found.row_dual, found.column_dual)
+    whole[form.columns] = found.values
+    duals = np.append(found.row_dual, found.column_dual)
+    return Response(form, "optimal", found.objective, whole, duals)
 
 
 def alone(system: System, form: FollowerForm, point: Array) -> Program:
     """A follower's own program at the leader's part of a point, its columns in their order."""
-    program = Program()
-    leader = system.leader
-    place = {
-        k: program.column(
-            leader.names[k], leader.lower[k], leader.upper[k], integer=leader.integer[k]
-        )
-        for k in form.columns
-    }
-    for row in form.rows:
-        own = {place[k]: a for k, a in row.coefs.items() if k in place}
-        fixed = sum(a * float(point[k]) for k, a in row.coefs.items() if k not in place)
-        program.row(row.name, own, row.lower - fixed, row.upper - fixed)
-    program.cost = {place[k]: c for k, c in price_cost(form, point).items() if c}
+    program, leader = Program(), system.leader
+    for k in form.columns.tolist():
+        program.column(leader.names[k], leader.lower[k], leader.upper[k], integer=leader.integer[k])
+    fixed = form.matrix @ np.where(form.is_own, 0.0, point[: form.is_own.size])
+    limits = form.row_lower - fixed, form.row_upper - fixed
+    program.rows = list(rows_of(form.row_names, form.own, *limits))
+    program.cost = {p: c for p, c in enumerate(form.cost_at(point).tolist()) if c}
     return program
 
 
@@ -121,43 +103,37 @@ def leader_cost(system: System, point: Array) -> tuple[dict[int, float], float]:
 
 def _add_face(program: Program, found: Response) -> None:
     """The follower's rows and bounds, those with a dual held at their limit."""
-    duals = np.concatenate([found.row_dual, found.column_dual])
-    least = ACTIVE * max(found.form.unit, float(np.abs(duals).max(initial=0.0)))
-    for row, nu in zip(found.form.rows, found.row_dual, strict=True):
-        lower = row.upper if nu < -least else row.lower
-        upper = row.lower if nu > least else row.upper
-        program.rows.append(Row(row.name, row.coefs, lower, upper))
-    for k, r in zip(found.form.columns, found.column_dual, strict=True):
-        if r > least:
-            program.upper[k] = program.lower[k]
-        elif r < -least:
-            program.lower[k] = program.upper[k]
+    form, rows = found.form, found.form.row_lower.size
+    least = ACTIVE * max(form.unit, float(np.abs(found.duals).max(initial=0.0)))
+    low, high = form.limits(program.lower, program.upper)
+    held_low, held_high = found.duals > least, found.duals < -least
+    low, high = np.where(held_high, high, low), np.where(held_low, low, high)
+    program.rows.extend(rows_of(form.row_names, form.matrix, low[:rows], high[:rows]))
+    for k, lower, upper in zip(form.columns.tolist(), low[rows:], high[rows:], strict=True):
+        program.lower[k], program.upper[k] = float(lower), float(upper)
 
 
 def _add_optimality(program: Program, found: Response, point: Array, epsilon: float) -> None:
     form = found.form
     epsilon = epsilon if form.is_linear else min(epsilon, OPTIMALITY)
-    unit = form.unit
-    room = epsilon * max(1.0, abs(found.optimum) / unit)
-    cost = {k: c / unit for k, c in price_cost(form, point).items() if c}
-    best = found.optimum / unit
+    best = found.optimum
     if not form.is_linear:
-        best = sum(c * float(found.point[k]) for k, c in cost.items())
-    program.row(f"{form.name} optimal", cost, upper=best + room)
+        best = float(form.cost_at(point) @ found.point[form.columns])
+    room = epsilon * max(form.unit, abs(found.optimum))
+    add_value_limit(program, form, point, best + room)
+
+
+def add_value_limit(program: Program, form: FollowerForm, point: Array, most: float) -> None:
+    """Hold `(c + C x)·y` of a follower at a leader's decision, scaled by its unit."""
+    pairs = zip(form.columns.tolist(), (form.cost_at(point) / form.unit).tolist(), strict=True)
+    program.row(f"{form.name} optimal", {k: c for k, c in pairs if c}, upper=most / form.unit)
 
 
 def _hold_gradient(program: Program, found: Response) -> None:
-    for k, terms in _hessian_rows(found.form.hessian).items():
-        at = sum(h * float(found.point[j]) for j, h in terms.items())
-        limit = OPTIMALITY * max(1.0, abs(at))
-        program.rows.append(Row(f"gradient {k}", terms, at - limit, at + limit))
-
-
-def _hessian_rows(hessian: Mapping[tuple[int, int], float]) -> dict[int, dict[int, float]]:
-    rows: dict[int, dict[int, float]] = {}
-    for (i, j), h in hessian.items():
-        rows.setdefault(i, {})
-        rows[i][j] = rows[i].get(j, 0.0) + h
-        rows.setdefault(j, {})
-        rows[j][i] = rows[j].get(i, 0.0) + h
-    return rows
+    form = found.form
+    at = form.hessian @ found.point[form.columns]
+    for place in np.flatnonzero(np.diff(form.hessian.indptr)).tolist():
+        terms = {int(form.columns[p]): h for p, h in entries_of(form.hessian, place).items()}
+        value = float(at[place])
+        limit = OPTIMALITY * max(1.0, abs(value))
+        program.row(f"gradient {form.columns[place]}", terms, value - limit, value + limit)

@@ -9,7 +9,7 @@ What is declared is a :class:`~quartier.optimisation.bilevel.charged.follower.Ch
 and the leader's program with all of them inside: a
 :class:`~quartier.optimisation.bilevel.charged.leader.MatrixLeader`, or one's own
 :class:`~quartier.optimisation.bilevel.charged.single.Upper`. The way of a solve: `follower`
-proves bounds of the duals by the rules of the layer; `kkt` writes the optimality conditions,
-`single` puts them into the leader's program; `search` finds feasible points by turns, `windows`
-improves them, and `solve` bounds what is left by branch and bound.
+has the bounds of duals and the optimality conditions, by the layer's own rules; `single` puts them
+into the leader's program; `search` finds feasible points by turns, `windows` improves them, and
+`solve` bounds what is left by branch and bound; `certify` solves the followers alone.
 """

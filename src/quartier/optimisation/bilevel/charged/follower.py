@@ -1,20 +1,23 @@
-"""A follower in matrix form, and proven bounds on its duals by the rules of the bi-level layer.
+"""A follower in matrix form that the leader charges, and its conditions of optimality.
 
-The leader's charges enter as prices, each between 0 and its limit.
+The leader's charges enter as prices, each between 0 and its limit; bounds on duals are proven by
+the rules of the layer.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
+from scipy import sparse
 
-from quartier.optimisation.bilevel.bounds import multiplier_box
-from quartier.optimisation.bilevel.program import Program, Row
-from quartier.optimisation.bilevel.region import Region
-from quartier.optimisation.bilevel.system import FollowerForm, System
+from quartier.optimisation.bilevel.bounds import bounds_in, multiplier_box
+from quartier.optimisation.bilevel.kkt import Conditions, EntryBounds
+from quartier.optimisation.bilevel.program import Program
+from quartier.optimisation.bilevel.system import Ends, FollowerForm, System
 from quartier.program import Arrays, Flags, Indices
+from quartier.program.arrays import activity
 from quartier.quantities import Array
 
 GUESS = 1e4
@@ -51,21 +54,69 @@ class ChargedFollower:
     spared: Flags
     step: Indices
 
+    @cached_property
+    def charges(self) -> sparse.csr_array:
+        """Which column each charge is on, shape ``(columns, C)``."""
+        where = self.charged
+        entries = (np.ones(where.size), (where, np.arange(where.size)))
+        return sparse.csr_array(entries, shape=(self.form.size, where.size))
 
-@dataclass(frozen=True)
-class DualBounds:
-    """Bounds of the multipliers of rows and of columns' bounds, positive at a lower limit.
+    @cached_property
+    def priced(self) -> FollowerForm:
+        """The follower over ``[y | charges]``."""
+        form = self.form
+        nothing = sparse.csr_array((form.row_lower.size, self.limit.size))
+        zero = sparse.csr_array((form.size, form.size))
+        return FollowerForm(
+            self.name,
+            np.arange(form.size),
+            sparse.csr_array(sparse.hstack([form.matrix, nothing])),
+            form.row_lower,
+            form.row_upper,
+            [f"row {i}" for i in range(form.row_lower.size)],
+            form.cost,
+            sparse.csr_array(sparse.hstack([zero, self.charges])),
+        )
 
-    ``lower`` and ``upper`` have shape ``(rows + columns,)``; ``unproven`` names what no rule
-    bounds.
+    def cost_under(self, charges: Array) -> Array:
+        """Its cost by column under charges of shape ``(C,)``."""
+        found: Array = self.form.cost + self.charges @ charges
+        return found
+
+
+class ChargedConditions(Conditions):
+    """Optimality conditions of a charged follower, over ``[y | charges | ν | z]``.
+
+    Parameters
+    ----------
+    follower
+        The follower.
+    allowed
+        Whether the leader may charge it, or each of what it could charge, shape ``(C,)``.
     """
 
-    lower: Array
-    upper: Array
-    unproven: tuple[str, ...]
+    def __init__(self, follower: ChargedFollower, allowed: bool | Flags = True) -> None:
+        self.follower, self.allowed = follower, allowed
+        self.columns, self.charges = follower.form.size, follower.limit.size
+        super().__init__(follower.priced, dual_bounds(follower))
+
+    @property
+    def charge_limit(self) -> Array:
+        """Greatest charge, shape ``(C,)``."""
+        return self.allowed * self.follower.limit
+
+    @property
+    def switch_steps(self) -> Indices:
+        """Step that each binary belongs to; that of a row is its columns' last."""
+        body, step = self.follower.form.matrix.tocoo(), self.follower.step
+        last = np.zeros(self.rows, dtype=np.int64)
+        np.maximum.at(last, body.coords[0], step[body.coords[1]])
+        both = np.concatenate([self.low_sides, self.high_sides])
+        found: Indices = np.concatenate([last, step])[both]
+        return found
 
 
-def dual_bounds(follower: ChargedFollower, guess: float = GUESS) -> DualBounds:
+def dual_bounds(follower: ChargedFollower, guess: float = GUESS) -> EntryBounds:
     """Find bounds that hold for some optimal duals, whatever the charges.
 
     Parameters
@@ -73,41 +124,27 @@ def dual_bounds(follower: ChargedFollower, guess: float = GUESS) -> DualBounds:
     guess
         Bound for what no rule bounds; the result then is not proven.
     """
-    region, form = _system(follower)
-    count, rows = follower.form.size, follower.form.row_lower.size
-    region.lower[:count], region.upper[:count] = follower.reach
-    box, _ = multiplier_box(region, form)
-    lower, upper = box.lower.copy(), box.upper.copy()
-    open_ends = np.flatnonzero(np.isinf(lower) | np.isinf(upper))
-    names = tuple(f"row {e}" if e < rows else f"column {e - rows}" for e in open_ends)
-    return DualBounds(np.maximum(lower, -guess), np.minimum(upper, guess), names)
-
-
-def _system(follower: ChargedFollower) -> tuple[Region, FollowerForm]:
-    form, program = follower.form, Program()
-    for k, (low, high) in enumerate(zip(form.lower, form.upper, strict=True)):
-        program.column(f"y{k}", float(low), float(high))
-    prices = {}
-    for k, most in zip(follower.charged.tolist(), follower.limit.tolist(), strict=True):
-        prices[program.column(f"charge{len(program)}", 0.0, most), k] = 1.0
-    numbers = FollowerForm(
-        name=follower.name,
-        columns=tuple(range(form.size)),
-        rows=tuple(_rows(form)),
-        cost={k: float(c) for k, c in enumerate(form.cost) if c},
-        prices=prices,
-        hessian={},
-        row_hints={},
-        column_hints={},
+    form, nothing = follower.form, np.zeros(follower.limit.size)
+    lower, upper = np.append(form.lower, nothing), np.append(form.upper, follower.limit)
+    within: Ends = (
+        np.append(follower.reach[0], nothing),
+        np.append(follower.reach[1], follower.limit),
     )
-    return Region(System(program, {}, (numbers,))), numbers
-
-
-def _rows(form: Arrays) -> Iterator[Row]:
-    matrix = form.matrix
-    for i in range(form.row_lower.size):
-        part = slice(matrix.indptr[i], matrix.indptr[i + 1])
-        coefs = dict(
-            zip(map(int, matrix.indices[part]), map(float, matrix.data[part]), strict=True)
-        )
-        yield Row(f"row {i}", coefs, float(form.row_lower[i]), float(form.row_upper[i]))
+    names, whole = [f"column {k}" for k in range(lower.size)], [False] * lower.size
+    program = Program(names, lower.tolist(), upper.tolist(), whole)
+    priced = follower.priced
+    box, _ = multiplier_box(System(program, {}, (priced,)), priced, within)
+    found, (least, greatest) = (
+        bounds_in(box, priced.limits(lower, upper)),
+        activity(priced.body, *within),
+    )
+    known = priced.entry_names(names)
+    open_ends = np.flatnonzero(np.isinf(box.lower) | np.isinf(box.upper)).tolist()
+    return replace(
+        found,
+        least=np.maximum(found.least, -guess),
+        most=np.minimum(found.most, guess),
+        room_low=np.maximum(greatest - found.low, 0.0),
+        room_high=np.maximum(found.high - least, 0.0),
+        doubts={e: (known[e],) for e in open_ends},
+    )

@@ -10,7 +10,7 @@ import numpy as np
 from scipy import sparse
 
 from quartier.optimisation.bilevel.charged.follower import ChargedFollower
-from quartier.program import Arrays, Indices
+from quartier.program import Arrays, Indices, stacked
 from quartier.program.arrays import side_by_side
 from quartier.quantities import Array
 
@@ -47,7 +47,7 @@ class MatrixLeader:
         return none if self.tied is None else self.tied
 
     def form(self) -> Arrays:
-        """The relaxation with all followers under the leader's command."""
+        """The high-point relaxation: all followers under the leader's command, at its cost."""
         size = self.members[-1].stop
         lower, upper = self.arrays.lower.copy(), self.arrays.upper.copy()
         reach = [
@@ -58,7 +58,10 @@ class MatrixLeader:
         rows, low, high = side_by_side([f.form for f in self.followers])
         nothing = sparse.csr_array((rows.shape[0], self.arrays.size - size))
         wide = sparse.csr_array(sparse.hstack([rows, nothing]))
-        return replace(self.arrays, lower=lower, upper=upper).with_rows(wide, low, high)
+        matrix, low, high = stacked([(wide, low, high), self.arrays.block])
+        return replace(
+            self.arrays, lower=lower, upper=upper, matrix=matrix, row_lower=low, row_upper=high
+        )
 
     def lower_cost(self) -> Array:
         """What the followers pay by column, without charges."""

@@ -16,8 +16,10 @@ from dataclasses import replace
 import numpy as np
 from scipy import sparse
 
-from quartier.optimisation.bilevel.charged.kkt import Conditions
-from quartier.optimisation.bilevel.charged.single import Found, Upper, tied
+from quartier.optimisation.bilevel.charged.follower import ChargedConditions
+from quartier.optimisation.bilevel.charged.leader import MatrixLeader
+from quartier.optimisation.bilevel.charged.single import Found, tied
+from quartier.optimisation.bilevel.duality import Split
 from quartier.program import Arrays, Highs
 from quartier.quantities import Array
 
@@ -42,41 +44,28 @@ NO_CHARGE = 1e-7
 class _Duals:
     """The dual program of a follower at a given point, in ``[row duals | charges | parts]``."""
 
-    def __init__(self, part: Conditions) -> None:
-        self.part, form = part, part.follower.form
-        matrix, constant = part.multipliers
-        low = np.flatnonzero(np.isfinite(part.low) & ~part.equal)
-        high = np.flatnonzero(np.isfinite(part.high) & ~part.equal)
-        size = constant.size
-        split = [
-            sparse.csr_array((sign * np.ones(k.size), (k, np.arange(k.size))), (size, k.size))
-            for k, sign in ((low, -1.0), (high, 1.0))
-        ]
-        rows = ~part.equal  # what is fixed (at zero: no renewable power) takes any multiplier
-        body = sparse.csr_array(sparse.hstack([matrix, *split]))[rows]
-        equal = part.equal[: part.rows]
-        worth = [
-            np.where(equal, part.low[: part.rows], 0.0),
-            np.zeros(part.charges),
-            part.low[low],
-            -part.high[high],
-        ]
-        self._cost = -np.concatenate(worth)
-        lower = [part.least[: part.rows], np.zeros(part.charges + low.size + high.size)]
-        upper = [part.most[: part.rows], part.charge_limit, part.most[low], -part.least[high]]
+    def __init__(self, part: ChargedConditions) -> None:
+        self.part, split = part, Split(part)
+        charges = part.columns + np.arange(part.charges)
+        after = np.arange(part.size + part.rows, split.worth.size)
+        kept = np.concatenate([part.size + np.arange(part.rows), charges, after])
+        matrix, low, high = split.block
+        self._cost = -split.worth[kept]
+        least, most = (end[: part.rows] for end in (part.bounds.least, part.bounds.most))
+        parts = split.bounds_of_parts()
         self._solver = Highs(
             f"duals of {part.follower.name}",
             Arrays(
                 self._cost,
-                np.concatenate(lower),
-                np.concatenate(upper),
-                np.zeros(self._cost.size, dtype=bool),
-                body,
-                -constant[rows],
-                -constant[rows],
+                np.concatenate([least, np.zeros(part.charges), parts[0]]),
+                np.concatenate([most, part.charge_limit, parts[1]]),
+                np.zeros(kept.size, dtype=bool),
+                sparse.csr_array(matrix[:, kept]),
+                low,
+                high,
             ),
         )
-        self._own = form.cost
+        self._own, self._constant = part.follower.form.cost, split.constant
 
     def nearest(self, y: Array, noise: Array | float = 0.0) -> tuple[Array, float]:
         """Duals that come nearest to making ``y`` optimal, and the gap that is left."""
@@ -86,7 +75,8 @@ class _Duals:
         self._solver.set_cost(cost)
         values = self._solver.needed().values
         cost[charges] -= noise
-        return values[: charges.stop], float(cost @ values) + float(self._own @ y)
+        gap = float(cost @ values) + float(self._own @ y) - self._constant
+        return values[: charges.stop], gap
 
     def exact(self, y: Array, charge: Array) -> Array:
         """Duals that make ``y`` optimal under given charges."""
@@ -115,8 +105,8 @@ class Search:
 
     def __init__(
         self,
-        leader: Upper,
-        parts: Sequence[Conditions],
+        leader: MatrixLeader,
+        parts: Sequence[ChargedConditions],
         rng: np.random.Generator,
         penalties: Sequence[tuple[float, float]] = PENALTIES,
         tries: int = TRIES,
@@ -165,7 +155,7 @@ class Search:
                 found, left = dual.nearest(values[where])
                 gap += left
                 duals.append(found)
-                cost[where] += penalty * part.cost_under(found[part.rows :])
+                cost[where] += penalty * part.follower.cost_under(found[part.rows :])
             if gap <= OPEN * abs(float(self._form.cost @ values)) or not turn:
                 self._respond(duals)
             if gap <= CLOSED:
@@ -190,7 +180,7 @@ class Search:
         for k, (where, part, own) in enumerate(
             zip(self.leader.members, self.parts, duals, strict=True)
         ):
-            cost = part.cost_under(own[part.rows :])
+            cost = part.follower.cost_under(own[part.rows :])
             self._alone[k].set_cost(cost)
             alone = self._alone[k].solve()
             if not alone.found:
@@ -206,7 +196,7 @@ class Search:
             self.best = Found(answer.objective, answer.values, tuple(duals))
 
     @staticmethod
-    def _told(part: Conditions, own: Array) -> Array:
+    def _told(part: ChargedConditions, own: Array) -> Array:
         """Duals without charges too small to count."""
         at = np.arange(own.size)
         negligible = (at >= part.rows) & (own <= NO_CHARGE)

@@ -4,32 +4,34 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Protocol
 
 import numpy as np
 from scipy import sparse
 
-from quartier.optimisation.bilevel.charged.kkt import Conditions, Point
+from quartier.optimisation.bilevel.charged.follower import ChargedConditions
+from quartier.optimisation.bilevel.charged.leader import MatrixLeader
+from quartier.optimisation.bilevel.kkt import spread
 from quartier.program import Arrays, Block, Indices, stacked
 from quartier.quantities import Array
 
 
-class Upper(Protocol):
-    """The leader's program with all followers inside; their columns come first."""
+@dataclass(frozen=True)
+class Point:
+    """A follower's primal and dual values.
 
-    @property
-    def members(self) -> tuple[slice, ...]:
-        """Columns of the followers."""
+    Attributes
+    ----------
+    y
+        Its columns.
+    row_dual
+        Multipliers of its rows.
+    charge
+        What the leader charges, shape ``(C,)``.
+    """
 
-    @property
-    def ties(self) -> tuple[Indices, ...]:
-        """By follower and charge, the leader's column that is 1 wherever there is one; else -1."""
-
-    def form(self) -> Arrays:
-        """The high-point relaxation: one operator, the leader's cost."""
-
-    def lower_cost(self) -> Array:
-        """What the followers pay by column."""
+    y: Array
+    row_dual: Array
+    charge: Array
 
 
 @dataclass(frozen=True)
@@ -50,11 +52,11 @@ class Found:
     values: Array
     duals: tuple[Array, ...]
 
-    def points(self, leader: Upper, parts: Sequence[Conditions]) -> list[Point]:
-        """The point by follower."""
+    def points(self, members: Sequence[slice], parts: Sequence[ChargedConditions]) -> list[Point]:
+        """The point by follower; ``members`` are the columns of each."""
         return [
             Point(self.values[where], duals[: part.rows], duals[part.rows :])
-            for where, part, duals in zip(leader.members, parts, self.duals, strict=True)
+            for where, part, duals in zip(members, parts, self.duals, strict=True)
         ]
 
 
@@ -79,11 +81,11 @@ class SingleLevel:
         Step that each of them belongs to.
     """
 
-    def __init__(self, leader: Upper, parts: Sequence[Conditions]) -> None:
+    def __init__(self, leader: MatrixLeader, parts: Sequence[ChargedConditions]) -> None:
         self.leader, self.parts = leader, tuple(parts)
         relaxation = leader.form()
         self.size = relaxation.size
-        total = self.size + sum(part.extra for part in parts)
+        total = self.size + sum(part.charges + part.extra for part in parts)
         wide = sparse.csr_array((relaxation.matrix.shape[0], total - self.size))
         first = sparse.csr_array(sparse.hstack([relaxation.matrix, wide]))
         blocks = [(first, relaxation.row_lower, relaxation.row_upper)]
@@ -95,18 +97,17 @@ class SingleLevel:
             integer[ties[charges]] = True
             steps[ties[charges]] = part.follower.step[part.follower.charged[charges]]
             blocks.append(_tie_rows(part, charges, ties[charges], at, total))
-            columns = np.concatenate(
-                [np.arange(where.start, where.stop), at + np.arange(part.extra)]
-            )
-            entries = (np.ones(columns.size), (np.arange(columns.size), columns))
-            spread = sparse.csr_array(entries, shape=(columns.size, total))
-            blocks += [(matrix @ spread, low, high) for matrix, low, high in part.blocks()]
-            bounds = part.bounds_of_extra()
-            lower.append(bounds[0])
-            upper.append(bounds[1])
-            switches = slice(at + part.extra - part.switches, at + part.extra)
+            # A part's columns come as [row duals | charges | binaries].
+            rows, charged = at + np.arange(part.rows), at + part.rows + np.arange(part.charges)
+            at += part.rows + part.charges
+            switches = at + np.arange(part.switches)
+            own = [np.arange(where.start, where.stop), charged, rows, switches]
+            blocks += [spread(block, np.concatenate(own), total) for block in part.blocks()]
+            low, high = (np.split(end, [part.rows]) for end in part.bounds_of_extra())
+            lower += [low[0], np.zeros(part.charges), low[1]]
+            upper += [high[0], part.charge_limit, high[1]]
             integer[switches], steps[switches] = True, part.switch_steps
-            at += part.extra
+            at += part.switches
         self.arrays = Arrays(
             np.concatenate([relaxation.cost, np.zeros(total - self.size)]),
             np.concatenate(lower),
@@ -120,8 +121,11 @@ class SingleLevel:
 
     def start(self, found: Found) -> Array:
         """A point in the columns of this program."""
-        points = found.points(self.leader, self.parts)
-        own = [part.columns_at(point) for part, point in zip(self.parts, points, strict=True)]
+        points = found.points(self.leader.members, self.parts)
+        own = []
+        for part, point in zip(self.parts, points, strict=True):
+            switches = part.switches_at(np.append(point.y, point.charge), point.row_dual)
+            own += [point.row_dual, point.charge, switches]
         return np.concatenate([found.values, *own])
 
     def found(self, value: float, values: Array) -> Found:
@@ -129,11 +133,13 @@ class SingleLevel:
         duals, at = [], self.size
         for part in self.parts:
             duals.append(values[at : at + part.rows + part.charges])
-            at += part.extra
+            at += part.charges + part.extra
         return Found(value, values[: self.size], tuple(duals))
 
 
-def _tie_rows(part: Conditions, charges: Indices, ties: Indices, first: int, total: int) -> Block:
+def _tie_rows(
+    part: ChargedConditions, charges: Indices, ties: Indices, first: int, total: int
+) -> Block:
     """``charge <= limit · tied column``; the part's columns begin at first."""
     rows, limit = np.arange(charges.size), part.charge_limit[charges]
     columns = np.concatenate([first + part.rows + charges, ties])
