@@ -163,7 +163,7 @@ def system_cost(run: RunData) -> float:
 
 def leader_cost(run: RunData) -> float:
     """What the coordinator pays less what it gets in EUR (eq. 6): 0 at a price that is right."""
-    return -balances(payments(run)).get(COUPLINGS[run.problem].coordinator, 0.0)
+    return 0.0 - balances(payments(run)).get(COUPLINGS[run.problem].coordinator, 0.0)
 
 
 def cost_change(run: RunData) -> dict[str, float]:

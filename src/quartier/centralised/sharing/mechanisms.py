@@ -14,6 +14,7 @@ from quartier.centralised.sharing.game import solve_game
 from quartier.centralised.sharing.pool import Pool
 from quartier.centralised.sharing.prices import optimal_prices
 from quartier.coordination import Plan, UnitPlan
+from quartier.errors import SolveFailed
 from quartier.optimisation import NeighbourhoodModel, Solution
 from quartier.planning import Row
 from quartier.problem import ConnectionTerms, Problem, Sharing, State
@@ -69,8 +70,11 @@ class BilevelSharing:
         if sharing.leader == "pool":
             pooled = pool.solve()
             alone_eur = {name: found.cost_eur for name, found in alone.items()}
-            price = optimal_prices(pool, pooled, alone_eur)
             row = row_of("bilevel", pooled.answer, pooled.answer.objective)
+            try:
+                price = optimal_prices(pool, pooled, alone_eur)
+            except SolveFailed:  # stores held to one way: no linear program has this optimum
+                price, row = pooled.price_eur_per_kwh(sharing), {**row, "status": "feasible"}
             found = pool.solutions(pooled, price)
         else:
             price, row, found = solve_game(pool, problem.optimisation)

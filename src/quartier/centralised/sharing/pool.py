@@ -20,7 +20,7 @@ from quartier.optimisation.mixed import MixedProgram
 from quartier.optimisation.own_optimum import GAP
 from quartier.optimisation.readings import Readings, solved_one_way
 from quartier.problem import ConnectionTerms, Sharing
-from quartier.program import Answer, Arrays, Block, stacked
+from quartier.program import Answer, Arrays, Block, Highs, stacked
 from quartier.program.arrays import side_by_side
 from quartier.quantities import Array
 
@@ -35,9 +35,15 @@ class Pooled:
     """What the solver said of it."""
 
     def price_eur_per_kwh(self, sharing: Sharing) -> Array:
-        """Multiplier of the balance, shape ``(T,)``: one of the optimal prices."""
-        steps = len(sharing.export_eur_per_kwh)
-        return np.asarray(self.answer.row_dual[-steps:] / sharing.dt_h)
+        """Multiplier of the balance, shape ``(T,)``: one of the optimal prices.
+
+        A search (for the direction of stores where energy is worth less than nothing) has none:
+        then it is that of the program without whole numbers, which may waste energy.
+        """
+        dual = self.answer.row_dual
+        if not dual.size:
+            dual = Highs("pool, relaxed", self.arrays).needed().row_dual
+        return np.asarray(dual[-len(sharing.export_eur_per_kwh) :] / sharing.dt_h)
 
 
 class Pool:
