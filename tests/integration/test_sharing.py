@@ -216,6 +216,26 @@ def test_a_grids_operator_caps_what_the_pool_planned(tmp_path):
     assert sum(balances(payments(RunData(run))).values()) == pytest.approx(0.0, abs=1e-6)
 
 
+def test_a_plan_that_no_price_makes_optimal_is_not_called_so(case, tmp_path):
+    """Energy is worth less than nothing: a battery would waste it, if it could go both ways."""
+    run = quartier.run(
+        case,
+        coordination="bilevel",
+        overrides=[
+            "signals.export_eur_per_kwh=-0.2",
+            "signals.import_eur_per_kwh=-0.1",
+            "objectives.curtailment_eur_per_kwh=0.3",
+            "neighbourhoods.sunny.units.battery.charge_efficiency=0.9",
+            "neighbourhoods.sunny.units.battery.wear_eur_per_kwh=0",
+        ],
+        out=tmp_path / "run",
+    )
+    solves = run.table("solves").set_index("problem")
+    assert solves.loc["bilevel", "status"] == "feasible"
+    assert run.kpis["follower_suboptimality"] > 1e-3
+    assert run.kpis["worse_off"] <= 1e-6
+
+
 @pytest.mark.parametrize(
     ("coordination", "overrides", "why"),
     [
