@@ -48,7 +48,7 @@ def test_lost_messages_do_not_keep_agents_from_agreeing(loss: float, quiet: Soci
     problem = asked(f"communication.loss={loss}")
     agents = lived(problem, made(problem))
     outcomes = agents.speakers["fliegerhorst"].outcomes
-    lossless = quiet.neighbourhoods["fliegerhorst"].outcomes
+    lossless = quiet.speakers["fliegerhorst"].outcomes
     assert [o.agreed for o in outcomes] == [True] * len(lossless)
     for one, other in zip(outcomes, lossless, strict=True):
         assert one.objective_eur == pytest.approx(other.objective_eur, rel=0.02)
@@ -59,7 +59,7 @@ def test_delay_changes_the_time_that_agreeing_takes_not_the_agreement(quiet: Soc
     problem = asked("communication.delay_s=1")
     agents = lived(problem, made(problem))
     slow = agents.speakers["fliegerhorst"].outcomes
-    fast = quiet.neighbourhoods["fliegerhorst"].outcomes
+    fast = quiet.speakers["fliegerhorst"].outcomes
     assert all(o.agreed for o in slow)
     assert slow[0].ended_s - slow[0].started_s > fast[0].ended_s - fast[0].started_s
 

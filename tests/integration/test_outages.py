@@ -135,11 +135,11 @@ def test_a_lost_start_message_of_the_renegotiation(everybody: set[str], heard: S
         again = isinstance(content, Start) and content.negotiation.round == 1
         return again and message.receiver_id == BATTERY and message.sent_time < until_s
 
-    until_s = heard.neighbourhoods[HERE].outcomes[1].started_s + 20.0
+    until_s = heard.speakers[HERE].outcomes[1].started_s + 20.0
     agents = lived(problem, loses=loses)
     assert agents.medium.lost > 5
     assert committed(agents, 1) == everybody
-    values = [a.neighbourhoods[HERE].outcomes[1].objective_eur for a in (agents, heard)]
+    values = [a.speakers[HERE].outcomes[1].objective_eur for a in (agents, heard)]
     assert values[0] == pytest.approx(values[1], rel=0.02)
 
 
@@ -305,7 +305,7 @@ def test_an_offer_that_comes_late_is_redispatched_in_another_round(everybody: se
 
 def test_p_set_that_is_never_heard_is_told_and_counted_on_by_the_dso(heard: Society) -> None:
     """The way to the neighbourhood breaks after its offer: redispatch again without its help."""
-    offered_s = heard.neighbourhoods[HERE].outcomes[0].ended_s
+    offered_s = heard.speakers[HERE].outcomes[0].ended_s
     problem = asked(
         SHORT,
         f"communication.links={{wan: {{senders: dso, receivers: {HERE}}}}}",
