@@ -49,11 +49,14 @@ def optimal_prices(pool: Pool, pooled: Pooled, alone_eur: Mapping[str, float]) -
 
 
 def _multipliers(arrays: Arrays, answer: Answer) -> Arrays:
-    """The polytope of the multipliers of rows that agree with a solution."""
+    """The polytope of the multipliers of rows that agree with a solution.
+
+    Those that the solver found are among them: it is as wide as their tolerance.
+    """
     x, body = answer.values, arrays.matrix @ answer.values
     at_least, at_most = _at(body, arrays.row_lower), _at(body, arrays.row_upper)
     low, high = _at(x, arrays.lower), _at(x, arrays.upper)
-    return Arrays(
+    found = Arrays(
         cost=np.zeros(body.size),
         lower=np.where(at_most, -np.inf, 0.0),
         upper=np.where(at_least, np.inf, 0.0),
@@ -61,6 +64,17 @@ def _multipliers(arrays: Arrays, answer: Answer) -> Arrays:
         matrix=sparse.csr_array(arrays.matrix.T),
         row_lower=np.where(low, -np.inf, arrays.cost),
         row_upper=np.where(high, np.inf, arrays.cost),
+    )
+    known = answer.row_dual
+    if not known.size:
+        return found
+    pull = found.matrix @ known
+    return replace(
+        found,
+        lower=np.minimum(found.lower, known),
+        upper=np.maximum(found.upper, known),
+        row_lower=np.minimum(found.row_lower, pull),
+        row_upper=np.maximum(found.row_upper, pull),
     )
 
 
