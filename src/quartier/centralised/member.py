@@ -17,7 +17,7 @@ from quartier.optimisation.compiled import Compiled
 from quartier.optimisation.declared import Declared
 from quartier.problem import NeighbourhoodProblem
 from quartier.program import Arrays, Flags, Indices
-from quartier.program.arrays import activity
+from quartier.program.arrays import rest_of
 from quartier.quantities import Array
 from quartier.units import KINDS
 from quartier.units.base import UnitData
@@ -193,18 +193,10 @@ def _reach(member: Member) -> tuple[Array, Array]:
     """
     form = member.form
     lower, upper = form.lower.copy(), form.upper.copy()
-    for plus, minus, rows in member.balances:
-        least, greatest = _rest(form, rows, np.concatenate([plus, minus]))
-        right = form.row_lower[rows]
-        upper[plus] = np.minimum(upper[plus], np.maximum(greatest - right, 0.0))
-        upper[minus] = np.minimum(upper[minus], np.maximum(right - least, 0.0))
-        lower[plus] = np.maximum(lower[plus], least - right)
-        lower[minus] = np.maximum(lower[minus], right - greatest)
+    for plus, minus, _ in member.balances:
+        least, greatest = rest_of(form, plus, minus)
+        upper[plus] = np.minimum(upper[plus], np.maximum(greatest, 0.0))
+        upper[minus] = np.minimum(upper[minus], np.maximum(-least, 0.0))
+        lower[plus] = np.maximum(lower[plus], least)
+        lower[minus] = np.maximum(lower[minus], -greatest)
     return lower, upper
-
-
-def _rest(form: Arrays, rows: Indices, columns: Indices) -> tuple[Array, Array]:
-    """Least and greatest value of rows without some columns."""
-    lower, upper = form.lower.copy(), form.upper.copy()
-    lower[columns] = upper[columns] = 0.0
-    return activity(form.matrix[rows], lower, upper)

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pyomo.environ as pyo
 
+from quartier.centralised.central import row_of
 from quartier.centralised.sharing.pool import Pool
 from quartier.errors import SolveFailed
 from quartier.optimisation import Solution
@@ -39,13 +40,12 @@ def solve_game(
         hint = f"{result.reason} Take a shorter horizon, fewer units, or problem.leader: pool."
         raise SolveFailed("the leader's problem", result.status.value, hint.strip())
     price = np.array([model.price[t].value for t in model.price])
+    answer = _answer(result)
     found = {
-        name: one.solution_at(
-            one.declared_values, _answer(result), pool.at(one.problem.terms, price)
-        )
+        name: one.solution_at(one.declared_values, answer, pool.at(one.problem.terms, price))
         for name, one in pool.models.items()
     }
-    return price, row(result), found
+    return price, row_of("bilevel", answer, answer.objective), found
 
 
 def declare(pool: Pool) -> tuple[Any, list[Follower]]:
@@ -79,21 +79,14 @@ def declare(pool: Pool) -> tuple[Any, list[Follower]]:
     return model, followers
 
 
-def row(result: BilevelResult) -> dict[str, Any]:
-    """Row of the table ``solves``."""
-    return {
-        "problem": "bilevel",
-        "status": result.status.value,
-        "objective": result.objective,
-        "bound": result.bound,
-        "gap": result.gap,
-        "wall_s": result.wall_s,
-    }
-
-
 def _answer(result: BilevelResult) -> Answer:
     objective, bound = result.objective, result.bound
     assert objective is not None
     return Answer(
-        np.zeros(0), result.status.value, objective, -np.inf if bound is None else bound, found=True
+        values=np.zeros(0),
+        status=result.status.value,
+        objective=objective,
+        bound=-np.inf if bound is None else bound,
+        wall_s=result.wall_s,
+        found=True,
     )
