@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -85,6 +85,34 @@ class NeighbourhoodModel:
         controls, answer, repairs = self._assembly.solve()
         wall_s = time.perf_counter() - began
         return self._solution(self._schedules(controls), answer, repairs, wall_s)
+
+    @property
+    def switches(self) -> bool:
+        """Whether some unit switches: then the program is no linear one."""
+        return bool(self._assembly.program.integers.size)
+
+    def mixed(self, parts: Sequence[tuple[float, Solution]], terms: ConnectionTerms) -> Solution:
+        """What a mix of solutions does and pays, under terms with other prices.
+
+        A mix of a linear program's solutions is one, too; stores do the net of what they mix.
+
+        Parameters
+        ----------
+        parts
+            Weights that add up to 1, and solutions.
+        """
+        controls: dict[str, dict[str, Array]] = {}
+        for weight, solution in parts:
+            for schedule in solution.schedules.values():
+                for unit, x in schedule.controls.items():
+                    own = controls.setdefault(unit, {})
+                    for name, values in x.items():
+                        own[name] = own.get(name, 0.0) + weight * values
+        curtailed_kw = np.zeros(self.problem.horizon.steps)
+        for weight, solution in parts:
+            curtailed_kw += weight * np.sum([*solution.curtailed_kw.values(), 0 * curtailed_kw], 0)
+        answer = Answer(np.zeros(0), "optimal", found=True)
+        return self._solution(self._schedules(controls), answer, 0, 0.0, terms, curtailed_kw)
 
     # -- as a part of a larger program ----------------------------------------------------------
     def program(self, terms: ConnectionTerms) -> Arrays:

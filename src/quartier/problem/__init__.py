@@ -8,7 +8,7 @@ may say, which tables and KPIs it has.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any, TypeVar
 
@@ -17,6 +17,7 @@ import numpy as np
 from quartier.problem.coupling import Coupling
 from quartier.problem.redispatch import NetworkProblem, Offer, Redispatch
 from quartier.problem.sharing import Sharing
+from quartier.problem.supply import Supply
 from quartier.quantities import Array, Horizon
 from quartier.scenario.models import (
     CommunicationSettings,
@@ -36,6 +37,7 @@ __all__ = [
     "Redispatch",
     "Sharing",
     "State",
+    "Supply",
 ]
 
 COUPLINGS: Mapping[str, type[Coupling]] = {c.kind: c for c in (Redispatch, Sharing)}
@@ -101,6 +103,14 @@ class ConnectionTerms:
         can = curtailed_kw - forced_kw
         level = np.minimum(above, (net + can).min(axis=-1, keepdims=True))
         return np.asarray(np.clip(level - net, 0.0, can), dtype=float)
+
+    def at_price(self, price_eur_per_kwh: Array, fee_eur_per_kwh: Array) -> ConnectionTerms:
+        """Terms of who trades at a price, with a fee on what it draws, shape ``(T,)`` each."""
+        return replace(
+            self,
+            export_eur_per_kwh=price_eur_per_kwh,
+            import_eur_per_kwh=price_eur_per_kwh + fee_eur_per_kwh,
+        )
 
     def excess_kw(self, p_kw: Array) -> Array:
         """Power beyond the caps, shape of ``p_kw``."""

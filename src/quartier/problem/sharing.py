@@ -19,7 +19,9 @@ import numpy as np
 
 from quartier.problem.coupling import Coupling
 from quartier.problem.redispatch import Redispatch
+from quartier.problem.supply import Supply
 from quartier.quantities import Array
+from quartier.scenario.communication import POOL
 
 
 @dataclass(frozen=True)
@@ -31,7 +33,7 @@ class Sharing(Coupling):
     """
 
     kind: ClassVar[str] = "sharing"
-    coordinator: ClassVar[str] = "sharing pool"
+    coordinator: ClassVar[str] = POOL
     answers: ClassVar[frozenset[str]] = frozenset({"allocation"})
     tables: ClassVar[tuple[str, ...]] = ("shares",)
     kpis: ClassVar[tuple[str, ...]] = (
@@ -79,6 +81,13 @@ class Sharing(Coupling):
     def outer_eur_per_kwh(self) -> Array:
         """What the pool itself pays for what it draws: whoever draws pays the inside fee."""
         return self.import_eur_per_kwh - self.inside_fee_eur_per_kwh
+
+    @cached_property
+    def supply(self) -> Supply:
+        """The outer grid as two suppliers without an end: it pays one price and asks another."""
+        price = np.array([self.export_eur_per_kwh, self.outer_eur_per_kwh])
+        end, none = np.full_like(price[0], np.inf), np.zeros_like(price[0])
+        return Supply(self.dt_h, price, np.array([-end, none]), np.array([none, end]))
 
     @property
     def shared_eur_per_kwh(self) -> Array:

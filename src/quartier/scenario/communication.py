@@ -22,6 +22,9 @@ from quartier.units.base import Frozen
 DSO = "dso"
 """Name of the DSO's agent."""
 
+POOL = "sharing pool"
+"""Name of the agent that speaks for a pool of neighbourhoods."""
+
 Loss = Annotated[float, Field(ge=0, lt=1)]
 """Share of messages."""
 

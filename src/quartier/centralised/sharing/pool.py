@@ -73,10 +73,7 @@ class Pool:
 
     def at(self, terms: ConnectionTerms, price_eur_per_kwh: Array) -> ConnectionTerms:
         """Terms of a neighbourhood that trades with the pool at a price, shape ``(T,)``."""
-        fee = self.sharing.inside_fee_eur_per_kwh
-        return replace(
-            terms, export_eur_per_kwh=price_eur_per_kwh, import_eur_per_kwh=price_eur_per_kwh + fee
-        )
+        return terms.at_price(price_eur_per_kwh, self.sharing.inside_fee_eur_per_kwh)
 
     def all_at(self, price_eur_per_kwh: Array) -> dict[str, ConnectionTerms]:
         """Terms of all neighbourhoods at a price, by name."""

@@ -1,0 +1,25 @@
+"""Prices that let everybody do what is best for all: answers, their bounds, the next price (M9).
+
+For every price λ, ``L(λ) = Σ_i min_x [C_i(x) - λ·p_i(x)] <= optimum <= cost of any plan``: what
+agents answer to a price says how far the plan made of their answers can be from the best.
+
+`response` is how a neighbourhood answers; `search` collects answers, and knows bound and cost;
+`memory` (with `projection`) and `exchange` say what price comes next. None of them knows of agents
+or messages.
+"""
+
+from quartier.optimisation.prices.exchange import Exchange
+from quartier.optimisation.prices.memory import Memory
+from quartier.optimisation.prices.response import Responder, Response
+from quartier.optimisation.prices.search import OWN_RULE, Question, Round, Search
+
+__all__ = [
+    "OWN_RULE",
+    "Exchange",
+    "Memory",
+    "Question",
+    "Responder",
+    "Response",
+    "Round",
+    "Search",
+]

@@ -1,0 +1,87 @@
+"""Prices from the imbalance alone: the exchange ADMM of seed 003 (Boyd et al. 2011, section 7.3).
+
+``x_i ← argmin C_i(x) - λ·x + ρ/2 ‖x - (x_i - r/N)‖²`` with ``r = Σ x_i`` of N agents, then
+``λ ← λ - (ρ/N) r``: a step of ``ρ r``, as one might read the source, never settles. ρ doubles where
+the power that is missing, relative to what is traded, exceeds ten times what the price still moves,
+and halves in reverse. The price stays where nobody would trade without end.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from quartier.optimisation.prices.search import Question, Search, Shares
+from quartier.quantities import Array
+
+APART = 10.0
+"""How far apart the two residuals may be before ρ changes."""
+
+
+@dataclass
+class Exchange(Search):
+    """Finds the next price from the last answers."""
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        self.weight = 0.0
+        """ρ in EUR/kWh per kW; 0 in the first round, which asks for answers to a plain price."""
+        self._others_kw = self._others_target = np.zeros_like(self.price)
+        self._before: list[Array] = []
+        self._moved = 0.0
+        self._targets: dict[str, Array] = {}
+
+    def question(self, name: str) -> Question:
+        """Price, weight, and the target: the own last answer, less a part of the imbalance."""
+        return Question(self.number, self.price, self.weight, self._targets.get(name))
+
+    def _plan(self) -> tuple[float, Mapping[str, Shares]]:
+        shares = {
+            name: {number: 1.0}
+            for name, (number, _) in zip(self.published, self.last(), strict=True)
+        }
+        found = [self.cost_of(name, own) for name, own in shares.items()]
+        needed_kw = -np.sum([p_kw for _, p_kw in found], axis=0)
+        return sum((cost for cost, _ in found), 0.0) + self.supply.cost_eur(needed_kw), shares
+
+    def _missing_kw(self, last: list[Array]) -> Array:
+        """What is missing from what all do, the others near their own target as well."""
+        before = self._others_kw
+        if self.weight:
+            self._others_kw = self.supply.near_kw(self.price, self.weight, self._others_target)
+        self._moved = self._movement([*last, self._others_kw], before)
+        return np.asarray(-np.sum([*last, self._others_kw], axis=0))
+
+    def _movement(self, now: list[Array], others_before: Array) -> float:
+        """``ρ ‖Δz‖ / (√N ‖λ‖)``: what the answers' deviations from their mean moved by."""
+        if not self._targets:
+            return 0.0
+        before = [*self._before, others_before]
+        change = np.subtract(now, before)
+        change = change - change.mean(axis=0)
+        size = np.sqrt(len(now)) * max(float(np.linalg.norm(self.price)), 1e-9)
+        return float(self.weight * np.linalg.norm(change) / size)
+
+    def _next(self) -> Array:
+        last = [p_kw for _, p_kw in self.last()]
+        agents = len(last) + 1
+        excess = np.sum([*last, self._others_kw], axis=0)
+        price = self.price - self.weight / agents * excess
+        if not self.weight:
+            mean = float(np.mean(np.abs(last))) or 1.0
+            self.weight = max(float(np.mean(np.abs(self.price))), 1e-6) / mean
+        elif self._moved:
+            traded = max(float(np.linalg.norm([*last, self._others_kw])), 1e-9)
+            missing = float(np.linalg.norm(excess)) / np.sqrt(agents) / traded
+            if missing > APART * self._moved:
+                self.weight *= 2
+            elif self._moved > APART * missing:
+                self.weight /= 2
+        self._before = last
+        self._targets = {
+            name: p_kw - excess / agents for name, p_kw in zip(self.published, last, strict=True)
+        }
+        self._others_target = self._others_kw - excess / agents
+        return np.asarray(price)

@@ -1,0 +1,196 @@
+"""Answers to prices as they come in, the bound that they prove, and the plan made of them (M9)."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterator, Mapping, Set
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from quartier.optimisation.prices.response import Response
+from quartier.problem import Supply
+from quartier.program import relative_gap
+from quartier.quantities import Array
+
+OWN_RULE = 0
+"""Round of what a neighbourhood published before any price: what it does if nobody plans."""
+
+Shares = Mapping[int, float]
+"""What a neighbourhood shall do, as weights of its answers by round; they add up to 1."""
+
+
+@dataclass(frozen=True)
+class Question:
+    """What a neighbourhood is asked in a round."""
+
+    round: int
+    price_eur_per_kwh: Array
+    weight: float = 0.0
+    target_kw: Array | None = None
+
+
+@dataclass(frozen=True)
+class Round:
+    """What is known at the end of a round."""
+
+    number: int
+    price_eur_per_kwh: Array
+    bound_eur: float
+    """L at the price of this round; ``-inf`` if somebody did not answer it."""
+    cost_eur: float
+    """Cost of the plan made of all answers so far."""
+    gap: float
+    """Certified: of the cheapest plan and the best bound so far, relative to the former."""
+    residual: float
+    """Power that is missing at the price by the last answers, relative to all that is traded."""
+    missing_kwh: float
+    """Energy that is missing, or left over, at the price."""
+    heard: int
+    """How many answered this round."""
+
+
+@dataclass
+class Search(ABC):
+    """What a market knows: the answers, and what else there is to buy and sell.
+
+    Parameters
+    ----------
+    supply
+        What others ask and pay.
+    published
+        What every neighbourhood published before any price: what it does by its own rules.
+    tolerance
+        Certified gap at which to stop.
+    """
+
+    supply: Supply
+    published: Mapping[str, Response]
+    tolerance: float
+    number: int = 1
+    cost_eur: float = np.inf
+    """Of the cheapest plan so far."""
+    shares: Mapping[str, Shares] = field(default_factory=dict)
+    """The cheapest plan so far, by neighbourhood."""
+    lost: Set[str] = frozenset()
+    """Neighbourhoods that are not counted on: if they do not answer, what they answered before is
+    taken for all that they can do. What follows from that is no proof."""
+
+    def __post_init__(self) -> None:
+        self.price = self.supply.middle_eur_per_kwh
+        self.prices = {self.number: self.price}
+        self.answers: dict[str, dict[int, Response]] = {name: {} for name in self.published}
+
+    # -- asking and hearing ---------------------------------------------------------------------
+    def question(self, name: str) -> Question:
+        """What to ask a neighbourhood in this round."""
+        return Question(self.number, self.price)
+
+    def hear(self, name: str, number: int, response: Response) -> None:
+        """Take in an answer, be it late: it may complete the bound of its round."""
+        self.answers[name].setdefault(number, response)
+
+    def bound_at(self, number: int) -> float:
+        """L at the price of a round; ``-inf`` as long as an answer is missing."""
+        own = [known[number].bound_eur for known in self.answers.values() if number in known]
+        if len(own) < len(self.answers):
+            return -np.inf
+        return sum(own) + self.supply.worth_eur(self.prices[number])
+
+    @property
+    def bound_eur(self) -> float:
+        """Best bound so far: no plan can cost less."""
+        return max(self.bound_at(number) for number in self.prices)
+
+    def _believed(self) -> tuple[float, Array]:
+        """Best bound if those that are lost can do what they answered only, and its price."""
+        found = {number: self._believed_at(number) for number in self.prices}
+        best = max(found, key=found.__getitem__)
+        return found[best], self.prices[best]
+
+    def _believed_at(self, number: int) -> float:
+        price, total = self.prices[number], self.supply.worth_eur(self.prices[number])
+        for name, known in self.answers.items():
+            if number in known:
+                total += known[number].bound_eur
+            elif name not in self.lost:
+                return -np.inf
+            else:
+                energy = self.supply.dt_h * price
+                total += min(r.cost_eur - float(energy @ r.p_kw) for r in self.known(name).values())
+        return total
+
+    @property
+    def best(self) -> Array:
+        """The price of the best bound so far, shape ``(T,)``."""
+        return self._believed()[1]
+
+    # -- the end of a round -----------------------------------------------------------------------
+    def conclude(self) -> Round:
+        """Make a plan of what was heard."""
+        cost, shares = self._plan()
+        if cost < self.cost_eur or not self.shares:
+            self.cost_eur, self.shares = cost, shares
+        last = [p_kw for _, p_kw in self.last()]
+        missing = self._missing_kw(last)
+        return Round(
+            self.number,
+            self.price,
+            self.bound_at(self.number),
+            cost,
+            self.gap,
+            _residual(missing, last),
+            float(np.abs(missing).sum()) * self.supply.dt_h,
+            sum(self.number in known for known in self.answers.values()),
+        )
+
+    @property
+    def gap(self) -> float:
+        """Certified gap of cheapest plan and best bound."""
+        return relative_gap(self.cost_eur, self.bound_eur)
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether the gap is small enough, those that are lost taken for what they answered."""
+        return relative_gap(self.cost_eur, self._believed()[0]) <= self.tolerance
+
+    def go_on(self) -> None:
+        """Find the next price, and begin the next round."""
+        self.price = self.supply.kept(self._next())
+        self.number += 1
+        self.prices[self.number] = self.price
+
+    def known(self, name: str) -> Mapping[int, Response]:
+        """Answers of a neighbourhood by round; of one that never answered, what it published."""
+        return self.answers[name] or {OWN_RULE: self.published[name]}
+
+    def last(self) -> Iterator[tuple[int, Array]]:
+        """Round and power of the last answer of each neighbourhood, shape ``(T,)``."""
+        for name in self.published:
+            known = self.known(name)
+            number = max(known)
+            yield number, known[number].p_kw
+
+    def cost_of(self, name: str, shares: Shares) -> tuple[float, Array]:
+        """Cost in EUR, energy apart, and power of a mix of a neighbourhood's answers."""
+        known = self.known(name)
+        power = sum((w * known[k].p_kw for k, w in shares.items()), np.zeros_like(self.price))
+        return sum(w * known[k].cost_eur for k, w in shares.items()), power
+
+    def _missing_kw(self, last: list[Array]) -> Array:
+        return self.supply.missing_kw(self.price, -np.sum(last, axis=0))
+
+    @abstractmethod
+    def _plan(self) -> tuple[float, Mapping[str, Shares]]:
+        """Cost of all and shares of a plan that can be carried out."""
+
+    @abstractmethod
+    def _next(self) -> Array:
+        """The next price, shape ``(T,)``; where others would trade without end it is cut off."""
+
+
+def _residual(missing_kw: Array, last: list[Array]) -> float:
+    """``(‖r‖/√N) / ‖P‖`` with N agents, the others counted as one."""
+    traded = float(np.linalg.norm(last))
+    agents = len(last) + 1
+    return float(np.linalg.norm(missing_kw) / np.sqrt(agents) / max(traded, 1e-9))
