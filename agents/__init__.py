@@ -5,6 +5,7 @@ world (`communication`, `delays`). The DSO's agent (`dso`) asks neighbourhoods (
 and plants (`der`) for offers; a neighbourhood's speaker starts the negotiation of its units' agents
 (`unit`), whose working memory is free of any transport (`memory`: `cohda`, `configuration`,
 `ledger`, `acquaintance`), as is how they find a schedule (`choice`). `mo_*` are what MO-COHDA
-does otherwise. Who does not answer is counted on by `attendance` and `fallback`. All share
+does otherwise. On a market (`market`), neighbourhoods take prices (`price_taker`,
+`price_messages`). Who does not answer is counted on by `attendance` and `fallback`. All share
 `base`, `agenda` and `messages`.
 """

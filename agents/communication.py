@@ -38,6 +38,8 @@ class Traffic:
 
     messages: int = 0
     payload_bytes: int = 0
+    numbers: int = 0
+    """Numbers in messages that say how many they hold."""
 
 
 @dataclass(frozen=True)
@@ -154,6 +156,7 @@ class MeasuredCommunication(CommunicationSimulation):  # type: ignore[misc]  # m
         total = self.traffic[getattr(content, "negotiation", None)]
         total.messages += 1
         total.payload_bytes += size
+        total.numbers += getattr(content, "numbers", 0)
         fate = self.fate(message.sender_id, message.receiver_id, now_s, size)
         if self.keep:
             self.rows.append(

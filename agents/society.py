@@ -112,7 +112,7 @@ def build(
             DSO,
         )
     plants = {p.name: DerAgent(p, problem.plant_q_kvar[p.name], DSO) for p in problem.plants}
-    medium = _medium(problem, rng)
+    medium = medium_of(problem, rng)
     dso = DsoAgent(
         DSO, problem.grid, assets_of(problem), problem.rounds, published(problem, expected)
     )
@@ -125,7 +125,7 @@ def build_pool(problem: Problem, pool: NeighbourhoodProblem, rng: np.random.Gene
     units = _unit_agents(problem, pool, rules, rng, UnitAgent)
     entries = {name: own_rule_entry(name, rule, pool.terms) for name, rule in rules.items()}
     speaker = PoolAgent(pool.name, pool.terms, entries, problem.negotiation)
-    return Society(None, {pool.name: speaker}, {pool.name: units}, {}, _medium(problem, rng))
+    return Society(None, {pool.name: speaker}, {pool.name: units}, {}, medium_of(problem, rng))
 
 
 def _unit_agents(
@@ -146,7 +146,8 @@ def _unit_agents(
     }
 
 
-def _medium(problem: Problem, rng: np.random.Generator) -> MeasuredCommunication:
+def medium_of(problem: Problem, rng: np.random.Generator) -> MeasuredCommunication:
+    """Make the medium of a gate."""
     return MeasuredCommunication(
         problem.communication, rng.spawn(1)[0], problem.gate, problem.record_messages
     )

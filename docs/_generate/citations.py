@@ -8,6 +8,7 @@ import re
 PAPERS = {
     "000": ("Wüller et al.", "wueller"),
     "001": ("Ramirez Acosta et al. 2023", "ramirez-acosta"),
+    "003": ("Flexibility scheduling 2025", "flexibility"),
 }
 """Papers by number: how they are cited, and their anchor on the page of papers."""
 
@@ -20,6 +21,7 @@ MODELS = {
     "6": ("COHDA", "models/negotiation.md"),
     "7": ("benchmarks", "models/benchmarks.md"),
     "8": ("several neighbourhoods", "models/benchmarks.md"),
+    "9": ("markets", "models/markets.md"),
 }
 """Parts of the model by number: what they are called, and their page."""
 

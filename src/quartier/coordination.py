@@ -36,6 +36,9 @@ COORDINATIONS: dict[str, dict[str, str]] = {
         "redispatch": "quartier.centralised.bilevel:Bilevel",
         "sharing": "quartier.centralised.sharing:BilevelSharing",
     },
+    "price-response": {
+        "sharing": "quartier.agents.strategies.price_response:PriceResponse",
+    },
 }
 """Known mechanisms × problems they answer: ``module:Class`` (mosaik's notation), resolved when
 used."""
@@ -72,8 +75,8 @@ class Plan:
 
     ``records`` holds what goes into the tables of the run folder by table name
     (``redispatch``, ``negotiations``, ``traces``, ``solves``, ``messages``, ``fronts``,
-    ``plans``, ``signals``): a sequence of rows, or a mapping of columns. The column ``gate`` is
-    added when they are written.
+    ``plans``, ``rounds``, ``signals``): a sequence of rows, or a mapping of columns. The column
+    ``gate`` is added when they are written.
     """
 
     units: Mapping[str, UnitPlan] = field(default_factory=dict)

@@ -153,6 +153,7 @@ class Instance:
             record_messages=scenario.record.messages,
             record_fronts=scenario.record.fronts,
             optimisation=scenario.optimisation,
+            market=scenario.market,
         )
 
     def _coupling(self, horizon: Horizon, first: int, state: State, tap_is_fixed: bool) -> Coupling:

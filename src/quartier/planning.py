@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 
 from quartier.coordination import Cap, UnitPlan
+from quartier.optimisation import Solution
 from quartier.problem import ConnectionTerms, NeighbourhoodProblem, Offer, Problem
-from quartier.quantities import Array
+from quartier.quantities import Array, share_of
 from quartier.redispatch.rounds import Round
 from quartier.units import KINDS
 from quartier.units.base import UnitData
@@ -215,6 +216,28 @@ def plant_plan(available_kw: Array, p_max_kw: Array) -> UnitPlan:
 def is_kept(p_kw: Array, cap: Cap, tolerance_kw: float) -> bool:
     """Whether a power keeps a cap in every step."""
     return bool(cap.excess_kw(p_kw).max() <= tolerance_kw)
+
+
+def plans_of(
+    problem: NeighbourhoodProblem, solution: Solution, terms: ConnectionTerms | None = None
+) -> Iterator[tuple[str, UnitPlan]]:
+    """Set points that carry out a solution, curtailed as ``terms`` demand, or as it says itself."""
+    loose = np.sum([s.curtailable_kw for s in solution.schedules.values()], axis=0)
+    full = np.sum([s.p_kw for s in solution.schedules.values()], axis=0)
+    curtailed = total(solution.curtailed_kw, problem)
+    if terms is not None:
+        curtailed = terms.curtailed_kw(full, loose)
+    share = share_of(curtailed, loose)
+    terms = terms or problem.terms
+    room = room_per_rated(problem.units, solution.p_kw, terms.p_max_kw)
+    for agent, units in problem.agents.items():
+        yield from unit_plans(units, solution.schedules[agent], share, room)
+
+
+def total(by_unit: Mapping[str, Array], problem: NeighbourhoodProblem) -> Array:
+    """Sum over units, shape ``(T,)``."""
+    found: Array = np.sum([*by_unit.values(), np.zeros(problem.horizon.steps)], axis=0)
+    return found
 
 
 # -- tables -----------------------------------------------------------------------------------

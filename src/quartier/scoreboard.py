@@ -70,6 +70,8 @@ LINES: dict[str, tuple[Line, ...]] = {
     ),
     "Process": (
         Line("negotiation_messages", "Messages", None, needs_limits=False),
+        Line("rounds", "Rounds of prices", None, needs_limits=False, always=False),
+        Line("numbers_exchanged", "Numbers exchanged", None, needs_limits=False, always=False),
         Line("wall_time_planning", "Planning time, s", None, needs_limits=False),
     ),
 }

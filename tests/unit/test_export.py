@@ -180,6 +180,7 @@ def test_every_column_with_a_unit_in_its_name_is_known():
         "gap",
         "iterations",
         "objective",
+        "residual",
         "sensitivity",
         "tap_pos",
         "tries",

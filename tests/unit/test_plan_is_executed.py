@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from quartier.centralised.neighbourhood import plans_of
 from quartier.optimisation import NeighbourhoodModel
 from quartier.optimisation.closed_loop import optimal_controls, replay
+from quartier.planning import plans_of
 from quartier.units.base import HEAT
 from quartier.units.evaluate import evaluate
 from quartier.units.group import Group

@@ -15,14 +15,14 @@ from quartier.planning import (
     Asset,
     assets_of,
     is_kept,
+    plans_of,
     plant_offers,
     reactive_kvar,
-    room_per_rated,
+    total,
     under_cap,
-    unit_plans,
 )
 from quartier.problem import ConnectionTerms, NeighbourhoodProblem, Offer, Problem
-from quartier.quantities import POWER_TOLERANCE_KW, Array, share_of
+from quartier.quantities import POWER_TOLERANCE_KW, Array
 
 
 class SelfOptimiser:
@@ -103,28 +103,6 @@ class SelfOptimiser:
     def unkept_kw(self) -> float:
         """Greatest power beyond P_set in any step."""
         return float(self.terms.excess_kw(self.solution.p_kw).max())
-
-
-def plans_of(
-    problem: NeighbourhoodProblem, solution: Solution, terms: ConnectionTerms | None = None
-) -> Iterator[tuple[str, UnitPlan]]:
-    """Set points that carry out a solution, curtailed as ``terms`` demand, or as it says itself."""
-    loose = np.sum([s.curtailable_kw for s in solution.schedules.values()], axis=0)
-    full = np.sum([s.p_kw for s in solution.schedules.values()], axis=0)
-    curtailed = total(solution.curtailed_kw, problem)
-    if terms is not None:
-        curtailed = terms.curtailed_kw(full, loose)
-    share = share_of(curtailed, loose)
-    terms = terms or problem.terms
-    room = room_per_rated(problem.units, solution.p_kw, terms.p_max_kw)
-    for agent, units in problem.agents.items():
-        yield from unit_plans(units, solution.schedules[agent], share, room)
-
-
-def total(by_unit: Mapping[str, Array], problem: NeighbourhoodProblem) -> Array:
-    """Sum over units, shape ``(T,)``."""
-    found: Array = np.sum([*by_unit.values(), np.zeros(problem.horizon.steps)], axis=0)
-    return found
 
 
 def _sum(solution: Solution, name: str) -> Array:

@@ -3,8 +3,9 @@
 Nothing else is read than tables, manifest and ``grid.json`` of the run and of the baseline that
 its manifest names. A figure that is not defined, such as a share of nothing, is None.
 
-`run_data` is what they read; `grid` (with `limits`), `redispatch`, `neighbourhood`, `process` and
-`settlement` (who pays whom) hold them, and the list :data:`KPIS` here says which there are.
+`run_data` is what they read; `grid` (with `limits`), `redispatch`, `neighbourhood`, `process`,
+`prices` and `settlement` (who pays whom) hold them, and the list :data:`KPIS` here says which there
+are.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from quartier.kpi import grid, neighbourhood, process, redispatch, settlement, sharing
+from quartier.kpi import grid, neighbourhood, prices, process, redispatch, settlement, sharing
 from quartier.kpi.redispatch import Groups
 from quartier.kpi.run_data import RunData
 from quartier.problem import COUPLINGS
@@ -184,6 +185,10 @@ KPIS: tuple[Kpi, ...] = (
         "1",
         process.negotiation_hypervolume,
     ),
+    Kpi("rounds", "Rounds of prices, at most", "count", prices.rounds),
+    Kpi("certified_gap", "Certified gap, at most", "1", prices.certified_gap),
+    Kpi("numbers_exchanged", "Numbers exchanged", "count", prices.numbers_exchanged),
+    Kpi("longest_answer", "Longest answer, wall time", "s", prices.longest_answer),
     Kpi("wall_time_planning", "Wall time of planning", "s", process.wall_time_planning),
     Kpi("wall_time_execution", "Wall time of execution", "s", process.wall_time_execution),
 )

@@ -21,6 +21,7 @@ from quartier.problem.supply import Supply
 from quartier.quantities import Array, Horizon
 from quartier.scenario.models import (
     CommunicationSettings,
+    MarketSettings,
     NegotiationSettings,
     OptimisationSettings,
 )
@@ -208,6 +209,8 @@ class Problem:
     record_fronts: bool = False
     optimisation: OptimisationSettings = field(default_factory=OptimisationSettings)
     """How the centralised mechanisms search."""
+    market: MarketSettings = field(default_factory=MarketSettings)
+    """How prices and bids are found."""
 
     def asks(self, coupling: type[C]) -> C:
         """Return what couples the neighbourhoods, if it is what a mechanism answers.

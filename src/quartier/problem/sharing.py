@@ -35,7 +35,7 @@ class Sharing(Coupling):
     kind: ClassVar[str] = "sharing"
     coordinator: ClassVar[str] = POOL
     answers: ClassVar[frozenset[str]] = frozenset({"allocation"})
-    tables: ClassVar[tuple[str, ...]] = ("shares",)
+    tables: ClassVar[tuple[str, ...]] = ("shares", "rounds")
     kpis: ClassVar[tuple[str, ...]] = (
         "shared_energy",
         "pool_cost",
@@ -46,6 +46,10 @@ class Sharing(Coupling):
         "cost_change",
         "worse_off",
         "follower_suboptimality",
+        "rounds",
+        "certified_gap",
+        "numbers_exchanged",
+        "longest_answer",
     )
 
     dt_h: float

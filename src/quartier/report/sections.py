@@ -161,6 +161,8 @@ def negotiation_section(result: Result, plot: Plot) -> Section:
     blocks: list[Block] = []
     if "negotiations" not in result.tables:
         blocks.append(Note(_why(WITHOUT["traces"])))
+    elif "rounds" in result.tables:
+        blocks += _rounds(result, plot)
     else:
         lead = (
             "Cost plus penalties of the best plan that any agent knows of, as distance to its value"
@@ -178,6 +180,26 @@ def negotiation_section(result: Result, plot: Plot) -> Section:
     )
     blocks.append(by_neighbourhood(plot, "front", plot.front, lead))
     return Section("negotiation", "Negotiation", blocks)
+
+
+def _rounds(result: Result, plot: Plot) -> list[Block]:
+    """How a market came to its price."""
+    lead = (
+        "Cost of the plan that all answers so far can be mixed to, above zero, and what no plan"
+        " can cost less than, below; relative to the cost of the plan that was taken."
+    )
+    gaps = (
+        "The certified gap, of the best of both so far; and the power that would be missing if all"
+        " did what they answered. Where a plan is a mix of answers, that need not become less."
+    )
+    blocks = [
+        block("convergence", plot.convergence, lead),
+        block("residuals", plot.residuals, gaps),
+        _table(result, "negotiations", "Negotiations"),
+    ]
+    if "messages" in result.tables:
+        blocks += [block("messages", plot.messages), block("message-times", plot.message_times)]
+    return blocks
 
 
 def optimisers_section(result: Result, plot: Plot) -> Section:

@@ -11,6 +11,7 @@ import plotly.graph_objects as go
 
 from quartier.errors import InputError
 from quartier.figures import (
+    convergence,
     costs,
     ev_stays,
     fronts,
@@ -44,6 +45,7 @@ WITHOUT = {
     "fronts": "no front was computed; run mo-cohda; or individual, central or bilevel"
     " with --set record.fronts=true",
     "traces": "nobody negotiated in this run",
+    "rounds": "no prices were asked for in this run; that is the mechanism 'price-response'",
     "redispatch": "no P_set was set in this run",
     "ev_sessions": "no vehicle charged in this run",
     "shares": "the neighbourhoods of this run share nothing; that is the problem 'sharing'",
@@ -228,6 +230,14 @@ class Plot:
     def objective(self) -> go.Figure:
         """Objective of the negotiations over simulated time."""
         return negotiation.objective(self.table("traces"))
+
+    def convergence(self) -> go.Figure:
+        """Bound and cost in every round of prices."""
+        return convergence.costs(self.table("rounds"))
+
+    def residuals(self) -> go.Figure:
+        """Certified gap and imbalance in every round of prices."""
+        return convergence.residuals(self.table("rounds"))
 
     def messages(self) -> go.Figure:
         """Messages by sender and kind."""

@@ -64,7 +64,19 @@ _TEXTS = {
     "status",
     "unit",
 }
-_COUNTS = {"agents", "bus", "bytes", "gate", "index", "messages", "point", "round", "session"}
+_COUNTS = {
+    "agents",
+    "answers",
+    "bus",
+    "bytes",
+    "gate",
+    "index",
+    "messages",
+    "numbers",
+    "point",
+    "round",
+    "session",
+}
 _FLAGS = {"agreed", "chosen", "converged", "delivered"}
 
 
@@ -114,6 +126,10 @@ TABLES: dict[str, dict[str, ColumnType]] = {
         " agreed"
     ),
     "traces": _columns("gate round neighbourhood sim_time_s objective"),
+    "rounds": _columns(
+        "gate mechanism round bound objective gap residual imbalance_kwh price_eur_per_kwh answers"
+        " messages numbers sim_time_s wall_s"
+    ),
     "fronts": _columns(
         "gate neighbourhood method point objective value chosen", objective=ColumnType.TEXT
     ),

@@ -108,6 +108,25 @@ def _check_problem(scenario: Scenario, units: Sequence[UnitData], findings: Find
                 )
     if scenario.problem.kind == "sharing" and scenario.coordination == "cohda":
         _check_pool(scenario, findings)
+    if scenario.coordination == "price-response":
+        _check_market(scenario, units, findings)
+
+
+def _check_market(scenario: Scenario, units: Sequence[UnitData], findings: Findings) -> None:
+    """Price takers answer prices, and no caps; those of ADMM have a linear program each."""
+    if getattr(scenario.problem, "redispatch", False):
+        findings.add(
+            "problem.redispatch",
+            "asks for answers to caps, while neighbourhoods of price-response answer prices only;"
+            " leave it out, or take central or bilevel",
+        )
+    if scenario.market.method == "admm":
+        for unit in filter(_switches, units):
+            findings.add(
+                "market.method",
+                f"admm needs units that do not switch, but {unit.name} does; leave out what it"
+                " switches for (least power, starts, minimum times), or take memory",
+            )
 
 
 def _switches(unit: UnitData) -> bool:

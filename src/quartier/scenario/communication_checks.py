@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from quartier.scenario.communication import (
     DSO,
+    POOL,
     CommunicationSettings,
     LinkSettings,
     OutageSettings,
@@ -47,6 +48,8 @@ def check_communication(rest: Rest, plants: Sequence[UnitData], findings: Findin
     }
     names = [DSO, *groups, *(p.name for p in plants)]
     names += [agent for group in groups.values() for agent in group]
+    if scenario.problem.kind == "sharing":
+        names.append(POOL)
     agents_known = not any(map(rest.lacks, ("neighbourhoods", "redispatch", "grid")))
     if agents_known and not rest.lacks("communication", "links"):
         _check_links(settings, names, _talks(names, groups), findings)
@@ -60,7 +63,10 @@ def _agents(scenario: Scenario, neighbourhood: str) -> list[str]:
 
 
 def _talks(names: Sequence[str], groups: Mapping[str, Sequence[str]]) -> Flags:
-    """Who may send to whom, shape ``(n, n)``: the DSO and the points, and each neighbourhood."""
+    """Who may send to whom, shape ``(n, n)``.
+
+    The DSO and the points, those of a neighbourhood, and those that share a pool.
+    """
     at = {name: k for k, name in enumerate(names)}
     inside = {agent for group in groups.values() for agent in group}
     points = [at[name] for name in names if name not in inside and name != DSO]
@@ -69,6 +75,11 @@ def _talks(names: Sequence[str], groups: Mapping[str, Sequence[str]]) -> Flags:
     for neighbourhood, group in groups.items():
         own = [at[neighbourhood], *(at[agent] for agent in group)]
         talks[np.ix_(own, own)] = True
+    if POOL in at:  # it talks to neighbourhoods or to all units, and these to each other
+        units = [at[name] for name in (POOL, *sorted(inside))]
+        talks[at[POOL], [at[name] for name in groups]] = True
+        talks[[at[name] for name in groups], at[POOL]] = True
+        talks[np.ix_(units, units)] = True
     np.fill_diagonal(talks, False)
     return talks
 

@@ -36,6 +36,7 @@ from quartier.scenario.settings import (
     LOWER_EUR_PER_KWH,
     CommunicationSettings,
     GateSettings,
+    MarketSettings,
     NegotiationSettings,
     OptimisationSettings,
     RecordSettings,
@@ -49,6 +50,7 @@ __all__ = [
     "GateSettings",
     "GridSettings",
     "HorizonSettings",
+    "MarketSettings",
     "NegotiationSettings",
     "NeighbourhoodSettings",
     "NodeSettings",
@@ -306,6 +308,8 @@ class Scenario(Frozen):
     """How the centralised mechanisms search."""
     negotiation: NegotiationSettings = NegotiationSettings()
     """How the agents negotiate."""
+    market: MarketSettings = MarketSettings()
+    """How a market finds its prices."""
     communication: CommunicationSettings = CommunicationSettings()
     """What the messages go through."""
     record: RecordSettings = RecordSettings()

@@ -12,6 +12,7 @@ from quartier.units.base import Frozen
 __all__ = [
     "CommunicationSettings",
     "GateSettings",
+    "MarketSettings",
     "NegotiationSettings",
     "OptimisationSettings",
     "RecordSettings",
@@ -124,6 +125,26 @@ class NegotiationSettings(Frozen):
     """`mo-cohda`: which point of the front is carried out: `cost`, the cheapest at the scenario's
     prices and objectives, as in the mechanisms with one objective; `knee`, the one whose worst
     objective, as a share of its range, is best."""
+
+
+class MarketSettings(Frozen):
+    """How a market finds its prices (M9)."""
+
+    method: Literal["memory", "admm"] = "memory"
+    """`price-response`: how the next price is found. `memory`: from all answers so far, by what
+    they could be mixed to (Dantzig-Wolfe). `admm`: from the imbalance of the last answers alone, by
+    the exchange ADMM, as in seed 003; it needs units that do not switch."""
+    stabilisation: Literal["smooth", "level"] = "smooth"
+    """`memory`: what keeps prices from jumping. `smooth`: halfway between the best price so far and
+    the one that all answers ask for. `level`: as near to the best price as promises half of what
+    is left to gain; fewer rounds, each a little quadratic program."""
+    tolerance: PositiveFloat = 1e-5
+    """Certified gap, relative to the cost of all, at which prices are good enough."""
+    rounds: PositiveInt = 200
+    """Most rounds of prices and answers."""
+    answer_s: PositiveFloat = 10.0
+    """Simulated time in s that a round waits for answers, asking again meanwhile; then the last
+    answer of whoever is late counts."""
 
 
 class RecordSettings(Frozen):

@@ -9,14 +9,14 @@ import numpy as np
 
 from quartier.centralised.central import row_of
 from quartier.centralised.individual import Process
-from quartier.centralised.neighbourhood import SelfOptimiser, plans_of, solve_row
+from quartier.centralised.neighbourhood import SelfOptimiser, solve_row
 from quartier.centralised.sharing.game import solve_game
 from quartier.centralised.sharing.pool import Pool
 from quartier.centralised.sharing.prices import optimal_prices
 from quartier.coordination import Plan, UnitPlan
 from quartier.errors import SolveFailed
 from quartier.optimisation import NeighbourhoodModel, Solution
-from quartier.planning import Row
+from quartier.planning import Row, plans_of
 from quartier.problem import ConnectionTerms, Problem, Sharing, State
 from quartier.program import relative_gap
 from quartier.quantities import ELECTRICITY, Array

@@ -1,0 +1,69 @@
+"""What a market and its price takers say to each other: prices, profiles, costs (M9)."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from quartier.agents.messages import Negotiation
+from quartier.quantities import Array
+
+
+@dataclass(frozen=True)
+class PriceCall:
+    """The market asks what a neighbourhood would do at a price; its round is the negotiation's."""
+
+    negotiation: Negotiation
+    price_eur_per_kwh: Array
+    weight_eur_per_kwh_kw: float = 0.0
+    """What it costs to leave the target (ADMM); 0: nothing, and there is none."""
+    target_kw: Array | None = None
+
+    @property
+    def numbers(self) -> int:
+        """Numbers in it."""
+        near = 0 if self.target_kw is None else 1 + self.target_kw.size
+        return self.price_eur_per_kwh.size + near
+
+
+@dataclass(frozen=True)
+class PriceAnswer:
+    """What a neighbourhood would do, what that costs it, and the least it could come to."""
+
+    negotiation: Negotiation
+    agent: str
+    p_kw: Array
+    cost_eur: float
+    bound_eur: float
+    whole: bool
+
+    @property
+    def numbers(self) -> int:
+        """Numbers in it."""
+        return self.p_kw.size + 2
+
+
+@dataclass(frozen=True)
+class Award:
+    """What a neighbourhood shall do: its own answers by round, mixed by weight; and the price."""
+
+    negotiation: Negotiation
+    price_eur_per_kwh: Array
+    shares: tuple[tuple[int, float], ...]
+
+    @property
+    def numbers(self) -> int:
+        """Numbers in it."""
+        return self.price_eur_per_kwh.size + 2 * len(self.shares)
+
+
+@dataclass(frozen=True)
+class Awarded:
+    """A neighbourhood does what it was awarded."""
+
+    negotiation: Negotiation
+    agent: str
+
+    @property
+    def numbers(self) -> int:
+        """None."""
+        return 0

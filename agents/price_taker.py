@@ -1,0 +1,82 @@
+"""A neighbourhood's agent on a market: answers prices by its own optimum, keeps its model (M9)."""
+
+from __future__ import annotations
+
+import time
+
+from quartier.agents.base import QuartierAgent, hears
+from quartier.agents.messages import frozen
+from quartier.agents.price_messages import Award, Awarded, PriceAnswer, PriceCall
+from quartier.optimisation import Solution
+from quartier.optimisation.prices import OWN_RULE, Responder
+from quartier.problem import NeighbourhoodProblem
+from quartier.quantities import Array
+
+
+class PriceTaker(QuartierAgent):
+    """Plans for all units of its neighbourhood.
+
+    Parameters
+    ----------
+    market
+        Name of the market's agent.
+    fee_eur_per_kwh
+        Fee on what it draws, shape ``(T,)``.
+    """
+
+    def __init__(self, problem: NeighbourhoodProblem, market: str, fee_eur_per_kwh: Array) -> None:
+        super().__init__(problem.name, principal=market)
+        self.problem = problem
+        self.wall_s: dict[int, float] = {}
+        """Wall time that each answer took in s, by round."""
+        self.award: Award | None = None
+        self._fee = fee_eur_per_kwh
+        self._responder: Responder | None = None
+        self._said: dict[int, PriceAnswer] = {}
+        self._solutions: dict[int, Solution] = {}
+
+    @hears(PriceCall)
+    def on_price(self, call: PriceCall, sender: str) -> None:
+        """Answer a price; one that is asked again, with the same words."""
+        number = call.negotiation.round
+        if number not in self._said:
+            began = time.perf_counter()
+            self._said[number] = self._answer(call)
+            self.wall_s[number] = time.perf_counter() - began
+        self.tell(sender, self._said[number])
+
+    def _answer(self, call: PriceCall) -> PriceAnswer:
+        if self._responder is None:
+            self._responder = Responder(self.problem, self._fee)
+        response, solution = self._responder.answer(
+            call.price_eur_per_kwh, call.weight_eur_per_kwh_kw, call.target_kw
+        )
+        self._solutions[call.negotiation.round] = solution
+        return PriceAnswer(
+            call.negotiation,
+            self.title,
+            frozen(response.p_kw),
+            response.cost_eur,
+            response.bound_eur,
+            response.whole,
+        )
+
+    @hears(Award)
+    def on_award(self, award: Award, sender: str) -> None:
+        """Do what was awarded."""
+        self.award = award
+        self.tell(sender, Awarded(award.negotiation, self.title))
+
+    def plan(self) -> Solution | None:
+        """What its units shall do; None: what they do by themselves.
+
+        Who never heard what it was awarded does what it answered last.
+        """
+        if self.failure is not None or self._responder is None:
+            return None
+        if self.award is None:
+            return self._solutions[max(self._solutions)]
+        shares = self.award.shares
+        if any(number == OWN_RULE for number, _ in shares):
+            return None
+        return self._responder.mixed([(weight, self._solutions[k]) for k, weight in shares])
