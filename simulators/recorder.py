@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from quartier.problem.allocation import RULES
+from quartier.problem.market import Market
 from quartier.problem.sharing import Sharing, shared_kw
 from quartier.quantities import ELECTRICITY, Array
 from quartier.simulators.execution import Execution
@@ -55,7 +56,9 @@ class Recorder(TimeBased):
         }
         self._neighbourhoods = list(execution.instance.buses)
         self._instance = execution.instance
-        self._sharing = self._instance.scenario.problem.kind == Sharing.kind
+        kind = self._instance.scenario.problem.kind
+        self._sharing = kind == Sharing.kind
+        self._market = self._instance.market(1) if kind == Market.kind else None
         return [{"eid": "Recorder", "type": "Recorder"}]
 
     def step(self, time: int, inputs: Inputs, max_advance: int) -> int:
@@ -63,7 +66,7 @@ class Recorder(TimeBased):
         step = time // self.step_size
         now = self._times[step]
         sources = inputs["Recorder"]
-        for table in BLOCKS:
+        for table in BLOCKS if self._market is None else [t for t in BLOCKS if t != "prices"]:
             for block in sources.get(table, {}).values():
                 if table != "nodes" or len(block["node"]):
                     self._writer.add(table, {"time": now, **block})
@@ -73,6 +76,8 @@ class Recorder(TimeBased):
         if self._sharing:
             allocation = only(inputs, "Recorder", "allocation")
             self._shares(step, np.asarray(power["p_kw"], dtype=float), allocation, sources)
+        if self._market is not None:
+            self._supply(now, self._market, np.asarray(power["p_kw"], dtype=float), sources)
         self._signals(now, sources)
         self._sessions_of(step, sources)
         for records in sources.get("records", {}).values():
@@ -90,12 +95,8 @@ class Recorder(TimeBased):
         sources: Mapping[str, Mapping[str, Any]],
     ) -> None:
         """What the neighbourhoods gave each other: at the plan's price, or by a rule of its own."""
-        prices: Mapping[str, Any] = next(iter(sources.get("prices", {}).values()), {})
-        keys = zip(*(prices.get(n, ()) for n in ("carrier", "neighbourhood")), strict=True)
-        known = dict(zip(keys, prices.get("price_eur_per_kwh", ()), strict=True))
         names = self._neighbourhoods
-        p_kw = p_kw[: len(names)]
-        price = np.array([known.get((ELECTRICITY, name), np.nan) for name in names])
+        p_kw, price = p_kw[: len(names)], self._planned_prices(sources)
         cost = np.full(len(names), np.nan)
         free = np.isnan(price) if allocation else np.zeros(len(names), dtype=bool)
         if free.any():
@@ -110,6 +111,40 @@ class Recorder(TimeBased):
             "cost_eur": cost,
         }
         self._writer.add("shares", {"time": self._times[step], **columns})
+
+    def _planned_prices(self, sources: Mapping[str, Mapping[str, Any]]) -> Array:
+        """Price of electricity that the plan sets for each neighbourhood, NaN without one."""
+        prices: Mapping[str, Any] = next(iter(sources.get("prices", {}).values()), {})
+        keys = zip(*(prices.get(n, ()) for n in ("carrier", "neighbourhood")), strict=True)
+        known = dict(zip(keys, prices.get("price_eur_per_kwh", ()), strict=True))
+        found = [known.get((ELECTRICITY, name), np.nan) for name in self._neighbourhoods]
+        return np.array(found, dtype=float)
+
+    def _supply(
+        self,
+        now: pd.Timestamp,
+        market: Market,
+        p_kw: Array,
+        sources: Mapping[str, Mapping[str, Any]],
+    ) -> None:
+        """Let the suppliers serve what was drawn; without a price, that of the last block is paid.
+
+        Suppliers are paid the mean of what the neighbourhoods pay.
+        """
+        names = self._neighbourhoods
+        needed = -p_kw[: len(names)].sum(keepdims=True)
+        price = self._planned_prices(sources)
+        price = np.where(np.isnan(price), market.blocks.marginal_eur_per_kwh(needed), price)
+        who = {"neighbourhood": names, "carrier": [ELECTRICITY] * len(names)}
+        self._writer.add("prices", {"time": now, **who, "price_eur_per_kwh": price})
+        served = market.by_supplier(needed)
+        columns = {
+            "supplier": list(served),
+            "p_kw": np.array([power[0] for power, _ in served.values()]),
+            "price_eur_per_kwh": np.full(len(served), price.mean()),
+            "cost_eur": np.array([cost[0] for _, cost in served.values()]),
+        }
+        self._writer.add("supply", {"time": now, **columns})
 
     def _signals(self, now: pd.Timestamp, sources: Mapping[str, Mapping[str, Any]]) -> None:
         costs = np.sum(list(sources.get("unit_cost", {}).values()), axis=0)

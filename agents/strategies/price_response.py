@@ -17,7 +17,7 @@ from quartier.agents.strategies.records import Records
 from quartier.coordination import Plan, UnitPlan
 from quartier.optimisation.prices import Exchange, Memory, Response, Search
 from quartier.planning import Row, plan_columns, plans_of
-from quartier.problem import NeighbourhoodProblem, Problem, Sharing, State
+from quartier.problem import NeighbourhoodProblem, Pooling, Problem, State
 from quartier.quantities import ELECTRICITY, Array
 from quartier.units.sampling import own_rules
 
@@ -37,7 +37,7 @@ class Market:
 
 
 class PriceResponse:
-    """Prices within the outer grid's tariffs, at which all together do what is best for all."""
+    """Prices at which all together, each by its own optimum, do what is best for all."""
 
     name = "price-response"
 
@@ -59,17 +59,17 @@ class PriceResponse:
 
     def market(self, problem: Problem, rng: np.random.Generator) -> Market:
         """Make the agents of a gate."""
-        sharing, settings = problem.asks(Sharing), problem.market
-        fee = frozen(sharing.inside_fee_eur_per_kwh)
+        coupling, settings = _pooling(problem), problem.market
+        fee = frozen(coupling.inside_fee_eur_per_kwh)
         published = {one.name: _published(one, fee) for one in problem.neighbourhoods}
         search: Search
         if settings.method == "admm":
-            search = Exchange(sharing.supply, published, settings.tolerance)
+            search = Exchange(coupling.supply, published, settings.tolerance)
         else:
             level = settings.stabilisation == "level"
-            search = Memory(sharing.supply, published, settings.tolerance, level=level)
+            search = Memory(coupling.supply, published, settings.tolerance, level=level)
         patience_s = problem.negotiation.patience_s
-        name = sharing.coordinator
+        name = coupling.coordinator
         agent = MarketAgent(name, search, settings, patience_s, problem.lead_s)
         takers = {one.name: PriceTaker(one, name, fee) for one in problem.neighbourhoods}
         return Market(agent, takers, society.medium_of(problem, rng))
@@ -144,6 +144,13 @@ class PriceResponse:
                 "bound": bound,
                 "follower_suboptimality": max(cost - bound, 0.0) / max(1.0, abs(cost)),
             }
+
+
+def _pooling(problem: Problem) -> Pooling:
+    coupling = problem.coupling
+    if not isinstance(coupling, Pooling):
+        raise TypeError(f"the scenario asks for {coupling.kind!r}: no prices can answer that yet")
+    return coupling
 
 
 def _published(one: NeighbourhoodProblem, fee: Array) -> Response:

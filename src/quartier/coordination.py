@@ -18,6 +18,7 @@ COORDINATIONS: dict[str, dict[str, str]] = {
     "uncontrolled": {
         "redispatch": "quartier.agents.strategies.uncontrolled:Uncontrolled",
         "sharing": "quartier.agents.strategies.uncontrolled:Uncontrolled",
+        "market": "quartier.agents.strategies.uncontrolled:Uncontrolled",
     },
     "cohda": {
         "redispatch": "quartier.agents.strategies.cohda:Cohda",
@@ -27,10 +28,12 @@ COORDINATIONS: dict[str, dict[str, str]] = {
     "individual": {
         "redispatch": "quartier.centralised.individual:Individual",
         "sharing": "quartier.centralised.sharing:IndividualSharing",
+        "market": "quartier.centralised.market:IndividualMarket",
     },
     "central": {
         "redispatch": "quartier.centralised.central:Central",
         "sharing": "quartier.centralised.sharing:CentralSharing",
+        "market": "quartier.centralised.market:CentralMarket",
     },
     "bilevel": {
         "redispatch": "quartier.centralised.bilevel:Bilevel",
@@ -38,6 +41,7 @@ COORDINATIONS: dict[str, dict[str, str]] = {
     },
     "price-response": {
         "sharing": "quartier.agents.strategies.price_response:PriceResponse",
+        "market": "quartier.agents.strategies.price_response:PriceResponse",
     },
 }
 """Known mechanisms × problems they answer: ``module:Class`` (mosaik's notation), resolved when

@@ -13,6 +13,7 @@ from quartier.grid.network import Network
 from quartier.problem import (
     ConnectionTerms,
     Coupling,
+    Market,
     NeighbourhoodProblem,
     NetworkProblem,
     Problem,
@@ -21,6 +22,7 @@ from quartier.problem import (
     State,
 )
 from quartier.quantities import Array, Horizon
+from quartier.scenario.asked import MarketAsked
 from quartier.scenario.assemble import ScenarioData, assemble
 from quartier.scenario.checks import forecast_series
 from quartier.scenario.findings import Note
@@ -159,10 +161,20 @@ class Instance:
     def _coupling(self, horizon: Horizon, first: int, state: State, tap_is_fixed: bool) -> Coupling:
         if self.scenario.problem.kind == "redispatch":
             return self._redispatch(horizon, first, state, tap_is_fixed)
+        if self.scenario.problem.kind == "market":
+            return self.market(horizon.steps)
         sharing = self.sharing(slice(first, first + horizon.steps))
         if not getattr(self.scenario.problem, "redispatch", False):
             return sharing
         return replace(sharing, redispatch=self._redispatch(horizon, first, state, tap_is_fixed))
+
+    def market(self, steps: int) -> Market:
+        """What couples neighbourhoods that suppliers serve, in any so many steps."""
+        asked = self.scenario.problem
+        if not isinstance(asked, MarketAsked):
+            raise TypeError(f"the scenario asks for {asked.kind!r}, not for a market")
+        floor, ceiling = asked.floor_eur_per_kwh, asked.ceiling_eur_per_kwh
+        return Market.of(self.horizon.dt_h, steps, asked.of_suppliers(), floor, ceiling)
 
     def sharing(self, steps: slice) -> Sharing:
         """What couples neighbourhoods that share a pool, in some steps."""

@@ -60,6 +60,12 @@ LINES: dict[str, tuple[Line, ...]] = {
         Line("pool_cost", "Pool, EUR"),
         Line("shared_energy", "Energy shared, kWh", None),
     ),
+    "Market": (
+        Line("system_cost", "Cost of all, EUR", of="price_mean[electricity]"),
+        Line("price_mean[electricity]", "Price mean, EUR/kWh", None),
+        Line("price_spread[electricity]", "Price spread, EUR/kWh", None),
+        Line("unserved_by_suppliers", "Served by the reserve, kWh", always=False),
+    ),
     "Neighbourhoods": (
         Line("lower_cost", "Lower cost, EUR"),
         Line("store_energy_value", "Left in stores, EUR", None, always=False),

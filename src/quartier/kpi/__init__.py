@@ -4,8 +4,8 @@ Nothing else is read than tables, manifest and ``grid.json`` of the run and of t
 its manifest names. A figure that is not defined, such as a share of nothing, is None.
 
 `run_data` is what they read; `grid` (with `limits`), `redispatch`, `neighbourhood`, `process`,
-`prices` and `settlement` (who pays whom) hold them, and the list :data:`KPIS` here says which there
-are.
+`market`, `prices` and `settlement` (who pays whom) hold them, and the list :data:`KPIS` here says
+which there are.
 """
 
 from __future__ import annotations
@@ -14,7 +14,16 @@ from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from quartier.kpi import grid, neighbourhood, prices, process, redispatch, settlement, sharing
+from quartier.kpi import (
+    grid,
+    market,
+    neighbourhood,
+    prices,
+    process,
+    redispatch,
+    settlement,
+    sharing,
+)
 from quartier.kpi.redispatch import Groups
 from quartier.kpi.run_data import RunData
 from quartier.problem import COUPLINGS
@@ -158,6 +167,12 @@ KPIS: tuple[Kpi, ...] = (
         "1",
         sharing.follower_suboptimality,
     ),
+    # Market
+    Kpi("supplied_energy", "Energy supplied", "kWh", market.supplied_energy),
+    Kpi("supplier_surplus", "Surplus of a supplier", "EUR", market.supplier_surplus),
+    Kpi("unserved_by_suppliers", "Served by the reserve", "kWh", market.unserved_by_suppliers),
+    Kpi("price_mean", "Mean price", "EUR/kWh", market.price_mean),
+    Kpi("price_spread", "Spread of the price", "EUR/kWh", market.price_spread),
     # Money
     Kpi("leader_cost", "Cost of the pool's operator", "EUR", settlement.leader_cost),
     Kpi("cost_change", "Change of cost, vs baseline", "EUR", settlement.cost_change),

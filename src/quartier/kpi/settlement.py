@@ -2,9 +2,9 @@
 
 A neighbourhood buys what it draws and sells what it feeds in: at the price that the plan sets for
 it, from and to the coordinator; without one, at the outer grid's tariffs. The coordinator buys or
-sells outside what the neighbourhoods with a price come to together. A grid operator pays for
-redispatch, and buys the losses. Every euro paid is received by somebody; what has a price as a
-weight only (curtailment, peaks, CO2) is no money.
+sells outside what the neighbourhoods with a price come to together, on a market from suppliers. A
+grid operator pays for redispatch, and buys the losses. Every euro paid is received by somebody;
+what has a price as a weight only (curtailment, peaks, CO2) is no money.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from quartier.kpi.grid import losses
 from quartier.kpi.redispatch import Groups, redispatch_paid
 from quartier.kpi.run_data import RunData
 from quartier.kpi.sharing import pool_of
-from quartier.problem import COUPLINGS, Redispatch
+from quartier.problem import COUPLINGS, Market, Redispatch
 from quartier.quantities import ELECTRICITY, KW_PER_MW
 
 OUTER = "outer grid"
@@ -72,7 +72,9 @@ def _energy(run: RunData) -> Iterator[Payment]:
             yield Payment(coordinator, name, "energy", float(-allocated.clip(upper=0.0).sum()))
         if price.notna().any() or allocated.notna().any():
             pool[name] = p_kw - at_tariffs
-    if pool:
+    if run.problem == Market.kind:
+        yield from _supplied(run, coordinator)
+    elif pool:
         yield from _pool_trade(run, coordinator, pd.DataFrame(pool))
 
 
@@ -88,6 +90,17 @@ def _pool_trade(run: RunData, coordinator: str, p_kw: pd.DataFrame) -> Iterator[
     sold = np.maximum(powers.sum(axis=1), 0.0) * pool.export_eur_per_kwh * run.dt_h
     yield Payment(coordinator, OUTER, "energy", float((pool.outer_eur(powers) + sold).sum()))
     yield Payment(OUTER, coordinator, "energy", float(sold.sum()))
+
+
+def _supplied(run: RunData, coordinator: str) -> Iterator[Payment]:
+    """What the market pays its suppliers at the price, and gets of a reserve that takes."""
+    supply = run.table("supply")
+    paid = supply["p_kw"] * supply["price_eur_per_kwh"] * run.dt_h
+    for name in supply["supplier"].unique():
+        own = paid[supply["supplier"] == name]
+        given = supply.loc[own.index, "p_kw"] >= 0
+        yield Payment(coordinator, str(name), "energy", float(own[given].sum()))
+        yield Payment(str(name), coordinator, "energy", float(-own[~given].sum()))
 
 
 def _nodes(run: RunData) -> Iterator[Payment]:
@@ -155,9 +168,12 @@ def system_cost(run: RunData) -> float:
     """Costs of all in EUR: fuel, wear, starts, trade of nodes, and what the outer grid gets (M12).
 
     What parties pay each other cancels out. Not for redispatch: what plants outside the
-    neighbourhoods sell is no payment here, so curtailing them would seem to cost nothing.
+    neighbourhoods sell is no payment here, so curtailing them would seem to cost nothing. Of a
+    market, what suppliers pay for what they served counts, not what they are paid.
     """
     own = sum(own_cost(run, name) for name in run.neighbourhoods)
+    if run.problem == Market.kind:
+        return own + float(run.table("supply")["cost_eur"].sum())
     return own + balances(payments(run)).get(OUTER, 0.0)
 
 

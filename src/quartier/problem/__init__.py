@@ -15,6 +15,8 @@ from typing import Any, TypeVar
 import numpy as np
 
 from quartier.problem.coupling import Coupling
+from quartier.problem.market import Market
+from quartier.problem.pooling import Pooling
 from quartier.problem.redispatch import NetworkProblem, Offer, Redispatch
 from quartier.problem.sharing import Sharing
 from quartier.problem.supply import Supply
@@ -31,9 +33,11 @@ __all__ = [
     "COUPLINGS",
     "ConnectionTerms",
     "Coupling",
+    "Market",
     "NeighbourhoodProblem",
     "NetworkProblem",
     "Offer",
+    "Pooling",
     "Problem",
     "Redispatch",
     "Sharing",
@@ -41,7 +45,7 @@ __all__ = [
     "Supply",
 ]
 
-COUPLINGS: Mapping[str, type[Coupling]] = {c.kind: c for c in (Redispatch, Sharing)}
+COUPLINGS: Mapping[str, type[Coupling]] = {c.kind: c for c in (Redispatch, Sharing, Market)}
 """What neighbourhoods can be coupled by, by the kind of problem that a scenario names."""
 
 C = TypeVar("C", bound=Coupling)

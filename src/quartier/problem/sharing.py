@@ -18,6 +18,7 @@ from typing import ClassVar
 import numpy as np
 
 from quartier.problem.coupling import Coupling
+from quartier.problem.pooling import Pooling
 from quartier.problem.redispatch import Redispatch
 from quartier.problem.supply import Supply
 from quartier.quantities import Array
@@ -25,7 +26,7 @@ from quartier.scenario.communication import POOL
 
 
 @dataclass(frozen=True)
-class Sharing(Coupling):
+class Sharing(Pooling):
     """Neighbourhoods coupled by a pool; arrays have shape ``(T,)``, or all of them none.
 
     Powers ``p_kw`` of the neighbourhoods have shape ``(T, N)``, or ``(N,)`` beside prices of one

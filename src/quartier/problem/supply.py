@@ -29,6 +29,11 @@ class Supply:
     least_kw: Array
     most_kw: Array
 
+    @property
+    def steps(self) -> int:
+        """Number of steps."""
+        return int(self.price_eur_per_kwh.shape[1])
+
     @cached_property
     def lowest_eur_per_kwh(self) -> Array:
         """Price below which somebody would take power without end, shape ``(T,)``."""
@@ -104,6 +109,16 @@ class Supply:
         found = np.empty_like(given)
         np.put_along_axis(found, self._order, given + taken, axis=0)
         return found
+
+    def marginal_eur_per_kwh(self, needed_kw: Array) -> Array:
+        """Price of the block that serves a need last, shape ``(T,)``; of none, of the cheapest."""
+        power, price = self.dispatch_kw(needed_kw), self.price_eur_per_kwh
+        given = np.where(power > 0, price, -np.inf).max(axis=0)
+        taken = np.where(power < 0, price, np.inf).min(axis=0)
+        idle = np.where(self.most_kw > 0, price, np.inf).min(axis=0)
+        return np.asarray(
+            np.where(needed_kw > 0, given, np.where(needed_kw < 0, taken, idle)), dtype=float
+        )
 
     def cost_eur(self, needed_kw: Array) -> float:
         """Cost of a need in the order of prices in EUR; infinite where it cannot be met."""

@@ -29,6 +29,7 @@ def run_sections(result: Result, plot: Plot, explorer: Custom | None) -> Iterato
         ("grid", lambda: grid_section(plot, explorer)),
         ("redispatch", lambda: redispatch_section(result, plot, explorer)),
         *([("sharing-part", lambda: sharing_section(plot))] if "shares" in result.tables else []),
+        *([("market-part", lambda: market_section(plot))] if "supply" in result.tables else []),
         ("schedules", lambda: schedules_section(plot)),
         ("stores-part", lambda: stores_section(result, plot)),
         ("ev", lambda: ev_section(plot)),
@@ -131,6 +132,17 @@ def sharing_section(plot: Plot) -> Section:
             block("prices-inside", plot.prices_inside, price),
             block("shared", plot.shared, f"{who} with the outer grid."),
         ],
+    )
+
+
+def market_section(plot: Plot) -> Section:
+    """Who supplies, and at which price."""
+    who = "What neighbourhoods draw together is served by the cheapest blocks first."
+    price = "What all pay and get, beside what the scenario lets them expect."
+    return Section(
+        "market-part",
+        "Market",
+        [block("supply", plot.supply, who), block("market-prices", plot.market_prices, price)],
     )
 
 

@@ -19,6 +19,7 @@ from quartier.figures import (
     grid_map,
     heat_map,
     limits,
+    market,
     negotiation,
     nodes,
     redispatch,
@@ -48,6 +49,7 @@ WITHOUT = {
     "rounds": "no prices were asked for in this run; that is the mechanism 'price-response'",
     "redispatch": "no P_set was set in this run",
     "ev_sessions": "no vehicle charged in this run",
+    "supply": "no suppliers served this run; that is the problem 'market'",
     "shares": "the neighbourhoods of this run share nothing; that is the problem 'sharing'",
     "nodes": "there are no nodes of other carriers than electricity",
     "plans": "nobody planned in this run",
@@ -216,6 +218,15 @@ class Plot:
     def shared(self) -> go.Figure:
         """What each neighbourhood gives the others or gets from them, and the pool's rest."""
         return sharing.shared(self.table("shares"), self.table("connection_points"))
+
+    def supply(self) -> go.Figure:
+        """Who supplies a market."""
+        return market.supply(self.table("supply"))
+
+    def market_prices(self) -> go.Figure:
+        """Price of a market, and what was expected."""
+        self.whole_table("supply")  # says why there is none
+        return market.prices(self.table("prices"), self.table("signals"))
 
     def ev_stays(self, neighbourhood: str | None = None) -> go.Figure:
         """Stays of vehicles, and which share of the energy due they got."""

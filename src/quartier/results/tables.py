@@ -62,6 +62,7 @@ _TEXTS = {
     "receiver",
     "sender",
     "status",
+    "supplier",
     "unit",
 }
 _COUNTS = {
@@ -133,6 +134,7 @@ TABLES: dict[str, dict[str, ColumnType]] = {
     "fronts": _columns(
         "gate neighbourhood method point objective value chosen", objective=ColumnType.TEXT
     ),
+    "supply": _columns("time supplier p_kw price_eur_per_kwh cost_eur"),
     "shares": _columns("time neighbourhood shared_kw price_eur_per_kwh cost_eur"),
     "messages": _columns("sim_time_s gate sender receiver kind bytes delivered delay_s lost_to"),
 }

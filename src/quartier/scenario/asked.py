@@ -4,10 +4,17 @@ from __future__ import annotations
 
 from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
-from pydantic import BeforeValidator, Field, GetJsonSchemaHandler, NonNegativeFloat
+from pydantic import (
+    BeforeValidator,
+    Field,
+    GetJsonSchemaHandler,
+    NonNegativeFloat,
+    PositiveFloat,
+    model_validator,
+)
 from pydantic_core import CoreSchema
 
-from quartier.scenario.settings import Share
+from quartier.scenario.settings import Name, Share
 from quartier.units.base import Frozen
 
 MOST_PLAYERS = 6
@@ -59,6 +66,68 @@ class SharingAsked(Frozen):
     the settings of `redispatch`. Prices and certificates are those of before."""
 
 
+class BlockSettings(Frozen):
+    """Power that a supplier sells at a price."""
+
+    power_kw: PositiveFloat
+    """Most power in kW."""
+    price_eur_per_kwh: float
+    """What it costs the supplier in EUR/kWh."""
+
+
+class SupplierSettings(Frozen):
+    """A supplier outside the neighbourhoods: its cost is piecewise linear."""
+
+    blocks: list[BlockSettings] = Field(min_length=1)
+    """Blocks of power, in any order; the cheapest are used first."""
+
+
+class MarketAsked(Frozen):
+    """Suppliers serve what neighbourhoods draw together, the cheapest first (seed 003).
+
+    The prices of `signals` are what neighbourhoods expect: `individual` plans by them. What is
+    executed is served by the suppliers' blocks in the order of their prices, and paid at the price
+    of the plan; without one, at that of the last block.
+    """
+
+    needs_grid: ClassVar[bool] = False
+    lowers_export: ClassVar[bool] = False
+
+    kind: Literal["market"] = "market"
+    """The problem."""
+    suppliers: dict[Name, SupplierSettings] = Field(min_length=1)
+    """Suppliers by name."""
+    floor_eur_per_kwh: float = 0.0
+    """Least price in EUR/kWh: what nobody wants is taken at it."""
+    ceiling_eur_per_kwh: float = 3.0
+    """Highest price in EUR/kWh: what suppliers lack is served at it. 3 EUR/kWh was the harmonised
+    limit of European day-ahead auctions until 2022."""
+
+    @model_validator(mode="after")
+    def _within(self) -> MarketAsked:
+        wrong = [
+            f"supplier {name!r} asks {block.price_eur_per_kwh:g} EUR/kWh"
+            for name, supplier in self.suppliers.items()
+            for block in supplier.blocks
+            if not self.floor_eur_per_kwh <= block.price_eur_per_kwh <= self.ceiling_eur_per_kwh
+        ]
+        if self.floor_eur_per_kwh >= self.ceiling_eur_per_kwh:
+            wrong = ["the floor is not below the ceiling"]
+        if wrong:
+            raise ValueError(
+                f"{'; '.join(wrong)}; prices lie between floor {self.floor_eur_per_kwh:g} and"
+                f" ceiling {self.ceiling_eur_per_kwh:g} EUR/kWh"
+            )
+        return self
+
+    def of_suppliers(self) -> dict[str, list[tuple[float, float]]]:
+        """Power in kW and price in EUR/kWh of all blocks, by supplier."""
+        return {
+            name: [(block.power_kw, block.price_eur_per_kwh) for block in supplier.blocks]
+            for name, supplier in self.suppliers.items()
+        }
+
+
 def _in_full(data: Any) -> Any:
     """Take a word for the kind of a problem, and nothing for the default."""
     if isinstance(data, str):
@@ -79,7 +148,7 @@ class _OrItsWord:
 
 
 Asked: TypeAlias = Annotated[
-    Annotated[RedispatchAsked | SharingAsked, Field(discriminator="kind")],
+    Annotated[RedispatchAsked | SharingAsked | MarketAsked, Field(discriminator="kind")],
     BeforeValidator(_in_full),
     _OrItsWord,
 ]

@@ -25,6 +25,9 @@ DSO = "dso"
 POOL = "sharing pool"
 """Name of the agent that speaks for a pool of neighbourhoods."""
 
+MARKET = "market operator"
+"""Name of the agent that speaks for a market."""
+
 Loss = Annotated[float, Field(ge=0, lt=1)]
 """Share of messages."""
 

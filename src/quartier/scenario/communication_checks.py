@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from quartier.scenario.communication import (
     DSO,
+    MARKET,
     POOL,
     CommunicationSettings,
     LinkSettings,
@@ -48,8 +49,9 @@ def check_communication(rest: Rest, plants: Sequence[UnitData], findings: Findin
     }
     names = [DSO, *groups, *(p.name for p in plants)]
     names += [agent for group in groups.values() for agent in group]
-    if scenario.problem.kind == "sharing":
-        names.append(POOL)
+    pool = {"sharing": POOL, "market": MARKET}.get(scenario.problem.kind)
+    if pool is not None:
+        names.append(pool)
     agents_known = not any(map(rest.lacks, ("neighbourhoods", "redispatch", "grid")))
     if agents_known and not rest.lacks("communication", "links"):
         _check_links(settings, names, _talks(names, groups), findings)
@@ -75,10 +77,11 @@ def _talks(names: Sequence[str], groups: Mapping[str, Sequence[str]]) -> Flags:
     for neighbourhood, group in groups.items():
         own = [at[neighbourhood], *(at[agent] for agent in group)]
         talks[np.ix_(own, own)] = True
-    if POOL in at:  # it talks to neighbourhoods or to all units, and these to each other
-        units = [at[name] for name in (POOL, *sorted(inside))]
-        talks[at[POOL], [at[name] for name in groups]] = True
-        talks[[at[name] for name in groups], at[POOL]] = True
+    pool = next((name for name in (POOL, MARKET) if name in at), None)
+    if pool is not None:  # it talks to neighbourhoods or to all units, and these to each other
+        units = [at[name] for name in (pool, *sorted(inside))]
+        talks[at[pool], [at[name] for name in groups]] = True
+        talks[[at[name] for name in groups], at[pool]] = True
         talks[np.ix_(units, units)] = True
     np.fill_diagonal(talks, False)
     return talks

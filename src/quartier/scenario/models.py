@@ -34,9 +34,11 @@ from quartier.scenario.asked import Asked, RedispatchAsked
 from quartier.scenario.node_settings import NodeSettings, Price, TimeOfUse
 from quartier.scenario.settings import (
     LOWER_EUR_PER_KWH,
+    NAME_PATTERN,
     CommunicationSettings,
     GateSettings,
     MarketSettings,
+    Name,
     NegotiationSettings,
     OptimisationSettings,
     RecordSettings,
@@ -46,11 +48,13 @@ from quartier.units.base import CsvColumn, Frozen, Source, UnitParameters
 from quartier.units.kinds import is_own, own_kind
 
 __all__ = [
+    "NAME_PATTERN",
     "CommunicationSettings",
     "GateSettings",
     "GridSettings",
     "HorizonSettings",
     "MarketSettings",
+    "Name",
     "NegotiationSettings",
     "NeighbourhoodSettings",
     "NodeSettings",
@@ -243,11 +247,6 @@ OWN_PATTERN = r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$"
 Unit: TypeAlias = Annotated[UnitParameters, _ByKind]
 """Parameters of any kind of unit, told apart by `kind`: a known one, or `module:Class`."""
 
-NAME_PATTERN = r"^[A-Za-z][A-Za-z0-9_-]*$"
-
-Name: TypeAlias = Annotated[str, Field(pattern=NAME_PATTERN)]
-"""A name: a letter, then letters, digits, `_` and `-`."""
-
 
 def _bus_may_lack(schema: dict[str, Any]) -> None:
     """A schema cannot say that a neighbourhood needs a bus only where there is a grid."""
@@ -286,7 +285,8 @@ class Scenario(Frozen):
     description: str = ""
     """What the study is about, and where its data come from."""
     problem: Asked = RedispatchAsked()
-    """What is coordinated: `redispatch`, the DSO's caps, or `sharing`, a pool of neighbourhoods."""
+    """What is coordinated: `redispatch`, the DSO's caps; `sharing`, a pool of neighbourhoods; or
+    `market`, suppliers that serve them."""
     coordination: str = Field(default="cohda", min_length=1)
     """Mechanism: a known name, or `module:Class` of one's own."""
     seed: NonNegativeInt = 1

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, TypeAlias
 
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
@@ -10,15 +10,22 @@ from quartier.scenario.communication import CommunicationSettings
 from quartier.units.base import Frozen
 
 __all__ = [
+    "NAME_PATTERN",
     "CommunicationSettings",
     "GateSettings",
     "MarketSettings",
+    "Name",
     "NegotiationSettings",
     "OptimisationSettings",
     "RecordSettings",
     "RedispatchSettings",
     "Share",
 ]
+
+NAME_PATTERN = r"^[A-Za-z][A-Za-z0-9_-]*$"
+
+Name: TypeAlias = Annotated[str, Field(pattern=NAME_PATTERN)]
+"""A name: a letter, then letters, digits, `_` and `-`."""
 
 Share = Annotated[float, Field(ge=0, le=1)]
 """A number from 0 to 1."""

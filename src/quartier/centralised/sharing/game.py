@@ -17,13 +17,14 @@ from quartier.centralised.sharing.pool import Pool
 from quartier.errors import SolveFailed
 from quartier.optimisation import Solution
 from quartier.optimisation.bilevel import BilevelProblem, BilevelResult, Follower
+from quartier.problem import Sharing
 from quartier.program import Answer
 from quartier.quantities import Array
 from quartier.scenario.settings import OptimisationSettings
 
 
 def solve_game(
-    pool: Pool, settings: OptimisationSettings
+    pool: Pool[Sharing], settings: OptimisationSettings
 ) -> tuple[Array, dict[str, Any], dict[str, Solution]]:
     """Return price, row of the table ``solves``, and what each neighbourhood does at the price.
 
@@ -48,9 +49,9 @@ def solve_game(
     return price, row_of("bilevel", answer, answer.objective), found
 
 
-def declare(pool: Pool) -> tuple[Any, list[Follower]]:
+def declare(pool: Pool[Sharing]) -> tuple[Any, list[Follower]]:
     """The leader's model, with the neighbourhoods as blocks in it, and these as followers."""
-    sharing, dt_h = pool.sharing, pool.sharing.dt_h
+    sharing, dt_h = pool.coupling, pool.coupling.dt_h
     steps, model = range(len(sharing.export_eur_per_kwh)), pyo.ConcreteModel(name="sharing")
     low, high = sharing.export_eur_per_kwh.tolist(), sharing.outer_eur_per_kwh.tolist()
     model.price = pyo.Var(steps, bounds=lambda _, t: (low[t], high[t]))

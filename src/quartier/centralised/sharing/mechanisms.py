@@ -30,7 +30,7 @@ class IndividualSharing:
         problem.asks(Sharing)
         alone = {name: model.solve() for name, model in models_of(problem).items()}
         rows = [solve_row(f"individual {name}", found) for name, found in alone.items()]
-        plan = Plan(units=dict(_units(problem, alone)), records={"solves": rows})
+        plan = Plan(units=dict(units_of(problem, alone)), records={"solves": rows})
         terms = {one.name: one.terms for one in problem.neighbourhoods}
         return redispatched(problem, plan, alone, terms)
 
@@ -45,11 +45,11 @@ class CentralSharing:
         """Solve one program over all units behind one common balance."""
         pool = Pool(problem.asks(Sharing), models_of(problem))
         pooled = pool.solve()
-        price = pooled.price_eur_per_kwh(pool.sharing)
+        price = pooled.price_eur_per_kwh(pool.coupling)
         found = pool.solutions(pooled, price)
         plan = Plan(
-            units=dict(_units(problem, found)),
-            allocation=pool.sharing.allocation,
+            units=dict(units_of(problem, found)),
+            allocation=pool.coupling.allocation,
             records={"solves": [row_of("central", pooled.answer, pooled.answer.objective)]},
         )
         return redispatched(problem, plan, found, pool.all_at(price))
@@ -80,7 +80,7 @@ class BilevelSharing:
             price, row, found = solve_game(pool, problem.optimisation)
         certificate = Certificate.of(pool, price, found)
         plan = Plan(
-            units=dict(_units(problem, found)),
+            units=dict(units_of(problem, found)),
             prices={(ELECTRICITY, name): price for name in models},
             records={"solves": list(certificate.rows(row, alone, found))},
         )
@@ -120,7 +120,8 @@ def models_of(problem: Problem) -> dict[str, NeighbourhoodModel]:
     return {one.name: NeighbourhoodModel(one) for one in problem.neighbourhoods}
 
 
-def _units(problem: Problem, solutions: Mapping[str, Solution]) -> Iterator[tuple[str, UnitPlan]]:
+def units_of(problem: Problem, solutions: Mapping[str, Solution]) -> Iterator[tuple[str, UnitPlan]]:
+    """What all units shall do."""
     for one in problem.neighbourhoods:
         yield from plans_of(one, solutions[one.name])
 
@@ -141,9 +142,9 @@ class Certificate:
     own_eur: Mapping[str, float]
 
     @classmethod
-    def of(cls, pool: Pool, price: Array, found: Mapping[str, Solution]) -> Certificate:
+    def of(cls, pool: Pool[Sharing], price: Array, found: Mapping[str, Solution]) -> Certificate:
         """Solve every neighbourhood at a price, shape ``(T,)``; their models keep it."""
-        sharing, own = pool.sharing, {}
+        sharing, own = pool.coupling, {}
         for name, model in pool.models.items():
             model.update(pool.at(model.problem.terms, price))
             own[name] = model.solve().bound_eur

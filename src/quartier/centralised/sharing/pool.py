@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from time import perf_counter
+from typing import Generic, TypeVar
 
 import numpy as np
 from scipy import sparse
@@ -19,10 +20,12 @@ from quartier.optimisation import NeighbourhoodModel, Solution
 from quartier.optimisation.mixed import MixedProgram
 from quartier.optimisation.own_optimum import GAP
 from quartier.optimisation.readings import Readings, solved_one_way
-from quartier.problem import ConnectionTerms, Sharing
+from quartier.problem import ConnectionTerms, Pooling, Supply
 from quartier.program import Answer, Arrays, Block, Highs, stacked
 from quartier.program.arrays import side_by_side
 from quartier.quantities import Array
+
+P = TypeVar("P", bound=Pooling)
 
 
 @dataclass(frozen=True)
@@ -34,7 +37,7 @@ class Pooled:
     answer: Answer
     """What the solver said of it."""
 
-    def price_eur_per_kwh(self, sharing: Sharing) -> Array:
+    def price_eur_per_kwh(self, coupling: Pooling) -> Array:
         """Multiplier of the balance, shape ``(T,)``: one of the optimal prices.
 
         A search (for the direction of stores where energy is worth less than nothing) has none:
@@ -43,29 +46,31 @@ class Pooled:
         dual = self.answer.row_dual
         if not dual.size:
             dual = Highs("pool, relaxed", self.arrays).needed().row_dual
-        return np.asarray(dual[-len(sharing.export_eur_per_kwh) :] / sharing.dt_h)
+        return np.asarray(dual[-coupling.supply.steps :] / coupling.dt_h)
 
 
-class Pool:
+class Pool(Generic[P]):
     """The program of all neighbourhoods together.
 
     Parameters
     ----------
-    sharing
-        Tariffs and fees.
+    coupling
+        What others supply, at which prices, and fees.
     models
         Programs of the neighbourhoods by name.
 
     Attributes
     ----------
     arrays
-        The program: columns of the neighbourhoods, ``Exp`` and ``Imp``; the last rows are the
-        balance, one a step.
+        The program: columns of the neighbourhoods, then what the others take and give, block by
+        block (of a pool that shares: ``Exp`` and ``Imp``); the last rows are the balance, one a
+        step.
     """
 
-    def __init__(self, sharing: Sharing, models: Mapping[str, NeighbourhoodModel]) -> None:
-        self.sharing, self.models = sharing, models
-        free = np.zeros_like(sharing.export_eur_per_kwh)
+    def __init__(self, coupling: P, models: Mapping[str, NeighbourhoodModel]) -> None:
+        self.coupling, self.models = coupling, models
+        self._others = _one_way(coupling.supply)
+        free = np.zeros(coupling.supply.steps)
         parts = [m.program(self.at(m.problem.terms, free)) for m in models.values()]
         ends = np.cumsum([part.size for part in parts])
         self._where = [slice(int(e) - p.size, int(e)) for e, p in zip(ends, parts, strict=True)]
@@ -73,7 +78,7 @@ class Pool:
 
     def at(self, terms: ConnectionTerms, price_eur_per_kwh: Array) -> ConnectionTerms:
         """Terms of a neighbourhood that trades with the pool at a price, shape ``(T,)``."""
-        return terms.at_price(price_eur_per_kwh, self.sharing.inside_fee_eur_per_kwh)
+        return terms.at_price(price_eur_per_kwh, self.coupling.inside_fee_eur_per_kwh)
 
     def all_at(self, price_eur_per_kwh: Array) -> dict[str, ConnectionTerms]:
         """Terms of all neighbourhoods at a price, by name."""
@@ -81,19 +86,23 @@ class Pool:
         return {name: self.at(m.problem.terms, price_eur_per_kwh) for name, m in models}
 
     def _put_together(self, parts: list[Arrays]) -> Arrays:
-        """``min Σ own cost + Δ (outer · Imp - export · Exp)``, ``Σ_n P_n - Exp + Imp = 0``."""
-        sharing, own = self.sharing, side_by_side(parts)
-        steps, size = len(sharing.export_eur_per_kwh), sum(part.size for part in parts)
+        """``min Σ own cost + Δ Σ_b π_b p_b``, ``Σ_n P_n + Σ_b p_b = 0``; each block goes one way.
+
+        Of a pool that shares: ``Δ (outer · Imp - export · Exp)``, ``Σ_n P_n - Exp + Imp = 0``.
+        """
+        own, dt_h = side_by_side(parts), self.coupling.dt_h
+        most = np.concatenate([kw for _, _, kw in self._others])
+        size = sum(part.size for part in parts)
         matrix = sparse.csr_array(
-            sparse.hstack([own[0], sparse.csr_array((own[0].shape[0], 2 * steps))])
+            sparse.hstack([own[0], sparse.csr_array((own[0].shape[0], most.size))])
         )
-        traded = [-sharing.export_eur_per_kwh, sharing.outer_eur_per_kwh]
+        traded = [sign * price for sign, price, _ in self._others]
         rows, low, high = stacked([(matrix, own[1], own[2]), self._balance(size)])
         return Arrays(
-            cost=np.concatenate([*(p.cost for p in parts), *(sharing.dt_h * c for c in traded)]),
-            lower=np.concatenate([*(p.lower for p in parts), np.zeros(2 * steps)]),
-            upper=np.concatenate([*(p.upper for p in parts), np.full(2 * steps, np.inf)]),
-            integer=np.concatenate([*(p.integer for p in parts), np.zeros(2 * steps, dtype=bool)]),
+            cost=np.concatenate([*(p.cost for p in parts), *(dt_h * c for c in traded)]),
+            lower=np.concatenate([*(p.lower for p in parts), np.zeros(most.size)]),
+            upper=np.concatenate([*(p.upper for p in parts), most]),
+            integer=np.concatenate([*(p.integer for p in parts), np.zeros(most.size, dtype=bool)]),
             matrix=rows,
             row_lower=low,
             row_upper=high,
@@ -101,15 +110,15 @@ class Pool:
         )
 
     def _balance(self, size: int) -> Block:
-        steps = len(self.sharing.export_eur_per_kwh)
-        every, columns, factors = np.arange(steps), [size, size + steps], [-1.0, 1.0]
-        places = [first + every for first in columns]
+        steps, factors = self.coupling.supply.steps, [sign for sign, _, _ in self._others]
+        every = np.arange(steps)
+        places = [size + k * steps + every for k in range(len(factors))]
         for where, model in zip(self._where, self.models.values(), strict=True):
             for column, factor in zip(model.traded, (1.0, -1.0), strict=True):
                 places.append(where.start + column)
                 factors.append(factor)
         entries = (np.repeat(factors, steps), (np.tile(every, len(places)), np.concatenate(places)))
-        matrix = sparse.csr_array(entries, shape=(steps, size + 2 * steps))
+        matrix = sparse.csr_array(entries, shape=(steps, size + len(self._others) * steps))
         return matrix, np.zeros(steps), np.zeros(steps)
 
     def solve(self) -> Pooled:
@@ -144,3 +153,15 @@ class Pool:
             )
             for where, (name, model) in zip(self._where, self.models.items(), strict=True)
         }
+
+
+def _one_way(supply: Supply) -> list[tuple[float, Array, Array]]:
+    """Sign, price and most power of each block that takes (-1) or gives (1), in any step."""
+    found = []
+    for price, least, most in zip(
+        supply.price_eur_per_kwh, supply.least_kw, supply.most_kw, strict=True
+    ):
+        for sign, kw in ((-1.0, -least), (1.0, most)):
+            if kw.any():
+                found.append((sign, price, kw))
+    return found

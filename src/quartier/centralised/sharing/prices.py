@@ -16,6 +16,7 @@ import numpy as np
 from scipy import sparse
 
 from quartier.centralised.sharing.pool import Pool, Pooled
+from quartier.problem import Sharing
 from quartier.program import Answer, Arrays, Flags, Highs
 from quartier.quantities import Array
 
@@ -23,7 +24,7 @@ ACTIVE = 1e-7
 """Distance from a bound, relative to its size, at which a column or a row counts as at it."""
 
 
-def optimal_prices(pool: Pool, pooled: Pooled, alone_eur: Mapping[str, float]) -> Array:
+def optimal_prices(pool: Pool[Sharing], pooled: Pooled, alone_eur: Mapping[str, float]) -> Array:
     """Return the price that the scenario asks for among the optimal ones, shape ``(T,)``.
 
     Parameters
@@ -37,15 +38,15 @@ def optimal_prices(pool: Pool, pooled: Pooled, alone_eur: Mapping[str, float]) -
         If no multipliers agree with the solution.
     """
     dual = _multipliers(pooled.arrays, pooled.answer)
-    steps, rows = len(pool.sharing.export_eur_per_kwh), pooled.arrays.row_lower.size
+    steps, rows = len(pool.coupling.export_eur_per_kwh), pooled.arrays.row_lower.size
     cost = np.zeros(rows)
-    if pool.sharing.price == "max-min":
+    if pool.coupling.price == "max-min":
         dual = _with_least_saving(dual, pool, pooled, alone_eur)
         cost = np.append(cost, -1.0)
     else:
-        cost[-steps:] = 1.0 if pool.sharing.price == "lowest" else -1.0
+        cost[-steps:] = 1.0 if pool.coupling.price == "lowest" else -1.0
     program = Highs("optimal prices", replace(dual, cost=cost))
-    return program.needed().values[rows - steps : rows] / pool.sharing.dt_h
+    return program.needed().values[rows - steps : rows] / pool.coupling.dt_h
 
 
 def _multipliers(arrays: Arrays, answer: Answer) -> Arrays:
@@ -85,10 +86,10 @@ def _at(value: Array, bound: Array) -> Flags:
 
 
 def _with_least_saving(
-    dual: Arrays, pool: Pool, pooled: Pooled, alone_eur: Mapping[str, float]
+    dual: Arrays, pool: Pool[Sharing], pooled: Pooled, alone_eur: Mapping[str, float]
 ) -> Arrays:
     """Add the least saving of a neighbourhood as a column: ``alone - paid(price) >= least``."""
-    steps, rows = len(pool.sharing.export_eur_per_kwh), pooled.arrays.row_lower.size
+    steps, rows = len(pool.coupling.export_eur_per_kwh), pooled.arrays.row_lower.size
     free = pool.solutions(pooled, np.zeros(steps))
     saved = np.zeros((len(free), rows + 1))
     for k, solution in enumerate(free.values()):

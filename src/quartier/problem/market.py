@@ -1,0 +1,95 @@
+"""A market: suppliers serve what neighbourhoods draw together, the cheapest first (M9; seed 003).
+
+A supplier's cost is piecewise linear: blocks of power, each at a price. A reserve without an end
+serves what they lack at the ceiling of the price, and takes what nobody wants at its floor. So the
+price never leaves these two, and every need can be met. Sharing is a market of two such blocks
+alone, the outer grid's tariffs.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import ClassVar
+
+import numpy as np
+
+from quartier.problem.pooling import Pooling
+from quartier.problem.supply import Supply
+from quartier.quantities import Array
+from quartier.scenario.communication import MARKET
+
+RESERVE = "balancing reserve"
+"""Who serves what suppliers lack, and takes what nobody wants. No supplier has a blank in its
+name."""
+
+
+@dataclass(frozen=True)
+class Market(Pooling):
+    """Neighbourhoods coupled by suppliers; arrays have shape ``(S, T)``, one row a block."""
+
+    kind: ClassVar[str] = "market"
+    coordinator: ClassVar[str] = MARKET
+    answers: ClassVar[frozenset[str]] = frozenset()
+    tables: ClassVar[tuple[str, ...]] = ("supply", "rounds")
+    kpis: ClassVar[tuple[str, ...]] = (
+        "leader_cost",
+        "system_cost",
+        "system_cost_change",
+        "cost_change",
+        "follower_suboptimality",
+        "rounds",
+        "certified_gap",
+        "numbers_exchanged",
+        "longest_answer",
+        "supplied_energy",
+        "supplier_surplus",
+        "price_mean",
+        "price_spread",
+        "unserved_by_suppliers",
+    )
+
+    dt_h: float
+    suppliers: tuple[str, ...]
+    """Supplier of each block; the last two are the reserve's."""
+    blocks: Supply
+
+    @classmethod
+    def of(
+        cls,
+        dt_h: float,
+        steps: int,
+        suppliers: Mapping[str, Sequence[tuple[float, float]]],
+        floor_eur_per_kwh: float,
+        ceiling_eur_per_kwh: float,
+    ) -> Market:
+        """Make a market of blocks: power in kW and price in EUR/kWh, by supplier."""
+        every = [(name, *block) for name, blocks in suppliers.items() for block in blocks]
+        price = [block_price for _, _, block_price in every]
+        price += [floor_eur_per_kwh, ceiling_eur_per_kwh]
+        least = [*(0.0 for _ in every), -np.inf, 0.0]
+        most = [*(power for _, power, _ in every), 0.0, np.inf]
+        columns = [np.repeat(np.array(v)[:, None], steps, axis=1) for v in (price, least, most)]
+        names = tuple(name for name, _, _ in every)
+        return cls(dt_h, (*names, RESERVE, RESERVE), Supply(dt_h, *columns))
+
+    @property
+    def supply(self) -> Supply:
+        """What suppliers and the reserve ask and pay."""
+        return self.blocks
+
+    @cached_property
+    def inside_fee_eur_per_kwh(self) -> Array:
+        """There is none."""
+        return np.zeros(self.blocks.price_eur_per_kwh.shape[1])
+
+    def by_supplier(self, needed_kw: Array) -> dict[str, tuple[Array, Array]]:
+        """Power in kW and cost in EUR of each supplier for a need, shape ``(T,)`` each."""
+        power = self.blocks.dispatch_kw(needed_kw)
+        cost = power * self.blocks.price_eur_per_kwh * self.dt_h
+        return {
+            name: (power[rows].sum(axis=0), cost[rows].sum(axis=0))
+            for name in dict.fromkeys(self.suppliers)
+            if (rows := [k for k, owner in enumerate(self.suppliers) if owner == name])
+        }

@@ -1,0 +1,23 @@
+"""Neighbourhoods whose power is balanced together with what others supply (M8, M9)."""
+
+from __future__ import annotations
+
+from quartier.problem.coupling import Coupling
+from quartier.problem.supply import Supply
+from quartier.quantities import Array
+
+
+class Pooling(Coupling):
+    """A coupling by one balance a step: what neighbourhoods draw together, others supply."""
+
+    dt_h: float
+
+    @property
+    def supply(self) -> Supply:
+        """What others ask and pay."""
+        raise NotImplementedError
+
+    @property
+    def inside_fee_eur_per_kwh(self) -> Array:
+        """Fee on what a neighbourhood draws, shape ``(T,)``."""
+        raise NotImplementedError
