@@ -16,7 +16,7 @@ from quartier.optimisation.bilevel.charged.search import Search
 from quartier.redispatch.rounds import KEPT_KW
 from quartier.scenario.load import load
 
-STEPS = 24
+STEPS = 12
 
 
 def process_of(variant):

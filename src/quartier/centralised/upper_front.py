@@ -167,7 +167,7 @@ class UpperFront:
             row.update(status=failure.status, wall_s=time.perf_counter() - began)
             self._go_home()
             return None
-        bound = Highs(problem, program.form()).needed().objective
+        bound = Highs(problem, program.high_point()).needed().objective
         unit = weights[k]
         points = found.points(program.members, self._game.parts)
         followers = [part.follower for part in self._game.parts]
@@ -193,7 +193,7 @@ class UpperFront:
         grid, before = self._grid, np.inf
         for _ in range(SETTLE):
             program = upper_program(self._joint, weights, limits)
-            answer = Highs("front of the leader, relaxed", program.form()).needed()
+            answer = Highs("front of the leader, relaxed", program.high_point()).needed()
             power = self._joint.power_mw(answer.values)
             state = grid.solve(power)
             self._linearise(power, grid.worst(state))

@@ -65,7 +65,7 @@ class _Duals:
                 high,
             ),
         )
-        self._own, self._constant = part.follower.form.cost, split.constant
+        self._own, self._constant = part.follower.arrays.cost, split.constant
 
     def nearest(self, y: Array, noise: Array | float = 0.0) -> tuple[Array, float]:
         """Duals that come nearest to making ``y`` optimal, and the gap that is left."""
@@ -113,11 +113,11 @@ class Search:
     ) -> None:
         self.leader, self.parts, self._rng = leader, tuple(parts), rng
         self._penalties, self._tries = tuple(penalties), tries
-        self._form = leader.form()
-        self._plan = Highs("the leader's plan", self._form)
+        self._arrays = leader.high_point()
+        self._plan = Highs("the leader's plan", self._arrays)
         # A plan does not know yet where it will charge: it does as if it did everywhere.
         for ties in leader.ties:
-            self._plan.set_bounds(ties[tied(self._form, ties)], 1.0, 1.0)
+            self._plan.set_bounds(ties[tied(self._arrays, ties)], 1.0, 1.0)
         self._duals = [_Duals(part) for part in parts]
         self._best, self._alone = self._responses()
         self.best: Found | None = None
@@ -126,7 +126,7 @@ class Search:
         """Search; None if nothing was found."""
         for start in self._penalties:
             for weight in (0.0, 1.0):
-                cost = self._form.cost + weight * self.leader.lower_cost()
+                cost = self._arrays.cost + weight * self.leader.lower_cost()
                 self._by_turns(self._planned(cost), *start)
             if self.best is not None:
                 self._by_turns(self.best.values, *start)
@@ -150,13 +150,13 @@ class Search:
 
     def _by_turns(self, values: Array, penalty: float, growth: float) -> None:
         for turn in range(TURNS):
-            gap, duals, cost = 0.0, [], self._form.cost.copy()
+            gap, duals, cost = 0.0, [], self._arrays.cost.copy()
             for where, part, dual in zip(self.leader.members, self.parts, self._duals, strict=True):
                 found, left = dual.nearest(values[where])
                 gap += left
                 duals.append(found)
                 cost[where] += penalty * part.follower.cost_under(found[part.rows :])
-            if gap <= OPEN * abs(float(self._form.cost @ values)) or not turn:
+            if gap <= OPEN * abs(float(self._arrays.cost @ values)) or not turn:
                 self._respond(duals)
             if gap <= CLOSED:
                 return
@@ -187,7 +187,7 @@ class Search:
                 return  # other charges may do
             most = alone.objective + CLOSED / 10
             priced = part.follower.charged
-            row = self._form.row_lower.size + k
+            row = self._arrays.row_lower.size + k
             self._best.set_row(row, where.start + priced, cost[priced], most)
         answer = self._best.solve()
         if not answer.found:
@@ -206,20 +206,20 @@ class Search:
         """Columns tied to charges are 1 where something is charged, and only there."""
         for part, ties, own in zip(self.parts, self.leader.ties, duals, strict=True):
             held = np.flatnonzero(ties >= 0)
-            share = (own[part.rows + held] > 0) * self._form.upper[ties[held]]
+            share = (own[part.rows + held] > 0) * self._arrays.upper[ties[held]]
             self._best.set_bounds(ties[held], share, share)
 
     def _responses(self) -> tuple[Highs, list[Highs]]:
         """The leader's program with the followers held to their optima, and each alone."""
-        rows, alone = np.zeros((len(self.parts), self._form.size)), []
+        rows, alone = np.zeros((len(self.parts), self._arrays.size)), []
         for k, (where, part) in enumerate(zip(self.leader.members, self.parts, strict=True)):
             own = part.follower
             # Zeros would be dropped from the matrix, and these coefficients change.
-            rows[k, where] = own.form.cost
+            rows[k, where] = own.arrays.cost
             priced = where.start + own.charged
             rows[k, priced] = np.where(rows[k, priced] == 0, 1.0, rows[k, priced])
-            within = replace(own.form, lower=own.reach[0], upper=own.reach[1], offset=0.0)
+            within = replace(own.arrays, lower=own.reach[0], upper=own.reach[1], offset=0.0)
             alone.append(Highs(f"response of {own.name}", within))
         no_limit = np.full(len(self.parts), np.inf)
-        form = self._form.with_rows(sparse.csr_array(rows), -no_limit, no_limit)
-        return Highs("optimistic response", form), alone
+        arrays = self._arrays.with_rows(sparse.csr_array(rows), -no_limit, no_limit)
+        return Highs("optimistic response", arrays), alone

@@ -83,7 +83,7 @@ class SingleLevel:
 
     def __init__(self, leader: MatrixLeader, parts: Sequence[ChargedConditions]) -> None:
         self.leader, self.parts = leader, tuple(parts)
-        relaxation = leader.form()
+        relaxation = leader.high_point()
         self.size = relaxation.size
         total = self.size + sum(part.charges + part.extra for part in parts)
         wide = sparse.csr_array((relaxation.matrix.shape[0], total - self.size))
