@@ -130,8 +130,8 @@ def test_plan_and_execution_keep_all_limits_in_ac(game):
     execution = Execution(game)
     assert not execution.trouble
     assert game.grid.worst(game.grid.solve(execution.power_mw)) <= SOLVED
-    for name, own in game.process.own.items():
-        assert own.unkept_kw() <= 0.01, name
+    for name, optimiser in game.process.optimisers.items():
+        assert optimiser.unkept_kw() <= 0.01, name
 
 
 def test_losses_are_not_inflated(game):

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from quartier.centralised.neighbourhood import plans_of
+from quartier.centralised.self_optimiser import plans_of
 from quartier.optimisation import NeighbourhoodModel
 from quartier.optimisation.closed_loop import optimal_controls, replay
 from quartier.units.base import HEAT

@@ -103,7 +103,7 @@ class Operator:
             caps=self._caps(),
             tap_pos=self.grid.tap_pos,
             records={
-                **records(process.problem, process.rounds, process.own, self.rows),
+                **records(process.problem, process.rounds, process.optimisers, self.rows),
                 "redispatch": (),
             },
             degraded=tuple(self.trouble),

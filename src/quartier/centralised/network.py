@@ -37,9 +37,11 @@ def outcome_mw(process: Process) -> Array:
     """Power of all assets with the answers to the DSO's last caps, shape ``(T, A)``."""
     columns = []
     for offer in process.offers:
-        own = process.own.get(offer.asset)
+        optimiser = process.optimisers.get(offer.asset)
         cap = process.rounds.caps[offer.asset].p_max_kw
-        columns.append(np.minimum(offer.p_kw, cap) if own is None else own.solution.p_kw)
+        columns.append(
+            np.minimum(offer.p_kw, cap) if optimiser is None else optimiser.solution.p_kw
+        )
     return np.column_stack(columns) / KW_PER_MW
 
 

@@ -9,7 +9,7 @@ import numpy as np
 
 from quartier.centralised.central import row_of
 from quartier.centralised.individual import Process
-from quartier.centralised.neighbourhood import SelfOptimiser, plans_of, solve_row
+from quartier.centralised.self_optimiser import SelfOptimiser, plans_of, solve_row
 from quartier.centralised.sharing.game import solve_game
 from quartier.centralised.sharing.pool import Pool
 from quartier.centralised.sharing.prices import optimal_prices

@@ -132,9 +132,9 @@ def _sum(solution: Solution, name: str) -> Array:
     return found
 
 
-def reference_offers(problem: Problem, own: Mapping[str, SelfOptimiser]) -> list[Offer]:
+def reference_offers(problem: Problem, optimisers: Mapping[str, SelfOptimiser]) -> list[Offer]:
     """p_off of all connection points, neighbourhoods first: the same for every mechanism (M4)."""
-    points = [own[a.name].offer(a) for a in assets_of(problem) if a.name in own]
+    points = [optimisers[a.name].offer(a) for a in assets_of(problem) if a.name in optimisers]
     return [*points, *plant_offers(problem)]
 
 
