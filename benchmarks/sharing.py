@@ -2,8 +2,8 @@
 
 For windows of some hours of aachen's winter week: wall time and total cost of the pool's linear
 program with its certificate, and of the leader's problem by the neighbourhoods' optimality
-conditions (MILP with big M). What it takes to move the neighbourhoods' programs on from gate to gate against
-building them anew. Then one program over a whole year: what declaring, compiling and
+conditions (MILP with big M). What it takes to move the neighbourhoods' programs on from gate to
+gate, against building them anew. Then one program over a whole year: what declaring, compiling and
 solving take together, against HiGHS alone on the same matrix.
 """
 

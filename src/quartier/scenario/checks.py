@@ -205,6 +205,15 @@ def _path(unit_name: str) -> str:
     return f"neighbourhoods.{neighbourhood}.units.{name}"
 
 
+def check_forecast_error(scenario: Scenario, units: Sequence[UnitData], findings: Findings) -> None:
+    """Note kinds of which no unit follows a series that could be forecast."""
+    known = dict.fromkeys(unit.kind for unit in units if forecast_series(unit))
+    for kind in scenario.forecast_error.std:
+        if kind not in known:
+            why = f"no unit of this kind could be forecast{suggestion(kind, known)}"
+            findings.add(f"forecast_error.std.{kind}", why)
+
+
 def forecast_series(unit: UnitData) -> str | None:
     """Name of the series of a unit that a forecast replaces, None if it has none."""
     names = ("available_kw", "load_kw", "demand_kw")
