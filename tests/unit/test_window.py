@@ -108,6 +108,7 @@ def test_caps_after_a_move_are_those_of_a_program_built_anew():
 OTHERS = {
     "vehicles": (("ev_station", "battery"), problem_at, {}),
     "the end of the run": (("battery",), problem_at, {"steps": 20}),
+    "the end of the run without a choice": (("pv",), problem_at, {"steps": 20}),
     "a price on the peak": (
         ("battery",),
         problem_at,

@@ -16,7 +16,7 @@ from quartier.optimisation.block import add_nodes, add_units, own_cost
 from quartier.optimisation.compiled import Compiled
 from quartier.optimisation.connection import add_connection, eur_per_kw, hangs_together
 from quartier.optimisation.readings import Readings
-from quartier.optimisation.window import Moved, Window
+from quartier.optimisation.window import Moved, OtherStructure, Window
 from quartier.problem import ConnectionTerms
 from quartier.program import Indices
 from quartier.quantities import Array
@@ -108,6 +108,8 @@ class Declared:
         OtherStructure
             If it would have other columns or rows.
         """
+        if units[0].horizon.steps != self.fixed_kw.size:
+            raise OtherStructure
         if not hasattr(self, "_window"):
             self._window = Window(self.parts, self.model, self.compiled)
         found = self._window.moved([u for u in units if u.hub or chooses(u)])
