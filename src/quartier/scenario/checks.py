@@ -14,10 +14,13 @@ from quartier.scenario.models import Scenario
 from quartier.scenario.nodes import check_nodes, check_trade
 from quartier.scenario.problems import suggestion
 from quartier.units import KINDS
+from quartier.units.balance import by_node, flow_range
 from quartier.units.base import UnitData
 
 PRICE_TOLERANCE = 1e-9
 """Difference of prices in EUR/kWh that counts as none."""
+LEAST_KW = 1e-3
+"""Missing power that counts."""
 UNPLANNED = "uncontrolled"
 """The mechanism that plans for nobody, so that nothing is left unplanned."""
 
@@ -46,6 +49,7 @@ def check(
     if complete:
         check_nodes(scenario, findings)
         check_trade(units, findings)
+        _note_what_cannot_be_served(units, findings)
 
 
 def _check_grid(scenario: Scenario, findings: Findings) -> None:
@@ -197,6 +201,24 @@ def _check_names(scenario: Scenario, units: tuple[UnitData, ...], findings: Find
         if not unit.nodes and unit.agent in node_agents:
             findings.add(
                 _path(unit.name), f"has the name of the node {unit.agent!r}; rename one of them"
+            )
+
+
+def _note_what_cannot_be_served(units: Sequence[UnitData], findings: Findings) -> None:
+    """Note demands above all that a node's units could give at once: that much stays unserved."""
+    for node, members in by_node(units):
+        most_kw = np.sum([flow_range(unit, node.carrier)[1] for unit in members], axis=0)
+        most_kw = most_kw + (node.buy.max_kw if node.buy else 0.0)
+        short_kw = (0.0 if node.demand_kw is None else node.demand_kw) - most_kw
+        steps, horizon = np.flatnonzero(short_kw > LEAST_KW), members[0].horizon
+        if steps.size:
+            worst = int(np.argmax(short_kw))
+            findings.note(
+                f"neighbourhoods.{node.name}",
+                f"more {node.carrier} is demanded than all units can give at once in {steps.size}"
+                f" of {horizon.steps} steps, first at {horizon.times[steps[0]]:%Y-%m-%d %H:%M} UTC;"
+                f" {short_kw[worst]:.4g} kW are missing at {horizon.times[worst]:%Y-%m-%d %H:%M}"
+                " UTC: at least that stays unserved",
             )
 
 
