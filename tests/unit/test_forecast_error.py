@@ -92,3 +92,10 @@ def test_households_err_each_for_itself():
 def test_wrong_settings_are_refused(override, why):
     with pytest.raises(InputError, match=why):
         build(load(SUMMER, (override,)))
+
+
+def test_all_wrong_settings_are_listed_at_once():
+    with pytest.raises(InputError) as raised:
+        load(SUMMER, ("forecast_error.std.windd=0.1", "forecast_error.hourly_correlation=2"))
+    text = str(raised.value)
+    assert "did you mean wind" in text and "less than 1" in text

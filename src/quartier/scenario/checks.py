@@ -16,6 +16,7 @@ from quartier.scenario.problems import suggestion
 from quartier.units import KINDS
 from quartier.units.balance import by_node, flow_range
 from quartier.units.base import UnitData
+from quartier.units.kinds import is_own
 
 PRICE_TOLERANCE = 1e-9
 """Difference of prices in EUR/kWh that counts as none."""
@@ -227,13 +228,22 @@ def _path(unit_name: str) -> str:
     return f"neighbourhoods.{neighbourhood}.units.{name}"
 
 
-def check_forecast_error(scenario: Scenario, units: Sequence[UnitData], findings: Findings) -> None:
-    """Note kinds of which no unit follows a series that could be forecast."""
+def check_forecast_error(
+    scenario: Scenario, units: Sequence[UnitData], findings: Findings, *, complete: bool
+) -> None:
+    """Note kinds of which no unit follows a series that could be forecast.
+
+    Parameters
+    ----------
+    complete
+        False if units may be missing: then only names that are no kind's are a problem.
+    """
     known = dict.fromkeys(unit.kind for unit in units if forecast_series(unit))
     for kind in scenario.forecast_error.std:
-        if kind not in known:
-            why = f"no unit of this kind could be forecast{suggestion(kind, known)}"
-            findings.add(f"forecast_error.std.{kind}", why)
+        if kind in known or (not complete and (kind in KINDS or is_own(kind))):
+            continue
+        why = f"no unit of this kind could be forecast{suggestion(kind, known)}"
+        findings.add(f"forecast_error.std.{kind}", why)
 
 
 def forecast_series(unit: UnitData) -> str | None:
