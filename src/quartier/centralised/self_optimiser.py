@@ -37,6 +37,8 @@ class SelfOptimiser:
         Units, prices and limits.
     first
         What it wants to do without caps; None: its own optimum.
+    model
+        Its program, if it is there already.
 
     Raises
     ------
@@ -44,9 +46,14 @@ class SelfOptimiser:
         If there is no feasible schedule.
     """
 
-    def __init__(self, problem: NeighbourhoodProblem, first: Solution | None = None) -> None:
+    def __init__(
+        self,
+        problem: NeighbourhoodProblem,
+        first: Solution | None = None,
+        model: NeighbourhoodModel | None = None,
+    ) -> None:
         self.problem = problem
-        self._model = NeighbourhoodModel(problem)
+        self._model = model or NeighbourhoodModel(problem)
         self.history: list[tuple[int, Solution]] = [(0, first or self._model.solve())]
         self.terms = problem.terms
 
