@@ -7,7 +7,8 @@ mutates its part of Ω), and γ takes in those configurations that SMS-EMOA's se
 
 Departures from the paper: mutations are optima of the agent's own program in a direction instead
 of random; two fronts are not only compared but also joined, which keeps what agents found at the
-same time; and the best in each objective are never dropped.
+same time; and the best in each objective are never dropped, nor is the cheapest where that will be
+carried out.
 """
 
 from __future__ import annotations

@@ -134,9 +134,16 @@ class Judge:
         )
 
     def _kept(self, values: Array) -> Indices:
+        """Which points to keep of some that are given with the cheapest first."""
         if self.goal.scouting:
             return np.unique(self._single(values).argmin(axis=0))
-        return select(values, self.goal.points, self.goal.scale)
+        kept = select(values, self.goal.points, self.goal.scale)
+        if self.goal.choice == "knee" or kept[0] == 0:
+            return kept
+        # The cheapest is what will be carried out: it stays even if others, dearer, dominate it.
+        if len(kept) == self.goal.points:
+            kept = select(values, self.goal.points - 1, self.goal.scale)
+        return np.append(0, kept)
 
     def _worth(self, values: Array) -> float:
         if self.goal.scouting:

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-import numpy as np
-
+from quartier.agents.caller import CallerAgent
 from quartier.agents.messages import Entry, Negotiation
-from quartier.agents.speaker import Outcome, SpeakerAgent
 from quartier.problem import ConnectionTerms
 from quartier.scenario.settings import NegotiationSettings
 
 
-class PoolAgent(SpeakerAgent):
-    """Speaks for a pool: a neighbourhood of all, with nobody above it who asks or caps.
+class PoolAgent(CallerAgent):
+    """Calls for a pool: a neighbourhood of all, with nobody above it who asks or caps.
 
     Parameters
     ----------
@@ -30,12 +28,8 @@ class PoolAgent(SpeakerAgent):
         published: Mapping[str, Entry],
         settings: NegotiationSettings,
     ) -> None:
-        super().__init__(name, terms, published, settings, np.zeros(len(terms.p_max_kw)), name)
-        self.principal = None
+        super().__init__(name, terms, published, settings, principal=None)
 
     def on_ready(self) -> None:
         """Let the agents negotiate as soon as everybody is there."""
         self.later(0.0, lambda: self._begin(Negotiation(self.title, 0), self.terms))
-
-    def _report(self, outcome: Outcome) -> None:
-        """Nobody waits for it."""

@@ -16,6 +16,7 @@ from mango.simulation.communication import CommunicationSimulation
 
 from quartier.agents.agenda import Agenda
 from quartier.agents.base import QuartierAgent
+from quartier.agents.caller import CallerAgent
 from quartier.agents.communication import MeasuredCommunication
 from quartier.agents.der import DerAgent
 from quartier.agents.dso import DsoAgent
@@ -49,7 +50,7 @@ class Society:
 
     dso: DsoAgent | None
     """None where nobody stands above the neighbourhoods."""
-    speakers: Mapping[str, SpeakerAgent]
+    speakers: Mapping[str, CallerAgent]
     """By neighbourhood."""
     units: Mapping[str, Mapping[str, UnitAgent]]
     """Unit agents by neighbourhood and name."""

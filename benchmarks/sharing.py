@@ -2,7 +2,8 @@
 
 For windows of some hours of aachen's winter week: wall time and total cost of the pool's linear
 program with its certificate, and of the leader's problem by the neighbourhoods' optimality
-conditions (MILP with big M). Then one program over a whole year: what declaring, compiling and
+conditions (MILP with big M). What it takes to move the neighbourhoods' programs on from gate to
+gate, against building them anew. Then one program over a whole year: what declaring, compiling and
 solving take together, against HiGHS alone on the same matrix.
 """
 
@@ -30,11 +31,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--hours", type=int, nargs="*", default=[6, 12, 24, 48])
     parser.add_argument("--year", type=int, default=8760, help="hours of the one program; 0: none")
+    parser.add_argument("--gates", type=int, default=10, help="of the rolling horizon")
     parser.add_argument("--limit-s", type=float, default=300.0, help="of a search")
     options = parser.parse_args()
     print(f"{'hours':>6}{'LP s':>9}{'KKT s':>9}{'ratio':>8}{'LP EUR':>12}{'KKT EUR':>12}  status")
     for hours in options.hours:
         windows(hours, options.limit_s)
+    rolling(options.gates)
     if options.year:
         year(options.year)
 
@@ -72,6 +75,33 @@ def windows(hours: int, limit_s: float) -> None:
         f"{hours:>6}{linear_s:>9.2f}{kkt_s:>9.1f}{kkt_s / linear_s:>8.0f}{own:>12.3f}"
         f"{total:>12.3f}  {status}"
     )
+
+
+def rolling(gates: int) -> None:
+    """Print what a gate's programs take: built anew, moved on, and solved."""
+    instance = build(load("aachen:year"))
+    asked = [
+        instance.problem(k, first, instance.initial_state())
+        for k, first in zip(range(gates + 1), instance.gates(), strict=False)
+    ]
+    kept = models_of(asked[0])
+    models_of(asked[1], kept)  # looks up once where the numbers stand
+    anew_s = moved_s = solved_s = 0.0
+    for problem in asked[1:]:
+        began = perf_counter()
+        models_of(problem)
+        anew_s += perf_counter() - began
+        began = perf_counter()
+        models_of(problem, kept)
+        moved_s += perf_counter() - began
+        began = perf_counter()
+        Pool(problem.asks(Sharing), kept).solve()
+        solved_s += perf_counter() - began
+    anew, moved, solved = (1e3 * s / gates for s in (anew_s, moved_s, solved_s))
+    print(
+        f"\nprograms of a gate: {anew:.0f} ms anew, {moved:.0f} ms moved, ratio {anew / moved:.0f}"
+    )
+    print(f"the pool put together and solved: {solved:.0f} ms")
 
 
 def year(hours: int) -> None:

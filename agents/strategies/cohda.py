@@ -8,9 +8,9 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from quartier.agents import society
+from quartier.agents.caller import KEPT_TO_KW
 from quartier.agents.dso import DsoAgent
 from quartier.agents.society import Society
-from quartier.agents.speaker import KEPT_TO_KW
 from quartier.agents.strategies import records
 from quartier.agents.unit import UnitAgent
 from quartier.coordination import Plan, UnitPlan

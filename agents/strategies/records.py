@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeAlias
 
+from quartier.agents.caller import Outcome
 from quartier.agents.society import Society
-from quartier.agents.speaker import Outcome
 from quartier.planning import (
     Row,
     before_rows,

@@ -44,11 +44,14 @@ class Instance:
         Folder that paths in the scenario are relative to.
     data
         Everything that was read.
+    seed
+        Seed of everything drawn at random.
     """
 
     scenario: Scenario
     folder: Path
     data: ScenarioData
+    seed: int
 
     @property
     def horizon(self) -> Horizon:
@@ -205,11 +208,19 @@ class Instance:
 
     def _planned(self, unit: UnitData, first: int, steps: int, state: State) -> UnitData:
         """Return a unit as planning sees it: its window, with its forecast if there is one."""
-        values = self.data.forecasts.get(unit.name)
         name = forecast_series(unit)
-        if values is not None and name is not None:
+        values = self._forecast(unit, name, first, steps) if name else None
+        if name and values is not None:
             unit = KINDS[unit.kind].bounded(replace(unit, series={**unit.series, name: values}))
         return unit.window(first, steps, state.units.get(unit.name, unit.state))
+
+    def _forecast(self, unit: UnitData, series: str, first: int, steps: int) -> Array | None:
+        """What is expected of a series, shape ``(T,)``: as given, or drawn; None: what happens."""
+        erring = self.scenario.forecast_error
+        if unit.name in self.data.forecasts or not erring.std.get(unit.kind):
+            return self.data.forecasts.get(unit.name)
+        same_weather = KINDS[unit.kind].renewable
+        return erring.forecast(unit, unit.series[series], same_weather, first, steps, self.seed)
 
     def _neighbourhood(
         self, name: str, horizon: Horizon, window: slice, units: list[UnitData]
@@ -260,4 +271,4 @@ def build(loaded: LoadedScenario, seed: int | None = None) -> Instance:
     data, problems = assemble(scenario, loaded.folder, used)
     if data is None:
         raise InputError(blamed(problems, loaded.overrides), shown(loaded.path))
-    return Instance(scenario, loaded.folder, data)
+    return Instance(scenario, loaded.folder, data, used)

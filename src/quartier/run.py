@@ -203,7 +203,7 @@ class Story:
             writer.write_kpis(kpi.compute(data) | self._own_kpis(asked, data))
             told = list(warnings(data))
         for text in told:
-            logger.warning(text)
+            logger.warning("%s%s", self.title, text)
         writer.update(warnings=told)
         trouble = "; ".join(self.degraded)
         self._end(writer, "degraded" if trouble else "complete", trouble or None)

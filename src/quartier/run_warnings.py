@@ -7,14 +7,32 @@ from collections.abc import Iterator
 from quartier.kpi import RunData
 from quartier.kpi.grid import overloads, voltage_violations
 
+LEAST_KW = 1e-3
+"""Power not served that is worth a word: more than solvers and sums are off by."""
+
 
 def warnings(run: RunData) -> Iterator[str]:
-    """Say what the grid did in spite of a plan that was clean.
+    """Say what was not served, and what the grid did in spite of a plan that was clean.
 
     The status stays ``complete``: nothing failed, but a plan rests on forecasts and on gates.
     """
+    if "nodes" in run.result.tables:
+        yield from _unserved(run)
     if "redispatch" in run.result.tables:
         yield from _unforeseen(run)
+
+
+def _unserved(run: RunData) -> Iterator[str]:
+    """Nodes whose demand was not served, with the first step and the worst."""
+    nodes = run.table("nodes")
+    missing = nodes[nodes["unserved_kw"] > LEAST_KW]
+    for (node, carrier), rows in missing.groupby(["node", "carrier"], sort=False):
+        first, worst = rows.iloc[0], rows.loc[rows["unserved_kw"].idxmax()]
+        yield (
+            f"{node}: {rows['unserved_kw'].sum() * run.dt_h:.4g} kWh of {carrier} were not served,"
+            f" in {len(rows)} steps, first at {first['time']:%Y-%m-%d %H:%M} UTC; at most"
+            f" {worst['unserved_kw']:.4g} kW, at {worst['time']:%Y-%m-%d %H:%M} UTC"
+        )
 
 
 def _unforeseen(run: RunData) -> Iterator[str]:

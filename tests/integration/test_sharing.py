@@ -195,13 +195,12 @@ def test_what_does_not_fit_together_is_refused(case, tmp_path, overrides, coordi
 
 
 def test_a_grids_operator_caps_what_the_pool_planned(tmp_path):
-    """An hour at noon with ten times the PV: certified before, no overload after."""
+    """An hour at noon as shipped: certified before, three lines overloaded, none after."""
     run = quartier.run(
         "aachen:on-grid",
         coordination="bilevel",
         overrides=[
             "horizon.start=2016-07-25T12:00+01:00",
-            "neighbourhoods.rural.units.pv.power_kw=12000",
             "horizon.steps=4",
             "gates.horizon_steps=4",
             "baseline=bilevel",
@@ -211,6 +210,9 @@ def test_a_grids_operator_caps_what_the_pool_planned(tmp_path):
     assert run.status == "complete"
     assert run.kpis["follower_suboptimality"] <= 1e-8
     assert run.kpis["worse_off"] <= 1e-6
+    signals = run.table("signals")
+    offered = signals[signals["name"] == "overloads_offered"]["value"]
+    assert offered.to_list() == [3.0] * 4
     assert run.kpis["overloads"] == 0 and run.kpis["redispatch_energy"] > 0
     assert {"shares", "redispatch", "prices"} <= set(run.tables)
     assert sum(balances(payments(RunData(run))).values()) == pytest.approx(0.0, abs=1e-6)

@@ -33,7 +33,7 @@ EFFORT = Effort(gap=1e-6, max_nodes=1000, time_limit_s=None, step_h=1.0)
 
 
 def follower(limit: float) -> ChargedFollower:
-    form = Arrays(
+    arrays = Arrays(
         np.array([-2.0]),
         np.zeros(1),
         np.full(1, np.inf),
@@ -45,7 +45,7 @@ def follower(limit: float) -> ChargedFollower:
     reach = (np.zeros(1), np.array([8.0]))
     first = np.zeros(1, dtype=np.int64)
     return ChargedFollower(
-        "low", form, reach, first, np.array([limit]), np.zeros(1, dtype=bool), first
+        "low", arrays, reach, first, np.array([limit]), np.zeros(1, dtype=bool), first
     )
 
 
@@ -73,10 +73,10 @@ def solved(limit, price=0.0, tie=-1, allowed=True):
 
 def test_a_leader_holds_its_followers_rows_and_reach():
     """Of `y` only the follower says that it ends at 8."""
-    form = leader(3.0, 0.0, -1).form()
-    assert form.upper[0] == 8.0
-    assert form.matrix.todense().tolist() == [[1.0, 0.0, 0.0], [-1.0, 1.0, 0.0]]
-    assert form.row_upper.tolist() == [8.0, np.inf]
+    arrays = leader(3.0, 0.0, -1).high_point()
+    assert arrays.upper[0] == 8.0
+    assert arrays.matrix.todense().tolist() == [[1.0, 0.0, 0.0], [-1.0, 1.0, 0.0]]
+    assert arrays.row_upper.tolist() == [8.0, np.inf]
 
 
 @pytest.mark.parametrize(
@@ -151,12 +151,12 @@ class Distance:
 
 def test_the_worst_of_near_optimal_responses_is_at_an_end_of_their_range():
     """A quarter of the follower's 16 may be missing: y lies between 6 and 8."""
-    near, room = near_optimal("low", follower(3.0).form, 0.25)
+    near, room = near_optimal("low", follower(3.0).arrays, 0.25)
     assert room == pytest.approx(4.0)
     y = sparse.csr_array(np.ones((1, 1)))
     low, high = ranges("y", near, y)
     assert (low[0], high[0]) == pytest.approx((6.0, 8.0), abs=1e-6)
-    form, reach = together([near]), (low[:, None], high[:, None])
-    bound, values = by_chords(form, np.zeros(1), [y], reach, lambda x: abs(x[:, 0] - 6.5))
+    arrays, reach = together([near]), (low[:, None], high[:, None])
+    bound, values = by_chords(arrays, np.zeros(1), [y], reach, lambda x: abs(x[:, 0] - 6.5))
     assert (bound, values[0]) == pytest.approx((1.5, 8.0), abs=1e-6)
-    assert climb(form, Distance(), np.array([7.0]))[0] == pytest.approx(1.5, abs=1e-6)
+    assert climb(arrays, Distance(), np.array([7.0]))[0] == pytest.approx(1.5, abs=1e-6)

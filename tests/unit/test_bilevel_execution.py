@@ -16,7 +16,7 @@ from quartier.optimisation.bilevel.charged.search import Search
 from quartier.redispatch.rounds import KEPT_KW
 from quartier.scenario.load import load
 
-STEPS = 24
+STEPS = 12
 
 
 def process_of(variant):
@@ -32,10 +32,8 @@ def game_at_charges(process, share, tap_pos=None):
     converge(game.joint, (1.0, 1.0), "central, relaxed")
     game.leader = Leader(game.joint)
     game.leader.refine()
-    search = Search(game.leader.program(), game.parts, np.random.default_rng(1))
-    search._respond(
-        [np.concatenate([np.zeros(p.rows), share * p.charge_limit]) for p in game.parts]
-    )
+    search = Search(game.leader.program(), game.kkts, np.random.default_rng(1))
+    search._respond([np.concatenate([np.zeros(k.rows), share * k.charge_limit]) for k in game.kkts])
     game.found = search._with_duals(search.best)
     return game
 
@@ -61,10 +59,10 @@ def test_costs_of_both_answers_are_on_record(dear):
 
 def test_known_answers_stay_where_those_to_the_games_caps_cost_more(dear, process):
     plan = dear.plan()
-    for name in process.own:
+    for name in process.optimisers:
         np.testing.assert_array_equal(plan.caps[name].p_max_kw, process.rounds.caps[name].p_max_kw)
-        own = process.own[name]
-        np.testing.assert_array_equal(own.solution.p_kw, own.history[-3][1].p_kw)
+        optimiser = process.optimisers[name]
+        np.testing.assert_array_equal(optimiser.solution.p_kw, optimiser.history[-3][1].p_kw)
     np.testing.assert_allclose(dear.power_mw, outcome_mw(process))
     assert not plan.degraded
 
@@ -82,7 +80,7 @@ def test_known_answers_stay_at_the_tap_position_that_they_belong_to():
 def test_a_cap_that_is_broken_widens_where_it_is_broken_and_the_grid_bears_it():
     process = process_of("max-load")
     execution = Execution(game_at_charges(process, 0.0))
-    ((name, own),) = process.own.items()
+    ((name, own),) = process.optimisers.items()
     execution.caps[name] = Cap(np.full(STEPS, np.inf), np.zeros(STEPS))
     execution._answer()
     kept = own.solution.p_kw >= -KEPT_KW
@@ -101,7 +99,7 @@ def test_answers_to_wider_caps_than_those_of_redispatch_are_executed_as_judged()
     game = Game(process, np.random.default_rng(1))
     game.solve()
     done = Execution(game)
-    for k, (_, own) in enumerate(process.own.items()):
+    for k, (_, own) in enumerate(process.optimisers.items()):
         planned_kw = np.sum([plan.p_kw for _, plan in own.unit_plans()], axis=0)
         assert planned_kw == pytest.approx(1000 * done.power_mw[:, k])
     assert game.grid.worst(game.grid.solve(done.power_mw)) <= SOLVED

@@ -21,7 +21,7 @@ from quartier.optimisation.bilevel.charged.search import CLOSED
 from quartier.program import Highs
 from quartier.scenario.load import load
 
-STEPS = 24
+STEPS = 20
 
 
 @pytest.fixture(scope="module")
@@ -77,24 +77,24 @@ def test_certified_response_is_feasible_in_the_milp_and_reproduces_the_objective
 def test_caps_answered_alone_give_the_planned_cost(game):
     """The follower's own optimum under P_set, the best for the leader, costs what was planned."""
     rows, most = [], []
-    form = game.leader.program().form()
-    upper = form.upper.copy()
+    arrays = game.leader.program().high_point()
+    upper = arrays.upper.copy()
     for k, (where, member) in enumerate(zip(game.leader.members, game.members, strict=True)):
         cap = game.binding(k)
         upper[where.start + member.exported] = np.minimum(
             upper[where.start + member.exported], cap.p_max_kw
         )
-        row = np.zeros(form.size)
-        row[where] = member.form.cost
+        row = np.zeros(arrays.size)
+        row[where] = member.arrays.cost
         rows.append(row)
         alone = Highs("alone", member.capped(cap)).needed()
-        most.append(alone.objective - member.form.offset + 10 * CLOSED)
+        most.append(alone.objective - member.arrays.offset + 10 * CLOSED)
     held = replace(
-        form,
+        arrays,
         upper=upper,
-        matrix=sparse.csr_array(sparse.vstack([form.matrix, sparse.csr_array(np.array(rows))])),
-        row_lower=np.append(form.row_lower, np.full(len(rows), -np.inf)),
-        row_upper=np.append(form.row_upper, most),
+        matrix=sparse.csr_array(sparse.vstack([arrays.matrix, sparse.csr_array(np.array(rows))])),
+        row_lower=np.append(arrays.row_lower, np.full(len(rows), -np.inf)),
+        row_upper=np.append(arrays.row_upper, most),
     )
     answer = Highs("optimistic response", held).needed()
     assert answer.objective <= game.found.value + 1e-3
@@ -110,8 +110,8 @@ def test_bound_then_bilevel_then_individual_on_the_same_linear_network(game, pro
 
 def _relaxed_individual(game, process):
     """The leader's cost of the DSO's own caps, answered by the relaxed neighbourhoods."""
-    form = game.leader.program().form()
-    values = np.zeros(form.size)
+    arrays = game.leader.program().high_point()
+    values = np.zeros(arrays.size)
     for where, member in zip(game.leader.members, game.members, strict=True):
         cap = process.rounds.caps[member.problem.name]
         answer = Highs("answer", member.capped(cap)).needed()
@@ -130,8 +130,8 @@ def test_plan_and_execution_keep_all_limits_in_ac(game):
     execution = Execution(game)
     assert not execution.trouble
     assert game.grid.worst(game.grid.solve(execution.power_mw)) <= SOLVED
-    for name, own in game.process.own.items():
-        assert own.unkept_kw() <= 0.01, name
+    for name, optimiser in game.process.optimisers.items():
+        assert optimiser.unkept_kw() <= 0.01, name
 
 
 def test_losses_are_not_inflated(game):
@@ -160,7 +160,7 @@ def test_central_is_no_dearer_than_individual_in_sum(process):
 def test_single_sessions_are_no_cheaper_than_their_envelope(problem):
     task = problem.neighbourhoods[0]
     single, envelope = (
-        Highs("n", Member(task, aggregate=a, convex=True).form).needed() for a in (False, True)
+        Highs("n", Member(task, aggregate=a, convex=True).arrays).needed() for a in (False, True)
     )
     assert envelope.objective <= single.objective + 1e-6
 
@@ -170,7 +170,7 @@ def test_limits_that_nobody_can_keep_are_named(process):
     grid.rows = replace(grid.rows, right=grid.rows.right - 1e6)
     member = Member(process.problem.neighbourhoods[0], aggregate=True, convex=True)
     with pytest.raises(SolveFailed, match=r"bound: infeasible.*limits of the grid"):
-        Highs("bound", joint_of(process, grid, [member]).form()).needed()
+        Highs("bound", joint_of(process, grid, [member]).arrays()).needed()
 
 
 def test_a_dual_without_a_bound_makes_no_optimum(problem):

@@ -74,6 +74,18 @@ def test_it_keeps_a_peak_that_it_can_keep(agent):
     assert -schedule.p_kw.min() <= least_kw + 0.5 + 8 * WIDTH * RANGES[0]
 
 
+@pytest.mark.parametrize("agent", AGENTS)
+def test_what_was_asked_before_does_not_matter(agent):
+    """Of equally good choices there is one, whatever basis the solver begins from."""
+    targets = (FREE, Direction(10.0, NO_LIMIT), Direction(NO_LIMIT, 0.0), Direction(-5.0, 5.0))
+    alone = [best(agent, target) for target in targets]
+    for order in ((0, 1, 2, 3), (3, 1, 0, 2), (2, 3, 1, 0)):
+        choice = DirectedChoice(units_of(agent), terms())
+        for k in order:
+            again = choice.best(NOTHING, NOTHING, 0.0, targets[k], WIDTH, RANGES)
+            np.testing.assert_array_equal(again.p_kw, alone[k].p_kw)
+
+
 def test_it_lifts_the_valley_of_the_others():
     """The lower the others' power, the more the battery gives; with smooth costs, evenly."""
     residual_kw = np.where(np.arange(24) % 12 < 3, -60.0, -20.0)

@@ -15,7 +15,7 @@ from quartier import hiccups
 from quartier.agents.choice import ExactChoice
 from quartier.agents.mo_agents import FrontUnitAgent
 from quartier.agents.unit import UnitAgent
-from quartier.centralised.neighbourhood import SelfOptimiser
+from quartier.centralised.self_optimiser import SelfOptimiser
 from quartier.coordination import Cap
 from quartier.errors import InputError, SolveFailed
 from quartier.optimisation.bilevel import BilevelProblem, Follower

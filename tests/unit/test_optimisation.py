@@ -134,8 +134,8 @@ def test_new_prices_of_a_tidied_program_are_those_of_one_built_anew():
         Member(neighbourhood(terms), convex=True) for terms in (factories.terms(STEPS), other)
     ]
     cost, constant = members[0].declared.cost(other)
-    assert cost == pytest.approx(members[1].form.cost, rel=1e-12, abs=1e-15)
-    assert constant == pytest.approx(members[1].form.offset, rel=1e-12)
+    assert cost == pytest.approx(members[1].arrays.cost, rel=1e-12, abs=1e-15)
+    assert constant == pytest.approx(members[1].arrays.offset, rel=1e-12)
 
 
 def test_the_first_price_on_a_peak_is_a_program_of_its_own():

@@ -67,10 +67,10 @@ def test_no_response_is_worse_than_the_bound(game):
     """Responses in random directions, among them ends of the ε-optimal set."""
     worst, rng = worst_of(game), np.random.default_rng(2)
     responses = Responses(game.members, caps_of(game), EPSILON)
-    nature, (form,) = Nature(game.leader, responses), responses.forms
+    nature, (arrays,) = Nature(game.leader, responses), responses.arrays
     values = []
     for _ in range(30):
-        solver = Highs("some response", replace(form, cost=rng.standard_normal(form.size)))
+        solver = Highs("some response", replace(arrays, cost=rng.standard_normal(arrays.size)))
         values.append(nature.value(solver.needed().values))
     assert max(values) <= worst.bound + 1e-3
     assert np.ptp(values) > 1e-4

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from quartier.centralised.neighbourhood import SelfOptimiser
+from quartier.centralised.self_optimiser import SelfOptimiser
 from quartier.coordination import Cap
 from quartier.instance import build
 from quartier.scenario.load import load

@@ -72,7 +72,7 @@ class Operator:
         began = time.perf_counter()
         readings = self.joint.readings()
         for _ in range(ROUNDS):
-            solver = Highs("central", self.joint.form(), OPTIONS)
+            solver = Highs("central", self.joint.arrays(), OPTIONS)
             self.answer, _ = solved_one_way(solver, readings, GAP)
             self.worst = self.grid.worst(self.grid.solve(self.power_mw))
             if self.worst <= SOLVED:
@@ -103,7 +103,7 @@ class Operator:
             caps=self._caps(),
             tap_pos=self.grid.tap_pos,
             records={
-                **records(process.problem, process.rounds, process.own, self.rows),
+                **records(process.problem, process.rounds, process.optimisers, self.rows),
                 "redispatch": (),
             },
             degraded=tuple(self.trouble),

@@ -62,7 +62,10 @@ class Execution:
         self.game, self.process = game, game.process
         self.grid = game.grid
         self._known = self._known_answers()
-        self._restore = {name: (own.solution, own.terms) for name, own in self.process.own.items()}
+        self._restore = {
+            name: (optimiser.solution, optimiser.terms)
+            for name, optimiser in self.process.optimisers.items()
+        }
         self._cap()
         self._answer()
         self._fit_plants()
@@ -73,7 +76,7 @@ class Execution:
         process, power = self.process, outcome_mw(self.process)
         tap_pos, trouble = process.rounds.tap_pos, [*process.rounds.trouble()]
         assert tap_pos is not None
-        caps = {name: process.rounds.caps[name] for name in process.own}
+        caps = {name: process.rounds.caps[name] for name in process.optimisers}
         name = "bilevel, caps of redispatch"
         return outcome_of(name, process, self.grid, power, tap_pos, caps, trouble)
 
@@ -116,20 +119,26 @@ class Execution:
     def _answer(self) -> None:
         """The neighbourhoods' answers; caps that they break widen as far as the grid bears it."""
         number = len(self.process.rounds.history) + 1
-        for name, own in self.process.own.items():
-            p_kw, cap, widest = own.answer(number, self.caps[name]), self.caps[name], self._widest
+        for name, optimiser in self.process.optimisers.items():
+            p_kw, cap, widest = (
+                optimiser.answer(number, self.caps[name]),
+                self.caps[name],
+                self._widest,
+            )
             over, under = p_kw > cap.p_max_kw + KEPT_KW, p_kw < cap.p_min_kw - KEPT_KW
             if over.any() or under.any():
                 self.caps[name] = Cap(
                     np.where(over, np.maximum(widest[name].p_max_kw, 0.0), cap.p_max_kw),
                     np.where(under, np.minimum(widest[name].p_min_kw, 0.0), cap.p_min_kw),
                 )
-                own.answer(number, self.caps[name])
+                optimiser.answer(number, self.caps[name])
 
     def _fit_plants(self) -> None:
         """Set the plants for what the neighbourhoods answered, checked by AC power flow."""
-        own = self.process.own
-        p_kw = np.column_stack([own[m.problem.name].solution.p_kw for m in self.game.members])
+        optimisers = self.process.optimisers
+        p_kw = np.column_stack(
+            [optimisers[m.problem.name].solution.p_kw for m in self.game.members]
+        )
         for _ in range(ROUNDS):
             leader = self.game.leader
             answer = leader.solve(p_kw)
@@ -155,9 +164,9 @@ class Execution:
         if self.chosen is not mine:
             self.power_mw, self.caps = self._known.power_mw, dict(self._known.caps)
             number = len(process.rounds.history) + 2
-            for name, own in process.own.items():
-                solution, own.terms = self._restore[name]
-                own.history.append((number, solution))
+            for name, optimiser in process.optimisers.items():
+                solution, optimiser.terms = self._restore[name]
+                optimiser.history.append((number, solution))
 
     @staticmethod
     def _is_as_good(outcome: Outcome, cheapest: Outcome) -> bool:
@@ -179,7 +188,7 @@ class Execution:
         process, assets = self.process, self.grid.assets
         caps = dict(self.caps)
         for k, name in enumerate(assets.names):
-            if name not in process.own:
+            if name not in process.optimisers:
                 limit = limit_of(self.power_mw[:, k], assets.offered_mw[:, k])
                 caps[name] = Cap(limit, np.full_like(limit, -np.inf))
         return Plan(
@@ -192,15 +201,15 @@ class Execution:
         )
 
     def _units(self, caps: Mapping[str, Cap]) -> Iterator[tuple[str, UnitPlan]]:
-        for own in self.process.own.values():
-            yield from own.unit_plans()
+        for optimiser in self.process.optimisers.values():
+            yield from optimiser.unit_plans()
         for plant in self.process.problem.plants:
             yield plant.name, plant_plan(plant.series["available_kw"], caps[plant.name].p_max_kw)
 
     def _records(self, caps: Mapping[str, Cap]) -> dict[str, Any]:
         process = self.process
         solves = [*self.game.rows, *self._outcome_rows()]
-        tables = records(process.problem, process.rounds, process.own, solves)
+        tables = records(process.problem, process.rounds, process.optimisers, solves)
         if self.chosen is self._known:
             return tables  # caps and their reasons are those of redispatch
         rows: Sequence[Row] = [

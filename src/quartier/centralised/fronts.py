@@ -104,14 +104,14 @@ class Objectives(Member):
             If there is no schedule at all.
         """
         name = f"front of {self.problem.name}"
-        form = replace(self.form, cost=np.zeros(self.form.size), offset=0.0)
-        solver = Highs(name, form)
-        solver.set_cost(_cost(form, self._penalised_column, np.ones(1)))
+        arrays = replace(self.arrays, cost=np.zeros(self.arrays.size), offset=0.0)
+        solver = Highs(name, arrays)
+        solver.set_cost(_cost(arrays, self._penalised_column, np.ones(1)))
         least = solver.needed().values[self._penalised_column]
-        upper = form.upper.copy()
+        upper = arrays.upper.copy()
         upper[self._penalised_column] = least + _slack(least)
         return [
-            self._point(x) for x in augmecon(name, replace(form, upper=upper), self.columns, grid)
+            self._point(x) for x in augmecon(name, replace(arrays, upper=upper), self.columns, grid)
         ]
 
     def _point(self, values: Array) -> Point:
@@ -126,14 +126,14 @@ class Objectives(Member):
         return float(self.curtailable_kw.sum())
 
 
-def augmecon(name: str, form: Arrays, columns: Indices, grid: int) -> list[Array]:
+def augmecon(name: str, arrays: Arrays, columns: Indices, grid: int) -> list[Array]:
     """Efficient points of a linear program with three objectives.
 
     Parameters
     ----------
     name
         What to call the program when it fails.
-    form
+    arrays
         The program; its cost is not looked at.
     columns
         The three columns to be minimised.
@@ -146,26 +146,26 @@ def augmecon(name: str, form: Arrays, columns: Indices, grid: int) -> list[Array
         Values of all columns, shape ``(size,)`` each: the lexicographic optima, then the points of
         the grid; no two the same.
     """
-    solver = Highs(name, form)
+    solver = Highs(name, arrays)
     points = [_lexicographic(solver, columns, np.roll(np.arange(3), -k)) for k in range(3)]
     payoff = np.array([x[columns] for x in points])
     ideal, worst = payoff.min(axis=0), payoff.max(axis=0)
     ranges = np.maximum(worst - ideal, SAME)
-    solver.set_cost(_cost(form, columns, UNIT * np.array([1.0, WEIGHT, WEIGHT]) / ranges))
+    solver.set_cost(_cost(arrays, columns, UNIT * np.array([1.0, WEIGHT, WEIGHT]) / ranges))
     points += _on_grid(solver, columns, np.linspace(worst, ideal, grid)[:, 1:])
     return _different(points, columns)
 
 
 def _lexicographic(solver: Highs, columns: Indices, order: Indices) -> Array:
     """Minimise the objectives one after the other, each held at its least from then on."""
-    form = solver.arrays
+    arrays = solver.arrays
     solver.set_option("simplex_strategy", PRIMAL)
     for column in columns[order]:
         one = np.array([column])
-        solver.set_cost(_cost(form, one, np.ones(1)))
+        solver.set_cost(_cost(arrays, one, np.ones(1)))
         values = solver.needed().values
-        solver.set_bounds(one, form.lower[one], values[one] + _slack(values[one]))
-    solver.set_bounds(columns, form.lower[columns], form.upper[columns])
+        solver.set_bounds(one, arrays.lower[one], values[one] + _slack(values[one]))
+    solver.set_bounds(columns, arrays.lower[columns], arrays.upper[columns])
     return values
 
 
@@ -174,7 +174,7 @@ def _on_grid(solver: Highs, columns: Indices, limits: Array) -> list[Array]:
 
     Where a limit changes nothing, or nothing is left, the solve is spared.
     """
-    form, found = solver.arrays, []
+    arrays, found = solver.arrays, []
     solver.set_option("simplex_strategy", DUAL)
     for second in limits[:, 0]:
         reached = np.inf
@@ -182,7 +182,7 @@ def _on_grid(solver: Highs, columns: Indices, limits: Array) -> list[Array]:
             if reached <= third:
                 continue
             most = np.array([second, third])
-            solver.set_bounds(columns[1:], form.lower[columns[1:]], most + _slack(most))
+            solver.set_bounds(columns[1:], arrays.lower[columns[1:]], most + _slack(most))
             try:
                 found.append(solver.needed().values)
             except SolveFailed as failure:
@@ -202,8 +202,8 @@ def _different(points: list[Array], columns: Indices) -> list[Array]:
     return kept
 
 
-def _cost(form: Arrays, columns: Indices, values: Array) -> Array:
-    cost = np.zeros(form.size)
+def _cost(arrays: Arrays, columns: Indices, values: Array) -> Array:
+    cost = np.zeros(arrays.size)
     cost[columns] = values
     return cost
 

@@ -67,13 +67,13 @@ class Game:
         ]
         self.joint = joint_of(process, self.grid, self.members)
         self._capped = may_be_capped(process, self.grid)
-        self.parts = [ChargedConditions(member.follower) for member in self.members]
+        self.kkts = [ChargedConditions(member.follower) for member in self.members]
         self.rows: list[dict[str, Any]] = []
 
     @property
     def unproven(self) -> tuple[str, ...]:
         """Duals whose bound is a guess."""
-        return tuple(name for part in self.parts for name in part.bounds.unproven)
+        return tuple(name for kkt in self.kkts for name in kkt.bounds.unproven)
 
     def solve(self) -> None:
         """Search on a network that settles, then bound.
@@ -102,19 +102,19 @@ class Game:
             if broken > CLOSE_TO_LIMIT:
                 dearer, before = DEARER * dearer, broken
             self.grid.linearise(self.power_mw)
-        followers = [part.follower for part in self.parts]
+        followers = [kkt.follower for kkt in self.kkts]
         self.suboptimality = suboptimality(followers, self.points)
         self._note(time.perf_counter() - began)
 
     def _searched(self) -> Found:
         """Find a feasible point at the present linearisation."""
-        for part, capped, spared in zip(
-            self.parts, self._capped, self.joint.is_spared.T, strict=True
+        for kkt, capped, spared in zip(
+            self.kkts, self._capped, self.joint.is_spared.T, strict=True
         ):
-            part.allowed = capped & np.concatenate([np.ones_like(spared), ~spared])
+            kkt.allowed = capped & np.concatenate([np.ones_like(spared), ~spared])
         program = self.leader.program()
-        self.single = SingleLevel(program, self.parts)
-        found = Search(program, self.parts, self._rng).run()
+        self.single = SingleLevel(program, self.kkts)
+        found = Search(program, self.kkts, self._rng).run()
         if found is None:
             raise SolveFailed(
                 "bilevel",
@@ -164,7 +164,7 @@ class Game:
     @property
     def points(self) -> list[Point]:
         """What was found, by neighbourhood."""
-        return self.found.points(self.leader.members, self.parts)
+        return self.found.points(self.leader.members, self.kkts)
 
     @property
     def gap(self) -> float:

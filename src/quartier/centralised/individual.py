@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from quartier.centralised.fronts import front_rows
-from quartier.centralised.neighbourhood import SelfOptimiser, reference_offers, solve_row
+from quartier.centralised.self_optimiser import SelfOptimiser, reference_offers, solve_row
 from quartier.coordination import Plan, UnitPlan
 from quartier.planning import (
     Row,
@@ -45,14 +45,18 @@ class Process:
     ----------
     problem
         What is asked at the gate.
-    own
+    optimisers
         What the neighbourhoods want to do; None: their own optimum.
     """
 
-    def __init__(self, problem: Problem, own: Mapping[str, SelfOptimiser] | None = None) -> None:
+    def __init__(
+        self, problem: Problem, optimisers: Mapping[str, SelfOptimiser] | None = None
+    ) -> None:
         self.problem = problem
-        self.own = own or {task.name: SelfOptimiser(task) for task in problem.neighbourhoods}
-        self.offers: Sequence[Offer] = reference_offers(problem, self.own)
+        self.optimisers = optimisers or {
+            task.name: SelfOptimiser(task) for task in problem.neighbourhoods
+        }
+        self.offers: Sequence[Offer] = reference_offers(problem, self.optimisers)
         self.rounds = Rounds(problem.grid, problem.rounds)
 
     def run(self) -> None:
@@ -61,7 +65,10 @@ class Process:
         while again:
             self.rounds.decide(self.offers)
             number, caps = len(self.rounds.history), self.rounds.caps
-            accepted = {name: own.answer(number, caps[name]) for name, own in self.own.items()}
+            accepted = {
+                name: optimiser.answer(number, caps[name])
+                for name, optimiser in self.optimisers.items()
+            }
             again = bool(self.rounds.unkept(accepted)) and self.rounds.left
 
     def plan(self) -> Plan:
@@ -71,21 +78,21 @@ class Process:
             offers={offer.asset: offer for offer in self.offers},
             caps=dict(self.rounds.caps),
             tap_pos=self.rounds.tap_pos,
-            records=records(self.problem, self.rounds, self.own),
-            degraded=(*self.rounds.trouble(), *unkept(self.own)),
+            records=records(self.problem, self.rounds, self.optimisers),
+            degraded=(*self.rounds.trouble(), *unkept(self.optimisers)),
         )
 
     def _units(self) -> Iterator[tuple[str, UnitPlan]]:
-        for own in self.own.values():
-            yield from own.unit_plans()
+        for optimiser in self.optimisers.values():
+            yield from optimiser.unit_plans()
         for plant in self.problem.plants:
             p_max_kw = self.rounds.caps[plant.name].p_max_kw
             yield plant.name, plant_plan(plant.series["available_kw"], p_max_kw)
 
 
-def unkept(own: Mapping[str, SelfOptimiser]) -> Iterator[str]:
+def unkept(optimisers: Mapping[str, SelfOptimiser]) -> Iterator[str]:
     """Who cannot keep its cap."""
-    for name, one in own.items():
+    for name, one in optimisers.items():
         if one.unkept_kw() > KEPT_KW:
             yield f"{name}: P_set cannot be kept in every step"
 
@@ -93,36 +100,38 @@ def unkept(own: Mapping[str, SelfOptimiser]) -> Iterator[str]:
 def records(
     problem: Problem,
     rounds: Rounds,
-    own: Mapping[str, SelfOptimiser],
+    optimisers: Mapping[str, SelfOptimiser],
     solves: Sequence[Row] = (),
 ) -> dict[str, Sequence[Row] | Mapping[str, Any]]:
     """Rows or columns by table, without the column ``gate``; ``solves`` come last in theirs."""
     answers = [
         solve_row(f"{'response' if number else 'offer'} {name}-{number}", solution)
-        for name, one in own.items()
+        for name, one in optimisers.items()
         for number, solution in one.history
     ]
     tables: dict[str, Sequence[Row] | Mapping[str, Any]] = {
         "redispatch": list(redispatch_rows(rounds.history)),
-        "signals": [*before_rows(problem, rounds.history), *_shiftable(problem, own)],
+        "signals": [*before_rows(problem, rounds.history), *_shiftable(problem, optimisers)],
         "solves": [*answers, *solve_rows(rounds.history), *solves],
-        "plans": _plans(problem, own),
+        "plans": _plans(problem, optimisers),
         "fronts": list(front_rows(problem)) if problem.record_fronts else [],
     }
     return {name: rows for name, rows in tables.items() if rows}
 
 
-def _shiftable(problem: Problem, own: Mapping[str, SelfOptimiser]) -> Iterator[Row]:
-    for name, one in own.items():
+def _shiftable(problem: Problem, optimisers: Mapping[str, SelfOptimiser]) -> Iterator[Row]:
+    for name, one in optimisers.items():
         schedules = one.history[0][1].schedules.values()
         shiftable_kw = np.sum([schedule.shiftable_kw for schedule in schedules], axis=0)
         yield from shiftable_rows(problem, name, shiftable_kw)
 
 
-def _plans(problem: Problem, own: Mapping[str, SelfOptimiser]) -> dict[str, Array | list[str]]:
+def _plans(
+    problem: Problem, optimisers: Mapping[str, SelfOptimiser]
+) -> dict[str, Array | list[str]]:
     blocks = [
         (number, unit, p_kw)
-        for one in own.values()
+        for one in optimisers.values()
         for number, solution in one.history
         for schedule in solution.schedules.values()
         for unit, p_kw in schedule.unit_p_kw.items()

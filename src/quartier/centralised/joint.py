@@ -79,7 +79,7 @@ class Joint:
 
     def _lay_out(self) -> Layout:
         own = (self.steps, len(self.members))
-        sizes = [member.form.size for member in self.members]
+        sizes = [member.arrays.size for member in self.members]
         ends = np.cumsum(sizes)
         shapes = (own, own, own, (self.steps, self.plants), (self.steps,), (self.steps,))
         at, blocks = int(ends[-1]), []
@@ -181,18 +181,18 @@ class Joint:
         """Cost and offset of all neighbourhoods (M3)."""
         cost = np.zeros(self.layout.size)
         for where, member in zip(self.layout.members, self.members, strict=True):
-            cost[where] = member.form.cost
-        return cost, sum(member.form.offset for member in self.members)
+            cost[where] = member.arrays.cost
+        return cost, sum(member.arrays.offset for member in self.members)
 
     # -- rows -----------------------------------------------------------------------------------
-    def form(self, upper_weight: float = 1.0, lower_weight: float = 1.0) -> Arrays:
+    def arrays(self, upper_weight: float = 1.0, lower_weight: float = 1.0) -> Arrays:
         """The program at the network's present linearisation."""
         upper, lower = self.upper_cost(), self.lower_cost()
         matrix, low, high = self._rows()
         bounds = self.bounds()
         integer = np.zeros(self.layout.size, dtype=bool)
         for where, member in zip(self.layout.members, self.members, strict=True):
-            integer[where] = member.form.integer
+            integer[where] = member.arrays.integer
         return Arrays(
             cost=upper_weight * upper[0] + lower_weight * lower[0],
             lower=bounds[0],
@@ -209,13 +209,13 @@ class Joint:
         layout, assets = self.layout, self.grid.assets
         lower, upper = np.zeros(layout.size), np.full(layout.size, np.inf)
         for where, member in zip(layout.members, self.members, strict=True):
-            lower[where], upper[where] = member.form.lower, member.form.upper
+            lower[where], upper[where] = member.arrays.lower, member.arrays.upper
         upper[layout.plants] = KW_PER_MW * np.maximum(assets.offered_mw[:, len(self.members) :], 0)
         upper[layout.ordered] = (self.offered_load_kw > 0) & ~self.is_spared
         return lower, upper
 
     def _rows(self) -> Block:
-        own, low, high = side_by_side([m.form for m in self.members])
+        own, low, high = side_by_side([m.arrays for m in self.members])
         rest = sparse.csr_array((own.shape[0], self.layout.size - own.shape[1]))
         wide = sparse.csr_array(sparse.hstack([own, rest]))
         return stacked([(wide, low, high), *self.paid_rows(), self.grid_rows()])

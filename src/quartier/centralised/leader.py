@@ -76,7 +76,7 @@ class Leader:
         )
         own, free = layout.size - first, limits.step.size
         fixed = self.steps * self.count
-        form = Arrays(
+        arrays = Arrays(
             np.concatenate([joint.upper_cost()[0][first:], self._break_eur(), np.zeros(fixed)]),
             np.concatenate([lower[first:], np.zeros(free + fixed)]),
             np.concatenate([upper[first:], np.full(free, np.inf), np.zeros(fixed)]),
@@ -97,7 +97,7 @@ class Leader:
         offered = assets.offered_mw[:, plants]
         self._offset = assets.dt_h * offered @ assets.lower_price[plants]
         self._broken = slice(own, own + free)
-        self._solver = Highs("the leader's costs", form)
+        self._solver = Highs("the leader's costs", arrays)
 
     def _break_eur(self) -> Array:
         """Price of a tolerance beyond each limit: more than any relief of it costs.
@@ -224,12 +224,12 @@ class Leader:
         for weight in weights:
             for _ in range(ROUNDS):
                 program = self.program()
-                form = program.form()
-                solver = Highs("one operator", form)
-                solver.set_cost(form.cost + weight * program.lower_cost())
+                arrays = program.high_point()
+                solver = Highs("one operator", arrays)
+                solver.set_cost(arrays.cost + weight * program.lower_cost())
                 values = solver.needed().values
                 if weight == 0.0:
-                    bound = float(form.cost @ values)
+                    bound = float(arrays.cost @ values)
                 p_kw = self.power_kw(values)
                 if self.cut_at(p_kw) - values[self._first :].sum() <= CLOSE_EUR:
                     break

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from quartier.centralised.central import row_of
-from quartier.centralised.neighbourhood import solve_row
+from quartier.centralised.self_optimiser import solve_row
 from quartier.centralised.sharing.mechanisms import models_of, units_of
 from quartier.centralised.sharing.pool import Pool
 from quartier.coordination import Plan

@@ -38,7 +38,7 @@ class Member:
 
     Attributes
     ----------
-    form
+    arrays
         The program.
     exported, imported, curtailed
         Columns by step, shape ``(T,)`` each, in kW.
@@ -70,7 +70,7 @@ class Member:
         needed = np.zeros(compiled.arrays.size, dtype=bool)
         needed[compiled.index(connection.curtailed_kw.values())] = True
         compiled.tidy(needed)
-        self.form = compiled.arrays
+        self.arrays = compiled.arrays
         self.exported = compiled.index(connection.exported_kw.values())
         self.imported = compiled.index(connection.imported_kw.values())
         self.curtailed = compiled.index(connection.curtailed_kw.values())
@@ -99,7 +99,7 @@ class Member:
 
     def _steps(self) -> Indices:
         """The step in the index of every variable; energy at the end of a step belongs to it."""
-        found = np.zeros(self.form.size, dtype=np.int64)
+        found = np.zeros(self.arrays.size, dtype=np.int64)
         for variable in self.declared.model.component_objects(pyo.Var, descend_into=True):
             early = 1 if variable.local_name == "energy_kwh" else 0
             for t, data in variable.items():
@@ -109,8 +109,8 @@ class Member:
 
     def _balance_rows(self, columns: Indices) -> Indices:
         """The equality that each of some columns stands in alone, by column."""
-        found = sparse.csc_array(self.form.matrix)[:, columns].tocoo()
-        equal = self.form.row_lower[found.coords[0]] == self.form.row_upper[found.coords[0]]
+        found = sparse.csc_array(self.arrays.matrix)[:, columns].tocoo()
+        equal = self.arrays.row_lower[found.coords[0]] == self.arrays.row_upper[found.coords[0]]
         rows = np.empty(columns.size, dtype=np.int64)
         rows[found.coords[1][equal]] = found.coords[0][equal]
         return rows
@@ -125,7 +125,7 @@ class Member:
         terms, steps = self.problem.terms, self.exported.size
         return ChargedFollower(
             name=self.problem.name,
-            form=self.form,
+            arrays=self.arrays,
             reach=self.reach,
             charged=np.concatenate([self.exported, self.imported]),
             limit=np.full(2 * steps, terms.penalty_eur_per_kwh * terms.dt_h),
@@ -135,10 +135,10 @@ class Member:
 
     def capped(self, cap: Cap) -> Arrays:
         """Its program under caps."""
-        upper = self.form.upper.copy()
+        upper = self.arrays.upper.copy()
         upper[self.exported] = np.minimum(upper[self.exported], cap.p_max_kw)
         upper[self.imported] = np.minimum(upper[self.imported], -cap.p_min_kw)
-        return replace(self.form, upper=upper)
+        return replace(self.arrays, upper=upper)
 
     def power_rows(self, size: int, first: int = 0) -> sparse.csr_array:
         """Rows that give net power over ``size`` columns, its own from ``first`` on."""
@@ -191,10 +191,10 @@ def _reach(member: Member) -> tuple[Array, Array]:
     Of the two sides of a balance, power out and in, what a node
     rejects and does not serve, at most one is in use: both at once cost more than neither.
     """
-    form = member.form
-    lower, upper = form.lower.copy(), form.upper.copy()
+    arrays = member.arrays
+    lower, upper = arrays.lower.copy(), arrays.upper.copy()
     for plus, minus, _ in member.balances:
-        least, greatest = rest_of(form, plus, minus)
+        least, greatest = rest_of(arrays, plus, minus)
         upper[plus] = np.minimum(upper[plus], np.maximum(greatest, 0.0))
         upper[minus] = np.minimum(upper[minus], np.maximum(-least, 0.0))
         lower[plus] = np.maximum(lower[plus], least)

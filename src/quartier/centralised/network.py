@@ -37,9 +37,11 @@ def outcome_mw(process: Process) -> Array:
     """Power of all assets with the answers to the DSO's last caps, shape ``(T, A)``."""
     columns = []
     for offer in process.offers:
-        own = process.own.get(offer.asset)
+        optimiser = process.optimisers.get(offer.asset)
         cap = process.rounds.caps[offer.asset].p_max_kw
-        columns.append(np.minimum(offer.p_kw, cap) if own is None else own.solution.p_kw)
+        columns.append(
+            np.minimum(offer.p_kw, cap) if optimiser is None else optimiser.solution.p_kw
+        )
     return np.column_stack(columns) / KW_PER_MW
 
 
@@ -64,7 +66,7 @@ def converge(joint: Joint, weights: tuple[float, float], name: str) -> Answer:
     """
     before = np.inf
     for _ in range(ROUNDS):
-        answer = Highs(name, joint.form(*weights).relaxed()).needed()
+        answer = Highs(name, joint.arrays(*weights).relaxed()).needed()
         worst = joint.grid.linearise(joint.power_mw(answer.values))
         if worst <= SOLVED and abs(answer.objective - before) <= STILL_EUR:
             return answer
@@ -88,7 +90,7 @@ def tighten(joint: Joint) -> Answer:
         The leader's least cost with everything under its command (``bound``).
     """
     for _ in range(ROUNDS):
-        answer = Highs("bound", joint.form(1.0, 0.0).relaxed()).needed()
+        answer = Highs("bound", joint.arrays(1.0, 0.0).relaxed()).needed()
         power, layout = joint.power_mw(answer.values), joint.layout
         price_eur = joint.upper_cost()[0][layout.loss]
         missing_mw = joint.grid.add_tangent(power) - answer.values[layout.loss] / KW_PER_MW

@@ -79,7 +79,7 @@ def outcome_of(
     prices = (settings.loss_price_eur_per_kwh, settings.import_co2_eur_per_kg)
     rest_eur = grid_eur(loss_kwh, prices[0], co2_kg, prices[1])
     redispatch = _redispatch_eur(process, grid, power_mw, caps)
-    said = [*trouble, *unkept(process.own)]
+    said = [*trouble, *unkept(process.optimisers)]
     if grid.worst(state) > SOLVED:
         said.append(f"{name}: a limit of the grid is violated in AC")
     return Outcome(name, caps, power_mw, tap_pos, redispatch, rest_eur, tuple(said))
@@ -93,9 +93,9 @@ def _redispatch_eur(
     offered_kw = KW_PER_MW * assets.offered_mw
     lost, reduced = lost_kw(offered_kw, p_kw, 0.0), np.zeros_like(p_kw)
     for k, name in enumerate(assets.names):
-        own = process.own.get(name)
-        if own is not None:
-            curtailed = sum(own.solution.curtailed_kw.values(), start=np.zeros(len(p_kw)))
+        optimiser = process.optimisers.get(name)
+        if optimiser is not None:
+            curtailed = sum(optimiser.solution.curtailed_kw.values(), start=np.zeros(len(p_kw)))
             lost[:, k] = lost_kw(curtailed, np.zeros(len(p_kw)), grid.own_curtailed_kw[:, k])
             reduced[:, k] = reduced_kw(p_kw[:, k], offered_kw[:, k], caps[name].p_min_kw)
     prices = (assets.lower_price / KW_PER_MW, assets.raise_price / KW_PER_MW)

@@ -73,20 +73,20 @@ class Responses:
     def __init__(self, members: Sequence[Member], caps: Sequence[Cap], epsilon: float) -> None:
         self.members, self.epsilon_eur = tuple(members), 0.0
         self.p_min_kw = np.column_stack([cap.p_min_kw for cap in caps])
-        self.forms: list[Arrays] = []
+        self.arrays: list[Arrays] = []
         for member, cap in zip(members, caps, strict=True):
-            form = member.capped(cap)
-            lower = np.maximum(form.lower, member.reach[0])
-            form = replace(form, lower=lower, upper=np.minimum(form.upper, member.reach[1]))
-            near, room = near_optimal(f"{member.problem.name} under P_set", form, epsilon)
-            self.forms.append(near)
+            arrays = member.capped(cap)
+            lower = np.maximum(arrays.lower, member.reach[0])
+            arrays = replace(arrays, lower=lower, upper=np.minimum(arrays.upper, member.reach[1]))
+            near, room = near_optimal(f"{member.problem.name} under P_set", arrays, epsilon)
+            self.arrays.append(near)
             self.epsilon_eur += room
 
     def ranges(self) -> tuple[Array, Array]:
         """Least and greatest power of every neighbourhood in every step, shape ``(T, N)``."""
         found = [
-            ranges(f"powers of {member.problem.name}", form, member.power_rows(form.size))
-            for member, form in zip(self.members, self.forms, strict=True)
+            ranges(f"powers of {member.problem.name}", arrays, member.power_rows(arrays.size))
+            for member, arrays in zip(self.members, self.arrays, strict=True)
         ]
         low, high = zip(*found, strict=True)
         return np.column_stack(low), np.column_stack(high)
@@ -108,9 +108,9 @@ class Nature:
         layout, cost = leader.joint.layout, leader.own_cost()
         self._price, self._raise_price = cost[layout.lost], cost[layout.reduced]
         self._p_off_kw = KW_PER_MW * leader.joint.grid.assets.offered_mw[:, : leader.count]
-        self.form = together(responses.forms)
+        self.arrays = together(responses.arrays)
         members = zip(leader.joint.members, leader.members, strict=True)
-        self._power = [m.power_rows(self.form.size, where.start) for m, where in members]
+        self._power = [m.power_rows(self.arrays.size, where.start) for m, where in members]
 
     def value(self, values: Array) -> float:
         """What a response costs the leader; infinite if limits of the grid cannot be kept."""
@@ -129,7 +129,7 @@ class Nature:
 
     def _on_curtailed(self, eur_per_kw: Array) -> Array:
         """Cost by column of what is curtailed, from prices of shape ``(T, N)``."""
-        cost = np.zeros(self.form.size)
+        cost = np.zeros(self.arrays.size)
         members = zip(self.leader.joint.members, self.leader.members, strict=True)
         for k, (member, where) in enumerate(members):
             cost[where.start + member.curtailed] = eur_per_kw[:, k]
@@ -146,7 +146,7 @@ class Nature:
         """Upper bound of the worst cost from chords, and the response that attains the chords."""
         reach = self.responses.ranges()
         bound, values = by_chords(
-            self.form,
+            self.arrays,
             self._chords(),
             self._power,
             reach,
@@ -176,11 +176,11 @@ def worst_response(
     members = leader.joint.members
     responses = Responses(members, caps, epsilon)
     nature = Nature(leader, responses)
-    starts, bound = [found[: nature.form.size]], np.inf
+    starts, bound = [found[: nature.arrays.size]], np.inf
     if 2 ** len(members) <= MOST_CORNERS:
         bound, start = nature.bound()
         starts.append(start)
-    climbs = (climb(nature.form, nature, start) for start in starts)
+    climbs = (climb(nature.arrays, nature, start) for start in starts)
     value, values = max(climbs, key=lambda pair: pair[0])
     return Worst(value, max(bound, value), leader.power_kw(values), responses.epsilon_eur)
 

@@ -167,10 +167,10 @@ class UpperFront:
             row.update(status=failure.status, wall_s=time.perf_counter() - began)
             self._go_home()
             return None
-        bound = Highs(problem, program.form()).needed().objective
+        bound = Highs(problem, program.high_point()).needed().objective
         unit = weights[k]
-        points = found.points(program.members, self._game.parts)
-        followers = [part.follower for part in self._game.parts]
+        points = found.points(program.members, self._game.kkts)
+        followers = [kkt.follower for kkt in self._game.kkts]
         gap = relative_gap(found.value, bound)
         row.update(
             status=self._status(gap),
@@ -193,7 +193,7 @@ class UpperFront:
         grid, before = self._grid, np.inf
         for _ in range(SETTLE):
             program = upper_program(self._joint, weights, limits)
-            answer = Highs("front of the leader, relaxed", program.form()).needed()
+            answer = Highs("front of the leader, relaxed", program.high_point()).needed()
             power = self._joint.power_mw(answer.values)
             state = grid.solve(power)
             self._linearise(power, grid.worst(state))
@@ -241,9 +241,9 @@ class UpperFront:
         raise SolveFailed("front of the leader", "limits broken in AC")
 
     def _search(self, program: MatrixLeader) -> tuple[Found, Array]:
-        single = SingleLevel(program, self._game.parts)
+        single = SingleLevel(program, self._game.kkts)
         candidates = list(self._from_known(single))
-        found = Search(program, single.parts, self._rng, PENALTIES, TRIES).run()
+        found = Search(program, single.kkts, self._rng, PENALTIES, TRIES).run()
         if found is not None:
             candidates.append((found, np.round(single.start(found)[single.binaries])))
         if not candidates:

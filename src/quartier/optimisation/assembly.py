@@ -13,6 +13,7 @@ from quartier.optimisation.connection import same_prices
 from quartier.optimisation.declared import Declared
 from quartier.optimisation.mixed import MixedProgram
 from quartier.optimisation.readings import solved_one_way
+from quartier.optimisation.window import OtherStructure
 from quartier.problem import ConnectionTerms
 from quartier.program import Answer, Arrays, Indices
 from quartier.program.arrays import rest_of
@@ -52,7 +53,7 @@ class Assembly:
         self._build(terms)
 
     def _build(self, terms: ConnectionTerms) -> None:
-        self.terms = terms
+        self.terms, self._is_moved = terms, False
         self.declared = Declared(
             self.name, self.units, terms, self._relax, all_steps=self._all_steps
         )
@@ -91,6 +92,28 @@ class Assembly:
         at = self.declared.steps
         self.program.set_bounds(self._within_columns, terms.p_min_kw[at], terms.p_max_kw[at])
 
+    def move(self, units: Sequence[UnitData], terms: ConnectionTerms) -> None:
+        """Take another window of the units: in place, but anew if columns or rows would differ.
+
+        Nothing is kept of earlier solves, so that the plan is that of a program built anew.
+        """
+        self.units = tuple(units)
+        try:
+            if not (self._all_steps and self.declared.fits(terms)):
+                raise OtherStructure
+            moved = self.declared.moved(self.units)
+        except OtherStructure:
+            self._build(terms)
+            return
+        self.terms, self._is_moved = terms, True
+        cost, offset = self._cost(terms)
+        lower, upper = moved.arrays.lower, moved.arrays.upper
+        lower[self._within_columns], upper[self._within_columns] = terms.p_min_kw, terms.p_max_kw
+        upper[self._curtailed_columns] = self.declared.curtailable_kw
+        self.compiled.arrays = replace(moved.arrays, cost=cost, offset=offset)
+        self.program, self._paid = self._program(), cost
+        self.readings = self.readings.moved(self.units, moved.bounds)
+
     def _cost(self, terms: ConnectionTerms) -> tuple[Array, float]:
         """What all columns cost under terms that fit, and the constant."""
         return self.declared.cost(terms)
@@ -111,6 +134,8 @@ class Assembly:
 
         Without limits at the connection point there is nothing that could break them.
         """
+        if self._is_moved:
+            self._build(self.terms)
         model, arrays = self.declared.model, self.arrays_under(terms)
         connection = model.connection
         for t, given in connection.given_kw.items():

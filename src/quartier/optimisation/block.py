@@ -14,6 +14,7 @@ import numpy as np
 import pyomo.environ as pyo
 
 from quartier.errors import SolveFailed
+from quartier.quantities import Array
 from quartier.units import KINDS
 from quartier.units.balance import by_node, flow_range
 from quartier.units.base import Flow, Quantity, UnitData, Values
@@ -28,12 +29,14 @@ class UnitTerms:
     """What a unit contributes to the rest of a model.
 
     ``controls`` holds, by name, a variable for each step in which the unit can choose, and the
-    only possible number for the others; ``flows`` holds a step's flow each.
+    only possible number for the others; ``flows`` holds a step's flow each, ``block`` its own
+    variables and rows.
     """
 
     unit: UnitData
     controls: Mapping[str, Sequence[Quantity]]
     flows: Sequence[Flow]
+    block: Any
 
     @property
     def acts(self) -> list[bool]:
@@ -60,7 +63,7 @@ def add_unit(block: Any, unit: UnitData, relax_binaries: bool = False) -> UnitTe
     if kind.stores:
         _add_energy(block, unit, chosen, series)
     _add_rows(block, unit, controls)
-    return UnitTerms(unit, controls, flows)
+    return UnitTerms(unit, controls, flows, block)
 
 
 def series_at(unit: UnitData, t: int) -> Values:
@@ -125,14 +128,21 @@ def _add_rows(block: Any, unit: UnitData, controls: Mapping[str, Sequence[Quanti
     for t in range(steps):
         for name, expression in kind.rows(unit.parameters, controls, t, unit):
             if _is_number(expression):
-                _check(unit, f"{name}[{t}]", float(expression))
+                check_row(unit, f"{name}[{t}]", float(expression))
                 continue
             if block.component(f"limit_{name}") is None:
                 block.add_component(f"limit_{name}", pyo.Constraint(range(steps)))
             block.component(f"limit_{name}")[t] = expression <= 0
 
 
-def _check(unit: UnitData, row: str, value: float) -> None:
+def check_row(unit: UnitData, row: str, value: float) -> None:
+    """Refuse a row without variables that does not hold.
+
+    Raises
+    ------
+    SolveFailed
+        It names unit, row and state.
+    """
     if value > SLACK:
         hint = (
             f"Row {row} of {unit.name} cannot hold whatever is chosen; its state is {unit.state}."
@@ -193,14 +203,18 @@ def add_nodes(block: Any, terms: Sequence[UnitTerms]) -> NodeTerms:
 def _add_trade(part: Any, node: Node, members: Sequence[UnitData]) -> None:
     """Add what is bought and sold, bounded by what the units could do with it."""
     steps = range(members[0].horizon.steps)
+    for name, most_kw in most_traded(node, members).items():
+        bounds = {t: (0.0, float(most_kw[t])) for t in steps}
+        part.add_component(name, pyo.Var(steps, bounds=lambda _, t, of=bounds: of[t]))
+
+
+def most_traded(node: Node, members: Sequence[UnitData]) -> dict[str, Array]:
+    """Most that a node could buy and sell, as far as it has a tariff for it, shape ``(T,)``."""
     ranges = [flow_range(unit, node.carrier) for unit in members]
     demand_kw = 0.0 if node.demand_kw is None else node.demand_kw
     least, most = (sum(r[side] for r in ranges) - demand_kw for side in (0, 1))
-    for name, tariff, reach in (("bought_kw", node.buy, -least), ("sold_kw", node.sell, most)):
-        if tariff is not None:
-            high = np.clip(reach, 0.0, tariff.max_kw)
-            bounds = {t: (0.0, float(high[t])) for t in steps}
-            part.add_component(name, pyo.Var(steps, bounds=lambda _, t, of=bounds: of[t]))
+    sides = (("bought_kw", node.buy, -least), ("sold_kw", node.sell, most))
+    return {n: np.clip(reach, 0.0, t.max_kw) for n, t, reach in sides if t is not None}
 
 
 def add_units(

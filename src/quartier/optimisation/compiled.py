@@ -33,6 +33,8 @@ class Compiled:
         self.arrays = _arrays_of(form)
         self._variables = form.columns  # keeps the variables alive, and so their ids theirs
         self._column = {id(variable): i for i, variable in enumerate(form.columns)}
+        self._rows = form.rows  # likewise
+        self._row = {id(row.constraint): i for i, row in enumerate(form.rows)}
         self._fixed: dict[int, float] = {}
 
     def holds(self, variable: Any) -> bool:
@@ -42,6 +44,10 @@ class Compiled:
     def index(self, variables: Iterable[Any]) -> Indices:
         """Columns of variables."""
         return np.array([self._column[id(v)] for v in variables], dtype=np.int64)
+
+    def rows(self, constraints: Iterable[Any]) -> Indices:
+        """Rows of constraints; before anything was left out."""
+        return np.array([self._row[id(c)] for c in constraints], dtype=np.int64)
 
     def spread(self, variables: Iterable[Any], values: Array) -> tuple[Array, float]:
         """Coefficients of variables by column, and the constant that fixed ones add up to."""

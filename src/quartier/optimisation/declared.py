@@ -16,6 +16,7 @@ from quartier.optimisation.block import add_nodes, add_units, own_cost
 from quartier.optimisation.compiled import Compiled
 from quartier.optimisation.connection import add_connection, eur_per_kw, hangs_together
 from quartier.optimisation.readings import Readings
+from quartier.optimisation.window import Moved, OtherStructure, Window
 from quartier.problem import ConnectionTerms
 from quartier.program import Indices
 from quartier.quantities import Array
@@ -96,6 +97,25 @@ class Declared:
     def readings(self) -> Readings:
         """Where the units' controls stand among the columns."""
         return Readings.of(self.parts, self.compiled)
+
+    def moved(self, units: Sequence[UnitData]) -> Moved:
+        """The program over another window of the units; what is declared stays where it is.
+
+        It needs all steps of the connection point.
+
+        Raises
+        ------
+        OtherStructure
+            If it would have other columns or rows.
+        """
+        if units[0].horizon.steps != self.fixed_kw.size:
+            raise OtherStructure
+        if not hasattr(self, "_window"):
+            self._window = Window(self.parts, self.model, self.compiled)
+        found = self._window.moved([u for u in units if u.hub or chooses(u)])
+        self.units, self._own = tuple(units), found.own
+        self.fixed_kw, self.curtailable_kw = given_kw(self.units, self.units[0].horizon.steps)
+        return found
 
     # -- other prices ---------------------------------------------------------------------------
     def fits(self, terms: ConnectionTerms) -> bool:

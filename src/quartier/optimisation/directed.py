@@ -39,6 +39,14 @@ COST_WEIGHT = 1e-4
 """Weight of a EUR beside the objectives in their ranges: a choice among equals."""
 PENALTY_WEIGHT = 10.0
 """Weight of a kWh that a cap forbids or that is not served: dominates all else."""
+SCALE = 4096.0
+"""What all costs are multiplied by: of a kW they are as small as 1e-6 in ranges, and HiGHS takes
+reduced costs below 1e-7 for none. A power of two rounds nothing."""
+TIES_EUR_PER_KWH = 1e-3
+"""Most that controls cost besides, each a little more or less than the next, so that one choice is
+best: of several equally good ones, processors and versions of a solver find different ones."""
+DIGITS = 6
+"""Digits of a control in kW that are kept: those that all processors find."""
 NO_LIMIT = 1e6
 """A target in kW or kg that is never reached."""
 
@@ -106,7 +114,11 @@ class DirectedChoice:
         self._assembly.aim(direction, co2_kg, width, ranges)
         controls, _, _ = self._assembly.solve()
         self._assembly.keep(direction)
-        done = netted(self.units, controls)
+        kept = {
+            unit: {name: x.round(DIGITS) for name, x in own.items()}
+            for unit, own in controls.items()
+        }
+        done = netted(self.units, kept)
         return evaluate(self.units, done, self._terms.penalty_eur_per_kwh)
 
 
@@ -170,6 +182,19 @@ class DirectedAssembly(Assembly):
         co2 = [own.co2.beyond_kw[k] for k in range(len(CO2_SLOPES) - 1)] if self._emits else []
         self._segments = [index(peak), index(co2)]
         self._binaries = self._named_binaries()
+        self._ties = self._golden()
+        self._paid, constant = self._cost(self.terms)
+        self.program.set_cost(self._paid, constant)
+
+    def _golden(self) -> Array:
+        """Costs of the columns of controls that tell them apart: multiples of the golden ratio."""
+        names = [
+            (r, c.name) for r in self.readings.units.values() for c in KINDS[r.unit.kind].controls
+        ]
+        columns = np.concatenate([r.columns(name)[0] for r, name in names])
+        ties = np.zeros(self.compiled.arrays.cost.size)
+        ties[columns] = np.arange(1, columns.size + 1) * ((5**0.5 - 1) / 2) % 1.0
+        return TIES_EUR_PER_KWH * self.terms.dt_h * ties
 
     def _named_binaries(self) -> list[tuple[str, str, int]]:
         """Unit, control and step of every binary, in the order of the columns."""
@@ -188,7 +213,8 @@ class DirectedAssembly(Assembly):
     def _cost(self, terms: ConnectionTerms) -> tuple[Array, float]:
         """The aims' own cost is set with each direction."""
         cost, constant = self.declared.cost(terms)
-        return COST_WEIGHT * cost, COST_WEIGHT * constant
+        weight = SCALE * COST_WEIGHT
+        return weight * (cost + self._ties), weight * constant
 
     def aim(self, direction: Direction, co2_kg: float, width: float, ranges: Array) -> None:
         """Set targets (of own emissions that of all less the others'), weights and widths."""
@@ -197,7 +223,8 @@ class DirectedAssembly(Assembly):
         self.program.set_bounds(self._co2_target, own_kg, own_kg)
         for columns, range_ in zip(self._segments, ranges[[0, 2]], strict=True):
             self.program.set_bounds(columns, 0.0, width * range_)
-        self.program.set_cost(np.array(direction.weights) / ranges, columns=self._aim)
+        weights = SCALE * np.array(direction.weights) / ranges
+        self.program.set_cost(weights, columns=self._aim)
         self.rounded.pattern = self._kept.get(direction)
 
     def keep(self, direction: Direction) -> None:

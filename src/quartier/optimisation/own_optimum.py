@@ -71,6 +71,11 @@ class NeighbourhoodModel:
         """Take new caps and prices in place."""
         self._assembly.update(terms)
 
+    def move(self, problem: NeighbourhoodProblem) -> None:
+        """Take another window of the same neighbourhood, in place where that can be."""
+        self.problem = problem
+        self._assembly.move(problem.units, problem.terms)
+
     def solve(self) -> Solution:
         """Return the cheapest schedules.
 

@@ -7,7 +7,7 @@ with a binary for the direction in every step.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from copy import copy
 from dataclasses import replace
 from typing import Any, Protocol
@@ -20,6 +20,7 @@ from quartier.optimisation.repair import wasteful
 from quartier.program import Answer, Flags, Indices, relative_gap
 from quartier.quantities import Array
 from quartier.units import KINDS
+from quartier.units.base import UnitData
 from quartier.units.store import StoreKind
 
 MOST_REPAIRS = 40
@@ -54,6 +55,16 @@ class Reading:
         at = np.ones(free.size, dtype=bool) if steps is None else steps[free]
         return columns[at], high[at]
 
+    def moved(self, unit: UnitData, bounds: Mapping[str, tuple[Array, Array]]) -> Reading:
+        """The same of another window of the unit, given bounds of its controls, ``(T,)`` each."""
+        found = copy(self)
+        found.unit = unit
+        found._where = {
+            name: (free, bounds[name][0], columns, bounds[name][0][free], bounds[name][1][free])
+            for name, (free, _, columns, _, _) in self._where.items()
+        }
+        return found
+
     def at(self, first: int) -> Reading:
         """The same among more columns, of which its program's begin at ``first``."""
         found = copy(self)
@@ -85,6 +96,16 @@ class Readings:
     def of(cls, parts: Iterable[UnitTerms], compiled: Compiled) -> Readings:
         """Look for the controls of units in a compiled model."""
         return cls(Reading(part, compiled) for part in parts)
+
+    def moved(
+        self,
+        units: Iterable[UnitData],
+        bounds: Mapping[str, Mapping[str, tuple[Array, Array]]],
+    ) -> Readings:
+        """The same of another window of the units, given bounds of controls by unit."""
+        by_name = {unit.name: unit for unit in units}
+        every = self.units.items()
+        return Readings(r.moved(by_name[name], bounds[name]) for name, r in every)
 
     def at(self, first: int) -> Readings:
         """The same among more columns, of which these begin at ``first``."""

@@ -9,9 +9,11 @@ from typing import Any
 import pandas as pd
 import plotly.graph_objects as go
 
+from quartier.figures import seasons as of_seasons
 from quartier.figures import style
 from quartier.figures.compared import changes
 from quartier.figures.frames import label
+from quartier.kpi import seasons
 from quartier.report.blocks import Block, Choice, Custom, Figure, Note, Section, Table
 from quartier.report.compared_runs import Compared
 from quartier.report.comparison_kpis import kpi_blocks, verdict
@@ -26,7 +28,7 @@ def comparison_sections(
     """Yield the sections in the order of the page."""
     yield Section("kpis", "KPIs", kpi_blocks(compared), verdict(compared))
     if plot.shares:
-        yield sharing_section(plot)
+        yield sharing_section(compared, plot)
     yield costs_section(plot)
     yield grid_section(plot)
     yield points_section(plot)
@@ -46,18 +48,29 @@ def by_neighbourhood(
     return Choice(f"{name}-choice", "Neighbourhood", options)
 
 
-def sharing_section(plot: ComparisonPlot) -> Section:
-    """What sharing changes, and how much is shared."""
+def sharing_section(compared: Compared, plot: ComparisonPlot) -> Section:
+    """What sharing changes, and how much is shared; by season where runs tell several apart."""
     lead = "Below zero a neighbourhood pays less, or earns more. Hovering shows the amounts."
     energy = "All neighbourhoods together; what is shared is neither imported nor exported."
+    spans = "horizon" in {key.partition(".")[0] for key in compared.differing}
+    one_span = [] if spans else [block("cost-changes", plot.cost_changes, lead, eager=True)]
+    blocks = [*one_span, *_by_season(compared)]
     return Section(
-        "sharing-part",
-        "Sharing",
-        [
-            block("cost-changes", plot.cost_changes, lead, eager=True),
-            block("shared-energy", plot.shared_energy, energy),
-        ],
+        "sharing-part", "Sharing", [*blocks, block("shared-energy", plot.shared_energy, energy)]
     )
+
+
+def _by_season(compared: Compared) -> Iterator[Block]:
+    if not seasons.several(compared.results):
+        return
+    table = seasons.by_season(compared.results)
+    costs, shared = table.drop(index=seasons.SHARED), table.T[seasons.SHARED]
+    lead = (
+        "Blue pays less than for itself, red more. Winter is from 1 November to 20 March, summer"
+        " from 15 May to 14 September, as in BDEW's load profiles."
+    )
+    yield block("season-changes", lambda: of_seasons.changes(costs, seasons.REFERENCE), lead)
+    yield block("season-energy", lambda: of_seasons.energy(shared))
 
 
 def costs_section(plot: ComparisonPlot) -> Section:

@@ -106,6 +106,8 @@ def assemble(
     idle = grid.cut_off if grid else frozenset()
     forecasts = dict(_forecasts(scenario, horizon, reader, findings, (*units, *plants), idle))
     checks.check(scenario, units, signals, findings, complete=complete)
+    every = complete and not findings.problems  # else units may be missing
+    checks.check_forecast_error(scenario, (*units, *plants), findings, complete=every)
     if grid is not None or settings is None:
         check_communication(rest, plants, findings)
         check_names(scenario, units, grid.rows if grid else {}, findings)

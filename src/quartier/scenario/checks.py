@@ -14,10 +14,14 @@ from quartier.scenario.models import Scenario
 from quartier.scenario.nodes import check_nodes, check_trade
 from quartier.scenario.problems import suggestion
 from quartier.units import KINDS
+from quartier.units.balance import by_node, flow_range
 from quartier.units.base import UnitData
+from quartier.units.kinds import is_own
 
 PRICE_TOLERANCE = 1e-9
 """Difference of prices in EUR/kWh that counts as none."""
+LEAST_KW = 1e-3
+"""Missing power that counts."""
 UNPLANNED = "uncontrolled"
 """The mechanism that plans for nobody, so that nothing is left unplanned."""
 
@@ -46,6 +50,7 @@ def check(
     if complete:
         check_nodes(scenario, findings)
         check_trade(units, findings)
+        _note_what_cannot_be_served(units, findings)
 
 
 def _check_grid(scenario: Scenario, findings: Findings) -> None:
@@ -219,9 +224,45 @@ def _check_names(scenario: Scenario, units: tuple[UnitData, ...], findings: Find
             )
 
 
+def _note_what_cannot_be_served(units: Sequence[UnitData], findings: Findings) -> None:
+    """Note demands above all that a node's units could give at once: that much stays unserved."""
+    for node, members in by_node(units):
+        most_kw = np.sum([flow_range(unit, node.carrier)[1] for unit in members], axis=0)
+        most_kw = most_kw + (node.buy.max_kw if node.buy else 0.0)
+        short_kw = (0.0 if node.demand_kw is None else node.demand_kw) - most_kw
+        steps, horizon = np.flatnonzero(short_kw > LEAST_KW), members[0].horizon
+        if steps.size:
+            worst = int(np.argmax(short_kw))
+            findings.note(
+                f"neighbourhoods.{node.name}",
+                f"more {node.carrier} is demanded than all units can give at once in {steps.size}"
+                f" of {horizon.steps} steps, first at {horizon.times[steps[0]]:%Y-%m-%d %H:%M} UTC;"
+                f" {short_kw[worst]:.4g} kW are missing at {horizon.times[worst]:%Y-%m-%d %H:%M}"
+                " UTC: at least that stays unserved",
+            )
+
+
 def _path(unit_name: str) -> str:
     neighbourhood, _, name = unit_name.partition(".")
     return f"neighbourhoods.{neighbourhood}.units.{name}"
+
+
+def check_forecast_error(
+    scenario: Scenario, units: Sequence[UnitData], findings: Findings, *, complete: bool
+) -> None:
+    """Note kinds of which no unit follows a series that could be forecast.
+
+    Parameters
+    ----------
+    complete
+        False if units may be missing: then only names that are no kind's are a problem.
+    """
+    known = dict.fromkeys(unit.kind for unit in units if forecast_series(unit))
+    for kind in scenario.forecast_error.std:
+        if kind in known or (not complete and (kind in KINDS or is_own(kind))):
+            continue
+        why = f"no unit of this kind could be forecast{suggestion(kind, known)}"
+        findings.add(f"forecast_error.std.{kind}", why)
 
 
 def forecast_series(unit: UnitData) -> str | None:

@@ -7,10 +7,11 @@ gives
     price = 85 + 34 x + 3 x³ EUR/MWh,  and an eighth of that where it is negative.
 
 That prices follow residual demand, steeply at both ends, is Wagner (2014), Residual Demand Modeling
-and Application to Electricity Pricing, The Energy Journal 35(2). The numbers are chosen for the
-level of 2023 and 2024 (means of 95 and 78 EUR/MWh; 301 and 457 hours below zero: SMARD). Flat below
-zero, it has none of their extremes. Weather is that of test reference years, whose regions do not
-belong to one and the same time.
+and Application to Electricity Pricing, The Energy Journal 35(2), 45-73. The numbers are chosen for
+the level of 2023 and 2024: means of 95.2 and 78.5 EUR/MWh (SMARD, "Der Strommarkt im Jahr 2024"),
+over 300 and nearly 460 hours below zero (FfE, "Deutsche Strompreise an der Börse EPEX Spot" of both
+years). Flat below zero, it has none of their extremes. Weather is that of test reference years,
+whose regions do not belong to one and the same time.
 """
 
 from __future__ import annotations
@@ -25,9 +26,10 @@ from quartier.scenario.record import Record
 MEAN_EUR_PER_MWH = 85.0
 _PER_SPREAD, _CURVATURE, _BELOW_ZERO = 34.0, 3.0, 0.125
 _LOAD_GW, _PV_GW, _WIND_GW = 55.0, 80.0, 65.0
-"""Mean load, installed PV and wind of Germany in 2023, rounded (SMARD, Bundesnetzagentur)."""
+"""Mean load, installed PV and wind of a country like Germany in 2023: assumptions. At its end 81.8
+GW of PV and 61 GW of wind on land were installed (Bundesnetzagentur)."""
 _CONSUMERS = {"H0": 0.28, "G0": 0.27}
-"""Shares of households and business in consumption (BDEW 2023); industry, the rest, is flat."""
+"""Shares of households and business in consumption: assumptions; industry, the rest, is flat."""
 _REGIONS = (3, 4, 5, 12, 13)
 """North, east, west, south-west, south-east: each gives a fifth of PV and wind."""
 

@@ -31,6 +31,7 @@ from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 from quartier.errors import InputError
 from quartier.quantities import Horizon
 from quartier.scenario.asked import Asked, RedispatchAsked
+from quartier.scenario.forecast_error import ForecastErrorSettings
 from quartier.scenario.node_settings import NodeSettings, Price, TimeOfUse
 from quartier.scenario.settings import (
     LOWER_EUR_PER_KWH,
@@ -319,6 +320,8 @@ class Scenario(Frozen):
     forecasts: dict[str, CsvColumn] = Field(default_factory=dict)
     """Forecasts by unit (`<neighbourhood>.<unit>` or a plant's name) that planning uses instead
     of the unit's own series; the run itself keeps to the latter."""
+    forecast_error: ForecastErrorSettings = ForecastErrorSettings()
+    """How much forecasts err that are drawn at random; without it they do not."""
     neighbourhoods: dict[Name, NeighbourhoodSettings] = Field(min_length=1)
     """The neighbourhoods by name."""
 

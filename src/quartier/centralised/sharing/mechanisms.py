@@ -9,7 +9,7 @@ import numpy as np
 
 from quartier.centralised.central import row_of
 from quartier.centralised.individual import Process
-from quartier.centralised.neighbourhood import SelfOptimiser, solve_row
+from quartier.centralised.self_optimiser import SelfOptimiser, solve_row
 from quartier.centralised.sharing.game import solve_game
 from quartier.centralised.sharing.pool import Pool
 from quartier.centralised.sharing.prices import optimal_prices
@@ -22,20 +22,32 @@ from quartier.program import relative_gap
 from quartier.quantities import ELECTRICITY, Array
 
 
-class IndividualSharing:
+class _Mechanism:
+    """Keeps the neighbourhoods' programs from gate to gate; only their numbers change."""
+
+    def __init__(self) -> None:
+        self._models: dict[str, NeighbourhoodModel] = {}
+
+    def _models_of(self, problem: Problem) -> dict[str, NeighbourhoodModel]:
+        self._models = models_of(problem, self._models)
+        return self._models
+
+
+class IndividualSharing(_Mechanism):
     """Every neighbourhood trades with the outer grid by itself, at its least cost (eq. 1)."""
 
     def plan(self, problem: Problem, state: State, rng: np.random.Generator) -> Plan:
         """Let each optimise itself at the outer grid's tariffs."""
         problem.asks(Sharing)
-        alone = {name: model.solve() for name, model in models_of(problem).items()}
+        models = self._models_of(problem)
+        alone = {name: model.solve() for name, model in models.items()}
         rows = [solve_row(f"individual {name}", found) for name, found in alone.items()]
         plan = Plan(units=dict(units_of(problem, alone)), records={"solves": rows})
         terms = {one.name: one.terms for one in problem.neighbourhoods}
-        return redispatched(problem, plan, alone, terms)
+        return redispatched(problem, plan, models, alone, terms)
 
 
-class CentralSharing:
+class CentralSharing(_Mechanism):
     """One operator plans all neighbourhoods, and pays the outer grid for their sum (eq. 2).
 
     What that costs is handed out after the fact, by the scenario's rule.
@@ -43,7 +55,7 @@ class CentralSharing:
 
     def plan(self, problem: Problem, state: State, rng: np.random.Generator) -> Plan:
         """Solve one program over all units behind one common balance."""
-        pool = Pool(problem.asks(Sharing), models_of(problem))
+        pool = Pool(problem.asks(Sharing), self._models_of(problem))
         pooled = pool.solve()
         price = pooled.price_eur_per_kwh(pool.coupling)
         found = pool.solutions(pooled, price)
@@ -52,10 +64,10 @@ class CentralSharing:
             allocation=pool.coupling.allocation,
             records={"solves": [row_of("central", pooled.answer, pooled.answer.objective)]},
         )
-        return redispatched(problem, plan, found, pool.all_at(price))
+        return redispatched(problem, plan, pool.models, found, pool.all_at(price))
 
 
-class BilevelSharing:
+class BilevelSharing(_Mechanism):
     """A leader sets the price inside the pool, the neighbourhoods answer at least cost (eq. 6-9).
 
     With the leader's cost as printed, the plan is that of all together, and the price one of its
@@ -64,7 +76,7 @@ class BilevelSharing:
 
     def plan(self, problem: Problem, state: State, rng: np.random.Generator) -> Plan:
         """Find plan and price; check that nobody would rather do otherwise at that price."""
-        sharing, models = problem.asks(Sharing), models_of(problem)
+        sharing, models = problem.asks(Sharing), self._models_of(problem)
         alone = {name: model.solve() for name, model in models.items()}
         pool = Pool(sharing, models)
         if sharing.leader == "pool":
@@ -84,12 +96,13 @@ class BilevelSharing:
             prices={(ELECTRICITY, name): price for name in models},
             records={"solves": list(certificate.rows(row, alone, found))},
         )
-        return redispatched(problem, plan, found, pool.all_at(price))
+        return redispatched(problem, plan, pool.models, found, pool.all_at(price))
 
 
 def redispatched(
     problem: Problem,
     plan: Plan,
+    models: Mapping[str, NeighbourhoodModel],
     found: Mapping[str, Solution],
     terms: Mapping[str, ConnectionTerms],
 ) -> Plan:
@@ -99,14 +112,14 @@ def redispatched(
     ----------
     plan
         What was planned for the pool.
-    found, terms
-        What each neighbourhood does in it, and what it pays by it, by name.
+    models, found, terms
+        By neighbourhood: its program, what it does in the plan, and what it pays by it.
     """
     after = problem.asks(Sharing).redispatch
     if after is None:
         return plan
     places = tuple(replace(one, terms=terms[one.name]) for one in problem.neighbourhoods)
-    own = {one.name: SelfOptimiser(one, found[one.name]) for one in places}
+    own = {one.name: SelfOptimiser(one, found[one.name], models[one.name]) for one in places}
     process = Process(replace(problem, coupling=after, neighbourhoods=places), own)
     process.run()
     capped = process.plan()
@@ -115,9 +128,17 @@ def redispatched(
     return replace(capped, prices=plan.prices, allocation=plan.allocation, records=records)
 
 
-def models_of(problem: Problem) -> dict[str, NeighbourhoodModel]:
-    """Programs of the neighbourhoods by name."""
-    return {one.name: NeighbourhoodModel(one) for one in problem.neighbourhoods}
+def models_of(
+    problem: Problem, before: Mapping[str, NeighbourhoodModel] | None = None
+) -> dict[str, NeighbourhoodModel]:
+    """Programs of the neighbourhoods by name; those of an earlier gate are moved on."""
+    found = dict(before or {})
+    for one in problem.neighbourhoods:
+        if one.name in found:
+            found[one.name].move(one)
+        else:
+            found[one.name] = NeighbourhoodModel(one)
+    return found
 
 
 def units_of(problem: Problem, solutions: Mapping[str, Solution]) -> Iterator[tuple[str, UnitPlan]]:

@@ -25,7 +25,7 @@ def suboptimality(followers: Sequence[ChargedFollower], points: Sequence[Point])
     """
     worst = 0.0
     for follower, point in zip(followers, points, strict=True):
-        paid = follower.form.value(point.y)
+        paid = follower.arrays.value(point.y)
         capped = Highs(f"{follower.name} under its caps", under_caps(follower, point))
         least = capped.needed().objective
         worst = max(worst, (paid - least) / max(1.0, abs(least)))
@@ -34,7 +34,7 @@ def suboptimality(followers: Sequence[ChargedFollower], points: Sequence[Point])
 
 def under_caps(follower: ChargedFollower, point: Point) -> Arrays:
     """The follower without charges, but what is charged held below the point: a cap each."""
-    upper = follower.form.upper.copy()
+    upper = follower.arrays.upper.copy()
     held = follower.charged[point.charge > NO_CHARGE]
     upper[held] = np.minimum(upper[held], np.maximum(point.y[held], 0.0))
-    return replace(follower.form, upper=upper)
+    return replace(follower.arrays, upper=upper)

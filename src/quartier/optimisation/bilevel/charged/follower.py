@@ -32,7 +32,7 @@ class ChargedFollower:
     ----------
     name
         What to call it.
-    form
+    arrays
         Its program without charges, no column integer.
     reach
         Bounds of all columns at any optimum, whatever the charges.
@@ -47,7 +47,7 @@ class ChargedFollower:
     """
 
     name: str
-    form: Arrays
+    arrays: Arrays
     reach: tuple[Array, Array]
     charged: Indices
     limit: Array
@@ -59,28 +59,28 @@ class ChargedFollower:
         """Which column each charge is on, shape ``(columns, C)``."""
         where = self.charged
         entries = (np.ones(where.size), (where, np.arange(where.size)))
-        return sparse.csr_array(entries, shape=(self.form.size, where.size))
+        return sparse.csr_array(entries, shape=(self.arrays.size, where.size))
 
     @cached_property
     def priced(self) -> FollowerForm:
         """The follower over ``[y | charges]``."""
-        form = self.form
-        nothing = sparse.csr_array((form.row_lower.size, self.limit.size))
-        zero = sparse.csr_array((form.size, form.size))
+        arrays = self.arrays
+        nothing = sparse.csr_array((arrays.row_lower.size, self.limit.size))
+        zero = sparse.csr_array((arrays.size, arrays.size))
         return FollowerForm(
             self.name,
-            np.arange(form.size),
-            sparse.csr_array(sparse.hstack([form.matrix, nothing])),
-            form.row_lower,
-            form.row_upper,
-            [f"row {i}" for i in range(form.row_lower.size)],
-            form.cost,
+            np.arange(arrays.size),
+            sparse.csr_array(sparse.hstack([arrays.matrix, nothing])),
+            arrays.row_lower,
+            arrays.row_upper,
+            [f"row {i}" for i in range(arrays.row_lower.size)],
+            arrays.cost,
             sparse.csr_array(sparse.hstack([zero, self.charges])),
         )
 
     def cost_under(self, charges: Array) -> Array:
         """Its cost by column under charges of shape ``(C,)``."""
-        found: Array = self.form.cost + self.charges @ charges
+        found: Array = self.arrays.cost + self.charges @ charges
         return found
 
 
@@ -97,7 +97,7 @@ class ChargedConditions(Conditions):
 
     def __init__(self, follower: ChargedFollower, allowed: bool | Flags = True) -> None:
         self.follower, self.allowed = follower, allowed
-        self.columns, self.charges = follower.form.size, follower.limit.size
+        self.columns, self.charges = follower.arrays.size, follower.limit.size
         super().__init__(follower.priced, dual_bounds(follower))
 
     @property
@@ -108,7 +108,7 @@ class ChargedConditions(Conditions):
     @property
     def switch_steps(self) -> Indices:
         """Step that each binary belongs to; that of a row is its columns' last."""
-        body, step = self.follower.form.matrix.tocoo(), self.follower.step
+        body, step = self.follower.arrays.matrix.tocoo(), self.follower.step
         last = np.zeros(self.rows, dtype=np.int64)
         np.maximum.at(last, body.coords[0], step[body.coords[1]])
         both = np.concatenate([self.low_sides, self.high_sides])
@@ -124,8 +124,8 @@ def dual_bounds(follower: ChargedFollower, guess: float = GUESS) -> EntryBounds:
     guess
         Bound for what no rule bounds; the result then is not proven.
     """
-    form, nothing = follower.form, np.zeros(follower.limit.size)
-    lower, upper = np.append(form.lower, nothing), np.append(form.upper, follower.limit)
+    arrays, nothing = follower.arrays, np.zeros(follower.limit.size)
+    lower, upper = np.append(arrays.lower, nothing), np.append(arrays.upper, follower.limit)
     within: Ends = (
         np.append(follower.reach[0], nothing),
         np.append(follower.reach[1], follower.limit),

@@ -37,7 +37,7 @@ class MatrixLeader:
     @cached_property
     def members(self) -> tuple[slice, ...]:
         """Columns of the followers."""
-        ends = np.cumsum([0, *(f.form.size for f in self.followers)]).tolist()
+        ends = np.cumsum([0, *(f.arrays.size for f in self.followers)]).tolist()
         return tuple(slice(a, b) for a, b in pairwise(ends))
 
     @property
@@ -46,7 +46,7 @@ class MatrixLeader:
         none = tuple(np.full(f.limit.size, -1) for f in self.followers)
         return none if self.tied is None else self.tied
 
-    def form(self) -> Arrays:
+    def high_point(self) -> Arrays:
         """The high-point relaxation: all followers under the leader's command, at its cost."""
         size = self.members[-1].stop
         lower, upper = self.arrays.lower.copy(), self.arrays.upper.copy()
@@ -55,7 +55,7 @@ class MatrixLeader:
         ]
         lower[:size] = np.maximum(lower[:size], reach[0])
         upper[:size] = np.minimum(upper[:size], reach[1])
-        rows, low, high = side_by_side([f.form for f in self.followers])
+        rows, low, high = side_by_side([f.arrays for f in self.followers])
         nothing = sparse.csr_array((rows.shape[0], self.arrays.size - size))
         wide = sparse.csr_array(sparse.hstack([rows, nothing]))
         matrix, low, high = stacked([(wide, low, high), self.arrays.block])
@@ -67,5 +67,5 @@ class MatrixLeader:
         """What the followers pay by column, without charges."""
         cost = np.zeros(self.arrays.size)
         for where, follower in zip(self.members, self.followers, strict=True):
-            cost[where] = follower.form.cost
+            cost[where] = follower.arrays.cost
         return cost

@@ -44,34 +44,34 @@ NO_CHARGE = 1e-7
 class _Duals:
     """The dual program of a follower at a given point, in ``[row duals | charges | parts]``."""
 
-    def __init__(self, part: ChargedConditions) -> None:
-        self.part, split = part, Split(part)
-        charges = part.columns + np.arange(part.charges)
-        after = np.arange(part.size + part.rows, split.worth.size)
-        kept = np.concatenate([part.size + np.arange(part.rows), charges, after])
+    def __init__(self, kkt: ChargedConditions) -> None:
+        self.kkt, split = kkt, Split(kkt)
+        charges = kkt.columns + np.arange(kkt.charges)
+        after = np.arange(kkt.size + kkt.rows, split.worth.size)
+        kept = np.concatenate([kkt.size + np.arange(kkt.rows), charges, after])
         matrix, low, high = split.block
         self._cost = -split.worth[kept]
-        least, most = (end[: part.rows] for end in (part.bounds.least, part.bounds.most))
-        parts = split.bounds_of_parts()
+        least, most = (end[: kkt.rows] for end in (kkt.bounds.least, kkt.bounds.most))
+        ends = split.bounds_of_parts()
         self._solver = Highs(
-            f"duals of {part.follower.name}",
+            f"duals of {kkt.follower.name}",
             Arrays(
                 self._cost,
-                np.concatenate([least, np.zeros(part.charges), parts[0]]),
-                np.concatenate([most, part.charge_limit, parts[1]]),
+                np.concatenate([least, np.zeros(kkt.charges), ends[0]]),
+                np.concatenate([most, kkt.charge_limit, ends[1]]),
                 np.zeros(kept.size, dtype=bool),
                 sparse.csr_array(matrix[:, kept]),
                 low,
                 high,
             ),
         )
-        self._own, self._constant = part.follower.form.cost, split.constant
+        self._own, self._constant = kkt.follower.arrays.cost, split.constant
 
     def nearest(self, y: Array, noise: Array | float = 0.0) -> tuple[Array, float]:
         """Duals that come nearest to making ``y`` optimal, and the gap that is left."""
-        part, cost = self.part, self._cost.copy()
-        charges = slice(part.rows, part.rows + part.charges)
-        cost[charges] += y[part.follower.charged] + noise
+        kkt, cost = self.kkt, self._cost.copy()
+        charges = slice(kkt.rows, kkt.rows + kkt.charges)
+        cost[charges] += y[kkt.follower.charged] + noise
         self._solver.set_cost(cost)
         values = self._solver.needed().values
         cost[charges] -= noise
@@ -80,11 +80,11 @@ class _Duals:
 
     def exact(self, y: Array, charge: Array) -> Array:
         """Duals that make ``y`` optimal under given charges."""
-        part = self.part
-        columns = part.rows + np.arange(part.charges)
+        kkt = self.kkt
+        columns = kkt.rows + np.arange(kkt.charges)
         self._solver.set_bounds(columns, charge, charge)
         found, _ = self.nearest(y)
-        self._solver.set_bounds(columns, 0.0, part.charge_limit)
+        self._solver.set_bounds(columns, 0.0, kkt.charge_limit)
         return found
 
 
@@ -95,7 +95,7 @@ class Search:
     ----------
     leader
         The leader's program, its cuts refined.
-    parts
+    kkts
         Optimality conditions by follower.
     rng
         Where random directions come from.
@@ -106,19 +106,19 @@ class Search:
     def __init__(
         self,
         leader: MatrixLeader,
-        parts: Sequence[ChargedConditions],
+        kkts: Sequence[ChargedConditions],
         rng: np.random.Generator,
         penalties: Sequence[tuple[float, float]] = PENALTIES,
         tries: int = TRIES,
     ) -> None:
-        self.leader, self.parts, self._rng = leader, tuple(parts), rng
+        self.leader, self.kkts, self._rng = leader, tuple(kkts), rng
         self._penalties, self._tries = tuple(penalties), tries
-        self._form = leader.form()
-        self._plan = Highs("the leader's plan", self._form)
+        self._arrays = leader.high_point()
+        self._plan = Highs("the leader's plan", self._arrays)
         # A plan does not know yet where it will charge: it does as if it did everywhere.
         for ties in leader.ties:
-            self._plan.set_bounds(ties[tied(self._form, ties)], 1.0, 1.0)
-        self._duals = [_Duals(part) for part in parts]
+            self._plan.set_bounds(ties[tied(self._arrays, ties)], 1.0, 1.0)
+        self._duals = [_Duals(kkt) for kkt in kkts]
         self._best, self._alone = self._responses()
         self.best: Found | None = None
 
@@ -126,7 +126,7 @@ class Search:
         """Search; None if nothing was found."""
         for start in self._penalties:
             for weight in (0.0, 1.0):
-                cost = self._form.cost + weight * self.leader.lower_cost()
+                cost = self._arrays.cost + weight * self.leader.lower_cost()
                 self._by_turns(self._planned(cost), *start)
             if self.best is not None:
                 self._by_turns(self.best.values, *start)
@@ -137,9 +137,9 @@ class Search:
     def _with_duals(self, found: Found) -> Found:
         """The point with row duals that belong to its own charges."""
         duals = [
-            dual.exact(found.values[where], own[part.rows :])
-            for where, part, own, dual in zip(
-                self.leader.members, self.parts, found.duals, self._duals, strict=True
+            dual.exact(found.values[where], own[kkt.rows :])
+            for where, kkt, own, dual in zip(
+                self.leader.members, self.kkts, found.duals, self._duals, strict=True
             )
         ]
         return replace(found, duals=tuple(duals))
@@ -150,13 +150,13 @@ class Search:
 
     def _by_turns(self, values: Array, penalty: float, growth: float) -> None:
         for turn in range(TURNS):
-            gap, duals, cost = 0.0, [], self._form.cost.copy()
-            for where, part, dual in zip(self.leader.members, self.parts, self._duals, strict=True):
+            gap, duals, cost = 0.0, [], self._arrays.cost.copy()
+            for where, kkt, dual in zip(self.leader.members, self.kkts, self._duals, strict=True):
                 found, left = dual.nearest(values[where])
                 gap += left
                 duals.append(found)
-                cost[where] += penalty * part.follower.cost_under(found[part.rows :])
-            if gap <= OPEN * abs(float(self._form.cost @ values)) or not turn:
+                cost[where] += penalty * kkt.follower.cost_under(found[kkt.rows :])
+            if gap <= OPEN * abs(float(self._arrays.cost @ values)) or not turn:
                 self._respond(duals)
             if gap <= CLOSED:
                 return
@@ -167,27 +167,27 @@ class Search:
         for _ in range(self._tries if self.best is not None else 0):
             assert self.best is not None
             duals = []
-            for where, part, dual in zip(self.leader.members, self.parts, self._duals, strict=True):
-                drawn = noise * self._rng.standard_normal(part.charges)
-                drawn = np.where(part.follower.spared, np.abs(drawn), drawn)
+            for where, kkt, dual in zip(self.leader.members, self.kkts, self._duals, strict=True):
+                drawn = noise * self._rng.standard_normal(kkt.charges)
+                drawn = np.where(kkt.follower.spared, np.abs(drawn), drawn)
                 duals.append(dual.nearest(self.best.values[where], drawn)[0])
             self._respond(duals)
 
     def _respond(self, duals: Sequence[Array]) -> None:
         """The followers' optima under charges, and among them the leader's best."""
-        duals = [self._told(part, own) for part, own in zip(self.parts, duals, strict=True)]
+        duals = [self._told(kkt, own) for kkt, own in zip(self.kkts, duals, strict=True)]
         self._order(duals)
-        for k, (where, part, own) in enumerate(
-            zip(self.leader.members, self.parts, duals, strict=True)
+        for k, (where, kkt, own) in enumerate(
+            zip(self.leader.members, self.kkts, duals, strict=True)
         ):
-            cost = part.follower.cost_under(own[part.rows :])
+            cost = kkt.follower.cost_under(own[kkt.rows :])
             self._alone[k].set_cost(cost)
             alone = self._alone[k].solve()
             if not alone.found:
                 return  # other charges may do
             most = alone.objective + CLOSED / 10
-            priced = part.follower.charged
-            row = self._form.row_lower.size + k
+            priced = kkt.follower.charged
+            row = self._arrays.row_lower.size + k
             self._best.set_row(row, where.start + priced, cost[priced], most)
         answer = self._best.solve()
         if not answer.found:
@@ -196,30 +196,30 @@ class Search:
             self.best = Found(answer.objective, answer.values, tuple(duals))
 
     @staticmethod
-    def _told(part: ChargedConditions, own: Array) -> Array:
+    def _told(kkt: ChargedConditions, own: Array) -> Array:
         """Duals without charges too small to count."""
         at = np.arange(own.size)
-        negligible = (at >= part.rows) & (own <= NO_CHARGE)
+        negligible = (at >= kkt.rows) & (own <= NO_CHARGE)
         return np.where(negligible, 0.0, own)
 
     def _order(self, duals: Sequence[Array]) -> None:
         """Columns tied to charges are 1 where something is charged, and only there."""
-        for part, ties, own in zip(self.parts, self.leader.ties, duals, strict=True):
+        for kkt, ties, own in zip(self.kkts, self.leader.ties, duals, strict=True):
             held = np.flatnonzero(ties >= 0)
-            share = (own[part.rows + held] > 0) * self._form.upper[ties[held]]
+            share = (own[kkt.rows + held] > 0) * self._arrays.upper[ties[held]]
             self._best.set_bounds(ties[held], share, share)
 
     def _responses(self) -> tuple[Highs, list[Highs]]:
         """The leader's program with the followers held to their optima, and each alone."""
-        rows, alone = np.zeros((len(self.parts), self._form.size)), []
-        for k, (where, part) in enumerate(zip(self.leader.members, self.parts, strict=True)):
-            own = part.follower
+        rows, alone = np.zeros((len(self.kkts), self._arrays.size)), []
+        for k, (where, kkt) in enumerate(zip(self.leader.members, self.kkts, strict=True)):
+            own = kkt.follower
             # Zeros would be dropped from the matrix, and these coefficients change.
-            rows[k, where] = own.form.cost
+            rows[k, where] = own.arrays.cost
             priced = where.start + own.charged
             rows[k, priced] = np.where(rows[k, priced] == 0, 1.0, rows[k, priced])
-            within = replace(own.form, lower=own.reach[0], upper=own.reach[1], offset=0.0)
+            within = replace(own.arrays, lower=own.reach[0], upper=own.reach[1], offset=0.0)
             alone.append(Highs(f"response of {own.name}", within))
-        no_limit = np.full(len(self.parts), np.inf)
-        form = self._form.with_rows(sparse.csr_array(rows), -no_limit, no_limit)
-        return Highs("optimistic response", form), alone
+        no_limit = np.full(len(self.kkts), np.inf)
+        arrays = self._arrays.with_rows(sparse.csr_array(rows), -no_limit, no_limit)
+        return Highs("optimistic response", arrays), alone

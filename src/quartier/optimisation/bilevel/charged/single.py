@@ -52,11 +52,11 @@ class Found:
     values: Array
     duals: tuple[Array, ...]
 
-    def points(self, members: Sequence[slice], parts: Sequence[ChargedConditions]) -> list[Point]:
+    def points(self, members: Sequence[slice], kkts: Sequence[ChargedConditions]) -> list[Point]:
         """The point by follower; ``members`` are the columns of each."""
         return [
-            Point(self.values[where], duals[: part.rows], duals[part.rows :])
-            for where, part, duals in zip(members, parts, self.duals, strict=True)
+            Point(self.values[where], duals[: kkt.rows], duals[kkt.rows :])
+            for where, kkt, duals in zip(members, kkts, self.duals, strict=True)
         ]
 
 
@@ -81,33 +81,33 @@ class SingleLevel:
         Step that each of them belongs to.
     """
 
-    def __init__(self, leader: MatrixLeader, parts: Sequence[ChargedConditions]) -> None:
-        self.leader, self.parts = leader, tuple(parts)
-        relaxation = leader.form()
+    def __init__(self, leader: MatrixLeader, kkts: Sequence[ChargedConditions]) -> None:
+        self.leader, self.kkts = leader, tuple(kkts)
+        relaxation = leader.high_point()
         self.size = relaxation.size
-        total = self.size + sum(part.charges + part.extra for part in parts)
+        total = self.size + sum(kkt.charges + kkt.extra for kkt in kkts)
         wide = sparse.csr_array((relaxation.matrix.shape[0], total - self.size))
         first = sparse.csr_array(sparse.hstack([relaxation.matrix, wide]))
         blocks = [(first, relaxation.row_lower, relaxation.row_upper)]
         lower, upper, at = [relaxation.lower], [relaxation.upper], self.size
         integer, steps = np.zeros(total, dtype=bool), np.zeros(total, dtype=np.int64)
         integer[: self.size] = relaxation.integer
-        for where, part, ties in zip(leader.members, parts, leader.ties, strict=True):
+        for where, kkt, ties in zip(leader.members, kkts, leader.ties, strict=True):
             charges = tied(relaxation, ties)
             integer[ties[charges]] = True
-            steps[ties[charges]] = part.follower.step[part.follower.charged[charges]]
-            blocks.append(_tie_rows(part, charges, ties[charges], at, total))
+            steps[ties[charges]] = kkt.follower.step[kkt.follower.charged[charges]]
+            blocks.append(_tie_rows(kkt, charges, ties[charges], at, total))
             # A part's columns come as [row duals | charges | binaries].
-            rows, charged = at + np.arange(part.rows), at + part.rows + np.arange(part.charges)
-            at += part.rows + part.charges
-            switches = at + np.arange(part.switches)
+            rows, charged = at + np.arange(kkt.rows), at + kkt.rows + np.arange(kkt.charges)
+            at += kkt.rows + kkt.charges
+            switches = at + np.arange(kkt.switches)
             own = [np.arange(where.start, where.stop), charged, rows, switches]
-            blocks += [spread(block, np.concatenate(own), total) for block in part.blocks()]
-            low, high = (np.split(end, [part.rows]) for end in part.bounds_of_extra())
-            lower += [low[0], np.zeros(part.charges), low[1]]
-            upper += [high[0], part.charge_limit, high[1]]
-            integer[switches], steps[switches] = True, part.switch_steps
-            at += part.switches
+            blocks += [spread(block, np.concatenate(own), total) for block in kkt.blocks()]
+            low, high = (np.split(end, [kkt.rows]) for end in kkt.bounds_of_extra())
+            lower += [low[0], np.zeros(kkt.charges), low[1]]
+            upper += [high[0], kkt.charge_limit, high[1]]
+            integer[switches], steps[switches] = True, kkt.switch_steps
+            at += kkt.switches
         self.arrays = Arrays(
             np.concatenate([relaxation.cost, np.zeros(total - self.size)]),
             np.concatenate(lower),
@@ -121,28 +121,28 @@ class SingleLevel:
 
     def start(self, found: Found) -> Array:
         """A point in the columns of this program."""
-        points = found.points(self.leader.members, self.parts)
+        points = found.points(self.leader.members, self.kkts)
         own = []
-        for part, point in zip(self.parts, points, strict=True):
-            switches = part.switches_at(np.append(point.y, point.charge), point.row_dual)
+        for kkt, point in zip(self.kkts, points, strict=True):
+            switches = kkt.switches_at(np.append(point.y, point.charge), point.row_dual)
             own += [point.row_dual, point.charge, switches]
         return np.concatenate([found.values, *own])
 
     def found(self, value: float, values: Array) -> Found:
         """A solution of this program as a point that was found."""
         duals, at = [], self.size
-        for part in self.parts:
-            duals.append(values[at : at + part.rows + part.charges])
-            at += part.charges + part.extra
+        for kkt in self.kkts:
+            duals.append(values[at : at + kkt.rows + kkt.charges])
+            at += kkt.charges + kkt.extra
         return Found(value, values[: self.size], tuple(duals))
 
 
 def _tie_rows(
-    part: ChargedConditions, charges: Indices, ties: Indices, first: int, total: int
+    kkt: ChargedConditions, charges: Indices, ties: Indices, first: int, total: int
 ) -> Block:
     """``charge <= limit · tied column``; the part's columns begin at first."""
-    rows, limit = np.arange(charges.size), part.charge_limit[charges]
-    columns = np.concatenate([first + part.rows + charges, ties])
+    rows, limit = np.arange(charges.size), kkt.charge_limit[charges]
+    columns = np.concatenate([first + kkt.rows + charges, ties])
     entries = (np.concatenate([np.ones(charges.size), -limit]), (np.tile(rows, 2), columns))
     matrix = sparse.csr_array(entries, shape=(charges.size, total))
     return matrix, np.full(charges.size, -np.inf), np.zeros(charges.size)

@@ -60,7 +60,7 @@ def solve(
     bound
         A lower bound that is known.
     """
-    found = Search(single.leader, single.parts, rng).run()
+    found = Search(single.leader, single.kkts, rng).run()
     return None if found is None else improved_and_proven(single, found, bound, effort)
 
 

@@ -43,7 +43,7 @@ class ConvexCost(Protocol):
         """A subgradient there, by column."""
 
 
-def near_optimal(name: str, form: Arrays, epsilon: float) -> tuple[Arrays, float]:
+def near_optimal(name: str, arrays: Arrays, epsilon: float) -> tuple[Arrays, float]:
     """Hold a follower's cost near its optimum.
 
     Parameters
@@ -56,15 +56,15 @@ def near_optimal(name: str, form: Arrays, epsilon: float) -> tuple[Arrays, float
     Arrays, float
         The program with its cost as the last row, and what may be paid above the optimum.
     """
-    least = Highs(name, replace(form, offset=0.0)).needed().objective
-    room = epsilon * max(LEAST, abs(least + form.offset))
-    paid = sparse.csr_array(form.cost[None, :])
-    return form.with_rows(paid, np.array([-np.inf]), np.array([least + room])), room
+    least = Highs(name, replace(arrays, offset=0.0)).needed().objective
+    room = epsilon * max(LEAST, abs(least + arrays.offset))
+    paid = sparse.csr_array(arrays.cost[None, :])
+    return arrays.with_rows(paid, np.array([-np.inf]), np.array([least + room])), room
 
 
-def ranges(name: str, form: Arrays, readings: sparse.csr_array) -> tuple[Array, Array]:
+def ranges(name: str, arrays: Arrays, readings: sparse.csr_array) -> tuple[Array, Array]:
     """Least and greatest value of each reading over a program, shape ``(readings,)``."""
-    solver, ends = Highs(name, form), np.zeros((2, readings.shape[0]))
+    solver, ends = Highs(name, arrays), np.zeros((2, readings.shape[0]))
     solver.set_option("simplex_strategy", PRIMAL)
     for side, sign in enumerate((1.0, -1.0)):
         for row, reading in enumerate(readings.toarray()):
@@ -73,20 +73,20 @@ def ranges(name: str, form: Arrays, readings: sparse.csr_array) -> tuple[Array, 
     return ends[0], ends[1]
 
 
-def together(forms: Sequence[Arrays]) -> Arrays:
+def together(programs: Sequence[Arrays]) -> Arrays:
     """Programs side by side, at no cost."""
-    size = sum(form.size for form in forms)
+    size = sum(arrays.size for arrays in programs)
     return Arrays(
         np.zeros(size),
-        np.concatenate([form.lower for form in forms]),
-        np.concatenate([form.upper for form in forms]),
+        np.concatenate([arrays.lower for arrays in programs]),
+        np.concatenate([arrays.upper for arrays in programs]),
         np.zeros(size, dtype=bool),
-        *side_by_side(forms),
+        *side_by_side(programs),
     )
 
 
 def by_chords(
-    form: Arrays,
+    arrays: Arrays,
     linear: Array,
     readings: Sequence[sparse.csr_array],
     reach: tuple[Array, Array],
@@ -116,22 +116,22 @@ def by_chords(
     shares = np.concatenate([-cost(corner) for corner in corners])
     steps, count = reach[0].shape[0], len(corners)
     eye = sparse.csr_array(sparse.eye_array(steps))
-    rows = [sparse.hstack([sparse.csr_array((steps, form.size)), *[eye] * count])]
+    rows = [sparse.hstack([sparse.csr_array((steps, arrays.size)), *[eye] * count])]
     for k, reading in enumerate(readings):
         mixed = [sparse.csr_array(sparse.diags_array(-corner[:, k])) for corner in corners]
         rows.append(sparse.hstack([reading, *mixed]))
     right = np.append(np.ones(steps), np.zeros(steps * len(readings)))
-    wide = replace(form, cost=-linear).with_columns(
+    wide = replace(arrays, cost=-linear).with_columns(
         shares, np.zeros(shares.size), np.full(shares.size, np.inf)
     )
     wide = wide.with_rows(sparse.csr_array(sparse.vstack(rows)), right, right)
     answer = Highs("the worst response", wide).needed()
-    return -answer.objective, answer.values[: form.size]
+    return -answer.objective, answer.values[: arrays.size]
 
 
-def climb(form: Arrays, cost: ConvexCost, values: Array) -> tuple[float, Array]:
+def climb(arrays: Arrays, cost: ConvexCost, values: Array) -> tuple[float, Array]:
     """Go uphill from a response along tangents, which a convex function lies above."""
-    solver, worst = Highs("a worse response", form), cost.value(values)
+    solver, worst = Highs("a worse response", arrays), cost.value(values)
     for _ in range(CLIMBS):
         if np.isinf(worst):
             break

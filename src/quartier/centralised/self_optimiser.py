@@ -37,6 +37,8 @@ class SelfOptimiser:
         Units, prices and limits.
     first
         What it wants to do without caps; None: its own optimum.
+    model
+        Its program, if it is there already.
 
     Raises
     ------
@@ -44,9 +46,14 @@ class SelfOptimiser:
         If there is no feasible schedule.
     """
 
-    def __init__(self, problem: NeighbourhoodProblem, first: Solution | None = None) -> None:
+    def __init__(
+        self,
+        problem: NeighbourhoodProblem,
+        first: Solution | None = None,
+        model: NeighbourhoodModel | None = None,
+    ) -> None:
         self.problem = problem
-        self._model = NeighbourhoodModel(problem)
+        self._model = model or NeighbourhoodModel(problem)
         self.history: list[tuple[int, Solution]] = [(0, first or self._model.solve())]
         self.terms = problem.terms
 
@@ -110,9 +117,9 @@ def _sum(solution: Solution, name: str) -> Array:
     return found
 
 
-def reference_offers(problem: Problem, own: Mapping[str, SelfOptimiser]) -> list[Offer]:
+def reference_offers(problem: Problem, optimisers: Mapping[str, SelfOptimiser]) -> list[Offer]:
     """p_off of all connection points, neighbourhoods first: the same for every mechanism (M4)."""
-    points = [own[a.name].offer(a) for a in assets_of(problem) if a.name in own]
+    points = [optimisers[a.name].offer(a) for a in assets_of(problem) if a.name in optimisers]
     return [*points, *plant_offers(problem)]
 
 
