@@ -78,7 +78,10 @@ class Search(ABC):
 
     def __post_init__(self) -> None:
         self.price = self.supply.middle_eur_per_kwh
-        self.prices = {self.number: self.price}
+        self.prices: dict[int, Array] = {}
+        self._worth: dict[int, float] = {}
+        """What the others' part of the bound comes to, by round."""
+        self._call(self.price)
         self.answers: dict[str, dict[int, Response]] = {name: {} for name in self.published}
 
     # -- asking and hearing ---------------------------------------------------------------------
@@ -95,7 +98,7 @@ class Search(ABC):
         own = [known[number].bound_eur for known in self.answers.values() if number in known]
         if len(own) < len(self.answers):
             return -np.inf
-        return sum(own) + self.supply.worth_eur(self.prices[number])
+        return sum(own) + self._worth[number]
 
     @property
     def bound_eur(self) -> float:
@@ -109,7 +112,7 @@ class Search(ABC):
         return found[best], self.prices[best]
 
     def _believed_at(self, number: int) -> float:
-        price, total = self.prices[number], self.supply.worth_eur(self.prices[number])
+        price, total = self.prices[number], self._worth[number]
         for name, known in self.answers.items():
             if number in known:
                 total += known[number].bound_eur
@@ -156,9 +159,13 @@ class Search(ABC):
 
     def go_on(self) -> None:
         """Find the next price, and begin the next round."""
-        self.price = self.supply.kept(self._next())
+        price = self.supply.kept(self._next())
         self.number += 1
-        self.prices[self.number] = self.price
+        self._call(price)
+
+    def _call(self, price: Array) -> None:
+        self.price = self.prices[self.number] = price
+        self._worth[self.number] = self.supply.worth_eur(price)
 
     def known(self, name: str) -> Mapping[int, Response]:
         """Answers of a neighbourhood by round; of one that never answered, what it published."""
