@@ -64,6 +64,7 @@ def test_a_battery_moves_the_load_to_the_cheap_hour(way):
             break
         search.go_on()
     assert search.gap <= 1e-4
+    assert way is Exchange or search.number <= 6
     assert search.cost_eur == pytest.approx(14.2, rel=1e-4)
 
 

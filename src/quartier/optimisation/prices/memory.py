@@ -48,6 +48,8 @@ class Memory(Search):
         super().__post_init__()
         self._promised = np.inf
         """What the best price can be worth at most, by all answers so far."""
+        self._learned = True
+        """Whether the last answers were any news: else the price that they ask for may be right."""
 
     @property
     def is_settled(self) -> bool:
@@ -63,6 +65,8 @@ class Memory(Search):
         ]
         master = self._master(columns)
         answer = Highs("market, mix of answers", master).needed()
+        least = NEGLIGIBLE * max(abs(answer.objective), 1.0)
+        self._learned = answer.objective < self._promised - least
         self._promised = answer.objective
         self._dual = answer.row_dual[: self.price.size] / self.supply.dt_h
         whole = np.array([response.whole for _, _, response in columns])
@@ -119,7 +123,7 @@ class Memory(Search):
     def _next(self) -> Array:
         wanted = self.supply.kept(self._dual)
         bound, best = self._believed()
-        if not np.isfinite(bound):
+        if not np.isfinite(bound) or not self._learned:
             return wanted
         if self.level:
             try:
