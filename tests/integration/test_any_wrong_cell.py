@@ -8,7 +8,7 @@ import functools
 import numpy as np
 import pandapower as pp
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from quartier.errors import InputError
@@ -42,7 +42,7 @@ CELLS = sorted(
 )
 
 
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60)
 @given(cell=st.sampled_from(CELLS), odd=st.sampled_from(ODD), data=st.data())
 def test_a_wrong_cell_is_named_or_does_no_harm(cell, odd, data):
     kind, name = cell

@@ -43,9 +43,7 @@ def german(value: float) -> str:
     return f"{value:,.2f}".translate(str.maketrans(",.", ".,"))
 
 
-@settings(
-    max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None
-)
+@settings(max_examples=60, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     values=st.lists(st.floats(-5000, 5000), min_size=49, max_size=60),
     form=st.sampled_from(sorted(FORMS)),
@@ -340,9 +338,7 @@ time p von bis Datum station arrival departure due_kwh max_kw 2016-05-12 12.05.2
 CELLS = st.sampled_from(TEXT.split())
 
 
-@settings(
-    max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None
-)
+@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     rows=st.lists(st.lists(CELLS, max_size=5), max_size=6),
     names=st.sampled_from(

@@ -140,7 +140,7 @@ def test_points_are_worth_what_their_schedules_are():
             assert values.tolist() == [-p_kw.min(), -shares[0], shares[1]]
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.integers(0, 10**6), st.integers(3, 12), st.integers(1, 6))
 def test_merging_never_loses_hypervolume(seed, points, decisions):
     """Two agents that know everybody's first choices go separate ways, then hear each other."""

@@ -176,7 +176,7 @@ powers = st.lists(st.floats(-900, 900), min_size=6, max_size=6).map(np.array)
 feeding = st.lists(st.floats(100, 900), min_size=6, max_size=6).map(np.array)
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(
     st.one_of(powers, feeding),
     powers,

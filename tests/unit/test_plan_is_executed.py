@@ -45,7 +45,7 @@ def assert_carried_out(problem, solution, plans):
         np.testing.assert_allclose(heat_kw, planned[unit][1], atol=0.1, err_msg=unit)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(seeds)
 def test_plan_of_any_hub_is_carried_out_at_the_cost_found(seed):
     problem = hubs.neighbourhood(seed)
@@ -56,7 +56,7 @@ def test_plan_of_any_hub_is_carried_out_at_the_cost_found(seed):
     assert solution.cost_eur >= solution.bound_eur - 1e-3 - 1e-5 * abs(solution.bound_eur)
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(seeds)
 def test_every_sampled_schedule_is_carried_out(seed):
     problem = hubs.neighbourhood(seed)

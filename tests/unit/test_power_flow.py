@@ -58,9 +58,7 @@ def test_published_overload_of_the_uncontrolled_case():
     assert state.converged.all()
 
 
-@settings(
-    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@settings(max_examples=15, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     seed=st.integers(0, 2**32 - 1),
     size_mw=st.floats(0.0, 0.4),

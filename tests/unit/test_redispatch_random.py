@@ -37,7 +37,7 @@ def random_offers(rng: np.random.Generator, row: int) -> list[Offer]:
     return offers
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(
     seed=st.integers(0, 2**32 - 1),
     grid=st.sampled_from(GRIDS),

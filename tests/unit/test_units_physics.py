@@ -25,7 +25,7 @@ STEPS = 48
 wishes = st.lists(
     st.one_of(st.just(np.nan), st.floats(-1200, 1200)), min_size=STEPS, max_size=STEPS
 ).map(np.array)
-any_wishes = settings(max_examples=30, deadline=None)
+any_wishes = settings(max_examples=30)
 
 
 def simulate(units, **set_points):
