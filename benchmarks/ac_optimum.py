@@ -232,13 +232,13 @@ class OptimalPowerFlow:
         lower, upper, cost, self.offset = [], [], [], 0.0
         for member, offer in zip(self.case.members, self.offers, strict=False):
             self.first.append(at)
-            form, own = member.form, np.zeros(member.form.size)
+            arrays, own = member.arrays, np.zeros(member.arrays.size)
             own[member.curtailed] = offer.price_eur_per_kwh
             raising = np.full(self.steps, offer.raise_price_eur_per_kwh)
             cost += [own, raising]
-            lower += [form.lower, np.zeros(self.steps)]
-            upper += [form.upper, np.full(self.steps, np.inf)]
-            at += form.size + self.steps
+            lower += [arrays.lower, np.zeros(self.steps)]
+            upper += [arrays.upper, np.full(self.steps, np.inf)]
+            at += arrays.size + self.steps
         for offer in self.plants:
             self.first.append(at)
             cost.append(np.full(self.steps, -offer.price_eur_per_kwh))
@@ -268,17 +268,17 @@ class OptimalPowerFlow:
         """The neighbourhoods' own rows, and ``reduced >= p - p_off`` where p_off draws power."""
         blocks, low, high = [], [], []
         for k, member in enumerate(self.case.members):
-            form, first, offered = member.form, self.first[k], self.offers[k].p_kw
-            own = form.matrix.tocoo()
-            shape = (form.row_lower.size, self.size)
+            arrays, first, offered = member.arrays, self.first[k], self.offers[k].p_kw
+            own = arrays.matrix.tocoo()
+            shape = (arrays.row_lower.size, self.size)
             blocks.append(sparse.csr_array((own.data, (own.row, own.col + first)), shape=shape))
             steps = np.arange(self.steps)
             reduced = sparse.csr_array(
-                (np.ones(self.steps), (steps, first + form.size + steps)), shape=power[k].shape
+                (np.ones(self.steps), (steps, first + arrays.size + steps)), shape=power[k].shape
             )
             blocks.append(reduced - power[k])
-            low += [form.row_lower, np.where(offered < 0, -offered, -np.inf)]
-            high += [form.row_upper, np.full(self.steps, np.inf)]
+            low += [arrays.row_lower, np.where(offered < 0, -offered, -np.inf)]
+            high += [arrays.row_upper, np.full(self.steps, np.inf)]
         return sparse.csr_array(sparse.vstack(blocks)), np.concatenate(low), np.concatenate(high)
 
     def solve(self) -> tuple[float, float, Array]:

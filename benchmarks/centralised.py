@@ -99,7 +99,7 @@ def measure(label: str, scenario: str, overrides: list[str]) -> None:
         f"{label:<22}{individual.cost_eur:>11.1f}{bilevel.cost_eur:>9.1f}{upper:>9.1f}"
         f"{individual.redispatch_eur:>11.1f}{value / max(individual.redispatch_eur, 1e-9):>8.2%}"
         f"{row['objective']:>12.2f}{row['bound']:>11.2f}{row['gap']:>8.2%}"
-        f"{row['status']:>12}{sum(p.switches for p in game.parts):>9}"
+        f"{row['status']:>12}{sum(k.switches for k in game.kkts):>9}"
         f"{central_s:>10.1f}{bilevel_s:>10.1f}",
         flush=True,
     )
