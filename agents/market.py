@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
 
+import numpy as np
+
 from quartier.agents.attendance import Attendance, retry_s
 from quartier.agents.base import QuartierAgent, hears
 from quartier.agents.messages import Failed, Negotiation, frozen
@@ -37,9 +39,21 @@ class Outcome:
     """The price of the best bound, shape ``(T,)``."""
     shares: Mapping[str, Mapping[int, float]]
     cost_eur: float
-    bound_eur: float
-    gap: float
     decided_s: float
+
+
+@dataclass(frozen=True)
+class Certificate:
+    """How good it is what all do."""
+
+    cost_eur: float
+    bound_eur: float
+    """No plan can cost less."""
+    is_enough: bool
+    """Whether the two are near enough."""
+    responses: Mapping[str, tuple[float, float]]
+    """What each comes to at the price, and the least it could come to, in EUR: of those that
+    answered that price."""
 
 
 class MarketAgent(QuartierAgent):
@@ -145,12 +159,12 @@ class MarketAgent(QuartierAgent):
         search = self._search
         self._waiting = set()
         search.lost = frozenset(self.attendance.lost)
+        search.do_without(frozenset(self.attendance.failures))
         self.rounds.append(Held(search.conclude(), self.now_s))
         over = search.number >= self._settings.rounds or self.now_s >= self._until_s - 1e-9
-        if over or search.is_settled:
+        if over or search.is_settled or not search.go_on():
             self._award()
         else:
-            search.go_on()
             self._begin()
 
     # -- the end --------------------------------------------------------------------------------
@@ -162,8 +176,6 @@ class MarketAgent(QuartierAgent):
             price,
             search.shares,
             search.cost_eur,
-            search.bound_eur,
-            search.gap,
             self.now_s,
         )
         self._awards = {
@@ -193,19 +205,23 @@ class MarketAgent(QuartierAgent):
         """Neighbourhoods that answered no price."""
         return {name for name, known in self._search.answers.items() if not known}
 
-    def certificate(self) -> Mapping[str, tuple[float, float]]:
-        """Cost of what each was awarded, and the least it could come to, at the price, in EUR.
+    def certificate(self, done: Mapping[str, tuple[float, Array]]) -> Certificate:
+        """What is proven of what the neighbourhoods really do.
 
-        Of those that answered that price.
+        Parameters
+        ----------
+        done
+            Cost in EUR, energy apart, and power of each, shape ``(T,)``.
         """
         assert self.outcome is not None
         search, price = self._search, self.outcome.price_eur_per_kwh
+        needed_kw = -np.sum([p_kw for _, p_kw in done.values()], axis=0)
+        cost = sum(own for own, _ in done.values()) + search.supply.cost_eur(needed_kw)
         number = next(k for k, p in search.prices.items() if (p == price).all())
-        found = {}
-        for name, shares in self.outcome.shares.items():
-            known = search.known(name).get(number)
-            if known is not None and number:
-                cost, p_kw = search.cost_of(name, shares)
-                revenue = search.supply.dt_h * float(price @ p_kw)
-                found[name] = (cost - revenue, known.bound_eur)
-        return found
+        responses = {
+            name: (own - search.supply.dt_h * float(price @ p_kw), known[number].bound_eur)
+            for name, (own, p_kw) in done.items()
+            if number in (known := search.answers[name])
+        }
+        bound = search.bound_eur
+        return Certificate(cost, bound, search.is_near(cost, bound), responses)

@@ -34,6 +34,7 @@ class PriceTaker(QuartierAgent):
         self._responder: Responder | None = None
         self._said: dict[int, PriceAnswer] = {}
         self._solutions: dict[int, Solution] = {}
+        self._plan: Solution | None = None
 
     @hears(PriceCall)
     def on_price(self, call: PriceCall, sender: str) -> None:
@@ -64,8 +65,14 @@ class PriceTaker(QuartierAgent):
     @hears(Award)
     def on_award(self, award: Award, sender: str) -> None:
         """Do what was awarded."""
-        self.award = award
+        if self.award is None:
+            self.award, self._plan = award, self._mixed(award)
         self.tell(sender, Awarded(award.negotiation, self.title))
+
+    def _mixed(self, award: Award) -> Solution | None:
+        if self._responder is None or any(number == OWN_RULE for number, _ in award.shares):
+            return None
+        return self._responder.mixed([(weight, self._solutions[k]) for k, weight in award.shares])
 
     def plan(self) -> Solution | None:
         """What its units shall do; None: what they do by themselves.
@@ -74,9 +81,11 @@ class PriceTaker(QuartierAgent):
         """
         if self.failure is not None or self._responder is None:
             return None
+        return self._solutions[max(self._solutions)] if self.award is None else self._plan
+
+    def costs(self, planned: Solution) -> tuple[float, Array]:
+        """What it pays for what it does in EUR, energy apart, and its power, shape ``(T,)``."""
         if self.award is None:
-            return self._solutions[max(self._solutions)]
-        shares = self.award.shares
-        if any(number == OWN_RULE for number, _ in shares):
-            return None
-        return self._responder.mixed([(weight, self._solutions[k]) for k, weight in shares])
+            last = self._said[max(self._said)]
+            return last.cost_eur, last.p_kw
+        return planned.cost_eur, planned.p_kw

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +18,7 @@ from quartier.coordination import Plan, UnitPlan
 from quartier.optimisation.prices import Exchange, Memory, Response, Search
 from quartier.planning import Row, plan_columns, plans_of
 from quartier.problem import NeighbourhoodProblem, Pooling, Problem, State
+from quartier.program import relative_gap
 from quartier.quantities import ELECTRICITY, Array
 from quartier.units.sampling import own_rules
 
@@ -29,11 +30,21 @@ class Market:
     agent: MarketAgent
     takers: dict[str, PriceTaker]
     medium: MeasuredCommunication
+    published: Mapping[str, Response]
+    """What each does if nobody plans for it."""
 
     @property
     def agents(self) -> list[QuartierAgent]:
         """Everybody, in a fixed order."""
         return [self.agent, *self.takers.values()]
+
+    def done(self) -> dict[str, tuple[float, Array]]:
+        """Cost in EUR, energy apart, and power of what every neighbourhood will do."""
+        found = {}
+        for name, taker in self.takers.items():
+            planned, alone = taker.plan(), self.published[name]
+            found[name] = (alone.cost_eur, alone.p_kw) if planned is None else taker.costs(planned)
+        return found
 
 
 class PriceResponse:
@@ -48,7 +59,12 @@ class PriceResponse:
         outcome = market.agent.outcome
         if outcome is None:
             reason = market.agent.failure or "no price was found within the lead time"
-            return Plan(degraded=(f"{reason}; all units follow their own rules",))
+            nothing = {"problem": self.name, "status": "no price", "wall_s": market.agent.wall_s}
+            unknown = dict.fromkeys(("objective", "bound", "gap"), np.nan)
+            return Plan(
+                records={"solves": [nothing | unknown]},
+                degraded=(f"{reason}; all units follow their own rules",),
+            )
         price = outcome.price_eur_per_kwh
         return Plan(
             units=dict(_units(market)),
@@ -72,7 +88,7 @@ class PriceResponse:
         name = coupling.coordinator
         agent = MarketAgent(name, search, settings, patience_s, problem.lead_s)
         takers = {one.name: PriceTaker(one, name, fee) for one in problem.neighbourhoods}
-        return Market(agent, takers, society.medium_of(problem, rng))
+        return Market(agent, takers, society.medium_of(problem, rng), published)
 
     # -- tables -----------------------------------------------------------------------------------
     def records(self, problem: Problem, market: Market) -> Records:
@@ -125,18 +141,18 @@ class PriceResponse:
         }
 
     def _solves(self, market: Market) -> Iterator[Row]:
-        outcome = market.agent.outcome
-        assert outcome is not None
-        status = "optimal" if outcome.gap <= market.agent.tolerance else "feasible"
+        """What is proven of what will really be done, be it not what was awarded."""
+        found = market.agent.certificate(market.done())
+        status = "optimal" if found.is_enough else "feasible"
         yield {
             "problem": self.name,
             "status": status,
-            "objective": outcome.cost_eur,
-            "bound": _or_nan(outcome.bound_eur),
-            "gap": _or_nan(outcome.gap),
+            "objective": found.cost_eur,
+            "bound": _or_nan(found.bound_eur),
+            "gap": _or_nan(relative_gap(found.cost_eur, found.bound_eur)),
             "wall_s": market.agent.wall_s,
         }
-        for name, (cost, bound) in market.agent.certificate().items():
+        for name, (cost, bound) in found.responses.items():
             yield {
                 "problem": f"response {name}",
                 "status": status,

@@ -160,14 +160,43 @@ def test_one_that_never_answers_leaves_no_proof_but_a_plan_for_the_others():
     assert [unit for unit in plan.units if unit.startswith("rural")]
 
 
-def test_one_that_dies_is_counted_on_for_what_it_answered():
-    dies = "communication.outages=[{agent: urban, from_s: 1}]"
-    lived = Lived(dies, "negotiation.patience_s=20")
-    outcome = lived.agent.outcome
-    assert set(outcome.shares["urban"]) <= set(range(1, 12))
-    assert 1e-5 < outcome.gap < 1.0
+def test_one_that_is_cut_off_is_counted_on_for_what_it_answered_and_judged_by_what_it_does():
+    gone = "communication.outages=[{agent: urban, from_s: 1}]"
+    lived = Lived(gone, "negotiation.patience_s=20")
+    assert set(lived.agent.outcome.shares["urban"]) <= set(range(1, 12))
     assert lived.market.takers["urban"].award is None
     assert lived.market.takers["rural"].award is not None
+    done = lived.market.done()
+    last = lived.market.takers["urban"].plan()
+    np.testing.assert_allclose(done["urban"][1], last.p_kw)
+    found = lived.agent.certificate(done)
+    needed_kw = -np.sum([p_kw for _, p_kw in done.values()], axis=0)
+    supply = lived.problem.coupling.supply
+    paid = sum(cost for cost, _ in done.values()) + supply.cost_eur(needed_kw)
+    assert found.cost_eur == pytest.approx(paid)
+    assert not found.is_enough
+    assert found.bound_eur < found.cost_eur
+
+
+def test_one_that_dies_does_what_it_published_and_the_certificate_knows(monkeypatch):
+    from quartier.agents.price_taker import PriceTaker
+
+    answer = PriceTaker._answer
+
+    def until_the_fifth(self, call):
+        if self.title == "urban" and call.negotiation.round >= 5:
+            raise ValueError("no more")
+        return answer(self, call)
+
+    monkeypatch.setattr(PriceTaker, "_answer", until_the_fifth)
+    lived = Lived("negotiation.patience_s=20")
+    assert lived.agent.outcome.shares["urban"] == {0: 1.0}
+    done = lived.market.done()
+    np.testing.assert_array_equal(done["urban"][1], lived.market.published["urban"].p_kw)
+    found = lived.agent.certificate(done)
+    assert np.isfinite(found.bound_eur)
+    assert found.cost_eur > found.bound_eur + 1.0
+    assert not found.is_enough
 
 
 def test_a_taker_whose_model_fails_is_named(monkeypatch):
@@ -189,6 +218,19 @@ def test_a_taker_whose_model_fails_is_named(monkeypatch):
 
 def test_a_market_that_is_cut_off_leaves_all_to_their_own_rules():
     plan = plan_of("communication.outages=[{agent: sharing pool}]", "market.rounds=3")
+    assert plan.degraded and not plan.units
+
+
+def test_a_gate_without_a_price_is_no_certified_one(monkeypatch):
+    from quartier.agents.market import MarketAgent
+
+    def broken(self):
+        raise ValueError("no master")
+
+    monkeypatch.setattr(MarketAgent, "_close", broken)
+    plan = plan_of()
+    (row,) = plan.records["solves"]
+    assert row["status"] == "no price" and np.isnan(row["bound"])
     assert plan.degraded and not plan.units
 
 

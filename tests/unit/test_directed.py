@@ -61,6 +61,12 @@ def test_without_targets_it_is_as_flexible_as_can_be(agent):
     assert found >= exact(agent)["flexibility_kw"] * (1 - 2e-3)
 
 
+def test_an_agent_without_controls_has_one_choice():
+    choice = DirectedChoice((factories.unit("household", **SIZE),), terms())
+    schedule = choice.best(NOTHING, NOTHING, 0.0, FREE, WIDTH, RANGES)
+    assert (schedule.p_kw <= 0).all()
+
+
 @pytest.mark.parametrize("agent", ["hub", "pumps"])
 def test_with_a_target_of_nothing_it_emits_the_least(agent):
     schedule = best(agent, Direction(NO_LIMIT, 0.0, (0.0, 0.01, 1.0)))

@@ -187,11 +187,12 @@ feeding = st.lists(st.floats(100, 900), min_size=6, max_size=6).map(np.array)
 )
 def test_connection_block_is_the_cost_function(p_kw, loose_kw, pair, p_max, p_min, peak):
     export, dear = np.minimum(*pair), np.maximum(*pair)
-    # Importing so as to curtail has to cost: else the cost function is no minimum.
+    # With a price on the peak, importing so as to curtail has to cost: else the cost function is
+    # no minimum.
     terms = factories.terms(
         6,
         export_eur_per_kwh=export,
-        import_eur_per_kwh=np.maximum(dear, -0.1),
+        import_eur_per_kwh=np.maximum(dear, -0.1) if peak else dear,
         p_max_kw=p_max,
         p_min_kw=p_min,
         peak_eur_per_kw=peak,

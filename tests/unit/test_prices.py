@@ -149,6 +149,31 @@ def test_a_mix_of_own_answers_can_be_carried_out_at_its_cost(day: Case, way: str
 
 
 # -- answers that are late, or never come -------------------------------------------------------
+def test_a_price_that_was_answered_is_not_asked_again(day: Case):
+    """Where units switch, no price closes the gap; a known answer says nothing new."""
+    search = day.search("smooth", tolerance=1e-12)
+    day.ask(search)
+    search.conclude()
+    search._next = lambda: search.prices[1]
+    assert not search.go_on()
+    search.answers["urban"].clear()  # lost: worth asking again
+    assert search.go_on()
+
+
+def test_a_plan_that_costs_nothing_is_enough(day: Case):
+    search = day.search("smooth")
+    assert search.is_near(5e-14, 0.0)
+    assert not search.is_near(1.0, 0.99)
+
+
+def test_an_answer_is_the_optimum_also_where_drawing_is_paid_for(street: Case):
+    """At a price below what curtailment costs, the sun is curtailed and the battery filled."""
+    own = street.own["sunny"]
+    price = np.array([-0.3, -0.3, 0.2])
+    response, _ = own.answer(price)
+    assert response.cost_eur - float(price @ response.p_kw) == pytest.approx(response.bound_eur)
+
+
 def test_a_late_answer_completes_the_bound_of_its_round(day: Case):
     first, *others = day.own
     search = day.search("smooth")

@@ -1,10 +1,10 @@
 """The connection point as a linear program: exactly `problem.ConnectionTerms.cost_eur` (M3).
 
 The cheapest choice of what is curtailed, exported and imported is what ``ConnectionTerms``
-computes, also with a price on the peak, as long as import is not cheaper than export, nobody is
-paid more for importing than curtailment costs (``-import <= curtailment``), and the penalty is
-above all else. Where it is not, the block is cheaper: a peak price above penalty times length of
-the steps in which a cap binds buys the cap off, if power is fed in throughout.
+computes as long as import is not cheaper than export and the penalty is above all else; with a
+price on the peak, nobody may be paid more for importing than curtailment costs, either. Where it
+is not, the block is cheaper: a peak price above penalty times length of the steps in which a cap
+binds buys the cap off, if power is fed in throughout.
 """
 
 from __future__ import annotations

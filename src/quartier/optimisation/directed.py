@@ -191,7 +191,7 @@ class DirectedAssembly(Assembly):
         names = [
             (r, c.name) for r in self.readings.units.values() for c in KINDS[r.unit.kind].controls
         ]
-        columns = np.concatenate([r.columns(name)[0] for r, name in names])
+        columns = np.concatenate([[], *(r.columns(name)[0] for r, name in names)]).astype(int)
         ties = np.zeros(self.compiled.arrays.cost.size)
         ties[columns] = np.arange(1, columns.size + 1) * ((5**0.5 - 1) / 2) % 1.0
         return TIES_EUR_PER_KWH * self.terms.dt_h * ties

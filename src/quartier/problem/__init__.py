@@ -87,6 +87,9 @@ class ConnectionTerms:
         forbidden = np.maximum(p_kw - self.p_max_kw, 0.0)
         dear = -self.export_eur_per_kwh > self.curtailment_eur_per_kwh
         unwanted = np.where(dear, np.maximum(p_kw, 0.0), 0.0)
+        # Where even drawing is paid that well, as much is curtailed as may be drawn instead.
+        paid = -self.import_eur_per_kwh > self.curtailment_eur_per_kwh
+        unwanted = np.where(paid, np.maximum(p_kw - self.p_min_kw, 0.0), unwanted)
         curtailed = np.minimum(np.maximum(forbidden, unwanted), curtailable_kw)
         if self.peak_eur_per_kw and np.any(dear):
             spared = self._spared_kw(p_kw, curtailed, np.minimum(forbidden, curtailable_kw))

@@ -105,7 +105,7 @@ def assemble(
     plants = grid.plants if grid else ()
     idle = grid.cut_off if grid else frozenset()
     forecasts = dict(_forecasts(scenario, horizon, reader, findings, (*units, *plants), idle))
-    checks.check(scenario, units, signals, findings, complete=complete)
+    checks.check(scenario, units, signals, findings, rest)
     every = complete and not findings.problems  # else units may be missing
     checks.check_forecast_error(scenario, (*units, *plants), findings, complete=every)
     if grid is not None or settings is None:

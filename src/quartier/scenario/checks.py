@@ -13,6 +13,7 @@ from quartier.scenario.findings import Findings
 from quartier.scenario.models import Scenario
 from quartier.scenario.nodes import check_nodes, check_trade
 from quartier.scenario.problems import suggestion
+from quartier.scenario.repair import Rest
 from quartier.units import KINDS
 from quartier.units.balance import by_node, flow_range
 from quartier.units.base import UnitData
@@ -31,23 +32,23 @@ def check(
     units: tuple[UnitData, ...],
     signals: Mapping[str, tuple[Array, str]],
     findings: Findings,
-    *,
-    complete: bool,
+    rest: Rest,
 ) -> None:
     """Note what does not fit together.
 
     Parameters
     ----------
-    complete
-        False if wrong parts are missing: then nothing that is missing is a problem.
+    rest
+        Which wrong parts are missing: then nothing that is missing is a problem.
     """
-    _check_grid(scenario, findings)
+    if not rest.lacks("problem"):
+        _check_grid(scenario, findings)
+        _check_problem(scenario, units, findings)
     _check_prices(scenario, signals, findings)
     _check_weights(scenario, signals, findings)
     _check_gates(scenario, findings)
-    _check_problem(scenario, units, findings)
     _check_names(scenario, units, findings)
-    if complete:
+    if not rest.gone:
         check_nodes(scenario, findings)
         check_trade(units, findings)
         _note_what_cannot_be_served(units, findings)
@@ -60,7 +61,7 @@ def _check_grid(scenario: Scenario, findings: Findings) -> None:
         findings.add(
             "grid",
             f"is none, but the problem {scenario.problem.kind!r} needs one: name a grid, or ask"
-            " something else, e.g. problem: sharing",
+            " something else, e.g. problem: sharing or market",
         )
     if getattr(scenario.problem, "redispatch", False):
         findings.add(

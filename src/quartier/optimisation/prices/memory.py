@@ -76,6 +76,8 @@ class Memory(Search):
         for (name, number, _), weight in zip(columns, answer.values, strict=False):
             if weight > NEGLIGIBLE:
                 shares[name][number] = float(weight)
+        for name in {columns[k][0] for k in np.flatnonzero(whole)}:
+            shares[name] = {max(shares[name], key=shares[name].__getitem__): 1.0}
         return self._priced(shares)
 
     def _priced(self, shares: Mapping[str, Shares]) -> tuple[float, Mapping[str, Shares]]:

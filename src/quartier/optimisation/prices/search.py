@@ -13,6 +13,12 @@ from quartier.problem import Supply
 from quartier.program import relative_gap
 from quartier.quantities import Array
 
+ENOUGH_EUR = 1e-6
+"""A gap below this is none, however little the plan costs."""
+
+SAME_EUR_PER_KWH = 1e-9
+"""Prices closer than this are one."""
+
 OWN_RULE = 0
 """Round of what a neighbourhood published before any price: what it does if nobody plans."""
 
@@ -72,6 +78,9 @@ class Search(ABC):
     """Of the cheapest plan so far."""
     shares: Mapping[str, Shares] = field(default_factory=dict)
     """The cheapest plan so far, by neighbourhood."""
+    dead: Set[str] = frozenset()
+    """Neighbourhoods whose agents cannot go on: they will do what they published, whatever they
+    answered."""
     lost: Set[str] = frozenset()
     """Neighbourhoods that are not counted on: if they do not answer, what they answered before is
     taken for all that they can do. What follows from that is no proof."""
@@ -132,7 +141,7 @@ class Search(ABC):
     def conclude(self) -> Round:
         """Make a plan of what was heard."""
         cost, shares = self._plan()
-        if cost < self.cost_eur or not self.shares:
+        if cost < self.cost_eur or not np.isfinite(self.cost_eur):
             self.cost_eur, self.shares = cost, shares
         last = [p_kw for _, p_kw in self.last()]
         missing = self._missing_kw(last)
@@ -155,21 +164,43 @@ class Search(ABC):
     @property
     def is_settled(self) -> bool:
         """Whether the gap is small enough, those that are lost taken for what they answered."""
-        return relative_gap(self.cost_eur, self._believed()[0]) <= self.tolerance
+        return self.is_near(self.cost_eur, self._believed()[0])
 
-    def go_on(self) -> None:
-        """Find the next price, and begin the next round."""
+    def is_near(self, cost_eur: float, bound_eur: float) -> bool:
+        """Whether a cost is near enough to a bound."""
+        near = relative_gap(cost_eur, bound_eur) <= self.tolerance
+        return near or cost_eur - bound_eur <= ENOUGH_EUR
+
+    def go_on(self) -> bool:
+        """Find the next price, and begin the next round; False if there is nothing new to ask."""
         price = self.supply.kept(self._next())
+        if self._is_known(price):
+            return False
         self.number += 1
         self._call(price)
+        return True
+
+    def _is_known(self, price: Array) -> bool:
+        """Whether everybody that is counted on answered a price already."""
+        return any(
+            bool((np.abs(price - asked) <= SAME_EUR_PER_KWH).all())
+            for number, asked in self.prices.items()
+            if np.isfinite(self._believed_at(number))
+        )
 
     def _call(self, price: Array) -> None:
         self.price = self.prices[self.number] = price
         self._worth[self.number] = self.supply.worth_eur(price)
 
     def known(self, name: str) -> Mapping[int, Response]:
-        """Answers of a neighbourhood by round; of one that never answered, what it published."""
-        return self.answers[name] or {OWN_RULE: self.published[name]}
+        """Answers of a neighbourhood by round that it can be held to; else what it published."""
+        said = {} if name in self.dead else self.answers[name]
+        return said or {OWN_RULE: self.published[name]}
+
+    def do_without(self, dead: Set[str]) -> None:
+        """Plan anew if agents died that plans so far counted on."""
+        if dead - self.dead:
+            self.dead, self.cost_eur = dead, np.inf
 
     def last(self) -> Iterator[tuple[int, Array]]:
         """Round and power of the last answer of each neighbourhood, shape ``(T,)``."""
