@@ -95,11 +95,6 @@ class MarketAgent(QuartierAgent):
         self.later(0.0, self._begin)
 
     @property
-    def tolerance(self) -> float:
-        """Certified gap that is good enough."""
-        return self._settings.tolerance
-
-    @property
     def _negotiation(self) -> Negotiation:
         return Negotiation(self.title, self._search.number)
 

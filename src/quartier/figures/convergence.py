@@ -45,7 +45,7 @@ def costs(rounds: pd.DataFrame) -> go.Figure:
             made.add_trace(
                 go.Scatter(
                     x=rows["round"].to_numpy(int),
-                    y=_symlog(percent),
+                    y=style.symlog(percent),
                     name=f"{label}, gate {gate}",
                     mode="lines+markers",
                     line={**style.line(number), "dash": dash},
@@ -56,9 +56,7 @@ def costs(rounds: pd.DataFrame) -> go.Figure:
                     meta={"columns": [f"{name}_eur", "above_final_percent"]},
                 )
             )
-    ticks = _ticks(largest)
-    at = _symlog(np.array(ticks)).tolist()
-    made.update_yaxes(tickvals=at, ticktext=[f"{t:g}" for t in ticks])
+    style.symlog_axis(made, largest)
     return made
 
 
@@ -98,14 +96,3 @@ def _gates(rounds: pd.DataFrame) -> Iterator[tuple[int, pd.DataFrame]]:
     chosen = gates[np.unique(np.linspace(0, len(gates) - 1, MOST_GATES).round().astype(int))]
     for gate in chosen:
         yield int(gate), rounds[rounds["gate"] == gate].sort_values("round")
-
-
-def _symlog(percent: np.ndarray) -> np.ndarray:
-    """Where a value in percent stands: linear about 0, decades beyond a hundredth."""
-    return np.asarray(np.arcsinh(percent / 0.02) / np.log(10))
-
-
-def _ticks(largest: float) -> list[float]:
-    most = int(np.ceil(np.log10(max(largest, 0.1))))
-    above = [10.0**power for power in range(-1, most + 1)]
-    return [*(-value for value in reversed(above)), 0.0, *above]

@@ -20,20 +20,7 @@ def supply(table: pd.DataFrame) -> go.Figure:
     made = style.figure("Who supplies", x="time (UTC)", y="power (kW)", unit="kW")
     powers = wide(table, "supplier", "p_kw")
     powers = powers[powers.abs().sum().sort_values(ascending=False).index]
-    width = style.step_ms(pd.DatetimeIndex(powers.index))
-    for number, name in enumerate(powers):
-        made.add_trace(
-            go.Bar(
-                x=style.utc(pd.DatetimeIndex(powers.index)),
-                y=powers[name].to_numpy(float),
-                name=str(name),
-                marker=style.filled(style.look(number)),
-                width=width,
-                offset=0,
-                hovertemplate="%{y:,.1f} kW",
-            )
-        )
-    made.update_layout(barmode="relative", hovermode="x unified")
+    style.add_stack(made, powers)
     return made
 
 

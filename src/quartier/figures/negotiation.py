@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
@@ -13,8 +11,6 @@ from quartier.figures import style
 MOST_AGENTS = 40
 """Agents with a bar of their own; the others share one."""
 OTHERS = " others together"
-CENT = 0.01
-"""Distance in EUR below which the objective is drawn on a linear axis."""
 BINS = 120
 """Most intervals of simulated time in which messages are counted."""
 
@@ -24,7 +20,8 @@ def objective(traces: pd.DataFrame) -> go.Figure:
 
     The objective is cost and penalties in EUR. Rounds differ by more than what agents gain in any
     of them; so it is drawn as the distance to the value in the end, on an axis that is linear about
-    0 and logarithmic beyond a cent (:func:`symlog`). ``customdata``: time, objective, distance.
+    0 and logarithmic beyond a cent (:func:`style.symlog`). ``customdata``: time,
+    objective, distance.
 
     Parameters
     ----------
@@ -49,7 +46,7 @@ def objective(traces: pd.DataFrame) -> go.Figure:
         made.add_trace(
             go.Scatter(
                 x=times,
-                y=symlog(above),
+                y=style.symlog(above),
                 name=f"{neighbourhood}, gate {gate}, round {round_}",
                 mode="lines+markers",
                 line={**style.line(number), "shape": "hv"},
@@ -60,22 +57,8 @@ def objective(traces: pd.DataFrame) -> go.Figure:
                 meta={"columns": ["sim_time_s", "objective_eur", "above_final_eur"]},
             )
         )
-    ticks = _ticks(largest)
-    made.update_yaxes(tickvals=symlog(np.array(ticks)).tolist(), ticktext=[f"{t:g}" for t in ticks])
+    style.symlog_axis(made, largest)
     return made
-
-
-def symlog(eur: np.ndarray[Any, np.dtype[np.float64]]) -> np.ndarray[Any, np.dtype[np.float64]]:
-    """Where a value in EUR stands: log10 of its cents beyond a few, linear about 0, odd."""
-    at: np.ndarray[Any, np.dtype[np.float64]] = np.arcsinh(eur / (2 * CENT)) / np.log(10)
-    return at
-
-
-def _ticks(largest: float) -> list[float]:
-    """Powers of ten up to the largest value and 0, on both sides."""
-    most = int(np.ceil(np.log10(max(largest, 10 * CENT))))
-    above = [10.0**power for power in range(-1, most + 1)]
-    return [*(-value for value in reversed(above)), 0.0, *above]
 
 
 def messages(table: pd.DataFrame) -> go.Figure:

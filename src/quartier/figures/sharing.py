@@ -54,23 +54,10 @@ def shared(shares: pd.DataFrame, points: pd.DataFrame) -> go.Figure:
     """
     made = style.figure("Who shares with whom", x="time (UTC)", y="power (kW)", unit="kW")
     got = wide(shares, "neighbourhood", "shared_kw")
-    width = style.step_ms(pd.DatetimeIndex(got.index))
-    for number, name in enumerate(got):
-        made.add_trace(
-            go.Bar(
-                x=style.utc(pd.DatetimeIndex(got.index)),
-                y=got[name].to_numpy(float),
-                name=str(name),
-                marker=style.filled(style.look(number)),
-                width=width,
-                offset=0,
-                hovertemplate="%{y:.1f} kW",
-            )
-        )
+    style.add_stack(made, got)
     names = [str(name) for name in got]
     net = wide(points[points["name"].isin(names)], "name", "p_kw").sum(axis=1, min_count=1)
     made.add_trace(_line(net, "to (from) the outer grid", style.SERIES["executed"], "kW"))
-    made.update_layout(barmode="relative", hovermode="x unified")
     return made
 
 

@@ -18,6 +18,8 @@ import plotly.graph_objects as go
 
 from quartier.units.kinds import kind_of
 
+Numbers = np.ndarray[Any, np.dtype[np.float64]]
+
 BLACK, ORANGE, SKY, GREEN = "#000000", "#e69f00", "#56b4e9", "#009e73"
 YELLOW, BLUE, VERMILION, PURPLE, GREY = "#f0e442", "#0072b2", "#d55e00", "#cc79a7", "#8c8c8c"
 PALETTE = {
@@ -172,3 +174,39 @@ def step_ms(times: pd.Series[Any] | pd.DatetimeIndex) -> float:
 def single(values: Any) -> Any:
     """Matrix in single precision, which is a pixel's many times over and half as large."""
     return np.asarray(values, dtype=np.float32)
+
+
+def add_stack(made: go.Figure, powers: pd.DataFrame) -> None:
+    """Stack powers in kW, a column each, over the steps of the index, shape ``(T, columns)``."""
+    times = pd.DatetimeIndex(powers.index)
+    for number, name in enumerate(powers):
+        made.add_trace(
+            go.Bar(
+                x=utc(times),
+                y=powers[name].to_numpy(float),
+                name=str(name),
+                marker=filled(look(number)),
+                width=step_ms(times),
+                offset=0,
+                hovertemplate="%{y:,.1f} kW",
+            )
+        )
+    made.update_layout(barmode="relative", hovermode="x unified")
+
+
+LINEAR_TO = 0.01
+"""Where a symmetric logarithmic axis begins to be one: a cent, a hundredth of a percent."""
+
+
+def symlog(values: Numbers) -> Numbers:
+    """Where values stand: log10 of their hundredths beyond a few, linear about 0, odd."""
+    at: Numbers = np.arcsinh(values / (2 * LINEAR_TO)) / np.log(10)
+    return at
+
+
+def symlog_axis(made: go.Figure, largest: float) -> None:
+    """Mark powers of ten up to the largest value and 0, on both sides."""
+    most = int(np.ceil(np.log10(max(largest, 10 * LINEAR_TO))))
+    above = [10.0**power for power in range(-1, most + 1)]
+    ticks = [*(-value for value in reversed(above)), 0.0, *above]
+    made.update_yaxes(tickvals=symlog(np.array(ticks)).tolist(), ticktext=[f"{t:g}" for t in ticks])
