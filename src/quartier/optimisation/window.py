@@ -113,14 +113,15 @@ class Window:
         numbers.put_sides(rows, -net_kw)
         for name, most_kw in most_traded(node, members).items():
             numbers.put_bounds(self._columns_of(node, name), np.zeros(self._steps), most_kw)
-        numbers.own[2, self._columns_of(node, "unserved_kw")] = dt_h * node.unserved
-        numbers.own[2, self._columns_of(node, "rejected_kw")] = dt_h * node.rejected
+        kw = dt_h * np.ones(self._steps)
+        numbers.own[2, self._columns_of(node, "unserved_kw")] = node.penalised(kw, 0.0)
+        numbers.own[2, self._columns_of(node, "rejected_kw")] = node.penalised(0.0, kw)
         if node.buy is not None:
             bought = self._columns_of(node, "bought_kw")
-            numbers.own[0, bought] = dt_h * node.buy.price_eur_per_kwh
-            numbers.own[1, bought] = dt_h * node.buy.co2_kg_per_kwh
+            numbers.own[0, bought] = node.money_eur_per_h(kw, 0.0)
+            numbers.own[1, bought] = node.co2_kg_per_h(kw)
         if node.sell is not None:
-            numbers.own[0, self._columns_of(node, "sold_kw")] = -dt_h * node.sell.price_eur_per_kwh
+            numbers.own[0, self._columns_of(node, "sold_kw")] = node.money_eur_per_h(0.0, kw)
 
 
 class _Numbers:
