@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import time
+from abc import abstractmethod
+from collections.abc import Callable, Hashable
+from typing import Generic, TypeVar
 
 from quartier.agents.base import QuartierAgent, hears
 from quartier.agents.messages import frozen
@@ -12,39 +15,78 @@ from quartier.optimisation.prices import OWN_RULE, Responder
 from quartier.problem import NeighbourhoodProblem
 from quartier.quantities import Array
 
+Q = TypeVar("Q", bound=Hashable)
+A = TypeVar("A")
 
-class PriceTaker(QuartierAgent):
-    """Plans for all units of its neighbourhood.
+
+class TakerAgent(QuartierAgent, Generic[Q, A]):
+    """Plans for all units of its neighbourhood, and does what it is awarded.
 
     Parameters
     ----------
     market
         Name of the market's agent.
+    """
+
+    def __init__(self, problem: NeighbourhoodProblem, market: str) -> None:
+        super().__init__(problem.name, principal=market)
+        self.problem = problem
+        self.wall_s: dict[int, float] = {}
+        """Wall time that its slowest answer took in s, by round."""
+        self.award: Award | None = None
+        self._said: dict[Q, A] = {}
+
+    def _once(self, question: Q, number: int, answer: Callable[[], A]) -> A:
+        """Answer a question of a round; one that is asked again, with the same words."""
+        if question not in self._said:
+            began = time.perf_counter()
+            self._said[question] = answer()
+            took_s = time.perf_counter() - began
+            self.wall_s[number] = max(self.wall_s.get(number, 0.0), took_s)
+        return self._said[question]
+
+    @hears(Award)
+    def on_award(self, award: Award, sender: str) -> None:
+        """Do what was awarded."""
+        if self.award is None:
+            self.award = award
+            self._take(award)
+        self.tell(sender, Awarded(award.negotiation, self.title))
+
+    @abstractmethod
+    def _take(self, award: Award) -> None:
+        """Make a plan of what was awarded."""
+
+    @abstractmethod
+    def plan(self) -> Solution | None:
+        """What its units shall do; None: what they do by themselves."""
+
+    @abstractmethod
+    def costs(self, planned: Solution) -> tuple[float, Array]:
+        """What it pays for what it does in EUR, energy apart, and its power, shape ``(T,)``."""
+
+
+class PriceTaker(TakerAgent[int, PriceAnswer]):
+    """Answers prices.
+
+    Parameters
+    ----------
     fee_eur_per_kwh
         Fee on what it draws, shape ``(T,)``.
     """
 
     def __init__(self, problem: NeighbourhoodProblem, market: str, fee_eur_per_kwh: Array) -> None:
-        super().__init__(problem.name, principal=market)
-        self.problem = problem
-        self.wall_s: dict[int, float] = {}
-        """Wall time that each answer took in s, by round."""
-        self.award: Award | None = None
+        super().__init__(problem, market)
         self._fee = fee_eur_per_kwh
         self._responder: Responder | None = None
-        self._said: dict[int, PriceAnswer] = {}
         self._solutions: dict[int, Solution] = {}
         self._plan: Solution | None = None
 
     @hears(PriceCall)
     def on_price(self, call: PriceCall, sender: str) -> None:
-        """Answer a price; one that is asked again, with the same words."""
+        """Answer a price."""
         number = call.negotiation.round
-        if number not in self._said:
-            began = time.perf_counter()
-            self._said[number] = self._answer(call)
-            self.wall_s[number] = time.perf_counter() - began
-        self.tell(sender, self._said[number])
+        self.tell(sender, self._once(number, number, lambda: self._answer(call)))
 
     def _answer(self, call: PriceCall) -> PriceAnswer:
         if self._responder is None:
@@ -62,17 +104,11 @@ class PriceTaker(QuartierAgent):
             response.whole,
         )
 
-    @hears(Award)
-    def on_award(self, award: Award, sender: str) -> None:
-        """Do what was awarded."""
-        if self.award is None:
-            self.award, self._plan = award, self._mixed(award)
-        self.tell(sender, Awarded(award.negotiation, self.title))
-
-    def _mixed(self, award: Award) -> Solution | None:
+    def _take(self, award: Award) -> None:
         if self._responder is None or any(number == OWN_RULE for number, _ in award.shares):
-            return None
-        return self._responder.mixed([(weight, self._solutions[k]) for k, weight in award.shares])
+            return
+        parts = [(weight, self._solutions[k]) for k, weight in award.shares]
+        self._plan = self._responder.mixed(parts)
 
     def plan(self) -> Solution | None:
         """What its units shall do; None: what they do by themselves.
