@@ -47,13 +47,15 @@ class Award:
     """What a neighbourhood shall do: its own answers by round, mixed by weight; and the price."""
 
     negotiation: Negotiation
-    price_eur_per_kwh: Array
+    price_eur_per_kwh: Array | None
+    """None where it was told before."""
     shares: tuple[tuple[int, float], ...]
 
     @property
     def numbers(self) -> int:
         """Numbers in it."""
-        return self.price_eur_per_kwh.size + 2 * len(self.shares)
+        price = 0 if self.price_eur_per_kwh is None else self.price_eur_per_kwh.size
+        return price + 2 * len(self.shares)
 
 
 @dataclass(frozen=True)

@@ -43,6 +43,10 @@ COORDINATIONS: dict[str, dict[str, str]] = {
         "sharing": "quartier.agents.strategies.price_response:PriceResponse",
         "market": "quartier.agents.strategies.price_response:PriceResponse",
     },
+    "auction": {
+        "sharing": "quartier.agents.strategies.auction:Auction",
+        "market": "quartier.agents.strategies.auction:Auction",
+    },
 }
 """Known mechanisms × problems they answer: ``module:Class`` (mosaik's notation), resolved when
 used."""

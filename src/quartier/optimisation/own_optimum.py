@@ -91,6 +91,23 @@ class NeighbourhoodModel:
         wall_s = time.perf_counter() - began
         return self._solution(self._schedules(controls), answer, repairs, wall_s)
 
+    def net(self, terms: ConnectionTerms) -> tuple[Array, float]:
+        """Power of the cheapest plan under terms, shape ``(T,)``, and what it costs in EUR.
+
+        Nothing but the program is asked: a store may waste energy where that pays.
+
+        Raises
+        ------
+        SolveFailed
+            If there is none.
+        """
+        self.update(terms)
+        nothing = np.zeros(self.problem.horizon.steps)
+        self._assembly.give(nothing, nothing)
+        answer = self._assembly.program.needed()
+        out, into = self.traded
+        return answer.values[out] - answer.values[into], answer.objective
+
     @property
     def switches(self) -> bool:
         """Whether some unit switches: then the program is no linear one."""

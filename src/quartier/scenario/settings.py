@@ -145,6 +145,9 @@ class MarketSettings(Frozen):
     """`memory`: what keeps prices from jumping. `smooth`: halfway between the best price so far and
     the one that all answers ask for. `level`: as near to the best price as promises half of what
     is left to gain; fewer rounds, each a little quadratic program."""
+    look_ahead_h: PositiveFloat = 24.0
+    """`auction`: hours ahead for which a bidder believes the forecast; beyond, it expects the mean
+    of those."""
     tolerance: PositiveFloat = 1e-5
     """Certified gap, relative to the cost of all, at which prices are good enough."""
     rounds: PositiveInt = 200

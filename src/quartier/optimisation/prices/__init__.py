@@ -4,18 +4,24 @@ For every price λ, ``L(λ) = Σ_i min_x [C_i(x) - λ·p_i(x)] <= optimum <= cos
 agents answer to a price says how far the plan made of their answers can be from the best.
 
 `response` is how a neighbourhood answers; `search` collects answers, and knows bound and cost;
-`memory` (with `projection`) and `exchange` say what price comes next. None of them knows of agents
-or messages.
+`memory` (with `projection`) and `exchange` say what price comes next. `bids` is how a neighbourhood
+bids for an hour, `clearing` what comes of the bids of all, `hourly` the auction of one hour after
+the other. None of them knows of agents or messages.
 """
 
+from quartier.optimisation.prices.bids import Bid, Bidder
 from quartier.optimisation.prices.exchange import Exchange
+from quartier.optimisation.prices.hourly import Hourly
 from quartier.optimisation.prices.memory import Memory
 from quartier.optimisation.prices.response import Responder, Response
 from quartier.optimisation.prices.search import OWN_RULE, Question, Round, Search
 
 __all__ = [
     "OWN_RULE",
+    "Bid",
+    "Bidder",
     "Exchange",
+    "Hourly",
     "Memory",
     "Question",
     "Responder",

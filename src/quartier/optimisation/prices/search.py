@@ -151,7 +151,7 @@ class Search(ABC):
             self.bound_at(self.number),
             cost,
             self.gap,
-            _residual(missing, last),
+            residual(missing, last),
             float(np.abs(missing).sum()) * self.supply.dt_h,
             sum(self.number in known for known in self.answers.values()),
         )
@@ -168,8 +168,7 @@ class Search(ABC):
 
     def is_near(self, cost_eur: float, bound_eur: float) -> bool:
         """Whether a cost is near enough to a bound."""
-        near = relative_gap(cost_eur, bound_eur) <= self.tolerance
-        return near or cost_eur - bound_eur <= ENOUGH_EUR
+        return near(cost_eur, bound_eur, self.tolerance)
 
     def go_on(self) -> bool:
         """Find the next price, and begin the next round; False if there is nothing new to ask."""
@@ -227,7 +226,13 @@ class Search(ABC):
         """The next price, shape ``(T,)``; where others would trade without end it is cut off."""
 
 
-def _residual(missing_kw: Array, last: list[Array]) -> float:
+def near(cost_eur: float, bound_eur: float, tolerance: float) -> bool:
+    """Whether a cost is near enough to a bound."""
+    close = relative_gap(cost_eur, bound_eur) <= tolerance
+    return close or cost_eur - bound_eur <= ENOUGH_EUR
+
+
+def residual(missing_kw: Array, last: list[Array]) -> float:
     """``(‖r‖/√N) / ‖P‖`` with N agents, the others counted as one."""
     traded = float(np.linalg.norm(last))
     agents = len(last) + 1
