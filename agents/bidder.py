@@ -53,7 +53,8 @@ class BidderAgent(TakerAgent[tuple[int, int], BidMade | PriceAnswer]):
         bidder = self._learn(call)
         if call.step == bidder.price.size:
             return self._response(call.negotiation)
-        bid = bidder.exact(call.step)
+        sample = self._settings.bids == "algorithm-1"
+        bid = bidder.sampled(call.step) if sample else bidder.exact(call.step)
         return BidMade(
             call.negotiation,
             call.step,

@@ -159,6 +159,11 @@ class Instance:
             record_fronts=scenario.record.fronts,
             optimisation=scenario.optimisation,
             market=scenario.market,
+            forecast_eur_per_kwh=(
+                self.signals["forecast_eur_per_kwh"][0][window]
+                if "forecast_eur_per_kwh" in self.signals
+                else None
+            ),
         )
 
     def _coupling(self, horizon: Horizon, first: int, state: State, tap_is_fixed: bool) -> Coupling:

@@ -218,6 +218,8 @@ class Problem:
     """How the centralised mechanisms search."""
     market: MarketSettings = field(default_factory=MarketSettings)
     """How prices and bids are found."""
+    forecast_eur_per_kwh: Array | None = None
+    """What is expected of the price, shape ``(T,)``; None: nothing is given."""
 
     def asks(self, coupling: type[C]) -> C:
         """Return what couples the neighbourhoods, if it is what a mechanism answers.

@@ -171,6 +171,9 @@ def _signals(
     for name in ("export_eur_per_kwh", "import_eur_per_kwh"):
         with findings.at(f"signals.{name}"):
             yield name, (reader.price(getattr(signals, name), horizon), "EUR/kWh")
+    if isinstance(forecast := scenario.market.forecast, CsvColumn):
+        with findings.at("market.forecast"):
+            yield "forecast_eur_per_kwh", (reader.price(forecast, horizon), "EUR/kWh")
     yield "co2_kg_per_kwh", (np.full(horizon.steps, signals.co2_kg_per_kwh), "kg/kWh")
     if signals.temperature is not None:
         with findings.at("signals.temperature"):

@@ -114,7 +114,7 @@ def _check_problem(scenario: Scenario, units: Sequence[UnitData], findings: Find
                 )
     if scenario.problem.kind == "sharing" and scenario.coordination == "cohda":
         _check_pool(scenario, findings)
-    if scenario.coordination == "price-response":
+    if scenario.coordination in ("price-response", "auction"):
         _check_market(scenario, units, findings)
 
 
@@ -123,10 +123,11 @@ def _check_market(scenario: Scenario, units: Sequence[UnitData], findings: Findi
     if getattr(scenario.problem, "redispatch", False):
         findings.add(
             "problem.redispatch",
-            "asks for answers to caps, while neighbourhoods of price-response answer prices only;"
-            " leave it out, or take central or bilevel",
+            "asks for answers to caps, while neighbourhoods of"
+            f" {scenario.coordination} answer prices only; leave it out, or take central or"
+            " bilevel",
         )
-    if scenario.market.method == "admm":
+    if scenario.coordination == "price-response" and scenario.market.method == "admm":
         for unit in filter(_switches, units):
             findings.add(
                 "market.method",

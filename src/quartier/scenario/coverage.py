@@ -13,7 +13,7 @@ from quartier.scenario.node_settings import column_of
 from quartier.scenario.record import HorizonError, SeriesError
 from quartier.scenario.series import SeriesReader
 from quartier.units import KINDS
-from quartier.units.base import Source, UnitParameters
+from quartier.units.base import CsvColumn, Source, UnitParameters
 from quartier.units.kinds import is_own
 
 _ANY_SIMBENCH = "PV3"
@@ -66,6 +66,8 @@ def _sources(scenario: Scenario) -> Iterator[tuple[str, Source]]:
     for name in ("export_eur_per_kwh", "import_eur_per_kwh", "temperature"):
         if (priced := column_of(getattr(signals, name))) is not None:
             yield f"signals.{name}", priced
+    if isinstance(scenario.market.forecast, CsvColumn):
+        yield "market.forecast", scenario.market.forecast
     for (neighbourhood, name), parameters in scenario.unit_items().items():
         for source in _requested(parameters):
             yield f"neighbourhoods.{neighbourhood}.units.{name}", source

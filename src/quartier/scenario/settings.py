@@ -7,7 +7,7 @@ from typing import Annotated, Literal, TypeAlias
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 
 from quartier.scenario.communication import CommunicationSettings
-from quartier.units.base import Frozen
+from quartier.units.base import CsvColumn, Frozen
 
 __all__ = [
     "NAME_PATTERN",
@@ -145,6 +145,18 @@ class MarketSettings(Frozen):
     """`memory`: what keeps prices from jumping. `smooth`: halfway between the best price so far and
     the one that all answers ask for. `level`: as near to the best price as promises half of what
     is left to gain; fewer rounds, each a little quadratic program."""
+    bids: Literal["exact", "algorithm-1"] = "exact"
+    """`auction`: how a neighbourhood bids for an hour. `exact`: its whole curve of net power by
+    price. `algorithm-1`: as printed in seed 003, by samples at a few prices: the ceiling, the
+    lowest price forecast, and the opportunity costs of other carriers."""
+    clearing: Literal["hourly", "day-ahead"] = "hourly"
+    """`auction`: `hourly`, one hour after the other, each with bids of its own; `day-ahead`, all
+    hours of the window at once, with profiles as divisible blocks and rounds of bidding again."""
+    forecast: Literal["previous-day", "learned", "perfect"] | CsvColumn = "previous-day"
+    """`auction`: what bidders expect of prices. `previous-day`: those cleared a day before; on the
+    first day, those at which all would follow their own rules. `learned`: from there on, halfway to
+    what the auction came to, which is held again, up to eight times. `perfect`: those that
+    `price-response` would find, which nobody can know beforehand. Or a column of a CSV file."""
     look_ahead_h: PositiveFloat = 24.0
     """`auction`: hours ahead for which a bidder believes the forecast; beyond, it expects the mean
     of those."""

@@ -20,6 +20,7 @@ from typing import NamedTuple
 import numpy as np
 
 from quartier.optimisation.own_optimum import GAP, NeighbourhoodModel, Solution
+from quartier.optimisation.prices.opportunity import opportunity_prices
 from quartier.optimisation.prices.response import Response
 from quartier.problem import ConnectionTerms, NeighbourhoodProblem
 from quartier.quantities import Array
@@ -182,6 +183,18 @@ class Bidder:
         low, high = float(self._low[step]), float(self._high[step])
         found = exact(self._best(step), low, high, dt_h, tolerance)
         return replace(found, whole=self.switches)
+
+    def sampled(self, step: int) -> Bid:
+        """What it bids for an hour by Algorithm 1.
+
+        Samples at the ceiling, at the lowest price that is forecast within the look-ahead, this
+        hour's included, and at the opportunity costs of other carriers.
+        """
+        low, high = float(self._low[step]), float(self._high[step])
+        cheapest = float(self.price[step : step + 1 + self._ahead].min())
+        asked = [high, cheapest, *opportunity_prices(self.problem.units, step)]
+        prices = sorted({min(max(price, low), high) for price in asked})
+        return replace(sampled(self._best(step), prices), whole=self.switches)
 
     def _best(self, step: int) -> Best:
         """What is best at a price of an hour."""
