@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
 from quartier.agents import society
 from quartier.agents.auctioneer import Auctioneer
 from quartier.agents.bidder import BidderAgent
+from quartier.agents.communication import MeasuredCommunication
+from quartier.agents.market import MarketAgent
 from quartier.agents.messages import frozen
+from quartier.agents.price_taker import PriceTaker
 from quartier.agents.strategies.pricing import Market, Pricing, pooling, published
+from quartier.agents.strategies.records import Records
 from quartier.coordination import Plan
-from quartier.optimisation.prices import Hourly, Memory, Responder, Response
+from quartier.optimisation.prices import Blocks, Hourly, Memory, Pass, Responder, Response
+from quartier.planning import Row
 from quartier.problem import Pooling, Problem, State
 from quartier.quantities import Array
 
@@ -45,6 +50,9 @@ class Auction(Pricing):
         fee = frozen(coupling.inside_fee_eur_per_kwh)
         alone = {one.name: published(one, fee) for one in problem.neighbourhoods}
         forecast = self._forecast(problem, coupling, alone)
+        medium = society.medium_of(problem, rng)
+        if settings.clearing == "day-ahead":
+            return _of_blocks(problem, forecast, alone, medium)
         auction = Hourly(coupling.supply, alone, forecast, settings.tolerance)
         passes = LEARNED_PASSES if settings.forecast == "learned" else 1
         name, patience_s = coupling.coordinator, problem.negotiation.patience_s
@@ -53,7 +61,16 @@ class Auction(Pricing):
             one.name: BidderAgent(one, name, fee, coupling.supply, settings)
             for one in problem.neighbourhoods
         }
-        return Market(agent, takers, society.medium_of(problem, rng), alone)
+        return Market(agent, takers, medium, alone)
+
+    def records(self, problem: Problem, market: Market) -> Records:
+        """What the agents leave in the tables; of bids, those that count."""
+        found = super().records(problem, market)
+        agent = market.agent
+        if isinstance(agent, Auctioneer) and agent.outcome is not None:
+            held = agent.auction.passes[agent.outcome.negotiation.round - 1]
+            found["bids"] = list(_bids(problem, pooling(problem), held))
+        return found
 
     def _forecast(
         self, problem: Problem, coupling: Pooling, alone: Mapping[str, Response]
@@ -74,6 +91,45 @@ class Auction(Pricing):
             before = range(problem.first + k - day, -1, -day)
             forecast[k] = next((self._known[t] for t in before if t in self._known), otherwise[k])
         return forecast
+
+
+def _of_blocks(
+    problem: Problem, forecast: Array, alone: Mapping[str, Response], medium: MeasuredCommunication
+) -> Market:
+    """Agents of an auction of all hours at once: price takers, whose answers are blocks."""
+    coupling, name = pooling(problem), pooling(problem).coordinator
+    search = Blocks(coupling.supply, alone, problem.market.tolerance, forecast_eur_per_kwh=forecast)
+    settings = problem.market.model_copy(update={"rounds": search.most_rounds})
+    patience_s = problem.negotiation.patience_s
+    agent = MarketAgent(name, search, settings, patience_s, problem.lead_s)
+    fee = frozen(coupling.inside_fee_eur_per_kwh)
+    takers = {one.name: PriceTaker(one, name, fee) for one in problem.neighbourhoods}
+    return Market(agent, takers, medium, alone)
+
+
+def _bids(problem: Problem, coupling: Pooling, held: Pass) -> Iterator[Row]:
+    """What everybody asked in every hour, and what of it was accepted."""
+    supply = coupling.supply
+    low, high = supply.lowest_eur_per_kwh, supply.highest_eur_per_kwh
+    for step, (time, bids, found) in enumerate(
+        zip(problem.horizon.times, held.bids, held.cleared, strict=True)
+    ):
+        asked: list[tuple[str, float, float, float]] = [
+            (name, price, power, accepted)
+            for name, bid in bids.items()
+            for price, power, accepted in bid.parts(found.filled_kw[name], low[step], high[step])
+        ]
+        prices, most = supply.price_eur_per_kwh[:, step], supply.most_kw[:, step]
+        power = np.where(most > 0, most, supply.least_kw[:, step])
+        asked += zip(coupling.owners, prices, power, found.supplied_kw, strict=True)
+        for name, price, p_kw, accepted_kw in asked:
+            yield {
+                "time": time,
+                "agent": name,
+                "price_eur_per_kwh": float(price),
+                "p_kw": float(p_kw) if np.isfinite(p_kw) else np.nan,
+                "accepted_kw": float(accepted_kw),
+            }
 
 
 def _perfect(problem: Problem, coupling: Pooling, alone: Mapping[str, Response]) -> Array:

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from quartier.kpi import compute, settlement
-from quartier.kpi.settlement import OUTER, PLANTS, Payment, balances, payments
+from quartier.kpi.settlement import PLANTS, Payment, balances, payments
+from quartier.problem.sharing import OUTER
 from tests.unit.kpi_runs import SCENARIO, TIMES, lines, points, signal, stack, units
 
 OPERATOR = "grid operator"

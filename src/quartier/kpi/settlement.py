@@ -20,10 +20,9 @@ from quartier.kpi.redispatch import Groups, redispatch_paid
 from quartier.kpi.run_data import RunData
 from quartier.kpi.sharing import pool_of
 from quartier.problem import COUPLINGS, Market, Redispatch
+from quartier.problem.sharing import OUTER
 from quartier.quantities import ELECTRICITY, KW_PER_MW
 
-OUTER = "outer grid"
-"""Party that buys and sells at the scenario's tariffs. No neighbourhood has a blank in its name."""
 PLANTS = "other plants"
 """Party: all plants outside the neighbourhoods together."""
 SUPPLIERS = "other suppliers"

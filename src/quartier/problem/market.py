@@ -32,7 +32,7 @@ class Market(Pooling):
     kind: ClassVar[str] = "market"
     coordinator: ClassVar[str] = MARKET
     answers: ClassVar[frozenset[str]] = frozenset()
-    tables: ClassVar[tuple[str, ...]] = ("supply", "rounds")
+    tables: ClassVar[tuple[str, ...]] = ("supply", "rounds", "bids")
     kpis: ClassVar[tuple[str, ...]] = (
         "leader_cost",
         "system_cost",
@@ -78,6 +78,11 @@ class Market(Pooling):
     def supply(self) -> Supply:
         """What suppliers and the reserve ask and pay."""
         return self.blocks
+
+    @property
+    def owners(self) -> tuple[str, ...]:
+        """Suppliers, and the reserve."""
+        return self.suppliers
 
     @cached_property
     def inside_fee_eur_per_kwh(self) -> Array:

@@ -18,6 +18,11 @@ class Pooling(Coupling):
         raise NotImplementedError
 
     @property
+    def owners(self) -> tuple[str, ...]:
+        """Whose each block of the supply is."""
+        raise NotImplementedError
+
+    @property
     def inside_fee_eur_per_kwh(self) -> Array:
         """Fee on what a neighbourhood draws, shape ``(T,)``."""
         raise NotImplementedError

@@ -24,6 +24,9 @@ from quartier.problem.supply import Supply
 from quartier.quantities import Array
 from quartier.scenario.communication import POOL
 
+OUTER = "outer grid"
+"""Who buys and sells what is left of a pool. No neighbourhood has a blank in its name."""
+
 
 @dataclass(frozen=True)
 class Sharing(Pooling):
@@ -36,7 +39,7 @@ class Sharing(Pooling):
     kind: ClassVar[str] = "sharing"
     coordinator: ClassVar[str] = POOL
     answers: ClassVar[frozenset[str]] = frozenset({"allocation"})
-    tables: ClassVar[tuple[str, ...]] = ("shares", "rounds")
+    tables: ClassVar[tuple[str, ...]] = ("shares", "rounds", "bids")
     kpis: ClassVar[tuple[str, ...]] = (
         "shared_energy",
         "pool_cost",
@@ -93,6 +96,11 @@ class Sharing(Pooling):
         price = np.array([self.export_eur_per_kwh, self.outer_eur_per_kwh])
         end, none = np.full_like(price[0], np.inf), np.zeros_like(price[0])
         return Supply(self.dt_h, price, np.array([-end, none]), np.array([none, end]))
+
+    @property
+    def owners(self) -> tuple[str, ...]:
+        """Both are the outer grid's."""
+        return (OUTER, OUTER)
 
     @property
     def shared_eur_per_kwh(self) -> Array:

@@ -30,6 +30,7 @@ def run_sections(result: Result, plot: Plot, explorer: Custom | None) -> Iterato
         ("redispatch", lambda: redispatch_section(result, plot, explorer)),
         *([("sharing-part", lambda: sharing_section(plot))] if "shares" in result.tables else []),
         *([("market-part", lambda: market_section(plot))] if "supply" in result.tables else []),
+        *([("auction-part", lambda: auction_section(plot))] if "bids" in result.tables else []),
         ("schedules", lambda: schedules_section(plot)),
         ("stores-part", lambda: stores_section(result, plot)),
         ("ev", lambda: ev_section(plot)),
@@ -133,6 +134,16 @@ def sharing_section(plot: Plot) -> Section:
             block("shared", plot.shared, f"{who} with the outer grid."),
         ],
     )
+
+
+def auction_section(plot: Plot) -> Section:
+    """How an hour was cleared."""
+    lead = (
+        "What is sold from a price on, the cheapest first, and what is bought up to a price, the"
+        " dearest first, in the hour with the highest price. Power that is sold or bought at any"
+        " price is at the lowest and the highest price that there can be."
+    )
+    return Section("auction-part", "Auction", [block("bids", plot.bids, lead)])
 
 
 def market_section(plot: Plot) -> Section:

@@ -22,6 +22,7 @@ ABOUT: dict[str, str] = {
     "negotiations": "Every negotiation: a neighbourhood, a gate, a round.",
     "traces": "How the best objective fell while agents negotiated.",
     "rounds": "Every round of prices and answers.",
+    "bids": "Bids of an auction by hour: what they buy up to a price, and sell from a price on.",
     "fronts": "Points of the front of several objectives.",
     "supply": "What suppliers of a market served.",
     "shares": "Energy shared among neighbourhoods.",
@@ -30,6 +31,8 @@ ABOUT: dict[str, str] = {
 """A sentence about every table."""
 
 MEANING: dict[str, str] = {
+    "accepted_kw": "what of it was accepted",
+    "agent": "neighbourhood or supplier that bids",
     "agents": "agents that took part",
     "agreed": "whether all living agents committed to the same candidate",
     "answers": "neighbourhoods that answered before the round ended",
@@ -138,6 +141,8 @@ ELSEWHERE: dict[tuple[str, str], str] = {
     ("supply", "p_kw"): "power served, positive into the balance; negative: taken",
     ("supply", "price_eur_per_kwh"): "price that the supplier is paid",
     ("supply", "cost_eur"): "what it costs the supplier",
+    ("bids", "p_kw"): "power bid: sold if positive, bought if negative; none: without an end",
+    ("bids", "price_eur_per_kwh"): "least price to sell, or most to buy",
     ("rounds", "bound"): "least that a plan can cost; none if somebody did not answer the price",
     ("rounds", "gap"): "certified gap of the cheapest plan and the best bound so far",
     ("rounds", "messages"): "messages sent, repeated and lost ones included",

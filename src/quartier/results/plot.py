@@ -46,7 +46,8 @@ WITHOUT = {
     "fronts": "no front was computed; run mo-cohda; or individual, central or bilevel"
     " with --set record.fronts=true",
     "traces": "nobody negotiated in this run",
-    "rounds": "no prices were asked for in this run; that is the mechanism 'price-response'",
+    "rounds": "no prices were asked for in this run; those are 'price-response' and 'auction'",
+    "bids": "nobody bid in this run; that is the mechanism 'auction' with market.clearing: hourly",
     "redispatch": "no P_set was set in this run",
     "ev_sessions": "no vehicle charged in this run",
     "supply": "no suppliers served this run; that is the problem 'market'",
@@ -227,6 +228,10 @@ class Plot:
         """Price of a market, and what was expected."""
         self.whole_table("supply")  # says why there is none
         return market.prices(self.table("prices"), self.table("signals"))
+
+    def bids(self, time: pd.Timestamp | str | None = None) -> go.Figure:
+        """Bid curves of an hour and its clearing; without a time, of the dearest hour."""
+        return market.bids(self.table("bids"), self.table("prices"), time)
 
     def ev_stays(self, neighbourhood: str | None = None) -> go.Figure:
         """Stays of vehicles, and which share of the energy due they got."""

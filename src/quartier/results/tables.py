@@ -48,6 +48,7 @@ _ARROW = {
 
 _TIMES = {"time", "arrival", "departure"}
 _TEXTS = {
+    "agent",
     "asset",
     "carrier",
     "kind",
@@ -131,6 +132,7 @@ TABLES: dict[str, dict[str, ColumnType]] = {
         "gate mechanism round bound objective gap residual imbalance_kwh price_eur_per_kwh answers"
         " messages numbers sim_time_s wall_s"
     ),
+    "bids": _columns("gate time agent price_eur_per_kwh p_kw accepted_kw"),
     "fronts": _columns(
         "gate neighbourhood method point objective value chosen", objective=ColumnType.TEXT
     ),

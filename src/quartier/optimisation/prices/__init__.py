@@ -6,12 +6,13 @@ agents answer to a price says how far the plan made of their answers can be from
 `response` is how a neighbourhood answers; `search` collects answers, and knows bound and cost;
 `memory` (with `projection`) and `exchange` say what price comes next. `bids` is how a neighbourhood
 bids for an hour, `clearing` what comes of the bids of all, `hourly` the auction of one hour after
-the other. None of them knows of agents or messages.
+the other; `blocks` an auction of all hours at once. None of them knows of agents or messages.
 """
 
 from quartier.optimisation.prices.bids import Bid, Bidder
+from quartier.optimisation.prices.blocks import Blocks
 from quartier.optimisation.prices.exchange import Exchange
-from quartier.optimisation.prices.hourly import Hourly
+from quartier.optimisation.prices.hourly import Hourly, Pass
 from quartier.optimisation.prices.memory import Memory
 from quartier.optimisation.prices.response import Responder, Response
 from quartier.optimisation.prices.search import OWN_RULE, Question, Round, Search
@@ -20,9 +21,11 @@ __all__ = [
     "OWN_RULE",
     "Bid",
     "Bidder",
+    "Blocks",
     "Exchange",
     "Hourly",
     "Memory",
+    "Pass",
     "Question",
     "Responder",
     "Response",

@@ -13,7 +13,7 @@ can be done: then steps are accepted whole or not at all.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import NamedTuple
 
@@ -58,6 +58,36 @@ class Bid:
     def fixed(cls, power_kw: float) -> Bid:
         """The same power at every price."""
         return cls(power_kw, np.zeros(0), np.zeros(0))
+
+    def parts(
+        self, filled_kw: Array, low: float, high: float
+    ) -> Iterator[tuple[float, float, float]]:
+        """The bid as what it buys up to a price (negative) and sells from a price on (positive).
+
+        Parameters
+        ----------
+        filled_kw
+            How much of each step was taken, shape ``(K,)``.
+        low, high
+            Between which the price stays, in EUR/kWh: what is sold, or bought, at any price.
+
+        Yields
+        ------
+        price, power, accepted
+            In EUR/kWh and kW.
+        """
+        ends = self.base_kw + np.concatenate([[0.0], np.cumsum(self.power_kw)])
+        if ends[0] > 0:
+            yield low, float(ends[0]), float(ends[0])
+        if ends[-1] < 0:
+            yield high, float(ends[-1]), float(ends[-1])
+        taken = zip(self.price_eur_per_kwh, ends[:-1], ends[1:], filled_kw, strict=True)
+        for price, begin, end, filled in taken:
+            if begin < 0:
+                top = min(end, 0.0)
+                yield price, begin - top, min(begin + filled, 0.0) - top
+            if end > 0:
+                yield price, end - max(begin, 0.0), max(begin + filled, 0.0) - max(begin, 0.0)
 
     def at(self, price_eur_per_kwh: float) -> tuple[float, float]:
         """Least and most net power in kW at a price: they differ at a step."""
