@@ -143,9 +143,14 @@ class AskingAgent(QuartierAgent):
         if self._awards is None or self.now_s > self._decided_s + self._patience_s:
             return
         for name in sorted(self.unacknowledged):
-            self.tell(name, self._awards[name])
+            self.tell(name, self._last_word(name))
         if self.unacknowledged:
             self.later(retry_s(times), partial(self._insist, times + 1))
+
+    def _last_word(self, name: str) -> object:
+        """What to say in the end to somebody that did not acknowledge what it is awarded."""
+        assert self._awards is not None
+        return self._awards[name]
 
     @hears(Awarded)
     def on_awarded(self, answer: Awarded, sender: str) -> None:

@@ -129,6 +129,13 @@ class Auctioneer(AskingAgent):
         award = partial(Award, negotiation, None)
         self._award({name: award(tuple(own.items())) for name, own in shares.items()})
 
+    def _last_word(self, name: str) -> object:
+        """What it is awarded; before that, once more, the question for what it does."""
+        held = self.auction.now
+        if name not in held.responses:
+            return self._call(name)
+        return super()._last_word(name)
+
     def never_heard(self) -> set[str]:
         """Neighbourhoods that bid nothing."""
         return set(self.auction.published) - self._heard

@@ -10,7 +10,7 @@ import numpy as np
 from quartier.quantities import Array
 from quartier.scenario.asked import MOST_PLAYERS
 from quartier.scenario.findings import Findings
-from quartier.scenario.models import Scenario
+from quartier.scenario.models import MarketSettings, Scenario
 from quartier.scenario.nodes import check_nodes, check_trade
 from quartier.scenario.problems import suggestion
 from quartier.scenario.repair import Rest
@@ -127,6 +127,8 @@ def _check_market(scenario: Scenario, units: Sequence[UnitData], findings: Findi
             f" {scenario.coordination} answer prices only; leave it out, or take central or"
             " bilevel",
         )
+    if scenario.coordination == "auction" and scenario.market.clearing == "day-ahead":
+        _check_blocks(scenario.market, findings)
     if scenario.coordination == "price-response" and scenario.market.method == "admm":
         for unit in filter(_switches, units):
             findings.add(
@@ -134,6 +136,18 @@ def _check_market(scenario: Scenario, units: Sequence[UnitData], findings: Findi
                 f"admm needs units that do not switch, but {unit.name} does; leave out what it"
                 " switches for (least power, starts, minimum times), or take memory",
             )
+
+
+def _check_blocks(market: MarketSettings, findings: Findings) -> None:
+    """Blocks over all hours are bid at what they cost, and bid again where prices move."""
+    instead = "take clearing: hourly, or leave it out"
+    if market.bids == "algorithm-1":
+        findings.add("market.bids", f"algorithm-1 bids for single hours; {instead}")
+    if market.forecast == "learned":
+        findings.add(
+            "market.forecast",
+            f"learned holds the auction of all hours again, which blocks do anyway; {instead}",
+        )
 
 
 def _switches(unit: UnitData) -> bool:
