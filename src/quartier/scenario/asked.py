@@ -12,6 +12,7 @@ from pydantic import (
     GetJsonSchemaHandler,
     NonNegativeFloat,
     PositiveFloat,
+    PositiveInt,
     model_validator,
 )
 from pydantic_core import CoreSchema
@@ -137,6 +138,10 @@ class MarketAsked(Frozen):
     """The problem."""
     suppliers: dict[Name, SupplierSettings] = Field(min_length=1)
     """Suppliers by name."""
+    agents: PositiveInt | None = None
+    """Suppliers and neighbourhoods that there should be: while there are fewer, one is split in two
+    at random (by the file's `seed`), six suppliers to four neighbourhoods, and totals stay. Without
+    it, those that are named."""
     floor_eur_per_kwh: float = 0.0
     """Least price in EUR/kWh: what nobody wants is taken at it."""
     ceiling_eur_per_kwh: float = 3.0

@@ -54,8 +54,8 @@ class EvFleetParameters(StoreParameters):
     """Least state of charge α of all together."""
     max_soc: float = Field(1.0, gt=0, le=1)
     """Greatest state of charge β."""
-    start_soc: float = Field(0.6, ge=0, le=1)
-    """State of charge at the start, and at least at the end, of the run."""
+    start_soc: float = Field(0.9, ge=0, le=1)
+    """State of charge at the start, and at least at the end, of the run: at night most are full."""
 
 
 def away(u: EvFleetParameters, hour: Array) -> Array:
