@@ -14,6 +14,7 @@ from pydantic import ValidationError
 
 from quartier.errors import InputError
 from quartier.scenario import yaml_file
+from quartier.scenario.growth import grown
 from quartier.scenario.models import Scenario
 from quartier.scenario.overrides import Overrides, as_texts, blamed, override, with_variant
 from quartier.scenario.problems import described, suggestion
@@ -73,6 +74,10 @@ def load(source: str | Path, overrides: Overrides = ()) -> LoadedScenario:
     if problems or wrong or scenario is None:
         problems += wrong + _further_problems(data, path.parent, all_set=not problems)
         raise InputError(blamed(dict.fromkeys(problems), texts), shown(path))
+    try:
+        scenario = grown(scenario)
+    except InputError as error:
+        raise InputError(blamed(error.problems, texts), shown(path)) from None
     return LoadedScenario(scenario, path.parent, variant, path, texts)
 
 
