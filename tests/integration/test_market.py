@@ -27,7 +27,7 @@ def compared(tmp_path_factory):
 
 
 def test_all_that_answer_a_market_are_compared(compared):
-    known = ("uncontrolled", "individual", "central", "price-response")
+    known = ("uncontrolled", "individual", "central", "price-response", "auction")
     assert compared.coordinations == mechanisms("market") == known
     assert compared.status == "complete"
 
@@ -43,6 +43,14 @@ def test_who_expects_the_same_price_moves_nothing(compared, name):
     assert run.kpis["supplier_surplus[coal]"] == pytest.approx(40 * 0.2)
     assert run.kpis["supplier_surplus[wind]"] == pytest.approx(60 * 0.3)
     assert run.kpis["price_mean[electricity]"] == pytest.approx(150 * 0.3 / 200)
+
+
+def test_in_an_auction_the_battery_bids_for_cheap_power(compared):
+    """The battery expects 0, then 0.3, and bids for 20 kWh up to 0.29: so it gets them at 0.1."""
+    run = compared.result("auction")
+    assert run.kpis["system_cost"] == pytest.approx(1.0 + 4.0 + 9.0 + 0.2)
+    assert run.kpis["certified_gap"] == pytest.approx(0.0, abs=1e-9)
+    assert run.kpis["leader_cost"] == pytest.approx(0.0, abs=1e-9)
 
 
 @pytest.mark.parametrize("name", ["central", "price-response"])
