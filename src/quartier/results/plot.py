@@ -29,6 +29,7 @@ from quartier.figures import (
 )
 from quartier.results.grid_file import read_grid
 from quartier.results.tables import schema
+from quartier.units.kinds import kind_of
 
 if TYPE_CHECKING:
     from quartier.results.run_folder import RunFolder
@@ -227,6 +228,23 @@ class Plot:
         """Price of a market, and what was expected."""
         self.whole_table("supply")  # says why there is none
         return market.prices(self.table("prices"), self.table("signals"))
+
+    def dispatch(self) -> go.Figure:
+        """What suppliers and all units of a market do, by technology."""
+        return market.dispatch(self.table("supply"), self.table("units"))
+
+    def earnings(self) -> go.Figure:
+        """Who earns what on a market, and who pays."""
+        self.whole_table("supply")  # says why there is none
+        name = str(self._result.manifest["coordination"])
+        return market.earnings(self._result.kpi_table[["value"]].set_axis([name], axis=1))
+
+    @property
+    def expects_vehicles(self) -> bool:
+        """Whether the scenario has units that vehicles come to."""
+        members = self._result.manifest["scenario"]["neighbourhoods"].values()
+        units = (unit for member in members for unit in member["units"].values())
+        return any(kind_of(unit["kind"]).sessions for unit in units)
 
     def ev_stays(self, neighbourhood: str | None = None) -> go.Figure:
         """Stays of vehicles, and which share of the energy due they got."""
