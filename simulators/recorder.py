@@ -58,7 +58,7 @@ class Recorder(TimeBased):
         self._instance = execution.instance
         kind = self._instance.scenario.problem.kind
         self._sharing = kind == Sharing.kind
-        self._market = self._instance.market(1) if kind == Market.kind else None
+        self._has_market = kind == Market.kind
         return [{"eid": "Recorder", "type": "Recorder"}]
 
     def step(self, time: int, inputs: Inputs, max_advance: int) -> int:
@@ -66,7 +66,7 @@ class Recorder(TimeBased):
         step = time // self.step_size
         now = self._times[step]
         sources = inputs["Recorder"]
-        for table in BLOCKS if self._market is None else [t for t in BLOCKS if t != "prices"]:
+        for table in [t for t in BLOCKS if t != "prices"] if self._has_market else BLOCKS:
             for block in sources.get(table, {}).values():
                 if table != "nodes" or len(block["node"]):
                     self._writer.add(table, {"time": now, **block})
@@ -76,8 +76,8 @@ class Recorder(TimeBased):
         if self._sharing:
             allocation = only(inputs, "Recorder", "allocation")
             self._shares(step, np.asarray(power["p_kw"], dtype=float), allocation, sources)
-        if self._market is not None:
-            self._supply(now, self._market, np.asarray(power["p_kw"], dtype=float), sources)
+        if self._has_market:
+            self._supply(step, np.asarray(power["p_kw"], dtype=float), sources)
         self._signals(now, sources)
         self._sessions_of(step, sources)
         for records in sources.get("records", {}).values():
@@ -122,8 +122,7 @@ class Recorder(TimeBased):
 
     def _supply(
         self,
-        now: pd.Timestamp,
-        market: Market,
+        step: int,
         p_kw: Array,
         sources: Mapping[str, Mapping[str, Any]],
     ) -> None:
@@ -131,7 +130,8 @@ class Recorder(TimeBased):
 
         Suppliers are paid the mean of what the neighbourhoods pay.
         """
-        names = self._neighbourhoods
+        names, now = self._neighbourhoods, self._times[step]
+        market = self._instance.market(slice(step, step + 1))
         needed = -p_kw[: len(names)].sum(keepdims=True)
         price = self._planned_prices(sources)
         price = np.where(np.isnan(price), market.blocks.marginal_eur_per_kwh(needed), price)

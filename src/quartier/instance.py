@@ -165,19 +165,21 @@ class Instance:
         if self.scenario.problem.kind == "redispatch":
             return self._redispatch(horizon, first, state, tap_is_fixed)
         if self.scenario.problem.kind == "market":
-            return self.market(horizon.steps)
+            return self.market(slice(first, first + horizon.steps))
         sharing = self.sharing(slice(first, first + horizon.steps))
         if not getattr(self.scenario.problem, "redispatch", False):
             return sharing
         return replace(sharing, redispatch=self._redispatch(horizon, first, state, tap_is_fixed))
 
-    def market(self, steps: int) -> Market:
-        """What couples neighbourhoods that suppliers serve, in any so many steps."""
+    def market(self, steps: slice) -> Market:
+        """What couples neighbourhoods that suppliers serve, in some steps."""
         asked = self.scenario.problem
         if not isinstance(asked, MarketAsked):
             raise TypeError(f"the scenario asks for {asked.kind!r}, not for a market")
         floor, ceiling = asked.floor_eur_per_kwh, asked.ceiling_eur_per_kwh
-        return Market.of(self.horizon.dt_h, steps, asked.of_suppliers(), floor, ceiling)
+        available = {name: values[steps] for name, values in self.data.supplied.items()}
+        suppliers = asked.of_suppliers(available)
+        return Market.of(self.horizon.dt_h, steps.stop - steps.start, suppliers, floor, ceiling)
 
     def sharing(self, steps: slice) -> Sharing:
         """What couples neighbourhoods that share a pool, in some steps."""

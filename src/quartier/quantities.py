@@ -15,12 +15,16 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import TypeAlias
+from zoneinfo import ZoneInfo
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 Array: TypeAlias = NDArray[np.float64]
+
+LOCAL = ZoneInfo("Europe/Berlin")
+"""Time zone of times without an offset, and of hours of the day."""
 
 KW_PER_MW = 1000.0
 """Kilowatts in a megawatt."""

@@ -10,7 +10,15 @@ import pandas as pd
 from quartier.problem import ConnectionTerms
 from quartier.quantities import Array, Horizon
 from quartier.units import KINDS
-from quartier.units.base import HEAT, HeatParameters, Session, Source, UnitData, UnitParameters
+from quartier.units.base import (
+    HEAT,
+    HYDROGEN,
+    HeatParameters,
+    Session,
+    Source,
+    UnitData,
+    UnitParameters,
+)
 from quartier.units.node import Node
 
 START = pd.Timestamp("2016-07-24T23:00", tz="UTC")
@@ -36,6 +44,19 @@ PARAMETERS = {
     "heat_pump": {"power_kw": 60.0},
     "electric_heater": {"power_kw": 80.0},
     "boiler": {"heat_max_kw": 500.0, "fuel_eur_per_kwh": 0.07},
+    "solar_thermal": {"power_kw": 150.0},
+    "electrolyser": {"power_kw": 100.0},
+    "hydrogen_tank": {"energy_kwh": 400.0, "power_kw": 60.0},
+    "fuel_cell": {"power_kw": 30.0},
+    "reformer": {"hydrogen_max_kw": 150.0, "fuel_eur_per_kwh": 0.07},
+    "flexible_demand": {"power_kw": 60.0, "band_kwh": 80.0, "energy_kwh_per_year": 300_000.0},
+    "ev_fleet": {
+        "energy_kwh": 2000.0,
+        "power_kw": 400.0,
+        "v2g_kw": 150.0,
+        "driving_kwh_per_year": 120_000.0,
+    },
+    "pumped_hydro": {"energy_kwh": 3000.0, "power_kw": 500.0},
 }
 """Parameters of a unit, as in the scenario fliegerhorst where it has it; others are made up."""
 
@@ -58,9 +79,21 @@ def made_up(name: str, annotation) -> object:
     return next((size for ending, size in sizes.items() if name.endswith(ending)), 1.0)
 
 
+def nodes_of(kind: str, parameters: UnitParameters, steps: int) -> dict[str, Node]:
+    """Heat hub, and node of hydrogen with a demand, as far as the unit has to do with them."""
+    demand_kw = 20.0 + 10.0 * np.sin(np.arange(steps) / 9.0)
+    known = {HEAT: Node("heat", HEAT), HYDROGEN: Node("h2", HYDROGEN, demand_kw=demand_kw)}
+    return {c: known[c] for c in KINDS[kind].served(parameters) if c in known}
+
+
 def has_hub(kind: str) -> bool:
     """Whether units of a kind share a heat balance."""
     return issubclass(KINDS[kind].Parameters, HeatParameters)
+
+
+def makes_hydrogen(kind: str) -> bool:
+    """Whether a unit of a kind is at a node of hydrogen."""
+    return HYDROGEN in KINDS[kind].carriers
 
 
 def horizon(steps: int = 130, dt_h: float = 0.25) -> Horizon:
@@ -86,6 +119,8 @@ def profile(
             "demand_kw": 100.0 + 60.0 * np.cos(day - 1.0) + 10.0 * rng.random(len(hours))
         },
         "heat_pump": {"temperature_degc": 8.0 - 6.0 * np.cos(day)},
+        "solar_thermal": {"available_kw": 120.0 * sun},
+        "flexible_demand": {"load_kw": 100.0 * load},
     }
     return series.get(kind) or {
         name: (request.rated_kw or 50.0) * gusts
@@ -118,9 +153,9 @@ def unit(
         name=name or f"place.{kind}",
         parameters=parameters,
         neighbourhood="place",
-        agent="heat" if has_hub(kind) else (name or kind),
+        agent="heat" if has_hub(kind) else "h2" if makes_hydrogen(kind) else (name or kind),
         horizon=horizon(steps, dt_h),
-        nodes={HEAT: Node("heat", HEAT)} if has_hub(kind) else {},
+        nodes=nodes_of(kind, parameters, steps),
         series=profile(kind, parameters, np.arange(steps) * dt_h, rng),
         state=dict(state),
         sessions=sessions(steps, dt_h, rng) if behaviour.sessions else (),
@@ -143,12 +178,14 @@ FLIEGERHORST_HUB = ("chp", "thermal_storage", "boiler")
 
 
 def agents_of(kind: str, **changes) -> tuple[UnitData, ...]:
-    """Units of one agent that a unit of the kind can act in: a hub if it makes heat."""
+    """Units of one agent that a unit of the kind can act in: a hub, a node of hydrogen, or both."""
+    helpers = [k for k in ("electrolyser", "hydrogen_tank", "reformer") if k != kind]
+    hydrogen = [unit(k, **changes) for k in helpers] if makes_hydrogen(kind) else []
     if not has_hub(kind):
-        return (unit(kind, **changes),)
+        return (unit(kind, **changes), *hydrogen)
     helpers = [k for k in ("thermal_storage", "boiler") if k != kind]
     own = [] if kind == "heat_demand" else [kind]
-    return heat_hub(*own, *helpers, **changes)
+    return (*heat_hub(*own, *helpers, **changes), *hydrogen)
 
 
 def rounded(data: UnitData) -> UnitData:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -12,9 +14,10 @@ from quartier.instance import build
 from quartier.optimisation.prices import Exchange, Memory, Responder, Response
 from quartier.problem import Market
 from quartier.problem.market import RESERVE
+from quartier.scenario.asked import MarketAsked, SupplierSettings
 from quartier.scenario.load import load
 
-CASE = "tests/cases/market"
+CASE = Path(__file__).parents[1] / "cases" / "market"
 
 
 @pytest.fixture
@@ -80,8 +83,41 @@ def test_a_battery_moves_the_load_to_the_cheap_hour(way):
             "problem.suppliers.wind.blocks=[{power_kw: -1, price_eur_per_kwh: 0}]",
             r"power_kw: should be greater than 0",
         ),
+        ("problem.suppliers.wind.energy_kwh_per_year=5", r"suppliers.wind: energy_kwh_per_year sc"),
+        ("problem.suppliers.wind.profile=WP99", r"suppliers.wind.profile: there is no profile"),
     ],
 )
 def test_what_makes_no_market_is_refused(override, why):
     with pytest.raises(InputError, match=why):
         build(load(CASE, [override]), 1)
+
+
+def test_a_supplier_has_what_its_profile_says(tmp_path):
+    """60 kW at 0.5 and 0.25; scaled to 87,600 kWh a year, 10 kW on average of its two hours."""
+    (tmp_path / "w.csv").write_text("time,w\n2016-05-02T10:00,0.5\n2016-05-02T11:00,0.25\n")
+    (tmp_path / "s.csv").write_text((CASE / "s.csv").read_text())
+    (tmp_path / "scenario.yaml").write_text((CASE / "scenario.yaml").read_text())
+    profile = "{csv: w.csv, column: w, unit: '1'}"
+    found = {}
+    for energy in (None, 87_600):
+        settings = [f"problem.suppliers.wind.profile={profile}"]
+        settings += [f"problem.suppliers.wind.energy_kwh_per_year={energy}"] if energy else []
+        instance = build(load(tmp_path, settings), 1)
+        found[energy] = instance.market(slice(0, 2)).supply.most_kw
+        assert instance.market(slice(1, 2)).supply.most_kw[0] == found[energy][0, 1:]
+    assert found[None][:3].tolist() == [[30.0, 15.0], [40.0, 40.0], [100.0, 100.0]]
+    assert found[87_600][0].tolist() == pytest.approx([40 / 3, 20 / 3])
+
+
+def test_blocks_share_what_a_supplier_has():
+    settings = SupplierSettings(
+        blocks=[
+            {"power_kw": 10, "price_eur_per_kwh": 0.1},
+            {"power_kw": 30, "price_eur_per_kwh": 0.2},
+        ],
+        profile="WP4",
+    )
+    asked = MarketAsked(suppliers={"mill": settings})
+    (small, large) = asked.of_suppliers({"mill": np.array([20.0, 50.0])})["mill"]
+    assert small[0].tolist() == [5.0, 10.0]
+    assert large[0].tolist() == [15.0, 30.0]

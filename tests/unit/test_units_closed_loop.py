@@ -52,6 +52,10 @@ VARIANTS = [
     ("heat_pump", {"cop": 3.0}),
     ("battery", {"standing_loss_per_h": 0.01, "start_soc": 0.9}),
     ("battery", {"min_soc": 0.0, "max_soc": 1.0, "start_soc": 1.0}),
+    ("fuel_cell", {"thermal_efficiency": 0.0}),
+    ("ev_fleet", {"standing_loss_per_h": 0.01, "v2g_kw": 0.0}),
+    ("flexible_demand", {"band_kwh": 0.0}),
+    ("flexible_demand", {"power_kw": 30.0}),
 ]
 every_unit = pytest.mark.parametrize(
     ("kind", "changes"), VARIANTS, ids=[f"{k}{'-' if c else ''}{'-'.join(c)}" for k, c in VARIANTS]

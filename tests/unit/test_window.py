@@ -65,7 +65,11 @@ def is_in_place(model):
     return model._assembly._is_moved
 
 
-@pytest.mark.parametrize("kind", [k for k in KINDS if not KINDS[k].sessions])
+BY_DAY = ("solar_thermal",)
+"""Kinds that have a choice by day only."""
+
+
+@pytest.mark.parametrize("kind", [k for k in KINDS if not KINDS[k].sessions and k not in BY_DAY])
 def test_every_kind_moves_in_place(kind):
     units = factories.agents_of(kind, steps=RUN)
     model = NeighbourhoodModel(problem_at(0, units))
@@ -107,6 +111,7 @@ def test_caps_after_a_move_are_those_of_a_program_built_anew():
 
 OTHERS = {
     "vehicles": (("ev_station", "battery"), problem_at, {}),
+    "the sun": (("solar_thermal", "heat_demand"), problem_at, {}),
     "the end of the run": (("battery",), problem_at, {"steps": 20}),
     "the end of the run without a choice": (("pv",), problem_at, {"steps": 20}),
     "a price on the peak": (

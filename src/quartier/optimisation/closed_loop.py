@@ -71,7 +71,8 @@ def unit_of(
     """
     steps = len(next(iter(series.values()))) if series else 96
     state = dict(kind.initial(parameters))
-    nodes = {c: (nodes or {}).get(c) or Node(c, c) for c in kind.carriers if c not in kind.priced}
+    served = [c for c in kind.served(parameters) if c not in kind.priced]
+    nodes = {c: (nodes or {}).get(c) or Node(c, c) for c in served}
     unit = UnitData(
         name=f"place.{name}",
         parameters=parameters,

@@ -60,17 +60,20 @@ class Market(Pooling):
         cls,
         dt_h: float,
         steps: int,
-        suppliers: Mapping[str, Sequence[tuple[float, float]]],
+        suppliers: Mapping[str, Sequence[tuple[float | Array, float]]],
         floor_eur_per_kwh: float,
         ceiling_eur_per_kwh: float,
     ) -> Market:
-        """Make a market of blocks: power in kW and price in EUR/kWh, by supplier."""
+        """Make a market of blocks: power in kW, of each step or all, and price in EUR/kWh."""
         every = [(name, *block) for name, blocks in suppliers.items() for block in blocks]
         price = [block_price for _, _, block_price in every]
         price += [floor_eur_per_kwh, ceiling_eur_per_kwh]
         least = [*(0.0 for _ in every), -np.inf, 0.0]
         most = [*(power for _, power, _ in every), 0.0, np.inf]
-        columns = [np.repeat(np.array(v)[:, None], steps, axis=1) for v in (price, least, most)]
+        columns = [
+            np.array([np.broadcast_to(value, steps) for value in rows], dtype=float)
+            for rows in (price, least, most)
+        ]
         names = tuple(name for name, _, _ in every)
         return cls(dt_h, (*names, RESERVE, RESERVE), Supply(dt_h, *columns))
 

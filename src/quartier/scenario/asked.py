@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Literal, TypeAlias
 
+import numpy as np
 from pydantic import (
     BeforeValidator,
     Field,
@@ -14,8 +16,9 @@ from pydantic import (
 )
 from pydantic_core import CoreSchema
 
+from quartier.quantities import Array
 from quartier.scenario.settings import Name, Share
-from quartier.units.base import Frozen
+from quartier.units.base import Frozen, SeriesRequest, Source, is_measured
 
 MOST_PLAYERS = 6
 """Most neighbourhoods for an allocation that looks at all their coalitions."""
@@ -80,6 +83,43 @@ class SupplierSettings(Frozen):
 
     blocks: list[BlockSettings] = Field(min_length=1)
     """Blocks of power, in any order; the cheapest are used first."""
+    profile: Source | None = None
+    """Share that it has of its blocks' power: a SimBench profile (`WP4`), one from weather (`pv:3`,
+    `wind:3`), or a CSV column, which may also be the power of all blocks together; without it, all
+    of it at any time."""
+    energy_kwh_per_year: PositiveFloat | None = None
+    """Energy in kWh that it has in a year, which a profile without a unit is scaled to; without it,
+    the profile is taken as it is. Of a few peaks, no more than its blocks' power is there."""
+
+    @model_validator(mode="after")
+    def _an_energy_has_a_profile(self) -> SupplierSettings:
+        if self.energy_kwh_per_year is not None and (
+            self.profile is None or is_measured(self.profile)
+        ):
+            raise ValueError(
+                "energy_kwh_per_year scales a profile without a unit, and there is none; remove it"
+            )
+        return self
+
+    @property
+    def power_kw(self) -> float:
+        """Power of all blocks in kW."""
+        return sum(block.power_kw for block in self.blocks)
+
+    @property
+    def request(self) -> SeriesRequest | None:
+        """What it asks for to follow its profile; None: it has none."""
+        if self.profile is None:
+            return None
+        # No rated power: what is scaled to its energy is no share of it.
+        annual = self.energy_kwh_per_year
+        return SeriesRequest(
+            self.profile,
+            "kW",
+            factor=1.0 if annual else self.power_kw,
+            annual_kwh=annual,
+            rated_kw=None if annual else self.power_kw,
+        )
 
 
 class MarketAsked(Frozen):
@@ -120,12 +160,23 @@ class MarketAsked(Frozen):
             )
         return self
 
-    def of_suppliers(self) -> dict[str, list[tuple[float, float]]]:
-        """Power in kW and price in EUR/kWh of all blocks, by supplier."""
-        return {
-            name: [(block.power_kw, block.price_eur_per_kwh) for block in supplier.blocks]
-            for name, supplier in self.suppliers.items()
-        }
+    def of_suppliers(
+        self, available_kw: Mapping[str, Array]
+    ) -> dict[str, list[tuple[float | Array, float]]]:
+        """Power in kW and price in EUR/kWh of all blocks, by supplier.
+
+        Parameters
+        ----------
+        available_kw
+            Power that suppliers with a profile have, shape ``(T,)``: that of their blocks, too.
+        """
+        found: dict[str, list[tuple[float | Array, float]]] = {}
+        for name, supplier in self.suppliers.items():
+            share: float | Array = 1.0
+            if name in available_kw:
+                share = np.minimum(available_kw[name] / supplier.power_kw, 1.0)
+            found[name] = [(b.power_kw * share, b.price_eur_per_kwh) for b in supplier.blocks]
+        return found
 
 
 def _in_full(data: Any) -> Any:

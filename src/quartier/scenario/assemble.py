@@ -13,7 +13,7 @@ from quartier.grid.tables import find_element
 from quartier.quantities import Array, Horizon
 from quartier.scenario import checks
 from quartier.scenario.communication_checks import check_communication
-from quartier.scenario.coverage import covered, offhand
+from quartier.scenario.coverage import covered, offhand, supplier_requests
 from quartier.scenario.findings import Findings, Note
 from quartier.scenario.grid_data import GridData, profiles_of, read_grid
 from quartier.scenario.left_out import note_profiles
@@ -49,6 +49,8 @@ class ScenarioData:
         ``co2_kg_per_kwh``, and ``temperature_degc`` if the scenario has one.
     forecasts
         By unit: what planning takes for its series, shape ``(T,)``.
+    supplied
+        By supplier of a market that follows a profile: power that it has in kW, shape ``(T,)``.
     notes
         What of the data is not simulated, or taken differently.
     """
@@ -59,6 +61,7 @@ class ScenarioData:
     units: tuple[UnitData, ...]
     signals: Mapping[str, tuple[Array, str]]
     forecasts: Mapping[str, Array]
+    supplied: Mapping[str, Array]
     notes: tuple[Note, ...] = ()
 
 
@@ -105,6 +108,7 @@ def assemble(
     plants = grid.plants if grid else ()
     idle = grid.cut_off if grid else frozenset()
     forecasts = dict(_forecasts(scenario, horizon, reader, findings, (*units, *plants), idle))
+    supplied = dict(_supplied(scenario, horizon, reader, findings))
     checks.check(scenario, units, signals, findings, rest)
     every = complete and not findings.problems  # else units may be missing
     checks.check_forecast_error(scenario, (*units, *plants), findings, complete=every)
@@ -115,7 +119,8 @@ def assemble(
         note_profiles(reader.simbench_names, findings)
     if findings.problems or (grid is None and settings is not None):
         return None, findings.problems
-    return ScenarioData(horizon, grid, buses, units, signals, forecasts, findings.notes), []
+    data = ScenarioData(horizon, grid, buses, units, signals, forecasts, supplied, findings.notes)
+    return data, []
 
 
 def _reader(
@@ -176,6 +181,17 @@ def _signals(
         with findings.at("signals.temperature"):
             request = SeriesRequest("signal:temperature", "degC")
             yield "temperature_degc", (reader.read(request, horizon), "degC")
+
+
+def _supplied(
+    scenario: Scenario, horizon: Horizon, reader: SeriesReader, findings: Findings
+) -> Iterator[tuple[str, Array]]:
+    """Power of the suppliers that follow a profile."""
+    requests = supplier_requests(scenario)
+    reader.preload([request.source for request in requests.values()])
+    for name, request in requests.items():
+        with findings.at(f"problem.suppliers.{name}.profile"):
+            yield name, reader.series("available_kw", request, horizon)
 
 
 def _lowered(

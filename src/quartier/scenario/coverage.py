@@ -7,13 +7,14 @@ from dataclasses import replace
 
 from quartier.grid import simbench
 from quartier.quantities import Horizon
+from quartier.scenario.asked import MarketAsked
 from quartier.scenario.findings import Findings
 from quartier.scenario.models import Scenario
 from quartier.scenario.node_settings import column_of
 from quartier.scenario.record import HorizonError, SeriesError
 from quartier.scenario.series import SeriesReader
 from quartier.units import KINDS
-from quartier.units.base import Source, UnitParameters
+from quartier.units.base import SeriesRequest, Source, UnitParameters
 from quartier.units.kinds import is_own
 
 _ANY_SIMBENCH = "PV3"
@@ -70,8 +71,16 @@ def _sources(scenario: Scenario) -> Iterator[tuple[str, Source]]:
         for source in _requested(parameters):
             yield f"neighbourhoods.{neighbourhood}.units.{name}", source
     yield from _of_nodes(scenario)
+    for name, request in supplier_requests(scenario).items():
+        yield f"problem.suppliers.{name}.profile", request.source
     for name, source in scenario.forecasts.items():
         yield f"forecasts.{name}", source
+
+
+def supplier_requests(scenario: Scenario) -> dict[str, SeriesRequest]:
+    """What suppliers that follow a profile ask for, by name."""
+    suppliers = scenario.problem.suppliers if isinstance(scenario.problem, MarketAsked) else {}
+    return {name: s.request for name, s in suppliers.items() if s.request is not None}
 
 
 def _of_nodes(scenario: Scenario) -> Iterator[tuple[str, Source]]:

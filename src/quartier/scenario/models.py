@@ -8,7 +8,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 from typing import Annotated, Any, Literal, TypeAlias
-from zoneinfo import ZoneInfo
 
 import pandas as pd
 from pydantic import (
@@ -29,7 +28,7 @@ from pydantic import (
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from quartier.errors import InputError
-from quartier.quantities import Horizon
+from quartier.quantities import LOCAL, Horizon
 from quartier.scenario.asked import Asked, RedispatchAsked
 from quartier.scenario.forecast_error import ForecastErrorSettings
 from quartier.scenario.node_settings import NodeSettings, Price, TimeOfUse
@@ -49,6 +48,7 @@ from quartier.units.base import CsvColumn, Frozen, Source, UnitParameters
 from quartier.units.kinds import is_own, own_kind
 
 __all__ = [
+    "LOCAL",
     "NAME_PATTERN",
     "CommunicationSettings",
     "GateSettings",
@@ -68,9 +68,6 @@ __all__ = [
     "SignalSettings",
     "TimeOfUse",
 ]
-
-LOCAL = ZoneInfo("Europe/Berlin")
-"""Time zone of times without an offset."""
 
 
 def _written_time(value: Any) -> Any:

@@ -38,7 +38,7 @@ def nodes_of(neighbourhood: NeighbourhoodSettings, unit: UnitParameters) -> dict
     and draws nothing from a node.
     """
     kind, found = KINDS[unit.kind], {}
-    for carrier in kind.carriers:
+    for carrier in kind.served(unit):
         known = [name for name, node in neighbourhood.nodes.items() if node.carrier == carrier]
         named = unit.nodes.get(carrier, getattr(unit, "hub", None) if carrier == HEAT else None)
         if named is not None:
@@ -65,10 +65,10 @@ def problems(neighbourhood: NeighbourhoodSettings, unit: UnitParameters) -> Iter
     """What is wrong with the nodes that a unit names, or does not name."""
     kind = KINDS[unit.kind]
     for carrier in unit.nodes:
-        if carrier not in kind.carriers:
-            known = ", ".join(kind.carriers) or "electricity only"
+        if carrier not in kind.served(unit):
+            known = ", ".join(kind.served(unit)) or "electricity only"
             yield f"nodes.{carrier}: the unit has to do with {known}"
-    for carrier in kind.carriers:
+    for carrier in kind.served(unit):
         declared = [name for name, node in neighbourhood.nodes.items() if node.carrier == carrier]
         named, pays = unit.nodes.get(carrier), _pays_itself(kind, unit, carrier)
         used = nodes_of(neighbourhood, unit).get(carrier)

@@ -1,7 +1,7 @@
 """Physics of units, one file a kind.
 
 A kind (`battery`, `chp`, ...) says in the terms of `base` what it is and does; `store`,
-`converter`, `curtailable` and `switching` are what several kinds share. `node` says where
+`converter`, `burner`, `curtailable` and `switching` are what several kinds share. `node` says where
 carriers are balanced, `balance` what the units of a node do together. `step` runs one step of
 many units of a kind, `group` those of an agent or neighbourhood; from there, `evaluate` makes a
 `schedule` of controls and `sampling` draws feasible ones. `convex` relaxes kinds that switch;
@@ -15,13 +15,21 @@ from quartier.units.boiler import Boiler
 from quartier.units.chp import Chp
 from quartier.units.conventional import Conventional
 from quartier.units.electric_heater import ElectricHeater
+from quartier.units.electrolyser import Electrolyser
+from quartier.units.ev_fleet import EvFleet
 from quartier.units.ev_station import EvStation
+from quartier.units.flexible_demand import FlexibleDemand
+from quartier.units.fuel_cell import FuelCell
 from quartier.units.heat_demand import HeatDemand
 from quartier.units.heat_pump import HeatPump
 from quartier.units.household import Household
+from quartier.units.hydrogen_tank import HydrogenTank
 from quartier.units.kinds import Kinds
 from quartier.units.plant import Plant
+from quartier.units.pumped_hydro import PumpedHydro
 from quartier.units.pv import Pv
+from quartier.units.reformer import Reformer
+from quartier.units.solar_thermal import SolarThermal
 from quartier.units.thermal_storage import ThermalStorage
 from quartier.units.wind import Wind
 
@@ -40,6 +48,14 @@ KINDS: Kinds = Kinds(
         "heat_pump": HeatPump(),
         "electric_heater": ElectricHeater(),
         "boiler": Boiler(),
+        "solar_thermal": SolarThermal(),
+        "electrolyser": Electrolyser(),
+        "hydrogen_tank": HydrogenTank(),
+        "fuel_cell": FuelCell(),
+        "reformer": Reformer(),
+        "flexible_demand": FlexibleDemand(),
+        "ev_fleet": EvFleet(),
+        "pumped_hydro": PumpedHydro(),
     }
 )
 """Kinds of units by name: a new kind is one file and one entry here.

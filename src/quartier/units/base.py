@@ -325,9 +325,9 @@ class UnitKind(ABC):
     renewable: ClassVar[bool] = False
     """Whether ``available_kw - p_kw`` is renewable energy lost."""
     order: ClassVar[int] = 0
-    """Place in a step: 0 follows nobody, 1 is led by the hub's store (CHP), 4 stores heat, 5-7
-    make the heat that is still lacking (heat pump, heater, boiler), 9 balances the
-    neighbourhood's power. A unit sees what lower places did in the same step."""
+    """Place in a step: 0 follows nobody, 1-3 are led by the hub and its store (solar thermal, CHP,
+    fuel cell), 4 stores heat, 5-7 make the heat that is still lacking (heat pump, heater, boiler),
+    9 balances the neighbourhood's power. A unit sees what lower places did in the same step."""
     shared_by: ClassVar[str | None] = None
     """Parameter by which several units of the kind share a missing heat or power pro rata."""
 
@@ -336,6 +336,10 @@ class UnitKind(ABC):
         """Carriers beside electricity that it has to do with; the one it serves first, first."""
         touched = dict.fromkeys((*self.gives, *self.takes, self.holds))
         return tuple(c for c in touched if c is not None and c != ELECTRICITY)
+
+    def served(self, u: Any) -> tuple[Carrier, ...]:
+        """Those of its carriers that a unit with these parameters has to do with."""
+        return self.carriers
 
     # -- data -----------------------------------------------------------------------------
     def requests(self, u: Any) -> Mapping[str, SeriesRequest]:

@@ -79,7 +79,7 @@ class Chp(UnitKind):
     controls = (Control("on", binary=True), Control("start"), Control("p_kw"))
     memory = ("on", "p_kw", "hours")
     command = ELECTRICITY
-    order = 1
+    order = 2
     shared_by = "p_max_kw"
 
     def problems(self, u: ChpParameters) -> Iterable[str]:

@@ -12,6 +12,7 @@ from pydantic import Field, PositiveFloat
 from quartier.quantities import Array
 from quartier.units.base import (
     ELECTRICITY,
+    Carrier,
     Control,
     Flow,
     Limits,
@@ -55,9 +56,9 @@ class StoreKind(UnitKind):
 
     controls = (Control("charge_kw"), Control("discharge_kw"))
     stores = True
-    holds: ClassVar[str] = ELECTRICITY
+    holds: ClassVar[Carrier | None] = ELECTRICITY
     command = ELECTRICITY
-    shared_by = "power_kw"
+    shared_by: ClassVar[str | None] = "power_kw"
 
     def problems(self, u: Any) -> Iterable[str]:
         """Check that the states of charge are in order."""
@@ -96,7 +97,7 @@ class StoreKind(UnitKind):
 
     def flow(self, u: Any, x: Values, s: Values, dt_h: float) -> Flow:
         """Net power of what it holds."""
-        return Flow({self.holds: x["discharge_kw"] - x["charge_kw"]})
+        return Flow({self.holds or ELECTRICITY: x["discharge_kw"] - x["charge_kw"]})
 
     def rule(self, u: Any, state: Values, s: Values, dt_h: float) -> Array:
         """Greedy: take what others have left over, give what they lack, refill before the end.
@@ -104,7 +105,7 @@ class StoreKind(UnitKind):
         Of electricity, in the neighbourhood; of another carrier, at its node.
         """
         high_kw = net_power_to(u, state["energy_kwh"], s["energy_rule_kwh"], dt_h)
-        electric = self.holds == ELECTRICITY
+        electric = self.holds in (None, ELECTRICITY)
         lacking_kw: Array = -s["p_others_kw"] if electric else s[f"{self.holds}_missing_kw"]
         return np.minimum(lacking_kw, high_kw)
 
@@ -141,7 +142,12 @@ def net_power_to(u: Any, energy_kwh: Array, end_kwh: Array, dt_h: float) -> Arra
 
 
 def bounded_store(
-    unit: UnitData, low_kwh: float, high_kwh: float, most_kw: float, loss_per_h: float
+    unit: UnitData,
+    low_kwh: float,
+    high_kwh: float,
+    most_kw: float | Array,
+    loss_per_h: float,
+    drain_kw: float | Array = 0.0,
 ) -> UnitData:
     """Give a store its bounds: the physical ones, tightened so that it can end where it began.
 
@@ -154,9 +160,12 @@ def bounded_store(
     low_kwh, high_kwh
         Physical bounds of the stored energy.
     most_kw
-        Greatest net power into the store, inside the store (after the charging loss).
+        Greatest power into the store, inside the store (after the charging loss), of every step or
+        of each, shape ``(T,)``.
     loss_per_h
         Standing loss as a share per hour.
+    drain_kw
+        Power that leaves the store whatever is chosen, likewise.
 
     Returns
     -------
@@ -167,17 +176,19 @@ def bounded_store(
     steps, dt_h = unit.horizon.steps, unit.horizon.dt_h
     now_kwh = unit.state["energy_kwh"]
     kept = 1 - loss_per_h * dt_h
+    gain_kwh = dt_h * np.broadcast_to(most_kw - drain_kw, steps)
+    drain_kwh = dt_h * np.broadcast_to(drain_kw, steps)
     least = np.full(steps + 1, low_kwh)
     least[-1] = max(low_kwh, min(unit.start_energy_kwh, high_kwh))
     for t in range(steps - 1, 0, -1):
-        least[t] = max(low_kwh, (least[t + 1] - dt_h * most_kw) / kept)
+        least[t] = max(low_kwh, (least[t + 1] - gain_kwh[t]) / kept)
     # A store that starts too low for the rule climbs as fast as it can; nothing is infeasible.
     # Likewise one that starts above its upper bound.
     reach, fall = np.empty(steps + 1), np.empty(steps + 1)
     reach[0] = fall[0] = now_kwh
     for t in range(steps):
-        reach[t + 1] = kept * reach[t] + dt_h * most_kw
-        fall[t + 1] = kept * fall[t]
+        reach[t + 1] = kept * reach[t] + gain_kwh[t]
+        fall[t + 1] = kept * fall[t] - drain_kwh[t]
     least = np.minimum(least, reach)
     most = np.maximum(high_kwh, fall) if now_kwh > high_kwh else np.full(steps + 1, high_kwh)
     remaining_h = dt_h * np.arange(steps, -1, -1.0)
