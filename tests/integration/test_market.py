@@ -88,8 +88,22 @@ def test_the_pages_show_suppliers_and_price(compared):
     assert "Who supplies" in html and "cannot be shown" not in html
     assert "cannot be shown" not in (compared.dir / "report.html").read_text()
     assert {trace.name for trace in run.plot.supply().data} >= {"wind", "coal", "oil"}
+    assert {trace.name for trace in run.plot.dispatch().data} >= {"wind", "Battery"}
+    (earned,) = run.plot.earnings().data
+    assert dict(zip(earned.y, earned.x, strict=True)) == pytest.approx(
+        {"wind": 60 * 0.4, "coal": 40 * 0.2, "store": 20 * (0.3 - 0.1) - 0.2, "town": -50.0},
+        abs=0.02,
+    )
+
+
+def test_runs_are_shown_beside_each_other(compared):
+    plot = compared.plot
+    names = [line.name for line in plot.market_prices().data]
+    assert names == list(compared.coordinations)
+    assert [bars.name for bars in plot.earnings().data] == names
+    assert "central" in {bars.name for bars in plot.cost_changes().data}
     with pytest.raises(InputError, match="share nothing"):
-        run.plot.shared()
+        compared.result("central").plot.shared()
 
 
 def test_what_suppliers_lack_is_served_at_the_ceiling(tmp_path):

@@ -79,3 +79,31 @@ def test_one_season_is_not_told_apart(compared):
     only = {"bilevel": compared.result("bilevel")}
     assert not seasons.several(only), "nobody for itself beside it"
     assert seasons.several(compared.results)
+
+
+@pytest.fixture(scope="module")
+def alone(tmp_path_factory):
+    """The first half of the first day, each for itself."""
+    return quartier.run(
+        "aachen:year",
+        coordination="individual",
+        overrides=[
+            "horizon.start=2023-05-14T00:00+02:00",
+            "horizon.steps=12",
+            "baseline=individual",
+        ],
+        out=tmp_path_factory.mktemp("seasons") / "half",
+    )
+
+
+def test_steps_of_two_runs_count_once(compared, alone):
+    both = {**compared.results, "half": alone}
+    pd.testing.assert_frame_equal(seasons.by_season(both), seasons.by_season(compared.results))
+
+
+def test_a_mechanism_counts_where_all_spans_of_the_season_have_it(compared, alone):
+    """`bilevel` has the whole days only; half a day of `individual` stands beside other spans."""
+    days = compared.results
+    moved = {"half": alone, "bilevel": days["bilevel"]}
+    assert list(seasons.by_season(moved)) == [("transition", "individual")]
+    assert not seasons.several(moved)

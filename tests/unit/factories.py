@@ -11,6 +11,7 @@ from quartier.problem import ConnectionTerms
 from quartier.quantities import Array, Horizon
 from quartier.units import KINDS
 from quartier.units.base import (
+    COOLING,
     HEAT,
     HYDROGEN,
     HeatParameters,
@@ -57,6 +58,7 @@ PARAMETERS = {
         "driving_kwh_per_year": 120_000.0,
     },
     "pumped_hydro": {"energy_kwh": 3000.0, "power_kw": 500.0},
+    "absorption_chiller": {"power_kw": 60.0},
 }
 """Parameters of a unit, as in the scenario fliegerhorst where it has it; others are made up."""
 
@@ -80,9 +82,13 @@ def made_up(name: str, annotation) -> object:
 
 
 def nodes_of(kind: str, parameters: UnitParameters, steps: int) -> dict[str, Node]:
-    """Heat hub, and node of hydrogen with a demand, as far as the unit has to do with them."""
+    """Heat hub, and others with a demand, as far as the unit has to do with them."""
     demand_kw = 20.0 + 10.0 * np.sin(np.arange(steps) / 9.0)
-    known = {HEAT: Node("heat", HEAT), HYDROGEN: Node("h2", HYDROGEN, demand_kw=demand_kw)}
+    known = {
+        HEAT: Node("heat", HEAT),
+        HYDROGEN: Node("h2", HYDROGEN, demand_kw=demand_kw),
+        COOLING: Node("cold", COOLING, demand_kw=demand_kw),
+    }
     return {c: known[c] for c in KINDS[kind].served(parameters) if c in known}
 
 

@@ -6,14 +6,14 @@ import numpy as np
 
 from quartier.centralised.central import row_of
 from quartier.centralised.self_optimiser import solve_row
-from quartier.centralised.sharing.mechanisms import models_of, units_of
+from quartier.centralised.sharing.mechanisms import Mechanism, units_of
 from quartier.centralised.sharing.pool import Pool
 from quartier.coordination import Plan
 from quartier.problem import Market, Problem, State
 from quartier.quantities import ELECTRICITY
 
 
-class IndividualMarket:
+class IndividualMarket(Mechanism):
     """Every neighbourhood plans for itself, by the prices that the scenario's signals expect.
 
     What suppliers then have to serve makes the price that all pay.
@@ -22,12 +22,12 @@ class IndividualMarket:
     def plan(self, problem: Problem, state: State, rng: np.random.Generator) -> Plan:
         """Let each optimise itself."""
         problem.asks(Market)
-        alone = {name: model.solve() for name, model in models_of(problem).items()}
+        alone = {name: model.solve() for name, model in self.models_of(problem).items()}
         rows = [solve_row(f"individual {name}", found) for name, found in alone.items()]
         return Plan(units=dict(units_of(problem, alone)), records={"solves": rows})
 
 
-class CentralMarket:
+class CentralMarket(Mechanism):
     """Co-optimisation: one program of all neighbourhoods and suppliers (seed 003).
 
     Its price is a multiplier of the balance: what one more kWh would cost all.
@@ -35,7 +35,7 @@ class CentralMarket:
 
     def plan(self, problem: Problem, state: State, rng: np.random.Generator) -> Plan:
         """Solve one program over all units and suppliers."""
-        pool = Pool(problem.asks(Market), models_of(problem))
+        pool = Pool(problem.asks(Market), self.models_of(problem))
         pooled = pool.solve()
         price = pooled.price_eur_per_kwh(pool.coupling)
         found = pool.solutions(pooled, price)

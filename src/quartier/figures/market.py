@@ -1,6 +1,9 @@
-"""A market: which supplier serves what, the price, and bids (seed 003)."""
+"""A market: which supplier serves what, at which price, who earns by it, and bids (seed 003)."""
 
 from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -9,6 +12,12 @@ import plotly.graph_objects as go
 from quartier.errors import InputError
 from quartier.figures import style
 from quartier.figures.frames import wide
+
+MOST_PARTS = 14
+"""Most areas of a stack; what is left is one more."""
+OTHERS = "others"
+SURPLUS, COST = "supplier_surplus[", "cost["
+"""KPIs of who earns and who pays."""
 
 
 def supply(table: pd.DataFrame) -> go.Figure:
@@ -23,6 +32,79 @@ def supply(table: pd.DataFrame) -> go.Figure:
     powers = wide(table, "supplier", "p_kw")
     powers = powers[powers.abs().sum().sort_values(ascending=False).index]
     style.add_stack(made, powers)
+    return made
+
+
+def dispatch(table: pd.DataFrame, units: pd.DataFrame) -> go.Figure:
+    """Power of every supplier, and of the units of all neighbourhoods by kind, stacked.
+
+    Parameters
+    ----------
+    table, units
+        Tables ``supply`` and ``units`` of a run.
+    """
+    made = style.figure("Dispatch by technology", x="time (UTC)", y="power (kW)", unit="kW")
+    kind = units["kind"].astype(str)
+    by_kind = units.groupby([units["time"], kind])["p_kw"].sum().unstack(fill_value=0)
+    powers = wide(table, "supplier", "p_kw").join(by_kind.rename(columns=style.kind_label))
+    powers = powers[powers.abs().sum().sort_values(ascending=False, kind="stable").index]
+    powers = powers.loc[:, powers.abs().max() > 0]
+    if powers.shape[1] > MOST_PARTS + 1:
+        rest = powers.iloc[:, MOST_PARTS:].sum(axis=1)
+        powers = powers.iloc[:, :MOST_PARTS].assign(**{OTHERS: rest})
+    style.add_stack(made, powers)
+    return made
+
+
+def earnings(kpis: pd.DataFrame) -> go.Figure:
+    """What each supplier earns above its cost, and what each neighbourhood pays, in EUR.
+
+    Parameters
+    ----------
+    kpis
+        Values by KPI (index) and run (columns).
+    """
+    made = style.figure("Who earns what", x="earned (EUR)", y="", unit="EUR", dates=False)
+    of_suppliers, of_others = (
+        kpis[[str(name).startswith(prefix) for name in kpis.index]].astype(float)
+        for prefix in (SURPLUS, COST)
+    )
+    rows = pd.concat([of_suppliers, -of_others])
+    rows = rows[rows.abs().max(axis=1) > 0]
+    rows = rows.loc[rows.mean(axis=1).sort_values(kind="stable").index]
+    names = [str(name).partition("[")[2].removesuffix("]") for name in rows.index]
+    height = 120 + len(rows) * (16 + 10 * rows.shape[1])
+    made.update_layout(
+        barmode="group", height=height, meta={"x": "earned", "y": "party", "unit": "EUR"}
+    )
+    made.update_yaxes(type="category")
+    for number, run in enumerate(rows):
+        made.add_trace(
+            go.Bar(
+                x=rows[run].to_numpy(float),
+                y=names,
+                orientation="h",
+                name=str(run),
+                marker=style.filled(style.look(number)),
+                hovertemplate="%{y}: %{x:+,.2f} EUR",
+            )
+        )
+    return made
+
+
+def prices_by_run(tables: Mapping[str, pd.DataFrame]) -> go.Figure:
+    """Price that is paid, a line a run, in ct/kWh.
+
+    Parameters
+    ----------
+    tables
+        Tables ``prices`` by run.
+    """
+    made = style.figure("Price", x="time (UTC)", y="price (ct/kWh)", unit="ct/kWh")
+    for number, (run, table) in enumerate(tables.items()):
+        paid = table.groupby("time")["price_eur_per_kwh"].mean()
+        made.add_trace(_line(paid, run, style.look(number)))
+    made.update_layout(hovermode="x unified")
     return made
 
 
@@ -42,16 +124,7 @@ def prices(table: pd.DataFrame, signals: pd.DataFrame) -> go.Figure:
         "paid": (paid, "solid"),
     }
     for number, (name, (values, dash)) in enumerate(series.items()):
-        made.add_trace(
-            go.Scatter(
-                x=style.utc(pd.DatetimeIndex(values.index)),
-                y=100 * values.to_numpy(float),
-                name=name,
-                mode="lines",
-                line={**style.line(number), "dash": dash, "shape": "hv"},
-                hovertemplate="%{y:.3f} ct/kWh",
-            )
-        )
+        made.add_trace(_line(values, name, replace(style.look(number), dash=dash)))
     made.update_layout(hovermode="x unified")
     return made
 
@@ -119,3 +192,14 @@ def bids(table: pd.DataFrame, paid: pd.DataFrame, time: pd.Timestamp | str | Non
 def _utc(time: pd.Timestamp | str) -> pd.Timestamp:
     stamp = pd.Timestamp(time)
     return stamp.tz_localize("UTC") if stamp.tzinfo is None else stamp.tz_convert("UTC")
+
+
+def _line(values: pd.Series[float], name: str, look: style.Look) -> go.Scatter:
+    return go.Scatter(
+        x=style.utc(pd.DatetimeIndex(values.index)),
+        y=100 * values.to_numpy(float),
+        name=name,
+        mode="lines",
+        line={**style.line(look), "shape": "hv"},
+        hovertemplate="%{y:.3f} ct/kWh",
+    )

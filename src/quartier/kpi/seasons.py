@@ -60,36 +60,55 @@ def steps_of(result: Result) -> pd.DatetimeIndex:
 
 def several(results: Mapping[str, Result]) -> bool:
     """Whether runs tell more than one season apart, each beside a run of everybody for itself."""
-    spans = [span for span in _spans(results).values() if REFERENCE in span and len(span) > 1]
-    found = [seasons(steps_of(next(iter(span.values())))).unique() for span in spans]
-    return len(set().union(*found)) > 1
+    return len({season for season, mechanism in _parts(results) if mechanism != REFERENCE}) > 1
 
 
 def by_season(results: Mapping[str, Result]) -> pd.DataFrame:
     """What each neighbourhood pays in EUR, and energy shared in kWh, by season and mechanism.
 
-    Runs over the same steps belong together, and their seasons are added up; those without a run of
-    everybody for itself beside them are left out.
+    Runs over the same steps belong together, and the seasons of several such spans are added up.
+    Left out are spans without a run of everybody for itself, and those that a longer one has
+    steps of, which would count twice; and of a season, a mechanism that not all its spans have.
 
     Returns
     -------
     pandas.DataFrame
         Rows: neighbourhoods, ``all together`` and ``shared_energy``; columns: season and mechanism.
     """
-    found: dict[tuple[str, str], pd.Series[float]] = {}
-    for span in _spans(results).values():
-        if REFERENCE not in span:
-            continue
-        for mechanism, result in span.items():
-            run, season = RunData(result), seasons(steps_of(result))
-            for name in season.unique():
-                part = _Part(run, pd.DatetimeIndex(season.index[season == name]))
-                figures = {**cost(part), ALL: system_cost(part), SHARED: shared_energy(part)}
-                key, values = (str(name), mechanism), pd.Series(figures)
-                found[key] = found[key] + values if key in found else values
+    found = {key: sum(map(_figures, parts)) for key, parts in _parts(results).items()}
     table = pd.DataFrame(found)
     order = [(s, m) for s in SEASONS for m in dict.fromkeys(m for _, m in found) if (s, m) in found]
     return table[order]
+
+
+def _figures(part: RunData) -> pd.Series[float]:
+    return pd.Series({**cost(part), ALL: system_cost(part), SHARED: shared_energy(part)})
+
+
+def _parts(results: Mapping[str, Result]) -> dict[tuple[str, str], list[RunData]]:
+    """Parts of runs to add up, by season and mechanism."""
+    found: dict[tuple[str, str], list[RunData]] = {}
+    spans = [span for span in _spans(results).values() if REFERENCE in span]
+    for season in SEASONS:
+        here = [(span, _within(span, season)) for span in spans]
+        times = [steps for _, steps in here if len(steps)]
+        here = [(span, steps) for span, steps in here if len(steps) and not _twice(steps, times)]
+        for mechanism in dict.fromkeys(name for span, _ in here for name in span):
+            if all(mechanism in span for span, _ in here):
+                found[season, mechanism] = [
+                    _Part(RunData(span[mechanism]), steps) for span, steps in here
+                ]
+    return found
+
+
+def _within(span: Mapping[str, Result], season: str) -> pd.DatetimeIndex:
+    found = seasons(steps_of(span[REFERENCE]))
+    return pd.DatetimeIndex(found.index[found == season])
+
+
+def _twice(steps: pd.DatetimeIndex, others: list[pd.DatetimeIndex]) -> bool:
+    """Whether a longer span has these steps, too."""
+    return any(len(other) > len(steps) and steps[0] in other for other in others)
 
 
 def _spans(results: Mapping[str, Result]) -> dict[tuple[str, int], dict[str, Result]]:

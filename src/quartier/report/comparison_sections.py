@@ -29,8 +29,11 @@ def comparison_sections(
     yield Section("kpis", "KPIs", kpi_blocks(compared), verdict(compared))
     if plot.shares:
         yield sharing_section(compared, plot)
+    if plot.has_suppliers:
+        yield market_section(plot)
     yield costs_section(plot)
-    yield grid_section(plot)
+    if plot.any_grid:
+        yield grid_section(plot)
     yield points_section(plot)
     yield differences_section(difference)
     yield stores_section(plot)
@@ -57,6 +60,24 @@ def sharing_section(compared: Compared, plot: ComparisonPlot) -> Section:
     blocks = [*one_span, *_by_season(compared)]
     return Section(
         "sharing-part", "Sharing", [*blocks, block("shared-energy", plot.shared_energy, energy)]
+    )
+
+
+def market_section(plot: ComparisonPlot) -> Section:
+    """The prices of all runs on one axis, and who gains by which."""
+    lead = "Below zero a neighbourhood pays less, or earns more. Hovering shows the amounts."
+    earned = (
+        "Suppliers: what they are paid less what their energy costs them. Neighbourhoods: what they"
+        " pay, as a loss."
+    )
+    return Section(
+        "market-part",
+        "Market",
+        [
+            block("market-prices", plot.market_prices, "What all pay and get.", eager=True),
+            block("cost-changes", plot.cost_changes, lead),
+            block("earnings", plot.earnings, earned),
+        ],
     )
 
 

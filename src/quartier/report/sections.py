@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterator
 from functools import partial
+from typing import TypeAlias
 
 import pandas as pd
 import plotly.graph_objects as go
@@ -21,19 +22,23 @@ MOST_ROWS = 200
 
 logger = logging.getLogger(__name__)
 
+Maker: TypeAlias = Callable[[], Section]
+
 
 def run_sections(result: Result, plot: Plot, explorer: Custom | None) -> Iterator[Section]:
-    """Yield the sections in the order of the page; one that fails says so."""
-    makers: tuple[tuple[str, Callable[[], Section]], ...] = (
+    """Yield the sections in the order of the page; one that fails says so.
+
+    What the scenario has not at all (a grid, suppliers, vehicles) has no section.
+    """
+    makers: tuple[tuple[str, Maker], ...] = (
         ("kpis", lambda: Section("kpis", "KPIs", kpi_blocks(result))),
-        ("grid", lambda: grid_section(plot, explorer)),
-        ("redispatch", lambda: redispatch_section(result, plot, explorer)),
+        *(_of_a_grid(result, plot, explorer) if result.has_grid else []),
         *([("sharing-part", lambda: sharing_section(plot))] if "shares" in result.tables else []),
         *([("market-part", lambda: market_section(plot))] if "supply" in result.tables else []),
         *([("auction-part", lambda: auction_section(plot))] if "bids" in result.tables else []),
         ("schedules", lambda: schedules_section(plot)),
         ("stores-part", lambda: stores_section(result, plot)),
-        ("ev", lambda: ev_section(plot)),
+        *([("ev", lambda: ev_section(plot))] if plot.expects_vehicles else []),
         ("negotiation", lambda: negotiation_section(result, plot)),
         ("solves-part", lambda: optimisers_section(result, plot)),
         ("costs-part", lambda: costs_section(result, plot)),
@@ -45,6 +50,13 @@ def run_sections(result: Result, plot: Plot, explorer: Custom | None) -> Iterato
             yield make()
         except Exception as error:
             yield Section(name, name.removesuffix("-part").capitalize(), [_failed(name, error)])
+
+
+def _of_a_grid(result: Result, plot: Plot, explorer: Custom | None) -> list[tuple[str, Maker]]:
+    return [
+        ("grid", lambda: grid_section(plot, explorer)),
+        ("redispatch", lambda: redispatch_section(result, plot, explorer)),
+    ]
 
 
 def _failed(name: str, error: Exception) -> Note:
@@ -150,10 +162,23 @@ def market_section(plot: Plot) -> Section:
     """Who supplies, and at which price."""
     who = "What neighbourhoods draw together is served by the cheapest blocks first."
     price = "What all pay and get, beside what the scenario lets them expect."
+    every = (
+        "Suppliers, and the units of all neighbourhoods by kind: what feeds in is above zero, what"
+        " draws below."
+    )
+    earned = (
+        "Suppliers: what they are paid less what their energy costs them. Neighbourhoods: what they"
+        " pay, as a loss."
+    )
     return Section(
         "market-part",
         "Market",
-        [block("supply", plot.supply, who), block("market-prices", plot.market_prices, price)],
+        [
+            block("supply", plot.supply, who),
+            block("market-prices", plot.market_prices, price),
+            block("dispatch", plot.dispatch, every),
+            block("earnings", plot.earnings, earned),
+        ],
     )
 
 

@@ -10,7 +10,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from quartier.errors import InputError
-from quartier.figures import groups, sharing
+from quartier.figures import groups, market, sharing
 from quartier.figures.compared import changes, costs, grids, panels, points, stores
 from quartier.figures.grid import Grid
 from quartier.figures.storage import of_neighbourhood
@@ -67,6 +67,11 @@ class ComparisonPlot:
     def has_grid(self) -> bool:
         """Whether all runs have a grid."""
         return all(result.has_grid for result in self._results.values())
+
+    @property
+    def any_grid(self) -> bool:
+        """Whether some run has a grid."""
+        return any(result.has_grid for result in self._results.values())
 
     @cached_property
     def same_grid(self) -> bool:
@@ -196,8 +201,8 @@ class ComparisonPlot:
 
     def cost_changes(self) -> go.Figure:
         """Change of what each neighbourhood and all together pay against the reference."""
-        if not self.shares or len(self._results) < 2:
-            raise InputError(["there are no two runs whose neighbourhoods share a pool"])
+        if not (self.shares or self.has_suppliers) or len(self._results) < 2:
+            raise InputError(["there are no two runs whose neighbourhoods share anything"])
         return sharing.changes(self._kpis, self.reference)
 
     def shared_energy(self) -> go.Figure:
@@ -205,6 +210,21 @@ class ComparisonPlot:
         if not self.shares:
             raise InputError(["the neighbourhoods of these runs share nothing"])
         return sharing.energy(self._kpis)
+
+    @property
+    def has_suppliers(self) -> bool:
+        """Whether suppliers serve the neighbourhoods of all runs."""
+        return all("supply" in result.tables for result in self._results.values())
+
+    def market_prices(self) -> go.Figure:
+        """Price of a market, a line a run."""
+        return self.over_time(
+            market.prices_by_run({name: plot.table("prices") for name, plot in self.runs.items()})
+        )
+
+    def earnings(self) -> go.Figure:
+        """Who earns what on a market, and who pays, a bar a run."""
+        return market.earnings(self._kpis)
 
     # -- neighbourhoods --------------------------------------------------------------------------
     def points(self, name: str | None = None) -> go.Figure:

@@ -29,6 +29,7 @@ from quartier.figures import (
 )
 from quartier.results.grid_file import read_grid
 from quartier.results.tables import schema
+from quartier.units.kinds import kind_of
 
 if TYPE_CHECKING:
     from quartier.results.run_folder import RunFolder
@@ -232,6 +233,23 @@ class Plot:
     def bids(self, time: pd.Timestamp | str | None = None) -> go.Figure:
         """Bid curves of an hour and its clearing; without a time, of the dearest hour."""
         return market.bids(self.table("bids"), self.table("prices"), time)
+
+    def dispatch(self) -> go.Figure:
+        """What suppliers and all units of a market do, by technology."""
+        return market.dispatch(self.table("supply"), self.table("units"))
+
+    def earnings(self) -> go.Figure:
+        """Who earns what on a market, and who pays."""
+        self.whole_table("supply")  # says why there is none
+        name = str(self._result.manifest["coordination"])
+        return market.earnings(self._result.kpi_table[["value"]].set_axis([name], axis=1))
+
+    @property
+    def expects_vehicles(self) -> bool:
+        """Whether the scenario has units that vehicles come to."""
+        members = self._result.manifest["scenario"]["neighbourhoods"].values()
+        units = (unit for member in members for unit in member["units"].values())
+        return any(kind_of(unit["kind"]).sessions for unit in units)
 
     def ev_stays(self, neighbourhood: str | None = None) -> go.Figure:
         """Stays of vehicles, and which share of the energy due they got."""

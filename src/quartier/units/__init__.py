@@ -10,6 +10,7 @@ many units of a kind, `group` those of an agent or neighbourhood; from there, `e
 
 from __future__ import annotations
 
+from quartier.units.absorption_chiller import AbsorptionChiller
 from quartier.units.battery import Battery
 from quartier.units.boiler import Boiler
 from quartier.units.chp import Chp
@@ -56,6 +57,7 @@ KINDS: Kinds = Kinds(
         "flexible_demand": FlexibleDemand(),
         "ev_fleet": EvFleet(),
         "pumped_hydro": PumpedHydro(),
+        "absorption_chiller": AbsorptionChiller(),
     }
 )
 """Kinds of units by name: a new kind is one file and one entry here.

@@ -1,15 +1,16 @@
-"""What draws power and makes another carrier: `out = COP · p_el`, led by what its node lacks."""
+"""What turns one carrier into another: `out = COP · in`, led by what the other's node lacks."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from quartier.quantities import Array
 from quartier.units.base import (
     ELECTRICITY,
+    Carrier,
     Control,
     Flow,
     Limits,
@@ -21,8 +22,11 @@ from quartier.units.base import (
 
 
 class ConverterKind(UnitKind):
-    """Draws power and turns it into another carrier: the first that it gives."""
+    """Draws power, or another carrier, and turns it into the first that it gives."""
 
+    draws: ClassVar[Carrier] = ELECTRICITY
+    """What it is driven by, and what a set point means; another carrier stands in ``takes`` and
+    ``command``, too."""
     controls = (Control("draw_kw"),)
     command = ELECTRICITY
     shiftable = True
@@ -30,13 +34,13 @@ class ConverterKind(UnitKind):
     shared_by = "power_kw"
 
     def out_per_kw(self, u: Any, s: Values) -> Quantity:
-        """What it makes per electric power drawn."""
+        """What it makes per power drawn."""
         raise NotImplementedError
 
     def flow(self, u: Any, x: Values, s: Values, dt_h: float) -> Flow:
         """Power drawn is negative, what is delivered is positive."""
         out_kw = self.out_per_kw(u, s) * x["draw_kw"]
-        return Flow({ELECTRICITY: -x["draw_kw"], self.gives[0]: out_kw})
+        return Flow({self.draws: -x["draw_kw"], self.gives[0]: out_kw})
 
     def bounds(self, u: Any, s: Values) -> Mapping[str, tuple[Quantity, Quantity]]:
         """Between nothing and the rated power."""
@@ -57,7 +61,9 @@ class ConverterKind(UnitKind):
     def limits(
         self, u: Any, x: Values, s: Values, out_kw: Quantity, in_kw: Quantity
     ) -> tuple[Limits, Limits]:
-        """From rest to the rated power."""
+        """From rest to the rated power, of electricity."""
+        if self.draws != ELECTRICITY:
+            return (0.0 * x["draw_kw"],), (0.0 * x["draw_kw"],)
         return (x["draw_kw"],), (self.bounds(u, s)["draw_kw"][1] - x["draw_kw"],)
 
     def band(

@@ -22,24 +22,25 @@ from quartier.program import relative_gap
 from quartier.quantities import ELECTRICITY, Array
 
 
-class _Mechanism:
+class Mechanism:
     """Keeps the neighbourhoods' programs from gate to gate; only their numbers change."""
 
     def __init__(self) -> None:
         self._models: dict[str, NeighbourhoodModel] = {}
 
-    def _models_of(self, problem: Problem) -> dict[str, NeighbourhoodModel]:
+    def models_of(self, problem: Problem) -> dict[str, NeighbourhoodModel]:
+        """Programs of the neighbourhoods by name, moved on from the gate before."""
         self._models = models_of(problem, self._models)
         return self._models
 
 
-class IndividualSharing(_Mechanism):
+class IndividualSharing(Mechanism):
     """Every neighbourhood trades with the outer grid by itself, at its least cost (eq. 1)."""
 
     def plan(self, problem: Problem, state: State, rng: np.random.Generator) -> Plan:
         """Let each optimise itself at the outer grid's tariffs."""
         problem.asks(Sharing)
-        models = self._models_of(problem)
+        models = self.models_of(problem)
         alone = {name: model.solve() for name, model in models.items()}
         rows = [solve_row(f"individual {name}", found) for name, found in alone.items()]
         plan = Plan(units=dict(units_of(problem, alone)), records={"solves": rows})
@@ -47,7 +48,7 @@ class IndividualSharing(_Mechanism):
         return redispatched(problem, plan, models, alone, terms)
 
 
-class CentralSharing(_Mechanism):
+class CentralSharing(Mechanism):
     """One operator plans all neighbourhoods, and pays the outer grid for their sum (eq. 2).
 
     What that costs is handed out after the fact, by the scenario's rule.
@@ -55,7 +56,7 @@ class CentralSharing(_Mechanism):
 
     def plan(self, problem: Problem, state: State, rng: np.random.Generator) -> Plan:
         """Solve one program over all units behind one common balance."""
-        pool = Pool(problem.asks(Sharing), self._models_of(problem))
+        pool = Pool(problem.asks(Sharing), self.models_of(problem))
         pooled = pool.solve()
         price = pooled.price_eur_per_kwh(pool.coupling)
         found = pool.solutions(pooled, price)
@@ -67,7 +68,7 @@ class CentralSharing(_Mechanism):
         return redispatched(problem, plan, pool.models, found, pool.all_at(price))
 
 
-class BilevelSharing(_Mechanism):
+class BilevelSharing(Mechanism):
     """A leader sets the price inside the pool, the neighbourhoods answer at least cost (eq. 6-9).
 
     With the leader's cost as printed, the plan is that of all together, and the price one of its
@@ -76,7 +77,7 @@ class BilevelSharing(_Mechanism):
 
     def plan(self, problem: Problem, state: State, rng: np.random.Generator) -> Plan:
         """Find plan and price; check that nobody would rather do otherwise at that price."""
-        sharing, models = problem.asks(Sharing), self._models_of(problem)
+        sharing, models = problem.asks(Sharing), self.models_of(problem)
         alone = {name: model.solve() for name, model in models.items()}
         pool = Pool(sharing, models)
         if sharing.leader == "pool":
