@@ -21,6 +21,7 @@ from quartier.errors import InputError, QuartierError, RunFailed
 if TYPE_CHECKING:
     from quartier.progress import Progress
     from quartier.results import Comparison, Result
+    from quartier.sweep import Study
 
     __version__: str
 
@@ -30,9 +31,11 @@ __all__ = [
     "QuartierError",
     "Result",
     "RunFailed",
+    "Study",
     "__version__",
     "compare",
     "run",
+    "sweep",
 ]
 
 
@@ -143,6 +146,70 @@ def compare(
     return comparison
 
 
+def sweep(
+    scenario: str | Path,
+    values: Mapping[str, Sequence[Any]] | Sequence[str] = (),
+    coordinations: str | Iterable[str] | None = None,
+    *,
+    seeds: int | Sequence[int] = 1,
+    out: str | Path | None = None,
+    workers: int | None = None,
+    scheduler: str | None = None,
+    progress: Progress | None = None,
+) -> Study:
+    """Run a scenario over values of its keys, mechanisms and seeds, many runs at a time.
+
+    Every run is a process of its own that Dask schedules; its run folder is the state. A run that
+    is there already is not run again: name the folder of an earlier study to go on with it, also
+    with more values, mechanisms or seeds. Baselines are shared. In a script, call it below
+    ``if __name__ == "__main__":``, for Dask's workers import the script.
+
+    Parameters
+    ----------
+    scenario
+        As for :func:`run`.
+    values
+        Values by key, ``{"communication.loss": [0, 0.1, 0.3]}``, or texts as for ``--set``; one
+        value changes the scenario, several are varied, each with each.
+    coordinations
+        As for :func:`compare`.
+    seeds
+        Seeds of every random draw, or how many: 1, 2, ...
+    out
+        Folder; ``runs/<scenario>/sweep-<UTC time>`` if None.
+    workers
+        Runs at a time on this machine; as many as it has cores if None.
+    scheduler
+        Address of a Dask cluster, ``tcp://host:8786``, whose workers see the same files.
+    progress
+        Who is told how far the study is; nobody if None.
+
+    Returns
+    -------
+    Study
+        ``study.kpis`` (means over seeds with 95 % intervals, a row a KPI), ``study.runs`` (a row a
+        run), ``study.failed``, ``study.dir``.
+
+    Raises
+    ------
+    InputError
+        With every problem found in the input.
+    """
+    from quartier.sweep import sweep as run_study
+
+    study: Study = run_study(
+        scenario,
+        values,
+        coordinations,
+        seeds=seeds,
+        out=out,
+        workers=workers,
+        scheduler=scheduler,
+        progress=progress,
+    )
+    return study
+
+
 class _Package(ModuleType):
     """Keeps ``run`` and ``compare`` functions when Python imports the modules of these names.
 
@@ -151,7 +218,7 @@ class _Package(ModuleType):
     """
 
     def __setattr__(self, name: str, value: Any) -> None:
-        if not (name in {"compare", "run"} and isinstance(value, ModuleType)):
+        if not (name in {"compare", "run", "sweep"} and isinstance(value, ModuleType)):
             super().__setattr__(name, value)
 
 
@@ -164,6 +231,10 @@ def __getattr__(name: str) -> Any:
         from quartier import results
 
         return getattr(results, name)
+    if name == "Study":
+        from quartier.sweep import Study
+
+        return Study
     if name == "__version__":
         from importlib.metadata import version
 

@@ -1,4 +1,4 @@
-"""The command line: ``quartier run``, ``compare``, ``report``, ``validate``, ``list``, ``new``.
+"""The command line: ``quartier run``, ``compare``, ``sweep``, ``report``, ``validate``, ...
 
 Exit codes: 0 complete, 2 the input is wrong, 3 the run failed, 4 the run finished but degraded,
 130 cancelled. Results go to standard output, progress and errors to standard error.
@@ -175,6 +175,70 @@ def compare(
             complain(f"{name} is {run.status}: {run.error}")
     if comparison.status != "complete":
         raise typer.Exit(DEGRADED if comparison.status == "degraded" else FAILED)
+
+
+@app.command()
+def sweep(
+    scenario: ScenarioArgument,
+    values: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="PATH=V1,V2,...",
+            help="Vary a key, e.g. communication.loss=0,0.1,0.3; one value changes it.",
+        ),
+    ] = None,
+    coordinations: Annotated[
+        str | None,
+        typer.Option(
+            "--coordination",
+            "-c",
+            metavar="A,B,...",
+            help="Mechanisms (default: all that suit the scenario's problem).",
+        ),
+    ] = None,
+    seeds: Annotated[int, typer.Option(metavar="N", help="Seeds 1 to N.", min=1)] = 1,
+    workers: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Runs at a time (default: one a core).", min=1),
+    ] = None,
+    scheduler: Annotated[
+        str | None,
+        typer.Option(metavar="ADDRESS", help="Dask cluster in place of this machine."),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR",
+            help="Folder of the study, also an earlier one to go on with"
+            " (default: runs/<scenario>/sweep-<time>).",
+        ),
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Show no progress.")] = False,
+) -> None:
+    """Run a scenario over values of its keys, mechanisms and seeds.
+
+    What has been run in the folder is not run again.
+    """
+    with exit_codes(), reporting(quiet=quiet) as shown:
+        import quartier
+
+        study = quartier.sweep(
+            scenario,
+            values or (),
+            coordinations,
+            seeds=seeds,
+            out=out,
+            workers=workers,
+            scheduler=scheduler,
+            progress=shown,
+        )
+    typer.echo(f"{len(study.runs)} runs; KPIs: {study.dir / 'kpis.csv'}")
+    typer.echo(f"Report: {study.dir / 'report.html'}")
+    for _, run in study.failed.iterrows():
+        complain(f"{run['folder']} is {run['status']}: {run['error']}")
+    if len(study.failed):
+        raise typer.Exit(DEGRADED if len(study.failed) < len(study.runs) else FAILED)
 
 
 @app.command()

@@ -7,6 +7,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import IO, TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -84,8 +85,14 @@ class PlainProgress:
         now = time.monotonic()
         if now - self._printed >= LINE_EVERY_S and self._count != self._total:
             self._printed = now
-            of = "" if self._total is None else f" of {self._total}"
-            self.note(f"{self._name}: {self._count}{of}")
+            self.note(f"{self._name}: {self._count}{self._left(now)}")
+
+    def _left(self, now: float) -> str:
+        """How many there are, and for how long at this pace."""
+        if self._total is None:
+            return ""
+        left_s = (now - self._began) / self._count * (self._total - self._count)
+        return f" of {self._total}, about {timedelta(seconds=round(left_s))} left"
 
     def note(self, text: str) -> None:
         """Print the text."""
@@ -112,6 +119,7 @@ class RichProgress:
             SpinnerColumn,
             TextColumn,
             TimeElapsedColumn,
+            TimeRemainingColumn,
         )
         from rich.progress import Progress as Bars
 
@@ -121,6 +129,7 @@ class RichProgress:
             BarColumn(),
             MofNCompleteColumn(),
             TimeElapsedColumn(),
+            TimeRemainingColumn(),
             console=Console(stderr=True),
         )
         self._task: TaskID | None = None

@@ -49,10 +49,12 @@ def run(
     overrides: Overrides = (),
     out: str | Path | None = None,
     progress: Progress | None = None,
+    report: bool = True,
 ) -> Result:
     """Run a scenario, and return what it left in its run folder.
 
-    Parameters, result and errors are those of :func:`quartier.run`.
+    Parameters, result and errors are those of :func:`quartier.run`; one of many runs needs no
+    ``report``.
     """
     progress = progress or SilentProgress()
     clock = Clock()
@@ -68,7 +70,8 @@ def run(
         baseline = earlier or story.baseline(folder)
         story.execute(asked, writer)
         story.conclude(asked, writer, baseline)
-    story.report(writer)
+    if report:
+        story.report(writer)
     progress.done()
     return Result.open(folder)
 

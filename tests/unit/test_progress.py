@@ -40,7 +40,7 @@ def test_plain_lines_count_in_long_phases(monkeypatch):
     shown.phase("execution", 2)
     shown.advance()
     shown.advance()
-    assert stream.getvalue().splitlines()[1:] == ["execution: 1 of 2"]
+    assert stream.getvalue().splitlines()[1:] == ["execution: 1 of 2, about 0:00:00 left"]
 
 
 def test_bars_show_every_phase_once(monkeypatch):

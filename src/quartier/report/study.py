@@ -1,0 +1,158 @@
+"""``report.html`` of a study: a KPI over its keys by mechanism, who is best where, what failed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
+from itertools import product
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import plotly.graph_objects as go
+
+from quartier.figures import studies
+from quartier.report.blocks import Block, Choice, Note, Page, Section, Table
+from quartier.report.page import write_page
+from quartier.report.run_report import REPORT
+from quartier.report.sections import block
+from quartier.results.finished import FINISHED
+from quartier.scoreboard import LINES, NOTHING, Line
+
+MOST_OTHERS = 24
+"""Most choices of further keys that the page offers."""
+
+
+def write_study(
+    folder: Path,
+    about: Mapping[str, Any],
+    keys: Sequence[str],
+    runs: pd.DataFrame,
+    kpis: pd.DataFrame,
+) -> Path:
+    """Write the page of a study into its folder.
+
+    Parameters
+    ----------
+    about
+        How it was asked for: ``scenario``, ``values``, ``coordinations``, ``seeds``.
+    keys
+        Those that are varied.
+    runs, kpis
+        Tables of the study.
+    """
+    failed = runs[~runs["status"].isin(FINISHED)]
+    told = f"{len(failed)} of {len(runs)} runs have no KPIs; see the table of runs for why."
+    page = Page(
+        title=f"Study of {about['scenario'].rpartition('/')[2]}",
+        subtitle=", ".join([*keys, "mechanisms", "seeds"]),
+        status="degraded" if len(failed) else "complete",
+        facts={
+            "Runs": str(len(runs)),
+            "Mechanisms": ", ".join(about["coordinations"]),
+            "Seeds": ", ".join(map(str, about["seeds"])),
+            **{key: ", ".join(map(str, about["values"][key])) for key in keys},
+        },
+        warnings=[told] if len(failed) else [],
+        sections=[*_sections(keys, kpis), _runs_section(runs, kpis)],
+    )
+    return write_page(page, folder / REPORT)
+
+
+def _sections(keys: Sequence[str], kpis: pd.DataFrame) -> Iterator[Section]:
+    varies = kpis.groupby("kpi")["mean"].agg(lambda means: means.max() - means.min() > NOTHING)
+    lines = [line for line in _lines() if line.kpi in varies.index]
+    lines.sort(key=lambda line: not varies[line.kpi])  # what differs first
+    if not lines:
+        yield Section("kpis", "KPIs", [Note("No run came to its end: there are no figures.")])
+        return
+    if not keys:
+        yield Section("kpis", "KPIs", [_table(kpis)])
+        return
+    lead = "Means over the seeds; bands are their 95 % intervals (Student's t), of several seeds."
+    options = {
+        line.label: list(_blocks(number, line, keys, kpis)) for number, line in enumerate(lines)
+    }
+    yield Section("kpis", "KPIs", [Choice("kpi-choice", "KPI", options)], lead)
+    yield Section("table-part", "Table", [_table(kpis)])
+
+
+def _lines() -> Iterator[Line]:
+    known = set()
+    for lines in LINES.values():
+        for line in lines:
+            if line.kpi not in known:
+                known.add(line.kpi)
+                yield line
+
+
+def _blocks(number: int, line: Line, keys: Sequence[str], kpis: pd.DataFrame) -> Iterator[Block]:
+    rows = kpis[kpis["kpi"] == line.kpi]
+    unit = str(rows["unit"].iloc[0])
+    scale = 100.0 if line.percent and unit == "1" else 1.0
+    values = ["mean", "low", "high"]
+    rows = rows.assign(**{name: scale * rows[name] for name in values})
+    shown = "%" if scale != 1.0 else "" if unit == "1" else unit
+    label = str(rows["label"].iloc[0])
+    name = f"kpi-{number}"
+    if len(keys) == 1:
+        yield block(name, partial(studies.over, rows, keys[0], label, shown))
+        return
+    first, second, *others = keys
+    pairs = {
+        _told(others, chosen): list(
+            _over_two(f"{name}-{k}", rows, (first, second), others, chosen, label, shown, line)
+        )
+        for k, chosen in enumerate(_choices(rows, others))
+    }
+    if others:
+        yield Choice(f"{name}-others", ", ".join(others), pairs)
+    else:
+        yield from next(iter(pairs.values()))
+
+
+def _choices(rows: pd.DataFrame, others: Sequence[str]) -> list[tuple[Any, ...]]:
+    return list(product(*(rows[key].unique() for key in others)))[:MOST_OTHERS]
+
+
+def _told(others: Sequence[str], chosen: Sequence[Any]) -> str:
+    return ", ".join(f"{key} {value}" for key, value in zip(others, chosen, strict=True))
+
+
+def _over_two(
+    name: str,
+    rows: pd.DataFrame,
+    keys: tuple[str, str],
+    others: Sequence[str],
+    chosen: Sequence[Any],
+    label: str,
+    unit: str,
+    line: Line,
+) -> Iterator[Block]:
+    for key, value in zip(others, chosen, strict=True):
+        rows = rows[rows[key] == value]
+    mechanisms = list(dict.fromkeys(rows["coordination"]))
+    if line.better is not None and len(mechanisms) > 1:
+        low = line.better == "low"
+        draw = partial(studies.best, rows, keys, f"Best: {label}", unit, low)
+        yield block(f"{name}-best", draw, "The mechanism with the best mean, and that mean.")
+
+    def one(mechanism: str) -> go.Figure:
+        own = rows[rows["coordination"] == mechanism]
+        return studies.heat(own, keys, f"{label}: {mechanism}", unit)
+
+    yield Choice(
+        f"{name}-mechanism",
+        "Mechanism",
+        {m: [block(f"{name}-heat-{k}", partial(one, m))] for k, m in enumerate(mechanisms)},
+    )
+
+
+def _table(kpis: pd.DataFrame) -> Table:
+    return Table("kpi-table", "KPIs: means over the seeds", kpis.drop(columns="label"))
+
+
+def _runs_section(runs: pd.DataFrame, kpis: pd.DataFrame) -> Section:
+    about = runs.drop(columns=[name for name in runs if name in set(kpis["kpi"])])
+    about = about.dropna(axis=1, how="all")
+    return Section("runs", "Runs", [Table("runs-table", "Runs, and what went wrong", about)])

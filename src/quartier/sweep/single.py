@@ -1,0 +1,71 @@
+"""One run of a study, in a process of its own: ``python -m quartier.sweep.single TASK.json``.
+
+Whoever schedules runs knows nothing of them but this command, so that nothing of a run is left
+behind in its process. If that process dies, so does this one: two never write to one folder.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import json
+import signal
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+ENDED = "manifest.json"
+
+
+def start(task: Mapping[str, Any], _before: object = None) -> int:
+    """Start the run in a process of its own, and wait for it; return its exit code.
+
+    Parameters
+    ----------
+    task
+        ``scenario``, ``coordination``, ``seed``, ``overrides``, ``out``, and ``baseline``: a run
+        folder, or None.
+    _before
+        What has to be done before.
+    """
+    out = Path(task["out"])
+    out.parent.mkdir(parents=True, exist_ok=True)
+    described = out.with_suffix(".json")
+    described.write_text(json.dumps(dict(task), indent=2), encoding="utf-8")
+    with out.with_suffix(".txt").open("w", encoding="utf-8") as said:
+        command = [sys.executable, "-m", "quartier.sweep.single", str(described)]
+        return subprocess.run(command, stdout=said, stderr=said, check=False).returncode
+
+
+def main(path: str) -> None:
+    """Run what a file describes."""
+    _end_with_parent()
+    from quartier.errors import QuartierError
+    from quartier.run import run
+
+    task = json.loads(Path(path).read_text(encoding="utf-8"))
+    overrides = dict(task["overrides"])
+    if task["baseline"] and (Path(task["baseline"]) / ENDED).is_file():
+        overrides["baseline"] = task["baseline"]
+    try:
+        run(
+            task["scenario"],
+            coordination=task["coordination"],
+            seed=task["seed"],
+            overrides=overrides,
+            out=task["out"],
+            report=False,
+        )
+    except QuartierError as error:
+        sys.exit(" ".join(str(error).split()))
+
+
+def _end_with_parent() -> None:
+    """Ask Linux to end this process when its parent ends; elsewhere it runs to its end."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(1, signal.SIGKILL)  # PR_SET_PDEATHSIG
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])

@@ -1,0 +1,150 @@
+"""Studies on Dask: what fails is explained, what is missing is run, a lost worker loses nothing."""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+import quartier
+from quartier.sweep.scheduling import scheduled
+
+CASE = Path(__file__).parents[1] / "cases" / "market"
+POWER = "neighbourhoods.store.units.battery.power_kw"
+BREAKS = "own:Breaks"
+"""A mechanism that fails."""
+
+
+@pytest.fixture(scope="module")
+def case(tmp_path_factory):
+    return shutil.copytree(CASE, tmp_path_factory.mktemp("sweep") / "market")
+
+
+@pytest.fixture(scope="module")
+def study(case):
+    """Two values under two mechanisms, one of which is the baseline of both."""
+    return quartier.sweep(
+        case, {POWER: [10, 20]}, ["central", "uncontrolled"], out=case / "study", workers=2
+    )
+
+
+def test_every_run_is_a_row_with_its_kpis(study):
+    runs = study.runs.set_index([POWER, "coordination"])
+    assert len(runs) == 4 and not len(study.failed)
+    assert runs.loc[(20, "central"), "system_cost"] == pytest.approx(14.2, rel=1e-4)
+    assert runs.loc[(20, "uncontrolled"), "system_cost"] == pytest.approx(19.0)
+    assert set(runs["status"]) == {"complete"}
+    kpis = study.kpis.set_index([POWER, "coordination", "kpi"])
+    assert (
+        kpis.loc[(20, "central", "system_cost"), "mean"] == runs.loc[(20, "central"), "system_cost"]
+    )
+    assert kpis.loc[(20, "central", "system_cost"), "unit"] == "EUR"
+    assert study.keys == (POWER,)
+    pd.testing.assert_frame_equal(
+        pd.read_csv(study.dir / "kpis.csv"), study.kpis, check_dtype=False
+    )
+
+
+def test_baselines_are_shared(study):
+    folders = [path for path in (study.dir / "runs").iterdir() if path.is_dir()]
+    assert len(folders) == 4
+    for path in (study.dir / "runs").glob("central*/manifest.json"):
+        assert json.loads(path.read_text())["baseline"].startswith("../uncontrolled")
+
+
+def test_the_page_shows_kpis_over_the_key(study):
+    html = (study.dir / "report.html").read_text()
+    assert "cannot be shown" not in html and "Runs, and what went wrong" in html
+    assert html.index("Cost of all, EUR") < html.index("Curtailed, MWh"), "what differs comes first"
+
+
+def test_a_rerun_does_only_what_is_missing(study, case):
+    before = {path: path.stat().st_mtime_ns for path in study.dir.glob("runs/*/manifest.json")}
+    lost = next(study.dir.glob("runs/central*/kpis.json"))
+    lost.unlink()
+    again = quartier.sweep(case, {POWER: [10, 20]}, ["central", "uncontrolled"], out=study.dir)
+    assert len(again.runs) == 4 and not len(again.failed)
+    after = {path: path.stat().st_mtime_ns for path in study.dir.glob("runs/*/manifest.json")}
+    assert {path: after[path] for path in before} == before
+    assert len(after) == 5, "beside the one that was broken"
+
+
+def test_a_run_that_fails_is_explained_and_the_others_are_kept(case, monkeypatch):
+    (case / "own.py").write_text(
+        "class Breaks:\n    def plan(self, problem, state, rng):\n        raise ValueError(0)\n"
+    )
+    monkeypatch.chdir(case)
+    found = quartier.sweep(case, {}, ["uncontrolled", BREAKS], out=case / "broken", workers=2)
+    assert found.runs["status"].tolist() == ["complete", "failed"]
+    (row,) = found.failed.to_dict("records")
+    assert "ValueError: 0" in row["error"]
+    assert "1 of 2 runs have no KPIs" in (found.dir / "report.html").read_text()
+
+
+def test_a_run_is_run_again_if_its_worker_is_killed(case, tmp_path):
+    """The worker's parent starts another one; the run's own process ended with its worker."""
+    script = tmp_path / "study.py"
+    script.write_text(
+        "import quartier\n"
+        "if __name__ == '__main__':\n"
+        f"    quartier.sweep({str(case)!r}, {{}}, ['uncontrolled'], out={str(tmp_path / 's')!r},"
+        " workers=1)\n"
+    )
+    process = subprocess.Popen([sys.executable, str(script)], cwd=case)
+    single = _wait_for(lambda: _single_of(tmp_path / "s"))
+    parent = int(Path(f"/proc/{single}/stat").read_text().rpartition(")")[2].split()[1])
+    os.kill(parent, signal.SIGKILL)
+    assert _wait_for(lambda: not Path(f"/proc/{single}").exists() or _is_zombie(single))
+    assert process.wait(timeout=300) == 0
+    found = quartier.Study.open(tmp_path / "s")
+    assert found.runs["status"].tolist() == ["complete"]
+
+
+def _single_of(folder: Path) -> int | None:
+    """The process of a run below a folder."""
+    for path in Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            words = path.read_bytes().split(b"\0")
+        except OSError:
+            continue
+        if b"quartier.sweep.single" in words and any(str(folder).encode() in w for w in words):
+            return int(path.parent.name)
+    return None
+
+
+def _is_zombie(process: int) -> bool:
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] == "Z"
+    except OSError:
+        return True
+
+
+def _wait_for(ask, seconds: float = 240.0):
+    end = time.monotonic() + seconds
+    while time.monotonic() < end:
+        if found := ask():
+            return found
+        time.sleep(0.02)
+    raise AssertionError("it did not come to that in time")
+
+
+def test_tasks_that_end_badly_have_their_code(tmp_path):
+    task = {
+        "scenario": str(tmp_path / "nowhere"),
+        "coordination": "central",
+        "seed": 1,
+        "overrides": {},
+        "out": str(tmp_path / "runs" / "one"),
+        "baseline": None,
+    }
+    ((_, code),) = list(scheduled([task], 1, None))
+    assert code == 1
+    assert "nowhere" in (tmp_path / "runs" / "one.txt").read_text()

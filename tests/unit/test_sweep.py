@@ -1,0 +1,129 @@
+"""Studies: which runs they ask for, and what is made of them over the seeds."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from quartier.errors import InputError
+from quartier.figures import studies
+from quartier.sweep.cells import cells, varied
+from quartier.sweep.tables import over_seeds
+
+MARKET = "tests/cases/market"
+
+
+def test_values_are_read_as_yaml():
+    assert varied(["a.b=0,0.1", "c=[1, 2],{x: 1}", "d=on", "a.b=0.1,2"]) == {
+        "a.b": [0, 0.1, 2],
+        "c": [[1, 2], {"x": 1}],
+        "d": [True],
+    }
+
+
+@pytest.mark.parametrize("text", ["a", "=1", "a=", "a=[1"])
+def test_what_is_no_value_is_refused(text):
+    with pytest.raises(InputError, match="write PATH=VALUE"):
+        varied(["good=1", text])
+
+
+def test_every_value_is_run_under_every_mechanism_with_every_seed():
+    found = cells(MARKET, {"market.tolerance": [1e-4, 1e-5]}, "central,uncontrolled", [1, 2])
+    told = [(cell.values["market.tolerance"], cell.coordination, cell.seed) for cell in found]
+    assert sorted(told) == sorted(
+        (value, name, seed)
+        for value in (1e-4, 1e-5)
+        for name in ("central", "uncontrolled")
+        for seed in (1, 2)
+    )
+    assert len({cell.name for cell in found}) == 8
+    for cell in found:
+        if cell.coordination == "central":
+            assert cell.baseline is not None and cell.baseline.seed == cell.seed
+            assert found.index(cell.baseline) < found.index(cell)
+        else:
+            assert cell.baseline is None
+
+
+def test_a_baseline_that_nobody_asked_for_is_run_all_the_same():
+    found = cells(MARKET, {}, ["central"], [1])
+    assert [(cell.coordination, cell.asked) for cell in found] == [
+        ("uncontrolled", False),
+        ("central", True),
+    ]
+
+
+def test_one_list_of_all_that_is_wrong():
+    with pytest.raises(InputError) as caught:
+        cells(MARKET, {"market.tolerance": [1e-4, -1.0, "x"]}, None, [1])
+    assert [text.partition(":")[0] for text in caught.value.problems] == [
+        "market.tolerance=-1.0",
+        "market.tolerance=x",
+    ]
+    with pytest.raises(InputError, match="nobody"):
+        cells(MARKET, {}, ["nobody"], [1])
+
+
+def test_means_have_intervals_over_seeds():
+    """1 and 3: mean 2, deviation √2, t(1 degree of freedom) = 12.706 · √2 / √2."""
+    runs = pd.DataFrame(
+        {
+            "key": [1, 1, 2],
+            "coordination": ["a", "a", "a"],
+            "seed": [1, 2, 1],
+            "cost": [1.0, 3.0, 5.0],
+            "never": [np.nan] * 3,
+        }
+    )
+    table = over_seeds(runs, ["key", "coordination"], ["cost", "never"])
+    assert table["kpi"].tolist() == ["cost", "cost"]
+    first, second = table.to_dict("records")
+    assert (first["n"], first["mean"]) == (2, 2.0)
+    assert first["high"] - first["mean"] == pytest.approx(12.706, abs=1e-3)
+    assert (second["n"], second["mean"]) == (1, 5.0)
+    assert np.isnan(second["low"])
+
+
+@pytest.fixture
+def table():
+    rows = [
+        {"x": x, "y": y, "coordination": name, "mean": mean, "low": mean - 1, "high": mean + 1}
+        for (x, y, name), mean in {
+            (1, 1, "a"): 1.0,
+            (1, 2, "a"): 4.0,
+            (2, 1, "a"): 5.0,
+            (1, 1, "b"): 2.0,
+            (1, 2, "b"): 3.0,
+            (2, 1, "b"): 6.0,
+        }.items()
+    ]
+    return pd.DataFrame(rows).assign(n=3)
+
+
+def test_lines_have_bands(table):
+    drawn = studies.over(table[table["y"] == 1], "x", "Cost", "EUR").data
+    assert [(trace.name, trace.legendgroup) for trace in drawn] == [
+        ("a", "a"),
+        ("a, interval", "a"),
+        ("b", "b"),
+        ("b, interval", "b"),
+    ]
+    assert drawn[0].y.tolist() == [1.0, 5.0]
+    assert list(drawn[1].y) == [2.0, 6.0, 4.0, 0.0]
+
+
+def test_the_best_of_every_region_is_named(table):
+    made = studies.best(table, ("x", "y"), "Best", "EUR", low=True)
+    assert [[cell.split("<br>")[0] for cell in row] for row in made.data[0].text] == [
+        ["a", "a"],
+        ["b", ""],
+    ]
+    high = studies.best(table, ("x", "y"), "Best", "EUR", low=False)
+    assert high.data[0].text[0][0] == "b<br>2"
+
+
+def test_heat_maps_show_one_mechanism(table):
+    drawn = studies.heat(table[table["coordination"] == "a"], ("x", "y"), "Cost", "EUR").data[0]
+    assert drawn.z[0].tolist() == [1.0, 5.0]
+    assert drawn.text[1] == ["4", ""]
