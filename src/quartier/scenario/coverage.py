@@ -66,6 +66,9 @@ def _sources(scenario: Scenario) -> Iterator[tuple[str, Source]]:
     for name in ("export_eur_per_kwh", "import_eur_per_kwh", "temperature"):
         if (priced := column_of(getattr(signals, name))) is not None:
             yield f"signals.{name}", priced
+    for carrier, settings in getattr(scenario.problem, "carriers", {}).items():
+        if (market := column_of(settings.wholesale_eur_per_kwh)) is not None:
+            yield f"problem.carriers.{carrier}.wholesale_eur_per_kwh", market
     for (neighbourhood, name), parameters in scenario.unit_items().items():
         for source in _requested(parameters):
             yield f"neighbourhoods.{neighbourhood}.units.{name}", source

@@ -19,6 +19,7 @@ from quartier.units.ev_station import EvStation
 from quartier.units.heat_demand import HeatDemand
 from quartier.units.heat_pump import HeatPump
 from quartier.units.household import Household
+from quartier.units.interruptible_load import InterruptibleLoad
 from quartier.units.kinds import Kinds
 from quartier.units.plant import Plant
 from quartier.units.pv import Pv
@@ -32,6 +33,7 @@ KINDS: Kinds = Kinds(
         "plant": Plant(),
         "conventional": Conventional(),
         "household": Household(),
+        "interruptible_load": InterruptibleLoad(),
         "ev_station": EvStation(),
         "battery": Battery(),
         "heat_demand": HeatDemand(),
