@@ -42,7 +42,7 @@ COORDINATIONS: dict[str, dict[str, str]] = {
         "sharing": "quartier.centralised.sharing:BilevelSharing",
         "pricing": "quartier.centralised.pricing:BilevelPricing",
     },
-    "all-at-caps": {"pricing": "quartier.centralised.pricing:AllAtCaps"},
+    "all-at-caps": {"pricing": "quartier.centralised.pricing.mechanisms:AllAtCaps"},
     "price-response": {
         "sharing": "quartier.agents.strategies.price_response:PriceResponse",
         "market": "quartier.agents.strategies.price_response:PriceResponse",

@@ -33,7 +33,7 @@ def exchanged(run: RunData) -> pd.DataFrame:
     others = pd.DataFrame(
         {
             "time": nodes["time"],
-            "neighbourhood": nodes["node"].astype(str).str.partition(".")[0],
+            "neighbourhood": nodes["node"].astype(str).str.split(".").str[0],
             "carrier": nodes["carrier"].astype(str),
             "drawn_kw": nodes["bought_kw"].fillna(0.0) - nodes["sold_kw"].fillna(0.0),
             "tariff_eur": nodes["cost_eur"],

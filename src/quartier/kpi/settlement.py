@@ -4,8 +4,8 @@ A neighbourhood buys what it draws and sells what it feeds in: at the price that
 it, from and to the coordinator; without one, at the outer grid's tariffs. So do its nodes with
 other carriers. The coordinator buys or sells outside what the neighbourhoods with a price come to
 together: on a market from suppliers, and a player that prices several carriers at the market of
-each. A grid operator pays for redispatch, and buys the losses. Every euro paid is received by somebody;
-what has a price as a weight only (curtailment, peaks, CO2) is no money.
+each. A grid operator pays for redispatch, and buys the losses. Every euro paid is received by
+somebody; what has a price as a weight only (curtailment, peaks, CO2) is no money.
 """
 
 from __future__ import annotations

@@ -15,7 +15,7 @@ import numpy as np
 import pyomo.environ as pyo
 
 from quartier.centralised.pricing.lean import PROOF, lean
-from quartier.errors import SolveFailed
+from quartier.errors import InputError, SolveFailed
 from quartier.optimisation import NeighbourhoodModel
 from quartier.optimisation.bilevel import BilevelProblem, BilevelResult, Follower
 from quartier.problem import Pricing
@@ -74,7 +74,7 @@ class Game:
     def _declared(self, k: int, one: NeighbourhoodModel) -> Any:
         block, name = one.declared(one.problem.terms), one.problem.name
         self._home.add_component(f"neighbourhood_{k}", block)
-        self._limits.append(list(lean(block, one.problem)))
+        self._limits.append(lean(block, one.problem))
         for carrier in self.pricing.carriers:
             self.drawn[carrier, name] = drawn = list(_drawn(block, one, carrier, self.steps))
             paid = sum(
@@ -141,11 +141,14 @@ class Game:
         SolveFailed
             If no certified prices were found; it says what to change.
         """
-        result = BilevelProblem(self.model, self.followers).solve(
-            "kkt",
-            gap=settings.gap,
-            time_limit=settings.time_limit_s,
-        )
+        problem = BilevelProblem(self.model, self.followers)
+        try:
+            result = problem.solve("kkt", gap=settings.gap, time_limit=settings.time_limit_s)
+        except InputError as error:
+            hint = "Can units make enough of every carrier without a market, at any time?"
+            raise SolveFailed(
+                "the player's problem", "infeasible", f"{error.problems[0]}. {hint}"
+            ) from error
         if not result.has_solution:
             hint = f"{result.reason} Take a longer optimisation.time_limit_s, or fewer units."
             raise SolveFailed("the player's problem", result.status.value, hint.strip())

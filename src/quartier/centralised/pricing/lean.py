@@ -24,18 +24,19 @@ from quartier.units.node import Node
 PROOF = "no more can be taken or made, and to buy so as to sell or lose it earns nobody anything"
 
 
-def lean(block: Any, one: NeighbourhoodProblem) -> Iterator[tuple[Any, float]]:
+def lean(block: Any, one: NeighbourhoodProblem) -> list[tuple[Any, float]]:
     """Leave out what a neighbourhood never does at prices that are not negative.
 
     Nothing is curtailed, for feeding it in costs nothing; nothing is lacking where it can be
     bought; what only the node hands out is not thrown away. Bounds of what is traded and thrown
     away follow from others: they are no sides, but what :data:`PROOF` says.
 
-    Yields
-    ------
-    variable, most
+    Returns
+    -------
+    list of tuple
         Variables without an upper bound, and what they are at most.
     """
+    limits: list[tuple[Any, float]] = []
     _fix(block.connection.curtailed_kw)
     for node, members in by_node(one.units):
         place = block.component(f"node_{node.name}")
@@ -49,10 +50,11 @@ def lean(block: Any, one: NeighbourhoodProblem) -> Iterator[tuple[Any, float]]:
             continue
         most_kw = {"rejected_kw": _most_left(node, members), **most_traded(node, members)}
         for name, values in most_kw.items():
-            yield from _unbounded(place.component(name), values.tolist())
+            limits += _unbounded(place.component(name), values.tolist())
     for variables in (block.connection.exported_kw, block.connection.imported_kw):
-        yield from _unbounded(variables, [variable.ub for variable in variables.values()])
+        limits += _unbounded(variables, [variable.ub for variable in variables.values()])
     _tighten(block)
+    return [(variable, most) for variable, most in limits if not variable.fixed]
 
 
 def _is_made(node: Node, members: Sequence[UnitData]) -> bool:
