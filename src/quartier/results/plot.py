@@ -22,6 +22,7 @@ from quartier.figures import (
     market,
     negotiation,
     nodes,
+    pricing,
     redispatch,
     schedules,
     sharing,
@@ -227,6 +228,13 @@ class Plot:
         """Price of a market, and what was expected."""
         self.whole_table("supply")  # says why there is none
         return market.prices(self.table("prices"), self.table("signals"))
+
+    def player_prices(self) -> go.Figure:
+        """Prices that a player set, with their bounds."""
+        asked = self._result.manifest["scenario"].get("problem")
+        if not isinstance(asked, dict) or "carriers" not in asked:
+            raise InputError(["no player priced carriers; that is the problem 'pricing'"])
+        return pricing.prices(self.table("prices"), self.table("signals"), asked["carriers"])
 
     def ev_stays(self, neighbourhood: str | None = None) -> go.Figure:
         """Stays of vehicles, and which share of the energy due they got."""
