@@ -223,6 +223,12 @@ def test_units_that_switch_have_no_optimality_conditions():
     assert "bilevel needs the neighbourhoods' optimality conditions, but les1.chp" in found
 
 
+def test_limits_that_the_player_does_not_know_are_refused():
+    found = problems(neighbourhoods__les1__p_max_kw=10, objectives__peak_eur_per_kw=1.0)
+    assert "neighbourhoods.les1.p_max_kw: is a limit that bilevel does not know" in found
+    assert "objectives.peak_eur_per_kw: ties the steps" in found
+
+
 def test_losses_of_connections_are_for_pricing_only():
     with pytest.raises(InputError, match="connection_efficiency: is for problem: pricing"):
         build(load("aachen", {"neighbourhoods.urban.connection_efficiency": 0.9}))

@@ -48,6 +48,7 @@ def check_pricing(
                     findings.note(path, f"{remark} of {where}; who has it may be worse off")
     if scenario.coordination == "bilevel":
         _check_linear(units, findings)
+        _check_free(scenario, findings)
 
 
 def _check_connections(scenario: Scenario, findings: Findings) -> None:
@@ -123,6 +124,24 @@ def _of_tariff(priced: PricedSettings, tariff: Array, *, sells: bool) -> Iterato
         yield f"its cap, {cap:g} EUR/kWh, is above the tariff {np.min(tariff):g}"
     if sells and floor < np.max(tariff) - _TOLERANCE:
         yield f"its floor, {floor:g} EUR/kWh, is below the tariff {np.max(tariff):g}"
+
+
+def _check_free(scenario: Scenario, findings: Findings) -> None:
+    """Nothing is curtailed at prices that are not negative, unless a connection is limited."""
+    for name, settings in scenario.neighbourhoods.items():
+        for key in ("p_max_kw", "p_min_kw"):
+            if getattr(settings, key) is not None:
+                findings.add(
+                    f"neighbourhoods.{name}.{key}",
+                    "is a limit that bilevel does not know where a player sets prices; leave it"
+                    " out, or take central",
+                )
+    if scenario.objectives.peak_eur_per_kw:
+        findings.add(
+            "objectives.peak_eur_per_kw",
+            "ties the steps of a neighbourhood together, which bilevel does not know where a player"
+            " sets prices; leave it out, or take central",
+        )
 
 
 def _check_linear(units: Sequence[UnitData], findings: Findings) -> None:
