@@ -1,4 +1,4 @@
-"""What stands for a grid where there is none: it sums the power at the connection points."""
+"""What stands for a grid where there is none: it meters the power at the connection points."""
 
 from __future__ import annotations
 
@@ -7,21 +7,25 @@ from typing import Any
 
 import numpy as np
 
-from quartier.quantities import Array
+from quartier.quantities import Array, through
 from quartier.simulators.inputs import Inputs, Outputs, total
 from quartier.simulators.time_based import TimeBased
 
 MODELS = {
     "CopperPlate": {
         "public": True,
-        "params": ["connection_points"],
+        "params": ["connection_points", "efficiency"],
         "attrs": ["power", "connection_points"],
     }
 }
 
 
 class CopperPlate(TimeBased):
-    """Carries any power without loss; ``connection_points`` are names, in the order of arrays."""
+    """Carries any power; only connection points lose some of it, both ways.
+
+    ``connection_points`` are names, in the order of arrays, ``efficiency`` is what is left of a kW
+    at each, shape ``(points,)``; without it, all of it.
+    """
 
     def __init__(self) -> None:
         super().__init__(MODELS)
@@ -29,13 +33,16 @@ class CopperPlate(TimeBased):
     def create(self, num: int, model: str, **model_params: Any) -> Any:
         """Make the one copper plate."""
         self._points = len(model_params["connection_points"])
+        efficiency = model_params.get("efficiency")
+        self._efficiency = np.ones(self._points) if efficiency is None else efficiency
         self._power: Array = np.zeros((2, self._points))
         return [{"eid": "CopperPlate", "type": "CopperPlate"}]
 
     def step(self, time: int, inputs: Inputs, max_advance: int) -> int:
         """Take the power of all fleets, shape ``(2, points + 1)``: active and reactive."""
         shape = (2, self._points)
-        self._power = total(inputs, "CopperPlate", "power", shape)[:, : self._points]
+        p_kw, q_kvar = total(inputs, "CopperPlate", "power", shape)[:, : self._points]
+        self._power = np.array([through(p_kw, self._efficiency), q_kvar])
         return time + self.step_size
 
     def get_data(self, outputs: Mapping[str, Sequence[str]]) -> Outputs:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from quartier.simulators.inputs import Inputs, Outputs, total
+from quartier.simulators.inputs import Inputs, Outputs, only, total
 from quartier.simulators.time_based import TimeBased
 from quartier.simulators.topology import Topology
 
@@ -15,7 +15,7 @@ MODELS = {
     "Nodes": {
         "public": True,
         "params": ["topology"],
-        "attrs": ["led", "fixed", "nodes", "unit_cost"],
+        "attrs": ["led", "fixed", "sales", "nodes", "unit_cost"],
     }
 }
 
@@ -24,8 +24,8 @@ class Nodes(TimeBased):
     """All nodes of a world; ``nodes`` is a block of rows for the recorder.
 
     ``led`` takes, by node, what units give and take that choose it, ``fixed`` what the others do:
-    the demand (negative). ``unit_cost`` is what nodes pay for what they buy and sell, by connection
-    point.
+    the demand (negative), ``sales`` the most that each may sell by a plan. ``unit_cost`` is what
+    nodes pay for what they buy and sell, by connection point.
     """
 
     def __init__(self) -> None:
@@ -47,7 +47,13 @@ class Nodes(TimeBased):
         if self._topology.demand_kw is not None:
             demand_kw = demand_kw + self._topology.demand_kw[t, :-1]
         net_kw = made_kw - demand_kw
-        left = [node.balance(net) for node, net in zip(self._nodes, net_kw, strict=True)]
+        may_kw = only(inputs, "Nodes", "sales")
+        may_kw = np.full(len(self._nodes), np.nan) if may_kw is None else may_kw
+        may_kw = np.where(np.isnan(may_kw), np.inf, may_kw)
+        left = [
+            node.balance(net, most)
+            for node, net, most in zip(self._nodes, net_kw, may_kw, strict=True)
+        ]
         pairs = list(zip(self._nodes, left, strict=True))
         cost_eur = [self.dt_h * n.money_eur_per_h(b.bought_kw, b.sold_kw, t) for n, b in pairs]
         self._rows = {

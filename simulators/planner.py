@@ -15,6 +15,7 @@ from quartier.errors import RunFailed, place
 from quartier.hiccups import rows as rows_of
 from quartier.hiccups import take as take_hiccups
 from quartier.hiccups import troubles
+from quartier.instance import Instance
 from quartier.problem import COUPLINGS, Coupling, State
 from quartier.problem.allocation import RULES
 from quartier.quantities import ELECTRICITY, Array
@@ -22,6 +23,7 @@ from quartier.results.tables import TABLES, columns_of
 from quartier.simulators.execution import Execution, simulator_id
 from quartier.simulators.inputs import Inputs, Outputs, only
 from quartier.simulators.time_based import TimeBased
+from quartier.units.balance import by_node
 from quartier.units.base import UnitData
 
 logger = logging.getLogger(__name__)
@@ -30,7 +32,7 @@ MODELS = {
     "Planner": {
         "public": True,
         "params": ["execution"],
-        "attrs": ["state", "tap_pos", "offers", "prices", "allocation", "records"],
+        "attrs": ["state", "tap_pos", "offers", "prices", "sales", "allocation", "records"],
     },
     "Orders": {
         "public": False,
@@ -71,6 +73,9 @@ class Planner(TimeBased):
         self._orders: dict[str, tuple[Array, Array]] = {}
         self._offers = np.empty((0, len(OFFER_COLUMNS), len(self._points)))
         self._prices: dict[tuple[str, str], Array] = {}
+        units = [unit for fleet in execution.fleets.values() for unit in fleet]
+        self._nodes = [node.name for node, _ in by_node(units)]  # in the order of the topology
+        self._sales = np.empty((0, len(self._nodes)))
         self._allocation: str | None = None
         children = [{"eid": kind, "type": "Orders"} for kind in execution.fleets]
         return [{"eid": "Planner", "type": "Planner", "children": children}]
@@ -135,7 +140,12 @@ class Planner(TimeBased):
             for kind, units in self._execution.fleets.items()
         }
         self._offers = _offers(self._points, plan, self._steps)
-        self._prices = _prices(plan, list(self._instance.buses), self._steps)
+        self._prices = _prices(plan, _priceable(self._instance), self._steps)
+        _check_names("nodes", plan.sales, self._nodes)
+        self._sales = np.full((self._steps, len(self._nodes)), np.nan)
+        for name, values in plan.sales.items():
+            sold = _fitting(values, self._steps, f"the sale of {name}")
+            self._sales[:, self._nodes.index(name)] = sold
         self._allocation = plan.allocation
         hiccups = take_hiccups()
         own = self._execution.writer.own_tables
@@ -165,6 +175,8 @@ class Planner(TimeBased):
             return dict(zip(OFFER_COLUMNS, self._offers[row], strict=True)) if known else {}
         if name == "prices":
             return self._prices_at(row)
+        if name == "sales":
+            return self._sales[row] if row < len(self._sales) else None
         if name == "allocation":
             return self._allocation if row < self._steps else None
         return self._tap_pos if name == "tap_pos" else self._records
@@ -223,9 +235,21 @@ def _offers(points: Sequence[str], plan: Plan, steps: int) -> Array:
     return table
 
 
-def _prices(plan: Plan, neighbourhoods: Sequence[str], steps: int) -> dict[tuple[str, str], Array]:
+def _priceable(instance: Instance) -> list[tuple[str, str]]:
+    """Carriers and neighbourhoods that energy can be settled of: what is metered at a border."""
+    traded = {
+        (node.carrier, unit.neighbourhood): None
+        for unit in instance.units
+        for node in unit.nodes.values()
+        if unit.neighbourhood is not None and (node.buy or node.sell)
+    }
+    return [*((ELECTRICITY, name) for name in instance.buses), *traded]
+
+
+def _prices(
+    plan: Plan, known: Sequence[tuple[str, str]], steps: int
+) -> dict[tuple[str, str], Array]:
     """Prices by carrier and neighbourhood, shape ``(steps,)`` each."""
-    known = [(ELECTRICITY, name) for name in neighbourhoods]
     unknown = [key for key in plan.prices if key not in known]
     if unknown:
         raise ValueError(

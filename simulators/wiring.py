@@ -72,6 +72,7 @@ def _nodes(kinds: Sequence[str]) -> Iterator[Wire]:
         way = "led" if KINDS[kind].controls else "fixed"
         yield Wire(f"{kind}.Fleet.flows", f"nodes.Nodes.{way}")
     if at_nodes:
+        yield Wire("planner.Planner.sales", "nodes.Nodes.sales")
         for block in ("nodes", "unit_cost"):
             yield Wire(f"nodes.Nodes.{block}", f"recorder.Recorder.{block}")
 

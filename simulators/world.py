@@ -100,7 +100,12 @@ def _entities(
         yield GRID, grid.Grid(background=background, connection_points=buses)
     else:
         plate = _start(world, CopperPlate, "copper_plate", execution)
-        yield COPPER_PLATE, plate.CopperPlate(connection_points=list(points["name"]))
+        yield (
+            COPPER_PLATE,
+            plate.CopperPlate(
+                connection_points=list(points["name"]), efficiency=instance.connection_efficiency
+            ),
+        )
     recorder = _start(world, Recorder, "recorder", execution)
     yield "recorder.Recorder", recorder.Recorder(execution=execution)
 

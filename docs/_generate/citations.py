@@ -8,6 +8,7 @@ import re
 PAPERS = {
     "000": ("Wüller et al.", "wueller"),
     "001": ("Ramirez Acosta et al. 2023", "ramirez-acosta"),
+    "002": ("Yazdani Damavandi et al.", "damavandi"),
     "003": ("Flexibility scheduling 2025", "flexibility"),
 }
 """Papers by number: how they are cited, and their anchor on the page of papers."""
@@ -22,6 +23,7 @@ MODELS = {
     "7": ("benchmarks", "models/benchmarks.md"),
     "8": ("several neighbourhoods", "models/benchmarks.md"),
     "9": ("markets", "models/markets.md"),
+    "10": ("pricing", "models/pricing.md"),
 }
 """Parts of the model by number: what they are called, and their page."""
 

@@ -19,6 +19,7 @@ COORDINATIONS: dict[str, dict[str, str]] = {
         "redispatch": "quartier.agents.strategies.uncontrolled:Uncontrolled",
         "sharing": "quartier.agents.strategies.uncontrolled:Uncontrolled",
         "market": "quartier.agents.strategies.uncontrolled:Uncontrolled",
+        "pricing": "quartier.centralised.pricing:UncontrolledPricing",
     },
     "cohda": {
         "redispatch": "quartier.agents.strategies.cohda:Cohda",
@@ -34,11 +35,14 @@ COORDINATIONS: dict[str, dict[str, str]] = {
         "redispatch": "quartier.centralised.central:Central",
         "sharing": "quartier.centralised.sharing:CentralSharing",
         "market": "quartier.centralised.market:CentralMarket",
+        "pricing": "quartier.centralised.pricing:CentralPricing",
     },
     "bilevel": {
         "redispatch": "quartier.centralised.bilevel:Bilevel",
         "sharing": "quartier.centralised.sharing:BilevelSharing",
+        "pricing": "quartier.centralised.pricing:BilevelPricing",
     },
+    "all-at-caps": {"pricing": "quartier.centralised.pricing.mechanisms:AllAtCaps"},
     "price-response": {
         "sharing": "quartier.agents.strategies.price_response:PriceResponse",
         "market": "quartier.agents.strategies.price_response:PriceResponse",
@@ -94,7 +98,11 @@ class Plan:
     """What a carrier costs a neighbourhood in EUR/kWh by ``(carrier, neighbourhood)``, shape
     ``(T,)``: what it draws it buys at this price from the coordinator, what it feeds in it sells
     so. Where there is none (or NaN), the scenario's tariffs hold. The KPIs settle on executed
-    energy (:mod:`quartier.kpi.settlement`); so far of the carrier ``electricity``."""
+    energy (:mod:`quartier.kpi.settlement`): electricity at the connection point, other carriers
+    as far as nodes buy and sell them."""
+    sales: Mapping[str, Array] = field(default_factory=dict)
+    """Most that a node sells in kW by the node's full name, shape ``(T,)``: what is left over
+    beyond it is thrown away. Where there is none (or NaN), a node sells whatever it can."""
     allocation: str | None = None
     """Rule that hands out what a pool costs after the fact, on executed energy, to those that have
     no price (:data:`quartier.problem.allocation.RULES`). None: the scenario's tariffs hold."""

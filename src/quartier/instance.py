@@ -16,13 +16,15 @@ from quartier.problem import (
     Market,
     NeighbourhoodProblem,
     NetworkProblem,
+    PricedCarrier,
+    Pricing,
     Problem,
     Redispatch,
     Sharing,
     State,
 )
 from quartier.quantities import Array, Horizon
-from quartier.scenario.asked import MarketAsked
+from quartier.scenario.asked import MarketAsked, PricingAsked
 from quartier.scenario.assemble import ScenarioData, assemble
 from quartier.scenario.checks import forecast_series
 from quartier.scenario.findings import Note
@@ -30,6 +32,7 @@ from quartier.scenario.grid_data import GridData
 from quartier.scenario.load import LoadedScenario, shown
 from quartier.scenario.models import Scenario
 from quartier.scenario.overrides import blamed
+from quartier.scenario.pricing_checks import wholesale
 from quartier.units import KINDS
 from quartier.units.base import UnitData
 
@@ -171,6 +174,8 @@ class Instance:
             return self._redispatch(horizon, first, state, tap_is_fixed)
         if self.scenario.problem.kind == "market":
             return self.market(slice(first, first + horizon.steps))
+        if self.scenario.problem.kind == "pricing":
+            return self.pricing(slice(first, first + horizon.steps))
         sharing = self.sharing(slice(first, first + horizon.steps))
         if not getattr(self.scenario.problem, "redispatch", False):
             return sharing
@@ -185,6 +190,27 @@ class Instance:
         available = {name: values[steps] for name, values in self.data.supplied.items()}
         suppliers = asked.of_suppliers(available)
         return Market.of(self.horizon.dt_h, steps.stop - steps.start, suppliers, floor, ceiling)
+
+    def pricing(self, steps: slice) -> Pricing:
+        """What couples neighbourhoods whose carriers a player prices, in some steps."""
+        asked = self.scenario.problem
+        if not isinstance(asked, PricingAsked):
+            raise TypeError(f"the scenario asks for {asked.kind!r}, not for pricing")
+        count, found = len(self.horizon.times[steps]), {}
+        for carrier, priced in asked.carriers.items():
+            market = self.signals.get(wholesale(carrier))
+            cap, bought, sold = (
+                np.inf if limit is None else limit
+                for limit in (priced.cap_eur_per_kwh, priced.most_bought_kw, priced.most_sold_kw)
+            )
+            found[carrier] = PricedCarrier(
+                np.full(count, priced.floor_eur_per_kwh),
+                np.full(count, cap),
+                None if market is None else market[0][steps],
+                bought,
+                sold,
+            )
+        return Pricing(self.horizon.dt_h, found, asked.mode)
 
     def sharing(self, steps: slice) -> Sharing:
         """What couples neighbourhoods that share a pool, in some steps."""
@@ -247,17 +273,28 @@ class Instance:
         settings, objectives = self.scenario.neighbourhoods[name], self.scenario.objectives
         most = np.inf if settings.p_max_kw is None else settings.p_max_kw
         least = -np.inf if settings.p_min_kw is None else settings.p_min_kw
-        return ConnectionTerms(
+        exported, imported = (
+            self.signals[f"{way}_eur_per_kwh"][0][window] for way in ("export", "import")
+        )
+        terms = ConnectionTerms(
             dt_h=horizon.dt_h,
-            export_eur_per_kwh=self.signals["export_eur_per_kwh"][0][window],
-            import_eur_per_kwh=self.signals["import_eur_per_kwh"][0][window],
+            export_eur_per_kwh=exported,
+            import_eur_per_kwh=imported,
             curtailment_eur_per_kwh=objectives.curtailment_eur_per_kwh,
             co2_eur_per_kg=objectives.co2_eur_per_kg,
             peak_eur_per_kw=objectives.peak_eur_per_kw,
             penalty_eur_per_kwh=objectives.penalty_eur_per_kwh,
             p_max_kw=np.full(horizon.steps, most),
             p_min_kw=np.full(horizon.steps, least),
+            efficiency=settings.connection_efficiency,
         )
+        return terms.at_tariffs(exported, imported)
+
+    @property
+    def connection_efficiency(self) -> Array:
+        """Efficiency of each neighbourhood's connection, shape ``(N,)``."""
+        settings = self.scenario.neighbourhoods.values()
+        return np.array([neighbourhood.connection_efficiency for neighbourhood in settings])
 
 
 def build(loaded: LoadedScenario, seed: int | None = None) -> Instance:

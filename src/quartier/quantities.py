@@ -59,6 +59,11 @@ UNITS = {
 """Units by the ending of a name."""
 
 
+def through(p_kw: Array, efficiency: float | Array) -> Array:
+    """Power outside of a connection that loses a part both ways, positive when fed in."""
+    return np.asarray(np.where(p_kw > 0, p_kw * efficiency, p_kw / efficiency))
+
+
 def share_of(part: Array, whole: Array) -> Array:
     """Share of a whole, 0 where there is none: of what is available, how much is curtailed."""
     return np.divide(part, whole, out=np.zeros_like(whole), where=whole > 0)

@@ -30,6 +30,7 @@ PARAMETERS = {
     "plant": {"power_kw": 350.0, "profile": "BM1"},
     "conventional": {"power_kw": 350.0, "profile": "BM1"},
     "household": {"energy_kwh_per_year": 2900.0},
+    "interruptible_load": {"profile": "bdew:H0", "energy_kwh_per_year": 1e6, "share": 0.4},
     "ev_station": {"power_kw": 22.0},
     "battery": {"energy_kwh": 1000.0, "power_kw": 500.0},
     "heat_demand": {"energy_kwh_per_year": 900_000.0},

@@ -19,6 +19,7 @@ from quartier.kpi import (
     market,
     neighbourhood,
     prices,
+    pricing,
     process,
     redispatch,
     settlement,
@@ -173,6 +174,12 @@ KPIS: tuple[Kpi, ...] = (
     Kpi("unserved_by_suppliers", "Served by the reserve", "kWh", market.unserved_by_suppliers),
     Kpi("price_mean", "Mean price", "EUR/kWh", market.price_mean),
     Kpi("price_spread", "Spread of the price", "EUR/kWh", market.price_spread),
+    # Pricing
+    Kpi("profit", "Profit of the player", "EUR", pricing.profit),
+    Kpi("bill", "Bill", "EUR", pricing.bill),
+    Kpi("saving", "Saved against own tariffs", "EUR", pricing.saving),
+    Kpi("exchange_imbalance", "Exchange not balanced", "kWh", pricing.exchange_imbalance),
+    Kpi("lruf", "Local resources used", "1", pricing.lruf),
     # Money
     Kpi("leader_cost", "Cost of the pool's operator", "EUR", settlement.leader_cost),
     Kpi("cost_change", "Change of cost, vs baseline", "EUR", settlement.cost_change),

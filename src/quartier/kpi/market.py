@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
+from quartier.kpi.exchange import exchanged
 from quartier.kpi.redispatch import Groups
 from quartier.kpi.run_data import RunData
 from quartier.problem.market import RESERVE
-from quartier.quantities import ELECTRICITY
 
 
 def supplied_energy(run: RunData) -> Groups:
@@ -33,28 +33,26 @@ def unserved_by_suppliers(run: RunData) -> float:
 
 
 def _prices(run: RunData) -> pd.DataFrame:
-    """Price, and power drawn, of every neighbourhood in every step."""
-    prices = run.table("prices")
-    prices = prices[prices["carrier"] == ELECTRICITY]
-    points = run.connection_points[["time", "name", "p_kw"]]
-    points = points.rename(columns={"name": "neighbourhood"})
-    return prices.astype({"neighbourhood": str}).merge(points.astype({"neighbourhood": str}))
+    """Price, and power drawn, of every carrier with a price, neighbourhood and step."""
+    rows = exchanged(run)
+    return rows[rows["price_eur_per_kwh"].notna()]
 
 
 def price_mean(run: RunData) -> Groups:
     """Mean price in EUR/kWh, weighted by what is drawn at it (M12)."""
-    rows = _prices(run)
-    drawn = -rows["p_kw"].clip(upper=0.0)
-    total = float(drawn.sum())
-    if total <= 0:
-        return {}
-    return {ELECTRICITY: float((rows["price_eur_per_kwh"] * drawn).sum()) / total}
+    found = {}
+    for carrier, rows in _prices(run).groupby("carrier", sort=False):
+        drawn = rows["drawn_kw"].clip(lower=0.0)
+        total = float(drawn.sum())
+        if total > 0:
+            found[str(carrier)] = float((rows["price_eur_per_kwh"] * drawn).sum()) / total
+    return found
 
 
 def price_spread(run: RunData) -> Groups:
     """Distance in EUR/kWh between 5 % and 95 % quantile of the price over the steps (M12)."""
-    by_time = _prices(run).groupby("time")["price_eur_per_kwh"].mean()
-    if by_time.empty:
-        return {}
-    low, high = np.quantile(by_time, [0.05, 0.95])
-    return {ELECTRICITY: float(high - low)}
+    found = {}
+    for carrier, rows in _prices(run).groupby("carrier", sort=False):
+        low, high = np.quantile(rows.groupby("time")["price_eur_per_kwh"].mean(), [0.05, 0.95])
+        found[str(carrier)] = float(high - low)
+    return found

@@ -1,10 +1,11 @@
 """KPIs of money: who pays whom, settled on what was executed (M8, M12).
 
 A neighbourhood buys what it draws and sells what it feeds in: at the price that the plan sets for
-it, from and to the coordinator; without one, at the outer grid's tariffs. The coordinator buys or
-sells outside what the neighbourhoods with a price come to together, on a market from suppliers. A
-grid operator pays for redispatch, and buys the losses. Every euro paid is received by somebody;
-what has a price as a weight only (curtailment, peaks, CO2) is no money.
+it, from and to the coordinator; without one, at the outer grid's tariffs. So do its nodes with
+other carriers. The coordinator buys or sells outside what the neighbourhoods with a price come to
+together: on a market from suppliers, and a player that prices several carriers at the market of
+each. A grid operator pays for redispatch, and buys the losses. Every euro paid is received by
+somebody; what has a price as a weight only (curtailment, peaks, CO2) is no money.
 """
 
 from __future__ import annotations
@@ -15,13 +16,15 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from quartier.kpi.exchange import exchanged, priced_nodes, traded_nodes
 from quartier.kpi.grid import losses
 from quartier.kpi.redispatch import Groups, redispatch_paid
 from quartier.kpi.run_data import RunData
 from quartier.kpi.sharing import pool_of
-from quartier.problem import COUPLINGS, Market, Redispatch
+from quartier.problem import COUPLINGS, Market, PricedCarrier, Pricing, Redispatch
 from quartier.problem.sharing import OUTER
 from quartier.quantities import ELECTRICITY, KW_PER_MW
+from quartier.scenario.pricing_checks import wholesale
 
 PLANTS = "other plants"
 """Party: all plants outside the neighbourhoods together."""
@@ -71,7 +74,10 @@ def _energy(run: RunData) -> Iterator[Payment]:
             yield Payment(coordinator, name, "energy", float(-allocated.clip(upper=0.0).sum()))
         if price.notna().any() or allocated.notna().any():
             pool[name] = p_kw - at_tariffs
-    if run.problem == Market.kind:
+    yield from _of_nodes(run, coordinator)
+    if run.problem == Pricing.kind:
+        yield from _markets(run, coordinator)
+    elif run.problem == Market.kind:
         yield from _supplied(run, coordinator)
     elif pool:
         yield from _pool_trade(run, coordinator, pd.DataFrame(pool))
@@ -81,6 +87,44 @@ def _of(table: pd.DataFrame, name: str, column: str, like: pd.Series[float]) -> 
     """A column of a neighbourhood, at the times of a series."""
     rows = table[table["neighbourhood"] == name].drop_duplicates("time")
     return rows.set_index("time")[column].reindex(like.index)
+
+
+def _of_nodes(run: RunData, coordinator: str) -> Iterator[Payment]:
+    """What nodes buy and sell at prices of the plan."""
+    for (name, _), rows in priced_nodes(run).groupby(["neighbourhood", "carrier"], sort=False):
+        price = rows["price_eur_per_kwh"]
+        yield from _traded(run, str(name), coordinator, -rows["drawn_kw"], price, price)
+
+
+def pricing_of(run: RunData) -> Pricing:
+    """What a player knew of its carriers, over the whole run."""
+    steps, found = int(run.connection_points["time"].nunique()), {}
+    for carrier, asked in run.setting("problem", "carriers").items():
+        market = asked["wholesale_eur_per_kwh"] is not None
+        found[carrier] = PricedCarrier(
+            np.full(steps, float(asked["floor_eur_per_kwh"])),
+            np.full(steps, float(asked["cap_eur_per_kwh"])),
+            np.asarray(run.signal(wholesale(carrier)), dtype=float) if market else None,
+        )
+    return Pricing(run.dt_h, found, str(run.setting("problem", "mode")))
+
+
+def market_of(carrier: str) -> str:
+    """Party that a player trades a carrier with outside."""
+    return f"{carrier} market"
+
+
+def _markets(run: RunData, coordinator: str) -> Iterator[Payment]:
+    """What the player buys and sells at markets for all that have a price."""
+    pricing, rows = pricing_of(run), exchanged(run)
+    rows = rows[rows["price_eur_per_kwh"].notna()]
+    every = pd.Index(run.connection_points["time"].unique())
+    for carrier in pricing.carriers:
+        drawn = rows[rows["carrier"] == carrier].groupby("time")["drawn_kw"].sum()
+        paid = pricing.outer_eur(carrier, drawn.reindex(every, fill_value=0.0).to_numpy(float))
+        market = market_of(carrier)
+        yield Payment(coordinator, market, "energy", float(np.maximum(paid, 0.0).sum()))
+        yield Payment(market, coordinator, "energy", float(np.maximum(-paid, 0.0).sum()))
 
 
 def _pool_trade(run: RunData, coordinator: str, p_kw: pd.DataFrame) -> Iterator[Payment]:
@@ -103,13 +147,13 @@ def _supplied(run: RunData, coordinator: str) -> Iterator[Payment]:
 
 
 def _nodes(run: RunData) -> Iterator[Payment]:
-    """What nodes buy, less what they sell; of those that can."""
-    nodes = run.table("nodes")
-    nodes = nodes[nodes["bought_kw"].notna() | nodes["sold_kw"].notna()]
+    """What nodes buy at their tariffs, less what they sell; of those that can."""
+    nodes, settled = traded_nodes(run), priced_nodes(run)
     for name in run.neighbourhoods:
         rows = nodes[nodes["node"].astype(str).str.startswith(f"{name}.")]
         if len(rows):
-            yield Payment(name, SUPPLIERS, "nodes", float(rows["cost_eur"].sum()))
+            elsewhere = settled[settled["neighbourhood"] == name]["tariff_eur"].sum()
+            yield Payment(name, SUPPLIERS, "nodes", float(rows["cost_eur"].sum() - elsewhere))
 
 
 def _traded(
@@ -149,7 +193,7 @@ def balances(found: Sequence[Payment]) -> dict[str, float]:
 def cost(run: RunData) -> dict[str, float]:
     """What a neighbourhood pays in EUR: fuel, wear, starts, and energy at its prices (M8).
 
-    Of what its nodes buy and sell, too.
+    Of what its nodes buy and sell, too, at the prices of the plan where it has any.
 
     Without the calculatory weights of its objectives, without what it gets for redispatch, and
     before the value of the energy left in its stores.
@@ -159,8 +203,10 @@ def cost(run: RunData) -> dict[str, float]:
 
 
 def own_cost(run: RunData, name: str) -> float:
-    """Fuel, wear, starts and trade of nodes of a neighbourhood in EUR."""
-    return float(np.nansum(run.signal(f"{UNIT_COST}[{name}]")))
+    """Fuel, wear, starts of a neighbourhood, and trade of its nodes at tariffs, in EUR."""
+    settled = priced_nodes(run)
+    elsewhere = float(settled[settled["neighbourhood"] == name]["tariff_eur"].sum())
+    return float(np.nansum(run.signal(f"{UNIT_COST}[{name}]"))) - elsewhere
 
 
 def system_cost(run: RunData) -> float:
@@ -168,12 +214,17 @@ def system_cost(run: RunData) -> float:
 
     What parties pay each other cancels out. Not for redispatch: what plants outside the
     neighbourhoods sell is no payment here, so curtailing them would seem to cost nothing. Of a
-    market, what suppliers pay for what they served counts, not what they are paid.
+    market, what suppliers pay for what they served counts, not what they are paid. Of a player that
+    prices carriers, what the markets of all carriers get.
     """
     own = sum(own_cost(run, name) for name in run.neighbourhoods)
     if run.problem == Market.kind:
         return own + float(run.table("supply")["cost_eur"].sum())
-    return own + balances(payments(run)).get(OUTER, 0.0)
+    found = balances(payments(run))
+    if run.problem == Pricing.kind:
+        carriers = run.setting("problem", "carriers")
+        return own + sum(found.get(market_of(carrier), 0.0) for carrier in carriers)
+    return own + found.get(OUTER, 0.0)
 
 
 def leader_cost(run: RunData) -> float:

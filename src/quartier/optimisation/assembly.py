@@ -19,6 +19,7 @@ from quartier.program import Answer, Arrays, Indices
 from quartier.program.arrays import rest_of
 from quartier.quantities import Array
 from quartier.units.base import UnitData
+from quartier.units.node import Node
 
 
 class Assembly:
@@ -169,6 +170,11 @@ class Assembly:
         """Columns of what is exported and imported, by step."""
         connection, index = self.declared.model.connection, self.compiled.index
         return index(connection.exported_kw.values()), index(connection.imported_kw.values())
+
+    def node_columns(self, node: Node, name: str) -> Indices:
+        """Columns of ``bought_kw`` or ``sold_kw`` of a node, by step."""
+        block = self.declared.model.component(f"node_{node.name}")
+        return self.compiled.index(block.component(name).values())
 
     def curtailed_kw(self, values: Array) -> Array:
         """What a solution curtails, shape ``(T,)``."""

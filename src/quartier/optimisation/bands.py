@@ -115,9 +115,9 @@ def _spare_now(block: Any, node: Node, t: int) -> Quantity:
     """What a node rejects or sells, and could buy besides."""
     spare = block.rejected_kw[t]
     if node.sell is not None:
-        spare = spare + block.sold_kw[t]
+        spare = spare + block.sold_kw[t] / node.efficiency
     if node.buy is not None:
-        spare = spare + (node.buy.max_kw - block.bought_kw[t])
+        spare = spare + (node.buy.max_kw - block.bought_kw[t]) * node.efficiency
     return spare
 
 

@@ -167,7 +167,7 @@ class NodeTerms:
 
 
 def add_nodes(block: Any, terms: Sequence[UnitTerms]) -> NodeTerms:
-    """Add the balance ``Σ flows + bought - sold - rejected + unserved = demand`` of every node.
+    """Add ``Σ flows + η bought - sold / η - rejected + unserved = demand`` of every node.
 
     Each has a block ``node_<name>`` with the variables ``rejected_kw[t]``, ``unserved_kw[t]``, and
     where it has such tariffs, ``bought_kw[t]`` and ``sold_kw[t]``.
@@ -187,7 +187,7 @@ def add_nodes(block: Any, terms: Sequence[UnitTerms]) -> NodeTerms:
             bought_kw = part.bought_kw[t] if node.buy else 0.0
             sold_kw = part.sold_kw[t] if node.sell else 0.0
             if node.buy or node.sell:
-                net_kw = net_kw + bought_kw - sold_kw
+                net_kw = net_kw + node.efficiency * bought_kw - sold_kw / node.efficiency
             if node.demand_kw is not None:
                 net_kw = net_kw - float(node.demand_kw[t])
             part.balance[t] = net_kw - part.rejected_kw[t] + part.unserved_kw[t] == 0
@@ -213,7 +213,8 @@ def most_traded(node: Node, members: Sequence[UnitData]) -> dict[str, Array]:
     ranges = [flow_range(unit, node.carrier) for unit in members]
     demand_kw = 0.0 if node.demand_kw is None else node.demand_kw
     least, most = (sum(r[side] for r in ranges) - demand_kw for side in (0, 1))
-    sides = (("bought_kw", node.buy, -least), ("sold_kw", node.sell, most))
+    kept = node.efficiency
+    sides = (("bought_kw", node.buy, -least / kept), ("sold_kw", node.sell, most * kept))
     return {n: np.clip(reach, 0.0, t.max_kw) for n, t, reach in sides if t is not None}
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,9 +14,11 @@ from quartier.optimisation.readings import Readings
 from quartier.optimisation.repair import netted
 from quartier.problem import ConnectionTerms, NeighbourhoodProblem
 from quartier.program import Answer, Arrays, Indices
-from quartier.quantities import Array, share_of
+from quartier.quantities import ELECTRICITY, Array, share_of
 from quartier.units import KINDS
+from quartier.units.balance import by_node
 from quartier.units.evaluate import evaluate
+from quartier.units.node import Node
 from quartier.units.schedule import Schedule
 
 GAP = 1e-4
@@ -154,6 +156,24 @@ class NeighbourhoodModel:
     def traded(self) -> tuple[Indices, Indices]:
         """Columns of what is exported and imported in :meth:`program`, shape ``(T,)`` each."""
         return self._assembly.traded_columns
+
+    def drawn(self, carrier: str) -> Iterator[tuple[float, Indices]]:
+        """Columns by which it trades a carrier, ``(T,)`` each, and what a kW of them draws outside.
+
+        Positive when it buys.
+        """
+        if carrier == ELECTRICITY:
+            kept = self.problem.terms.efficiency
+            yield from zip((-kept, 1.0 / kept), self.traded, strict=True)
+        for node, _ in by_node(self.problem.units):
+            ways = ((node.buy, 1.0, "bought_kw"), (node.sell, -1.0, "sold_kw"))
+            for tariff, sign, name in ways if node.carrier == carrier else ():
+                if tariff is not None:
+                    yield sign, self.traded_at(node, name)
+
+    def traded_at(self, node: Node, name: str) -> Indices:
+        """Columns of a node's ``bought_kw`` or ``sold_kw`` in :meth:`program`, shape ``(T,)``."""
+        return self._assembly.node_columns(node, name)
 
     @property
     def readings(self) -> Readings:

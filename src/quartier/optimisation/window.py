@@ -299,4 +299,4 @@ def _is_same(one: UnitData, other: UnitData) -> bool:
 
 def _kind_of(item: tuple[str, Node]) -> tuple[object, ...]:
     carrier, node = item
-    return carrier, node.name, node.buy is None, node.sell is None
+    return carrier, node.name, node.buy is None, node.sell is None, node.efficiency

@@ -17,10 +17,11 @@ import numpy as np
 from quartier.problem.coupling import Coupling
 from quartier.problem.market import Market
 from quartier.problem.pooling import Pooling
+from quartier.problem.pricing import PricedCarrier, Pricing
 from quartier.problem.redispatch import NetworkProblem, Offer, Redispatch
 from quartier.problem.sharing import Sharing
 from quartier.problem.supply import Supply
-from quartier.quantities import Array, Horizon
+from quartier.quantities import Array, Horizon, through
 from quartier.scenario.models import (
     CommunicationSettings,
     MarketSettings,
@@ -38,6 +39,8 @@ __all__ = [
     "NetworkProblem",
     "Offer",
     "Pooling",
+    "PricedCarrier",
+    "Pricing",
     "Problem",
     "Redispatch",
     "Sharing",
@@ -45,7 +48,9 @@ __all__ = [
     "Supply",
 ]
 
-COUPLINGS: Mapping[str, type[Coupling]] = {c.kind: c for c in (Redispatch, Sharing, Market)}
+COUPLINGS: Mapping[str, type[Coupling]] = {
+    c.kind: c for c in (Redispatch, Sharing, Market, Pricing)
+}
 """What neighbourhoods can be coupled by, by the kind of problem that a scenario names."""
 
 C = TypeVar("C", bound=Coupling)
@@ -71,6 +76,9 @@ class ConnectionTerms:
     """P_set: most feed-in; ``inf`` where there is no cap."""
     p_min_kw: Array
     """P_set: least (most negative) power, i.e. most consumption; ``-inf`` where there is none."""
+    efficiency: float = 1.0
+    """Share of what is drawn and fed in that is left on its way through the connection. Powers are
+    those inside; prices are per kWh inside, too (:meth:`at_price`)."""
 
     def curtailed_kw(self, p_kw: Array, curtailable_kw: Array) -> Array:
         """Renewable power to curtail: what a cap demands, or what export would cost to feed in.
@@ -113,12 +121,23 @@ class ConnectionTerms:
         return np.asarray(np.clip(level - net, 0.0, can), dtype=float)
 
     def at_price(self, price_eur_per_kwh: Array, fee_eur_per_kwh: Array) -> ConnectionTerms:
-        """Terms of who trades at a price, with a fee on what it draws, shape ``(T,)`` each."""
+        """Terms of who trades at a price, with a fee on what it draws, shape ``(T,)`` each.
+
+        Both as metered outside.
+        """
+        return self.at_tariffs(price_eur_per_kwh, price_eur_per_kwh + fee_eur_per_kwh)
+
+    def at_tariffs(self, export_eur_per_kwh: Array, import_eur_per_kwh: Array) -> ConnectionTerms:
+        """Terms at prices of what is fed in and drawn as metered outside, shape ``(T,)`` each."""
         return replace(
             self,
-            export_eur_per_kwh=price_eur_per_kwh,
-            import_eur_per_kwh=price_eur_per_kwh + fee_eur_per_kwh,
+            export_eur_per_kwh=export_eur_per_kwh * self.efficiency,
+            import_eur_per_kwh=import_eur_per_kwh / self.efficiency,
         )
+
+    def metered_kw(self, p_kw: Array) -> Array:
+        """Power outside the connection of a power inside, both positive into the grid."""
+        return through(p_kw, self.efficiency)
 
     def excess_kw(self, p_kw: Array) -> Array:
         """Power beyond the caps, shape of ``p_kw``."""

@@ -11,6 +11,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from quartier.errors import InputError
+from quartier.figures import pricing
 from quartier.report.blocks import Block, Choice, Custom, Figure, Note, Section, Table
 from quartier.report.kpis import kpi_blocks
 from quartier.results import Result
@@ -36,6 +37,7 @@ def run_sections(result: Result, plot: Plot, explorer: Custom | None) -> Iterato
         *([("sharing-part", lambda: sharing_section(plot))] if "shares" in result.tables else []),
         *([("market-part", lambda: market_section(plot))] if "supply" in result.tables else []),
         *([("auction-part", lambda: auction_section(plot))] if "bids" in result.tables else []),
+        *([("pricing-part", lambda: pricing_section(result, plot))] if _is_priced(result) else []),
         ("schedules", lambda: schedules_section(plot)),
         ("stores-part", lambda: stores_section(result, plot)),
         *([("ev", lambda: ev_section(plot))] if plot.expects_vehicles else []),
@@ -178,6 +180,28 @@ def market_section(plot: Plot) -> Section:
             block("market-prices", plot.market_prices, price),
             block("dispatch", plot.dispatch, every),
             block("earnings", plot.earnings, earned),
+        ],
+    )
+
+
+def _is_priced(result: Result) -> bool:
+    asked = result.manifest["scenario"].get("problem")
+    return isinstance(asked, dict) and "carriers" in asked
+
+
+def pricing_section(result: Result, plot: Plot) -> Section:
+    """Prices of a player, and who gains by them."""
+    price = "What neighbourhoods buy and sell at, between floor and cap, beside markets' prices."
+    who = (
+        "What each neighbourhood pays less than at best at its own tariffs, as planned, and what"
+        " the player earns, as executed."
+    )
+    return Section(
+        "pricing-part",
+        "Prices of the player",
+        [
+            block("player-prices", plot.player_prices, price),
+            block("gains", lambda: pricing.gains(result.kpis), who),
         ],
     )
 

@@ -22,6 +22,7 @@ from quartier.figures import (
     market,
     negotiation,
     nodes,
+    pricing,
     redispatch,
     schedules,
     sharing,
@@ -250,6 +251,13 @@ class Plot:
         members = self._result.manifest["scenario"]["neighbourhoods"].values()
         units = (unit for member in members for unit in member["units"].values())
         return any(kind_of(unit["kind"]).sessions for unit in units)
+
+    def player_prices(self) -> go.Figure:
+        """Prices that a player set, with their bounds."""
+        asked = self._result.manifest["scenario"].get("problem")
+        if not isinstance(asked, dict) or "carriers" not in asked:
+            raise InputError(["no player priced carriers; that is the problem 'pricing'"])
+        return pricing.prices(self.table("prices"), self.table("signals"), asked["carriers"])
 
     def ev_stays(self, neighbourhood: str | None = None) -> go.Figure:
         """Stays of vehicles, and which share of the energy due they got."""

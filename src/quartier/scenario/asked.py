@@ -18,6 +18,7 @@ from pydantic import (
 from pydantic_core import CoreSchema
 
 from quartier.quantities import Array
+from quartier.scenario.node_settings import CARRIER_PATTERN, Price
 from quartier.scenario.settings import Name, Share
 from quartier.units.base import Frozen, SeriesRequest, Source, is_measured
 
@@ -184,6 +185,46 @@ class MarketAsked(Frozen):
         return found
 
 
+class PricedSettings(Frozen):
+    """A carrier that the player prices."""
+
+    cap_eur_per_kwh: NonNegativeFloat | None = None
+    """Highest price in EUR/kWh. Without one, demand that must be served would pay any price: a
+    scenario needs it. The tariffs of neighbourhoods should be no lower, else they could do better
+    without the player."""
+    floor_eur_per_kwh: NonNegativeFloat = 0.0
+    """Lowest price in EUR/kWh."""
+    wholesale_eur_per_kwh: Price | None = None
+    """Price in EUR/kWh at which the player buys and sells at a market; without it there is none,
+    and what some neighbourhoods sell must be what others buy."""
+    most_bought_kw: NonNegativeFloat | None = None
+    """Most that the player buys at the market at a time, by contract; without it, any."""
+    most_sold_kw: NonNegativeFloat | None = None
+    """Most that it sells there."""
+
+
+CarrierName: TypeAlias = Annotated[str, Field(pattern=CARRIER_PATTERN)]
+
+
+class PricingAsked(Frozen):
+    """A player sets the prices at which neighbourhoods trade carriers with it (seed 002).
+
+    What a neighbourhood would pay without it are the tariffs of `signals` (electricity) and of its
+    nodes. Neighbourhoods buy and sell at the price, the same way.
+    """
+
+    needs_grid: ClassVar[bool] = False
+    lowers_export: ClassVar[bool] = False
+
+    kind: Literal["pricing"] = "pricing"
+    """The problem."""
+    mode: Literal["uniform", "individual"] = "uniform"
+    """Whether `bilevel` sets one price for all neighbourhoods (mode II of the source) or one for
+    each (mode III)."""
+    carriers: dict[CarrierName, PricedSettings] = Field(min_length=1)
+    """Carriers that the player prices; `electricity` is one of them."""
+
+
 def _in_full(data: Any) -> Any:
     """Take a word for the kind of a problem, and nothing for the default."""
     if isinstance(data, str):
@@ -204,7 +245,9 @@ class _OrItsWord:
 
 
 Asked: TypeAlias = Annotated[
-    Annotated[RedispatchAsked | SharingAsked | MarketAsked, Field(discriminator="kind")],
+    Annotated[
+        RedispatchAsked | SharingAsked | MarketAsked | PricingAsked, Field(discriminator="kind")
+    ],
     BeforeValidator(_in_full),
     _OrItsWord,
 ]

@@ -19,6 +19,7 @@ from quartier.scenario.grid_data import GridData, profiles_of, read_grid
 from quartier.scenario.left_out import note_profiles
 from quartier.scenario.models import Scenario
 from quartier.scenario.names import check_names
+from quartier.scenario.pricing_checks import wholesale
 from quartier.scenario.problems import suggestion
 from quartier.scenario.repair import Rest
 from quartier.scenario.series import SeriesReader
@@ -179,6 +180,11 @@ def _signals(
     if isinstance(forecast := scenario.market.forecast, CsvColumn):
         with findings.at("market.forecast"):
             yield "forecast_eur_per_kwh", (reader.price(forecast, horizon), "EUR/kWh")
+    for carrier, priced in getattr(scenario.problem, "carriers", {}).items():
+        if priced.wholesale_eur_per_kwh is not None:
+            with findings.at(f"problem.carriers.{carrier}.wholesale_eur_per_kwh"):
+                values = reader.price(priced.wholesale_eur_per_kwh, horizon)
+                yield wholesale(carrier), (values, "EUR/kWh")
     yield "co2_kg_per_kwh", (np.full(horizon.steps, signals.co2_kg_per_kwh), "kg/kWh")
     if signals.temperature is not None:
         with findings.at("signals.temperature"):

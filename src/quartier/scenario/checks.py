@@ -12,6 +12,7 @@ from quartier.scenario.asked import MOST_PLAYERS
 from quartier.scenario.findings import Findings
 from quartier.scenario.models import MarketSettings, Scenario
 from quartier.scenario.nodes import check_nodes, check_trade
+from quartier.scenario.pricing_checks import check_pricing
 from quartier.scenario.problems import suggestion
 from quartier.scenario.repair import Rest
 from quartier.units import KINDS
@@ -48,6 +49,8 @@ def check(
     _check_weights(scenario, signals, findings)
     _check_gates(scenario, findings)
     _check_names(scenario, units, findings)
+    if not rest.lacks("problem") and not rest.lacks("neighbourhoods"):
+        check_pricing(scenario, units, signals, findings)
     if not rest.gone:
         check_nodes(scenario, findings)
         check_trade(units, findings)
@@ -244,7 +247,7 @@ def _note_what_cannot_be_served(units: Sequence[UnitData], findings: Findings) -
     """Note demands above all that a node's units could give at once: that much stays unserved."""
     for node, members in by_node(units):
         most_kw = np.sum([flow_range(unit, node.carrier)[1] for unit in members], axis=0)
-        most_kw = most_kw + (node.buy.max_kw if node.buy else 0.0)
+        most_kw = most_kw + (node.buy.max_kw * node.efficiency if node.buy else 0.0)
         short_kw = (0.0 if node.demand_kw is None else node.demand_kw) - most_kw
         steps, horizon = np.flatnonzero(short_kw > LEAST_KW), members[0].horizon
         if steps.size:

@@ -28,6 +28,9 @@ POOL = "sharing pool"
 MARKET = "market operator"
 """Name of the agent that speaks for a market."""
 
+PLAYER = "multi-energy player"
+"""Name of who sets the prices of all carriers. It has no agent."""
+
 Loss = Annotated[float, Field(ge=0, lt=1)]
 """Share of messages."""
 

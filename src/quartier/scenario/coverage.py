@@ -67,16 +67,23 @@ def _sources(scenario: Scenario) -> Iterator[tuple[str, Source]]:
     for name in ("export_eur_per_kwh", "import_eur_per_kwh", "temperature"):
         if (priced := column_of(getattr(signals, name))) is not None:
             yield f"signals.{name}", priced
-    if isinstance(scenario.market.forecast, CsvColumn):
-        yield "market.forecast", scenario.market.forecast
+    yield from _of_markets(scenario)
     for (neighbourhood, name), parameters in scenario.unit_items().items():
         for source in _requested(parameters):
             yield f"neighbourhoods.{neighbourhood}.units.{name}", source
     yield from _of_nodes(scenario)
-    for name, request in supplier_requests(scenario).items():
-        yield f"problem.suppliers.{name}.profile", request.source
     for name, source in scenario.forecasts.items():
         yield f"forecasts.{name}", source
+
+
+def _of_markets(scenario: Scenario) -> Iterator[tuple[str, Source]]:
+    if isinstance(scenario.market.forecast, CsvColumn):
+        yield "market.forecast", scenario.market.forecast
+    for carrier, settings in getattr(scenario.problem, "carriers", {}).items():
+        if (market := column_of(settings.wholesale_eur_per_kwh)) is not None:
+            yield f"problem.carriers.{carrier}.wholesale_eur_per_kwh", market
+    for name, request in supplier_requests(scenario).items():
+        yield f"problem.suppliers.{name}.profile", request.source
 
 
 def supplier_requests(scenario: Scenario) -> dict[str, SeriesRequest]:

@@ -264,6 +264,10 @@ class NeighbourhoodSettings(Frozen):
     """Most power in kW that it may feed in at any time by its connection contract."""
     p_min_kw: float | None = Field(default=None, le=0)
     """Least (most negative) power in kW: what it may draw by its connection contract."""
+    connection_efficiency: float = Field(1.0, gt=0, le=1)
+    """Share that is left of what it draws and of what it feeds in on the way through its
+    connection: a transformer's losses, which are metered, and paid for, with the rest. For
+    `problem: pricing` without a grid; a grid has losses of its own."""
     units: dict[Name, Unit] = Field(min_length=1)
     """Its units by name."""
     nodes: dict[Name, NodeSettings] = Field(default_factory=dict)
@@ -283,8 +287,8 @@ class Scenario(Frozen):
     description: str = ""
     """What the study is about, and where its data come from."""
     problem: Asked = RedispatchAsked()
-    """What is coordinated: `redispatch`, the DSO's caps; `sharing`, a pool of neighbourhoods; or
-    `market`, suppliers that serve them."""
+    """What is coordinated: `redispatch`, the DSO's caps; `sharing`, a pool of neighbourhoods;
+    `market`, suppliers that serve them; or `pricing`, a player that sets prices of carriers."""
     coordination: str = Field(default="cohda", min_length=1)
     """Mechanism: a known name, or `module:Class` of one's own."""
     seed: NonNegativeInt = 1

@@ -96,6 +96,9 @@ class NodeSettings(Frozen):
     """What it buys from outside; without it, nothing."""
     sell: SellSettings | None = None
     """What it sells to outside; without it, nothing."""
+    efficiency: float = Field(1.0, gt=0, le=1)
+    """Share that is left, on its way, of what it buys and of what it sells: a pipeline's losses.
+    Both are metered, and paid for, outside."""
     unserved_eur_per_kwh: PositiveFloat | None = None
     """Cost in EUR/kWh of what is not served; without it, `objectives.penalty_eur_per_kwh`."""
     rejected_eur_per_kwh: NonNegativeFloat | None = None

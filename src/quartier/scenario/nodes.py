@@ -200,6 +200,7 @@ class NodeReader:
             demand_kw=self._demand(f"{path}.demand", settings),
             buy=buy,
             sell=sell,
+            efficiency=settings.efficiency,
             unserved=1.0 if unserved is None else unserved / penalty,
             rejected=REJECTED_WEIGHT if rejected is None else rejected / penalty,
         )
@@ -237,7 +238,8 @@ def _dear(node: Node, penalty: float, co2_eur_per_kg: float) -> Iterator[str]:
     buy = nothing = np.zeros(1)
     if node.buy is not None:
         buy = node.buy.price_eur_per_kwh + co2_eur_per_kg * node.buy.co2_kg_per_kwh
-    sell = nothing if node.sell is None else node.sell.price_eur_per_kwh
+        buy = buy / node.efficiency
+    sell = nothing if node.sell is None else node.sell.price_eur_per_kwh * node.efficiency
     unserved, rejected = node.unserved * penalty, node.rejected * penalty
     if node.buy and node.sell and np.any(sell > buy + _TOLERANCE):
         yield "sells dearer than it buys in some steps; energy must not be bought cheaper than sold"
@@ -281,10 +283,12 @@ def check_nodes(scenario: Scenario, findings: Findings) -> None:
 def _not_carried_out(node: Node, members: Sequence[UnitData]) -> Iterator[str]:
     """Say what units would not do as it is planned, since their own limits know nothing of it."""
     kinds = {KINDS[unit.kind] for unit in members}
-    if (node.buy or node.sell) and any(k.balances and node.carrier in k.gives for k in kinds):
+    trades = (node.buy or node.sell) and not node.makes_up
+    if trades and any(k.balances and node.carrier in k.gives for k in kinds):
         yield (
-            f"it cannot trade beside units that make whatever {node.carrier} is lacking (boilers): "
-            "nothing would be bought or sold; remove buy and sell, or these units"
+            f"it buys only so much beside units that make whatever {node.carrier} is lacking "
+            "(boilers), which would keep to no plan; let it buy without max_kw, or remove buy and "
+            "sell, or these units"
         )
     burners = [u for u in members if node.carrier in KINDS[u.kind].priced]
     if node.buy is not None and burners and np.isfinite(node.buy.max_kw):

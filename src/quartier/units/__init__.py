@@ -25,6 +25,7 @@ from quartier.units.heat_demand import HeatDemand
 from quartier.units.heat_pump import HeatPump
 from quartier.units.household import Household
 from quartier.units.hydrogen_tank import HydrogenTank
+from quartier.units.interruptible_load import InterruptibleLoad
 from quartier.units.kinds import Kinds
 from quartier.units.plant import Plant
 from quartier.units.pumped_hydro import PumpedHydro
@@ -41,6 +42,7 @@ KINDS: Kinds = Kinds(
         "plant": Plant(),
         "conventional": Conventional(),
         "household": Household(),
+        "interruptible_load": InterruptibleLoad(),
         "ev_station": EvStation(),
         "battery": Battery(),
         "heat_demand": HeatDemand(),

@@ -126,9 +126,9 @@ def spare_kw(
     """
     spare: Array = left.rejected_kw.copy()
     if node.sell is not None:
-        spare = spare + left.sold_kw
+        spare = spare + left.sold_kw / node.efficiency
     if node.buy is not None:
-        spare = spare + (node.buy.max_kw - left.bought_kw)
+        spare = spare + (node.buy.max_kw - left.bought_kw) * node.efficiency
     for unit in units:
         kind, u = KINDS[unit.kind], unit.parameters
         if kind.holds == node.carrier:

@@ -319,7 +319,8 @@ class UnitKind(ABC):
     """Whether it is a load that can be moved in time: what demand flexibility counts (M12)."""
     balances: ClassVar[bool] = False
     """Whether it makes up what its hub lacks in the end: it follows its set point but for its
-    part in what deviates from the plan (:func:`quartier.units.balance.made_up`)."""
+    part in what deviates from the plan (:func:`quartier.units.balance.made_up`). Where the hub
+    buys whatever it lacks, it keeps to its set point."""
     curtailable: ClassVar[bool] = False
     """Whether it could feed in ``available_kw``, and can be lowered to any power below."""
     renewable: ClassVar[bool] = False

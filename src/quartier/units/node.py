@@ -1,8 +1,9 @@
 """Nodes: where the units of a neighbourhood balance a carrier (M1).
 
-``Σ flows + bought - sold = demand - unserved + rejected`` in every step, flows being positive when
-a unit delivers. The heat hub is a node; so is whatever gas is drawn from. Electricity has none: it
-is balanced at the connection point.
+``Σ flows + η bought - sold / η = demand - unserved + rejected`` in every step; flows are positive
+when a unit delivers, and η is what is left on the way from and to outside (1: no losses). The heat
+hub is a node; so is whatever gas is drawn from. Electricity has none: it is balanced at the
+connection point.
 """
 
 from __future__ import annotations
@@ -67,7 +68,9 @@ class Node:
     demand_kw
         Demand beside that of units, shape ``(T,)``; None: there is none.
     buy, sell
-        Tariffs of what comes from outside and goes there; None: nothing does.
+        Tariffs of what comes from outside and goes there, as metered there; None: nothing does.
+    efficiency
+        Share that is left of what is bought and of what is sold on its way.
     unserved, rejected
         Price of what is not served and of what is thrown away, as shares of the penalty.
     """
@@ -77,6 +80,7 @@ class Node:
     demand_kw: Array | None = None
     buy: Tariff | None = None
     sell: Tariff | None = None
+    efficiency: float = 1.0
     unserved: float = 1.0
     rejected: float = REJECTED_WEIGHT
 
@@ -91,16 +95,23 @@ class Node:
         """Whether it only hands out what anybody takes, so that it ties nobody to others."""
         return self.buy is not None and np.isinf(self.buy.max_kw) and self.demand_kw is None
 
-    def balance(self, net_kw: Any) -> Balance:
+    def balance(self, net_kw: Any, most_sold_kw: Any = np.inf) -> Balance:
         """Close the balance, given all that flows into the node less all demand.
 
-        What is lacking is bought, what is too much is sold; a scenario where something else is
-        cheaper is refused.
+        What is lacking is bought, what is too much is sold, as far as a plan lets it
+        (``most_sold_kw``); a scenario where something else is cheaper is refused.
         """
+        kept = self.efficiency
         short_kw, over_kw = np.maximum(-net_kw, 0.0), np.maximum(net_kw, 0.0)
-        bought_kw = np.minimum(short_kw, self.buy.max_kw if self.buy else 0.0)
-        sold_kw = np.minimum(over_kw, self.sell.max_kw if self.sell else 0.0)
-        return Balance(bought_kw, sold_kw, short_kw - bought_kw, over_kw - sold_kw)
+        bought_kw = np.minimum(short_kw / kept, self.buy.max_kw if self.buy else 0.0)
+        may_kw = np.minimum(most_sold_kw, self.sell.max_kw if self.sell else 0.0)
+        sold_kw = np.minimum(over_kw * kept, may_kw)
+        return Balance(bought_kw, sold_kw, short_kw - bought_kw * kept, over_kw - sold_kw / kept)
+
+    @property
+    def makes_up(self) -> bool:
+        """Whether it buys whatever it lacks, so that units at it keep to what is planned."""
+        return self.buy is not None and np.isinf(self.buy.max_kw)
 
     def penalised(self, unserved: Any, rejected: Any) -> Any:
         """What the penalty is paid for: shares of what is not served and of what is rejected."""

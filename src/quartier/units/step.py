@@ -69,6 +69,7 @@ class Fleet:
         }
         self._share = _share(self.kind.shared_by, units, copies)
         self._hub = _hubs(units, copies) if self.kind.balances else None
+        self._keeps_plan = np.repeat([_keeps_plan(self.kind, unit) for unit in units], copies)
         self._zero, self._nan = np.zeros(self.size), np.full(self.size, np.nan)
         self._zero.flags.writeable = self._nan.flags.writeable = False
 
@@ -123,7 +124,9 @@ class Fleet:
     ) -> dict[str, Array]:
         kind, u, dt_h = self.kind, self._u, self._dt_h
         if kind.balances:
-            set_point_kw = self._made_up(s, set_point_kw, signals)
+            made_kw = self._made_up(s, set_point_kw, signals)
+            keeps = self._keeps_plan & ~np.isnan(set_point_kw)
+            set_point_kw = np.where(keeps, set_point_kw, made_kw)
         free = np.isnan(set_point_kw) if kind.command else True
         if kind.command is None or np.any(free):
             shared = {k: v if self._share is None else v * self._share for k, v in signals.items()}
@@ -168,6 +171,12 @@ def _series(units: Sequence[UnitData], copies: int) -> tuple[dict[str, Array], d
         stacked = np.repeat(np.stack(columns, axis=1), copies, axis=1)
         (inner if length == steps else boundary)[name] = np.ascontiguousarray(stacked)
     return inner, boundary
+
+
+def _keeps_plan(kind: UnitKind, unit: UnitData) -> bool:
+    """Whether the unit's node, not the unit, makes up what deviates from the plan: by buying."""
+    node = unit.nodes.get(kind.command or "")
+    return node is not None and node.makes_up
 
 
 def _hubs(units: Sequence[UnitData], copies: int) -> NDArray[np.int64] | None:

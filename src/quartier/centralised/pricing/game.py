@@ -1,0 +1,212 @@
+"""The player's problem: prices that earn the most, as neighbourhoods answer them (M10; seed 002).
+
+No price of the player stands in a neighbourhood's rows. So what it earns, ``Σ π x_n``, is by
+strong duality ``Σ (b ψ_n - c x_n)``, linear; the bi-level layer finds that by itself. Optimality
+needs binaries. Where all have the same prices, and some carriers are balanced among them, they
+answer like one follower that keeps the balance: its multipliers are the prices of these carriers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pyomo.environ as pyo
+
+from quartier.centralised.pricing.lean import PROOF, lean
+from quartier.errors import InputError, SolveFailed
+from quartier.optimisation import NeighbourhoodModel
+from quartier.optimisation.bilevel import BilevelProblem, BilevelResult, Follower
+from quartier.problem import Pricing
+from quartier.program import Answer
+from quartier.quantities import ELECTRICITY, Array
+from quartier.scenario.settings import OptimisationSettings
+from quartier.units.balance import by_node
+
+
+class Game:
+    """The bi-level problem of a player and neighbourhoods that are at prices of 0.
+
+    Parameters
+    ----------
+    pricing, models
+        What the player knows, and programs of the neighbourhoods by name.
+    """
+
+    def __init__(self, pricing: Pricing, models: Mapping[str, NeighbourhoodModel]) -> None:
+        self.pricing, self.names = pricing, list(models)
+        self.steps = range(pricing.steps)
+        self.is_pooled = pricing.mode == "uniform" and bool(pricing.balanced)
+        self.model = pyo.ConcreteModel(name="pricing")
+        self._add_prices()
+        self._home = self.model
+        if self.is_pooled:
+            self._home = self.model.all = pyo.Block()
+        self._limits: list[list[tuple[Any, float]]] = []
+        self.drawn: dict[tuple[str, str], list[Any]] = {}
+        self._blocks = [self._declared(k, model) for k, model in enumerate(models.values())]
+        self._add_market()
+        self.followers = list(self._followers())
+
+    def _add_prices(self) -> None:
+        """A price by carrier, group and step; none of what one follower balances."""
+        carriers = self.pricing.carriers
+        set_ = [c for c in carriers if not (self.is_pooled and carriers[c].is_balanced)]
+        groups = self.names if self.pricing.mode == "individual" else [""]
+        self.model.price = pyo.Var(
+            set_,
+            groups,
+            self.steps,
+            bounds=lambda _, c, g, t: (
+                float(carriers[c].floor_eur_per_kwh[t]),
+                float(carriers[c].cap_eur_per_kwh[t]),
+            ),
+        )
+
+    def price(self, carrier: str, name: str, t: int) -> Any:
+        """Price of a carrier for a neighbourhood: a variable, or 0 where a multiplier is it."""
+        if self.is_pooled and self.pricing.carriers[carrier].is_balanced:
+            return 0.0
+        group = name if self.pricing.mode == "individual" else ""
+        return self.model.price[carrier, group, t]
+
+    def _declared(self, k: int, one: NeighbourhoodModel) -> Any:
+        block, name = one.declared(one.problem.terms), one.problem.name
+        self._home.add_component(f"neighbourhood_{k}", block)
+        self._limits.append(lean(block, one.problem))
+        for carrier in self.pricing.carriers:
+            self.drawn[carrier, name] = drawn = list(_drawn(block, one, carrier, self.steps))
+            paid = sum(
+                self.pricing.bill_eur(self.price(carrier, name, t), drawn[t]) for t in self.steps
+            )
+            block.cost_eur.set_value(block.cost_eur.expr + paid)
+        return block
+
+    def _total(self, carrier: str, t: int) -> Any:
+        return sum(self.drawn[carrier, name][t] for name in self.names)
+
+    def _add_market(self) -> None:
+        """Balances and contract limits; what the player earns."""
+        home = self._home
+        for carrier, priced in self.pricing.carriers.items():
+            if priced.is_balanced:
+                rows = pyo.Constraint(
+                    self.steps, rule=lambda _, t, c=carrier: self._total(c, t) == 0
+                )
+                home.add_component(f"balance_{carrier}", rows)
+            elif priced.is_limited:
+                limits = pyo.Constraint(
+                    self.steps,
+                    rule=lambda _, t, c=carrier, p=priced: pyo.inequality(
+                        _finite(-p.most_sold_kw), self._total(c, t), _finite(p.most_bought_kw)
+                    ),
+                )
+                self.model.add_component(f"contract_{carrier}", limits)
+        earned: Any = 0.0
+        for carrier, priced in self.pricing.carriers.items():
+            market = priced.wholesale_eur_per_kwh
+            for t in self.steps:
+                if market is not None:
+                    paid = self.pricing.bill_eur(float(market[t]), self._total(carrier, t))
+                    earned = earned - paid
+                for name in self.names:
+                    price = self.price(carrier, name, t)
+                    earned = earned + self.pricing.bill_eur(price, self.drawn[carrier, name][t])
+        self.model.profit_eur = pyo.Objective(expr=earned, sense=pyo.maximize)
+
+    def _followers(self) -> Iterator[Follower]:
+        if not self.is_pooled:
+            for name, block, limits in zip(self.names, self._blocks, self._limits, strict=True):
+                yield _limited(Follower(block, name=name), limits)
+            return
+        for block in self._blocks:
+            block.cost_eur.deactivate()
+        self._home.cost_eur = pyo.Objective(expr=sum(b.cost_eur.expr for b in self._blocks))
+        pooled = Follower(self._home, name="all neighbourhoods")
+        for carrier in self.pricing.balanced:
+            cap = float(self.pricing.carriers[carrier].cap_eur_per_kwh.max())
+            pooled.hint(
+                self._home.component(f"balance_{carrier}"),
+                dual=self.pricing.dt_h * cap,
+                proof=f"the multiplier is the price of {carrier}, at most its cap",
+            )
+        yield _limited(pooled, [limit for limits in self._limits for limit in limits])
+
+    def solve(self, settings: OptimisationSettings) -> BilevelResult:
+        """Solve; the values are loaded.
+
+        Raises
+        ------
+        SolveFailed
+            If no certified prices were found; it says what to change.
+        """
+        problem = BilevelProblem(self.model, self.followers)
+        try:
+            result = problem.solve("kkt", gap=settings.gap, time_limit=settings.time_limit_s)
+        except InputError as error:
+            hint = "Can units make enough of every carrier without a market, at any time?"
+            raise SolveFailed(
+                "the player's problem", "infeasible", f"{error.problems[0]}. {hint}"
+            ) from error
+        if not result.has_solution:
+            hint = f"{result.reason} Take a longer optimisation.time_limit_s, or fewer units."
+            raise SolveFailed("the player's problem", result.status.value, hint.strip())
+        return result
+
+    def answer(self, result: BilevelResult) -> Answer:
+        """What the layer says, as the negative of what is earned."""
+        bound = -np.inf if result.bound is None else -result.bound
+        objective = np.inf if result.objective is None else -result.objective
+        return Answer(
+            np.zeros(0), result.status.value, objective, bound, wall_s=result.wall_s, found=True
+        )
+
+    def row(self, result: BilevelResult) -> dict[str, Any]:
+        """Row of the table ``solves``: profit, its proven bound, and the followers' certificate."""
+        worst = max(result.follower_suboptimality.values(), default=0.0)
+        return {
+            "problem": "bilevel",
+            "status": result.status.value,
+            "objective": result.objective,
+            "bound": result.bound,
+            "gap": result.gap,
+            "follower_suboptimality": worst,
+            "wall_s": result.wall_s,
+        }
+
+    def prices(self) -> dict[tuple[str, str], Array]:
+        """Prices that were found, without those that are multipliers."""
+        return {
+            (c, name): np.array([self.price(c, name, t).value for t in self.steps])
+            for c, priced in self.pricing.carriers.items()
+            for name in self.names
+            if not (self.is_pooled and priced.is_balanced)
+        }
+
+
+def _limited(follower: Follower, limits: Sequence[tuple[Any, float]]) -> Follower:
+    """A follower that knows how far its variables without an upper bound reach."""
+    for variable, most in limits:
+        follower.hint(variable, slack=most, proof=PROOF)
+    return follower
+
+
+def _drawn(block: Any, one: NeighbourhoodModel, carrier: str, steps: range) -> Iterator[Any]:
+    """What a neighbourhood draws as metered outside, by step."""
+    kept, nodes = one.problem.terms.efficiency, [node for node, _ in by_node(one.problem.units)]
+    for t in steps:
+        drawn: Any = 0.0
+        if carrier == ELECTRICITY:
+            connection = block.connection
+            drawn = connection.imported_kw[t] / kept - kept * connection.exported_kw[t]
+        for node in nodes:
+            if node.carrier == carrier:
+                place = block.component(f"node_{node.name}")
+                drawn = drawn + (place.bought_kw[t] if node.buy else 0.0)
+                drawn = drawn - (place.sold_kw[t] if node.sell else 0.0)
+        yield drawn
+
+
+def _finite(limit: float) -> float | None:
+    return limit if np.isfinite(limit) else None

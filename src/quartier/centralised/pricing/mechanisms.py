@@ -1,0 +1,170 @@
+"""`uncontrolled`, `all-at-caps`, `central` and `bilevel` of a player that prices carriers (M10)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+from quartier.centralised.central import row_of
+from quartier.centralised.pricing.game import Game
+from quartier.centralised.pricing.players import Prices, alike, drawn_kw, sales_at
+from quartier.centralised.pricing.pooled import (
+    Pooled,
+    clearing,
+    models_at,
+    solutions,
+    solve,
+)
+from quartier.centralised.pricing.robust import Worth
+from quartier.centralised.self_optimiser import solve_row
+from quartier.centralised.sharing.mechanisms import units_of
+from quartier.coordination import Plan
+from quartier.optimisation import NeighbourhoodModel, Solution
+from quartier.planning import Row
+from quartier.problem import Pricing, Problem, State
+from quartier.program import relative_gap
+
+
+class _Mechanism:
+    """Keeps the neighbourhoods' programs from gate to gate; only their numbers change."""
+
+    def __init__(self) -> None:
+        self._models: dict[str, NeighbourhoodModel] = {}
+
+    def _at(self, problem: Problem, prices: Prices) -> dict[str, NeighbourhoodModel]:
+        self._models = models_at(problem, prices, self._models)
+        return self._models
+
+
+class UncontrolledPricing:
+    """Own rules, at the caps: what the player would earn if nobody planned."""
+
+    def plan(self, problem: Problem, state: State, rng: np.random.Generator) -> Plan:
+        """Set the caps as prices."""
+        pricing = problem.asks(Pricing)
+        caps = {c: priced.cap_eur_per_kwh for c, priced in pricing.carriers.items()}
+        return Plan(prices=alike(problem, caps))
+
+
+class AllAtCaps(_Mechanism):
+    """Everybody's own optimum at the caps of what the player buys at markets.
+
+    What has no market is priced so that its exchange is balanced.
+    """
+
+    def plan(self, problem: Problem, state: State, rng: np.random.Generator) -> Plan:
+        """Solve all neighbourhoods together at the caps."""
+        pricing = problem.asks(Pricing)
+        given = {
+            c: np.zeros_like(p.cap_eur_per_kwh) if p.is_balanced else p.cap_eur_per_kwh
+            for c, p in pricing.carriers.items()
+        }
+        pooled = solve(pricing, self._at(problem, alike(problem, given)), given)
+        prices = alike(problem, clearing(pricing, pooled))
+        row = row_of("all-at-caps", pooled.answer, pooled.answer.objective)
+        return _plan(problem, self._at(problem, prices), prices, pooled, [row])
+
+
+class CentralPricing(_Mechanism):
+    """One owner of player and neighbourhoods plans all of them at least cost (mode I).
+
+    Prices are wholesale prices, and multipliers of what is balanced: at them everybody would do
+    the same alone, and the player earns nothing.
+    """
+
+    def plan(self, problem: Problem, state: State, rng: np.random.Generator) -> Plan:
+        """Solve one program over all units at wholesale prices."""
+        pricing = problem.asks(Pricing)
+        given = {
+            c: np.zeros_like(p.cap_eur_per_kwh)
+            if p.wholesale_eur_per_kwh is None
+            else p.wholesale_eur_per_kwh
+            for c, p in pricing.carriers.items()
+        }
+        pooled = solve(pricing, self._at(problem, alike(problem, given)), given)
+        prices = alike(problem, pooled.prices)
+        row = row_of("central", pooled.answer, pooled.answer.objective)
+        return _plan(problem, self._at(problem, prices), prices, pooled, [row])
+
+
+class BilevelPricing(_Mechanism):
+    """The player sets the prices that earn it the most, as neighbourhoods answer them (II, III)."""
+
+    def plan(self, problem: Problem, state: State, rng: np.random.Generator) -> Plan:
+        """Find prices; check that nobody would rather do otherwise at them."""
+        pricing = problem.asks(Pricing)
+        nothing = alike(
+            problem, {c: np.zeros_like(p.cap_eur_per_kwh) for c, p in pricing.carriers.items()}
+        )
+        game = Game(pricing, self._at(problem, nothing))
+        result = game.solve(problem.optimisation)
+        parts = {name: model.declared_values for name, model in self._models.items()}
+        prices = {**game.prices(), **self._cleared(problem, pricing, game.prices())}
+        chosen = Pooled(game.answer(result), {}, parts)
+        models = self._at(problem, prices)
+        rows = [game.row(result), *Worth(pricing, models, prices, parts).rows()]
+        return _plan(problem, models, prices, chosen, rows)
+
+    def _cleared(self, problem: Problem, pricing: Pricing, set_: Prices) -> Prices:
+        """Prices of what one follower balances: its multipliers."""
+        missing = [c for c in pricing.carriers if not any(c == carrier for carrier, _ in set_)]
+        if not missing:
+            return {}
+        first = problem.neighbourhoods[0].name
+        given = {
+            c: np.zeros(problem.horizon.steps) if c in missing else set_[c, first]
+            for c in pricing.carriers
+        }
+        pooled = solve(pricing, self._at(problem, alike(problem, given)), given)
+        found = clearing(pricing, pooled)
+        return alike(problem, {c: found[c] for c in missing})
+
+
+def _plan(
+    problem: Problem,
+    models: Mapping[str, NeighbourhoodModel],
+    prices: Prices,
+    chosen: Pooled,
+    rows: list[Any],
+) -> Plan:
+    """Put a plan together with its certificate: every neighbourhood alone, at the prices."""
+    pricing, found = problem.asks(Pricing), solutions(chosen, models)
+    sales = {
+        node: sold
+        for name, model in models.items()
+        for node, sold in sales_at(model, chosen.parts[name]).items()
+    }
+    drawn = {
+        (carrier, name): x
+        for name, model in models.items()
+        for carrier, x in drawn_kw(model.problem, found[name], pricing.carriers, sales).items()
+    }
+    profit = pricing.profit_eur(prices, drawn)
+    rows = [*rows, {"problem": "profit", "status": rows[0]["status"], "objective": profit}]
+    rows += _certificate(problem, models, found)
+    return Plan(
+        units=dict(units_of(problem, found)),
+        prices=dict(prices),
+        sales=sales,
+        records={"solves": rows},
+    )
+
+
+def _certificate(
+    problem: Problem, models: Mapping[str, NeighbourhoodModel], found: Mapping[str, Solution]
+) -> Iterator[Row]:
+    """Rows of the table ``solves``: what each pays, and could pay at best, here and outside."""
+    for name, model in models.items():
+        cost, bound = found[name].cost_eur, model.solve().bound_eur
+        yield {
+            "problem": f"response {name}",
+            "status": found[name].status,
+            "objective": cost,
+            "bound": bound,
+            "gap": relative_gap(cost, bound),
+            "follower_suboptimality": max(cost - bound, 0.0) / max(1.0, abs(cost)),
+        }
+    for one in problem.neighbourhoods:
+        yield solve_row(f"individual {one.name}", NeighbourhoodModel(one).solve())

@@ -1,0 +1,132 @@
+"""What prices are worth if neighbourhoods that are indifferent do not oblige the player (M10).
+
+The bi-level optimum is optimistic: where a neighbourhood has several answers of the same cost, it
+gives the one that suits the player. At worst it gives another (pessimistic). Prices moved by a hair
+against what it would do instead make the wanted answer the only one (robust).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy import sparse
+
+from quartier.centralised.pricing.players import Prices, at_prices
+from quartier.centralised.pricing.pooled import drawn_rows, together
+from quartier.optimisation import NeighbourhoodModel
+from quartier.planning import Row
+from quartier.problem import Pricing
+from quartier.program import Highs
+from quartier.quantities import Array
+
+EPSILON = 1e-6
+"""What neighbourhoods may lose in a worst answer, relative to what they pay."""
+SHIFT = 2e-5
+"""By how much a price moves at a time, in EUR/kWh."""
+SHIFTS = 24
+NEAR_KW = 1e-3
+"""Differences of power that matter."""
+
+Point = Mapping[str, Array]
+"""Columns of each neighbourhood's program, by name."""
+
+
+@dataclass(frozen=True)
+class Worth:
+    """What prices earn if neighbourhoods answer at worst; exchange is balanced all the same.
+
+    Parameters
+    ----------
+    pricing
+        What the player knows.
+    models
+        Programs of the neighbourhoods, by name; they are left at :attr:`prices`.
+    prices
+        Prices that were found.
+    wanted
+        The answer that suits the player.
+    """
+
+    pricing: Pricing
+    models: Mapping[str, NeighbourhoodModel]
+    prices: Prices
+    wanted: Point
+
+    def rows(self) -> Iterator[Row]:
+        """Rows of the table ``solves``: pessimistic and robust value."""
+        before = {name: model.problem for name, model in self.models.items()}
+        worst, point = self.worst(self.prices)
+        yield {"problem": "bilevel, pessimistic", "status": _status(worst), "objective": worst}
+        best, prices = worst, self.prices
+        for _ in range(SHIFTS if point else 0):
+            prices = self._against(prices, point)
+            for name, model in self.models.items():
+                model.move(at_prices(before[name], prices))
+            worst, point = self.worst(prices)
+            best = float(np.fmax(best, worst))
+            if not point:
+                break
+        for name, model in self.models.items():
+            model.move(before[name])
+        yield {"problem": "bilevel, robust", "status": _status(best), "objective": best}
+
+    def worst(self, prices: Prices) -> tuple[float, Point]:
+        """Least profit over balanced answers that cost all together as little as these can.
+
+        Where what is balanced has one price, they are one follower that keeps the balance.
+
+        Parameters
+        ----------
+        prices
+            Prices that the models are at.
+        """
+        arrays, where, _ = together(self.pricing, self.models)
+        best = Highs("all neighbourhoods", arrays).needed().objective
+        limit = best - arrays.offset + EPSILON * max(1.0, abs(best))
+        near = sparse.csr_array(arrays.cost[np.newaxis])
+        limited = arrays.with_rows(near, np.array([-np.inf]), np.array([limit]))
+        cost = self._profit(prices, where, arrays.size)
+        found = Highs("worst answers", replace(limited, cost=cost, offset=0.0)).solve()
+        if not found.found:
+            return np.nan, {}
+        return found.objective, {name: found.values[at] for name, at in where.items()}
+
+    def _profit(self, prices: Prices, where: Mapping[str, slice], size: int) -> Array:
+        """What the player earns by column."""
+        cost = np.zeros(size)
+        for carrier, priced in self.pricing.carriers.items():
+            market = 0.0 if priced.wholesale_eur_per_kwh is None else priced.wholesale_eur_per_kwh
+            for name, model in self.models.items():
+                eur = self.pricing.bill_eur(prices[carrier, name] - market, 1.0)
+                cost += drawn_rows(carrier, {name: model}, where).T @ eur
+        return cost
+
+    def _against(self, prices: Prices, point: Point) -> Prices:
+        """Prices moved against what neighbourhoods do at worst instead of what is wanted."""
+        found = {}
+        for carrier, priced in self.pricing.carriers.items():
+            strayed = {
+                n: self._drawn(carrier, n, point) - self._drawn(carrier, n, self.wanted)
+                for n in self.models
+            }
+            if self.pricing.mode == "uniform":
+                strayed = dict.fromkeys(strayed, np.sum(list(strayed.values()), axis=0))
+            for name, by_kw in strayed.items():
+                sign = np.sign(by_kw) * (np.abs(by_kw) > NEAR_KW)
+                moved = prices[carrier, name] + SHIFT * sign
+                found[carrier, name] = np.clip(
+                    moved, priced.floor_eur_per_kwh, priced.cap_eur_per_kwh
+                )
+        return found
+
+    def _drawn(self, carrier: str, name: str, point: Point) -> Array:
+        drawn = np.zeros(self.pricing.steps)
+        for factor, columns in self.models[name].drawn(carrier):
+            drawn += factor * point[name][columns]
+        return drawn
+
+
+def _status(value: float) -> str:
+    return "optimal" if np.isfinite(value) else "infeasible"

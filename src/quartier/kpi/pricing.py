@@ -1,0 +1,130 @@
+"""KPIs of a player that prices carriers: profit, bills, local resources used (M10; seed 002)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from pydantic import ValidationError
+
+from quartier.kpi.exchange import exchanged
+from quartier.kpi.redispatch import Groups
+from quartier.kpi.run_data import RunData
+from quartier.kpi.settlement import balances, payments, pricing_of
+from quartier.problem import Pricing
+from quartier.quantities import ELECTRICITY
+from quartier.units.base import HEAT, UnitKind
+from quartier.units.kinds import kind_of
+
+
+def profit(run: RunData) -> float:
+    """What the player gets from neighbourhoods less what it pays at markets in EUR (M10).
+
+    Seed 002, eq. 3. Settled on what was executed.
+    """
+    return balances(payments(run)).get(Pricing.coordinator, 0.0)
+
+
+def bill(run: RunData) -> Groups:
+    """What a neighbourhood pays the player for all carriers, less what it gets, in EUR (eq. 4)."""
+    found = dict.fromkeys(run.neighbourhoods, 0.0)
+    for payment in payments(run):
+        if payment.payee == Pricing.coordinator and payment.payer in found:
+            found[payment.payer] += payment.eur
+        if payment.payer == Pricing.coordinator and payment.payee in found:
+            found[payment.payee] -= payment.eur
+    return found
+
+
+def saving(run: RunData) -> Groups:
+    """What a neighbourhood pays less than it would without the player, at its tariffs, in EUR.
+
+    Both as planned, at best, from where it stands at a gate; the sum over all gates.
+    """
+    solves = run.table("solves")
+    found = {}
+    for name in run.neighbourhoods:
+        alone, planned = (
+            solves[solves["problem"] == f"{prefix} {name}"]["objective"]
+            for prefix in ("individual", "response")
+        )
+        if len(alone) and len(planned):
+            found[name] = float(alone.sum() - planned.sum())
+    return found
+
+
+def exchange_imbalance(run: RunData) -> Groups:
+    """Energy in kWh by which what some sell and others buy differs, of carriers without a market.
+
+    0 where plans hold; else the player makes up for it at cap or floor.
+    """
+    rows = exchanged(run)
+    total = rows.groupby(["carrier", "time"], sort=False)["drawn_kw"].sum().abs()
+    return {
+        carrier: float(total[carrier].sum()) * run.dt_h
+        for carrier in pricing_of(run).balanced
+        if carrier in total.index
+    }
+
+
+def lruf(run: RunData) -> Groups:
+    """Local resource utilisation factor by carrier (seed 002, eq. 25-27).
+
+    `(ECEC + ECES) / (T (B + A))`: output of the B converters over their greatest, and changes of
+    the energy in the A stores over what they hold, each summed over the T steps. The source's
+    (25)-(27) swap the indices of the two sums. Wind and PV are converters; the greatest output is
+    what a unit can reach (of a CHP's heat, at its greatest electric power).
+    """
+    found = {}
+    for carrier in (ELECTRICITY, HEAT):
+        shares = list(_used(run, carrier))
+        if shares:
+            found[carrier] = float(np.mean(shares))
+    return found
+
+
+def _used(run: RunData, carrier: str) -> Iterator[float]:
+    """Mean share of each converter and store of a carrier."""
+    settings = run.setting("neighbourhoods")
+    for (place, unit), rows in run.units.groupby(["neighbourhood", "unit"], observed=True):
+        kind = kind_of(str(rows["kind"].iloc[0]))
+        parameters = _parameters(kind, settings[str(place)]["units"], str(unit).partition(".")[2])
+        if parameters is None:
+            continue
+        if kind.holds == carrier:
+            before = parameters.start_soc * parameters.energy_kwh
+            steps = np.diff(rows["energy_kwh"].to_numpy(float), prepend=before)
+            yield float(np.abs(steps).mean() / parameters.energy_kwh)
+        elif (greatest := _greatest(kind, parameters, carrier)) > 0:
+            made = rows["p_kw" if carrier == ELECTRICITY else "heat_kw"]
+            yield float(made.clip(lower=0.0).mean() / greatest)
+
+
+def _parameters(kind: UnitKind, units: dict[str, Any], name: str) -> Any:
+    """Parameters of a unit, None if it is one of several of a description."""
+    if name not in units:
+        return None
+    try:
+        return kind.Parameters.model_validate(units[name])
+    except ValidationError:
+        return None
+
+
+def _greatest(kind: UnitKind, parameters: Any, carrier: str) -> float:
+    """Most that a converter gives of a carrier; 0 where that depends on its series."""
+    if not kind.controls or (carrier != ELECTRICITY and carrier not in kind.gives):
+        return 0.0
+    if kind.curtailable:
+        return float(getattr(parameters, "power_kw", 0.0))
+    try:
+        high = {name: top for name, (_, top) in kind.bounds(parameters, {}).items()}
+        return float(kind.flow(_free(parameters), high, {}, 1.0).of(carrier))
+    except KeyError:
+        return 0.0
+
+
+def _free(parameters: Any) -> Any:
+    """Parameters without the prices that a node has instead."""
+    missing = {n: 0.0 for n, value in parameters if value is None}
+    return parameters.model_copy(update=missing)
