@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 import numpy as np
 
@@ -13,7 +14,7 @@ from quartier.agents.attendance import Attendance, retry_s
 from quartier.agents.base import QuartierAgent, hears
 from quartier.agents.messages import Failed, Negotiation, frozen
 from quartier.agents.price_messages import Award, Awarded, PriceAnswer, PriceCall
-from quartier.optimisation.prices import Response, Round, Search
+from quartier.optimisation.prices import OWN_RULE, Response, Round, Search
 from quartier.quantities import Array
 from quartier.scenario.settings import MarketSettings
 
@@ -62,7 +63,7 @@ class MarketAgent(QuartierAgent):
     Parameters
     ----------
     search
-        What answers come to.
+        What answers come to; None: :meth:`serve` will say.
     patience_s
         Simulated time in s after which a neighbourhood that answers nothing is not waited for.
     lead_s
@@ -72,7 +73,7 @@ class MarketAgent(QuartierAgent):
     def __init__(
         self,
         name: str,
-        search: Search,
+        search: Search[Any] | None,
         settings: MarketSettings,
         patience_s: float,
         lead_s: float,
@@ -80,14 +81,20 @@ class MarketAgent(QuartierAgent):
         super().__init__(name)
         self.rounds: list[Held] = []
         self.outcome: Outcome | None = None
-        self.attendance = Attendance(search.published, patience_s)
         self.unacknowledged: set[str] = set()
-        self._search, self._settings = search, settings
+        self._settings = settings
         self._patience_s, self._until_s = patience_s, FOR_ROUNDS * lead_s
+        if search is not None:
+            self.serve(search)
         self._waiting: set[str] = set()
         self._asked_s = self._wall = 0.0
         self.wall_s = 0.0
         """Wall time of everything in s, the answers of all included."""
+
+    def serve(self, search: Search[Any]) -> None:
+        """Look for the prices of those that published something."""
+        self.attendance = Attendance(search.published, self._patience_s)
+        self._search = search
 
     def on_ready(self) -> None:
         """Call the first price as soon as everybody is there."""
@@ -134,7 +141,9 @@ class MarketAgent(QuartierAgent):
     def on_answer(self, answer: PriceAnswer, sender: str) -> None:
         """Take in an answer; the last one ends the round."""
         self.attendance.heard(answer.agent, self.now_s)
-        response = Response(answer.p_kw, answer.cost_eur, answer.bound_eur, answer.whole)
+        response = Response(
+            answer.p_kw, answer.cost_eur, answer.bound_eur, answer.whole, answer.pattern
+        )
         self._search.hear(answer.agent, answer.negotiation.round, response)
         if self.outcome is None and answer.negotiation == self._negotiation:
             self._waiting.discard(answer.agent)
@@ -174,7 +183,9 @@ class MarketAgent(QuartierAgent):
             self.now_s,
         )
         self._awards = {
-            name: Award(self._negotiation, price, tuple(sorted(shares.items())))
+            name: Award(
+                self._negotiation, frozen(search.told(name, price)), tuple(sorted(shares.items()))
+            )
             for name, shares in search.shares.items()
         }
         self.unacknowledged = set(search.published) - self.attendance.failures.keys()
@@ -210,11 +221,11 @@ class MarketAgent(QuartierAgent):
         """
         assert self.outcome is not None
         search, price = self._search, self.outcome.price_eur_per_kwh
-        needed_kw = -np.sum([p_kw for _, p_kw in done.values()], axis=0)
-        cost = sum(own for own, _ in done.values()) + search.supply.cost_eur(needed_kw)
-        number = next(k for k, p in search.prices.items() if (p == price).all())
+        cost = search.total_eur(done)
+        asked = (k for k, p in search.prices.items() if np.array_equal(p, price))
+        number = next(asked, OWN_RULE)
         responses = {
-            name: (own - search.supply.dt_h * float(price @ p_kw), known[number].bound_eur)
+            name: (search.at_price(name, price, own, p_kw), known[number].bound_eur)
             for name, (own, p_kw) in done.items()
             if number in (known := search.answers[name])
         }

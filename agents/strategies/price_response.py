@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -78,7 +79,7 @@ class PriceResponse:
         coupling, settings = _pooling(problem), problem.market
         fee = frozen(coupling.inside_fee_eur_per_kwh)
         published = {one.name: _published(one, fee) for one in problem.neighbourhoods}
-        search: Search
+        search: Search[Any]
         if settings.method == "admm":
             search = Exchange(coupling.supply, published, settings.tolerance)
         else:

@@ -40,6 +40,7 @@ COORDINATIONS: dict[str, dict[str, str]] = {
         "sharing": "quartier.centralised.sharing:BilevelSharing",
     },
     "price-response": {
+        "redispatch": "quartier.agents.strategies.congestion:CongestionPrices",
         "sharing": "quartier.agents.strategies.price_response:PriceResponse",
         "market": "quartier.agents.strategies.price_response:PriceResponse",
     },

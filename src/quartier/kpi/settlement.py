@@ -3,8 +3,9 @@
 A neighbourhood buys what it draws and sells what it feeds in: at the price that the plan sets for
 it, from and to the coordinator; without one, at the outer grid's tariffs. The coordinator buys or
 sells outside what the neighbourhoods with a price come to together, on a market from suppliers. A
-grid operator pays for redispatch, and buys the losses. Every euro paid is received by somebody;
-what has a price as a weight only (curtailment, peaks, CO2) is no money.
+grid operator pays for redispatch, and buys the losses; where limits have prices, neighbourhoods pay
+them for what they feed in, or get them for what they do other than p_off. Every euro paid is
+received by somebody; what has a price as a weight only (curtailment, peaks, CO2) is no money.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from quartier.kpi.congestion import paid_eur
 from quartier.kpi.grid import losses
 from quartier.kpi.redispatch import Groups, redispatch_paid
 from quartier.kpi.run_data import RunData
@@ -39,7 +41,7 @@ class Payment:
     payer: str
     payee: str
     reason: str
-    """``energy``, ``nodes``, ``redispatch`` or ``losses``."""
+    """``energy``, ``nodes``, ``redispatch``, ``congestion`` or ``losses``."""
     eur: float
 
 
@@ -135,6 +137,9 @@ def _redispatch(run: RunData) -> Iterator[Payment]:
     for name in run.neighbourhoods:
         yield Payment(coordinator, name, "redispatch", paid.pop(name, 0.0))
     yield Payment(coordinator, PLANTS, "redispatch", sum(paid.values()))
+    for name, eur in paid_eur(run).items():
+        yield Payment(coordinator, name, "congestion", float(eur.clip(lower=0.0).sum()))
+        yield Payment(name, coordinator, "congestion", float(-eur.clip(upper=0.0).sum()))
 
 
 def balances(found: Sequence[Payment]) -> dict[str, float]:

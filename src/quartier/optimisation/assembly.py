@@ -170,6 +170,11 @@ class Assembly:
         connection, index = self.declared.model.connection, self.compiled.index
         return index(connection.exported_kw.values()), index(connection.imported_kw.values())
 
+    @property
+    def curtailed_columns(self) -> Indices:
+        """Columns of what is curtailed, by step."""
+        return self._curtailed_columns
+
     def curtailed_kw(self, values: Array) -> Array:
         """What a solution curtails, shape ``(T,)``."""
         found = np.zeros(len(self.declared.fixed_kw))

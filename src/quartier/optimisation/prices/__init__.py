@@ -8,6 +8,7 @@ agents answer to a price says how far the plan made of their answers can be from
 or messages.
 """
 
+from quartier.optimisation.prices.congested import CongestedResponder
 from quartier.optimisation.prices.exchange import Exchange
 from quartier.optimisation.prices.memory import Memory
 from quartier.optimisation.prices.response import Responder, Response
@@ -15,6 +16,7 @@ from quartier.optimisation.prices.search import OWN_RULE, Question, Round, Searc
 
 __all__ = [
     "OWN_RULE",
+    "CongestedResponder",
     "Exchange",
     "Memory",
     "Question",

@@ -1,0 +1,387 @@
+"""Prices of a grid's limits, found from answers to them (M9), checked in AC between rounds (M4).
+
+What a kWh fed in at a connection point is worth to the grid operator follows from multipliers of
+its own rows: of limits, and of losses and imports besides (:mod:`quartier.redispatch.joint`).
+Sensitivities turn them into a price at each point, ``- Σ_k S_k,t μ_k,t`` less what losses cost
+there. For all multipliers
+
+    ``L(y) = Σ_n min [C_n - Δ λ_n(y) · p_n] + D(y) <= least cost of all <= cost of any plan``
+
+where the grid operator's own part ``D`` has plants, losses and imports in it. So each round proves
+how good the plan is, on the grid as it is linearised. Where a plan is near enough to its bound,
+AC power flow says whether the grid is; if not, it is linearised there and prices go on, from all
+answers so far: they hold on any grid.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from scipy import sparse
+
+from quartier.coordination import Cap
+from quartier.optimisation.prices import Response, Round, Search
+from quartier.optimisation.prices.memory import HALF, MOST_NODES, NEGLIGIBLE
+from quartier.optimisation.prices.search import ENOUGH_EUR, Shares
+from quartier.problem import Offer
+from quartier.program import Answer, Arrays, Highs, Indices
+from quartier.quantities import KW_PER_MW, Array, Horizon
+from quartier.redispatch.answered import Answered
+from quartier.redispatch.joint import Joint
+from quartier.redispatch.linear_grid import LinearGrid
+
+BROKEN_EUR_PER_KWH = 10.0
+"""What the price of a limit comes to at most, at the connection point that acts on it most."""
+
+SOLVED = 1.0
+"""Greatest excess, in tolerances, of a power flow without violation."""
+
+ENOUGH = 1e-4
+"""Relative distance from the bound at which prices are good enough: the linear grid is no better.
+A scenario's tolerance counts where it is wider."""
+
+LINEARISED = 8
+"""Most points at which the grid is linearised."""
+
+STILL_EUR = 0.05
+"""Change of the cost by linearising anew below which the linear grid is right."""
+
+ROUGHLY = 1e-3
+"""Relative distance from the bound at which a plan is near enough to linearise there."""
+
+CONE = 1e-9
+"""Reduced cost in EUR/kW, of what has no upper bound, that is rounding."""
+
+
+class GridOthers:
+    """What the grid operator decides by itself at one linearisation: plants, losses, imports.
+
+    Its prices are multipliers of its rows, shape ``(R,)``: positive at a lower side, negative at an
+    upper one.
+
+    Parameters
+    ----------
+    count
+        Number of neighbourhoods.
+    import_price_eur_per_kwh
+        Price of the CO2 of imports (U2), shape ``(T,)``.
+    """
+
+    def __init__(self, grid: LinearGrid, count: int, import_price_eur_per_kwh: Array) -> None:
+        self.grid, self.count = grid, count
+        self._import_price = import_price_eur_per_kwh
+        self._keys = list(zip(grid.rows.step.tolist(), grid.rows.element.tolist(), strict=True))
+        steps = grid.assets.shape[0]
+        nothing = Answered([Response(np.zeros(steps), 0.0, 0.0)])
+        self.joint = self.of([nothing] * count)
+        arrays, first = self.joint.arrays(), count * nothing.arrays.row_lower.size
+        own = self.joint.layout.members[-1].stop
+        self._matrix = arrays.matrix[first:]
+        self._low, self._high = arrays.row_lower[first:], arrays.row_upper[first:]
+        self._own = replace(
+            arrays.select(np.arange(arrays.size) >= own, np.arange(arrays.row_lower.size) >= first),
+            offset=arrays.offset,
+        )
+        self._exported = [where.start + nothing.exported for where in self.joint.layout.members]
+
+    def of(self, members: Sequence[Answered]) -> Joint[Answered]:
+        """The grid operator's program with these answers of the neighbourhoods."""
+        return Joint(self.grid, members, self._import_price)
+
+    @property
+    def rows(self) -> int:
+        """Number of its rows."""
+        return self._low.size
+
+    @property
+    def dt_h(self) -> float:
+        """Length of a step in hours."""
+        return self.grid.assets.dt_h
+
+    @property
+    def middle_eur_per_kwh(self) -> Array:
+        """Multipliers to begin with: nothing is scarce."""
+        return np.zeros(self.rows)
+
+    def kept(self, price_eur_per_kwh: Array) -> Array:
+        """The nearest multipliers of the right sign."""
+        y = np.where(np.isinf(self._high), np.maximum(price_eur_per_kwh, 0.0), price_eur_per_kwh)
+        return np.asarray(np.where(np.isinf(self._low), np.minimum(y, 0.0), y))
+
+    def worth_eur(self, price_eur_per_kwh: Array) -> float:
+        """D(y): least of its cost less what its rows are worth."""
+        y, own = price_eur_per_kwh, self._own
+        with np.errstate(invalid="ignore"):  # no multiplier on a side that is not there
+            sides = np.where(y > 0, y * self._low, np.where(y < 0, y * self._high, 0.0))
+            reduced = own.cost - own.matrix.T @ y
+            open_ended = np.isinf(own.upper) & (np.abs(reduced) <= CONE)
+            reduced = np.where(open_ended, 0.0, reduced)
+            least = np.where(reduced < 0, reduced * own.upper, reduced * own.lower)
+        return own.offset + float(sides.sum()) + float(least.sum())
+
+    def price(self, place: int, y: Array) -> Array:
+        """Price at a neighbourhood in EUR/kWh: what the grid gives for a kWh more fed in."""
+        return np.asarray(self._matrix[:, self._exported[place]].T @ y / self.dt_h)
+
+    @cached_property
+    def _limits(self) -> tuple[int, int]:
+        """First and end of the rows of the network's limits among its own."""
+        first = sum(block[1].size for block in self.joint.paid_rows())
+        return first, first + self.grid.rows.step.size
+
+    def limit_values(self, y: Array) -> Array:
+        """Multipliers of the network's limits in EUR per tolerance, >= 0, shape ``(K,)``."""
+        first, end = self._limits
+        return -y[first:end]
+
+    def scarcity(self, place: int, y: Array) -> Array:
+        """The part of a neighbourhood's price that limits make in EUR/kWh, shape ``(T,)``."""
+        rows, found = self.grid.rows, np.zeros(self.grid.assets.shape[0])
+        np.add.at(found, rows.step, self.limit_values(y) * rows.slopes[:, place])
+        return -found / KW_PER_MW / self.dt_h
+
+    def linearised(self, power_mw: Array) -> GridOthers:
+        """The same with the grid linearised at a plan, whose rows and tangents change."""
+        self.grid.linearise(power_mw)
+        return GridOthers(self.grid, self.count, self._import_price)
+
+    def moved(self, y: Array, before: GridOthers) -> Array:
+        """Multipliers of an earlier linearisation: each limit keeps its own, new ones have none."""
+        (first, end), steps = before._limits, self.grid.assets.shape[0]
+        known = dict(zip(before._keys, y[first:end].tolist(), strict=True))
+        limits = np.array([known.get(key, 0.0) for key in self._keys])
+        cuts = np.zeros(self.rows - self._limits[1] - steps)
+        earlier = y[end : y.size - steps]
+        cuts[: earlier.size] = earlier
+        return np.concatenate([y[:first], limits, cuts, y[y.size - steps :]])
+
+    def arrays(self, joint: Joint[Answered]) -> Arrays:
+        """The program with answers in it, limits that can be broken at a price."""
+        arrays, rows = joint.arrays(), self.grid.rows
+        first = arrays.row_lower.size - self.rows + self._limits[0]
+        strongest = np.abs(rows.slopes).max(axis=1, initial=1e-6) / KW_PER_MW
+        broken = arrays.size + np.arange(rows.step.size)
+        price = BROKEN_EUR_PER_KWH * self.dt_h / strongest
+        arrays = arrays.with_columns(price, 0.0 * price, price + np.inf)
+        entries = (np.ones(broken.size), (first + np.arange(broken.size), broken))
+        slack = sparse.csr_array(entries, shape=arrays.matrix.shape)
+        return replace(arrays, matrix=sparse.csr_array(arrays.matrix - slack))
+
+
+@dataclass
+class LimitPrices(Search[GridOthers]):
+    """Finds the next multipliers from all answers so far: the restricted master, smoothed.
+
+    Neighbourhoods are in the order of ``published``, which is that of the grid's assets.
+    """
+
+    def __post_init__(self) -> None:
+        self.tolerance = max(self.tolerance, ENOUGH)
+        super().__post_init__()
+        self.linearised = 1
+        self.worst = np.inf
+        """Greatest excess of any limit in AC with the present plan, in tolerances."""
+        self.power_mw = self.supply.grid.assets.offered_mw
+        """Power of all assets in the cheapest plan so far, shape ``(T, A)``."""
+        self._still, self._promised, self._learned = False, np.inf, True
+        self._dual = self.price
+        self._centre: Array | None = None
+        """What the next multipliers stay near to; None: anything yet."""
+
+    def told(self, name: str, price: Array) -> Array:
+        """What multipliers come to at a neighbourhood in EUR/kWh, shape ``(T,)``."""
+        return self.supply.price(list(self.published).index(name), price)
+
+    def scarcity(self, name: str, price: Array) -> Array:
+        """The part of it that limits make, shape ``(T,)``: 0 where nothing is at its limit."""
+        return self.supply.scarcity(list(self.published).index(name), price)
+
+    @property
+    def bound_eur(self) -> float:
+        """Best bound so far on the grid as it is linearised."""
+        return max((self.bound_at(number) for number in self.prices), default=-np.inf)
+
+    def _believed(self) -> tuple[float, Array]:
+        return super()._believed() if self.prices else (-np.inf, self._dual)
+
+    # -- the end of a round -----------------------------------------------------------------------
+    def conclude(self) -> Round:
+        """Make a plan; where it is near enough to the bound, look at it in AC."""
+        told = np.array([self.told(name, self.price) for name in self.published])
+        found = super().conclude()
+        if self._is_near_enough:
+            self._check()
+        return replace(found, price_eur_per_kwh=told)
+
+    @property
+    def _is_near_enough(self) -> bool:
+        """Whether no price promises a better plan; for where to linearise, roughly."""
+        left = self._promised - self._believed()[0]
+        enough = self.tolerance if self._still else max(self.tolerance, ROUGHLY)
+        return left <= max(enough * abs(self._promised), ENOUGH_EUR)
+
+    @property
+    def is_clean(self) -> bool:
+        """Whether the plan keeps all limits in AC."""
+        return self.worst <= SOLVED
+
+    @property
+    def is_settled(self) -> bool:
+        """Whether no price promises a better plan, on a grid that is as AC has it."""
+        return self._still and self._is_near_enough
+
+    def _check(self) -> None:
+        """AC power flow of the plan; where the linear grid is not right, it is made anew there."""
+        before = self.cost_eur
+        self.verify()
+        if self.linearised >= LINEARISED or (self._still and self.is_clean):
+            self._still = True
+            return
+        self._linearise()
+        self._still = self.is_clean and abs(self.cost_eur - before) <= STILL_EUR
+
+    def verify(self) -> None:
+        """Look at the present plan in AC, as it will be carried out."""
+        grid = self.supply.grid
+        self.worst = grid.worst(grid.solve(self.power_mw))
+
+    def _linearise(self) -> None:
+        """Linearise at the plan, and plan anew."""
+        before = self.supply
+        centre = self._believed()[1]
+        self.supply = before.linearised(self.power_mw)
+        self._centre = self.supply.moved(centre, before)
+        self.linearised += 1
+        self.prices, self._worth = {}, {}
+        self.cost_eur, self._promised, self._learned = np.inf, np.inf, True
+        self.cost_eur, self.shares = self._plan()
+
+    def _plan(self) -> tuple[float, Mapping[str, Shares]]:
+        answers = {name: self.known(name) for name in self.published}
+        members = [Answered(list(known.values())) for known in answers.values()]
+        joint = self.supply.of(members)
+        arrays = self.supply.arrays(joint)
+        answer = Highs("limits, mix of answers", arrays).needed()
+        least = NEGLIGIBLE * max(abs(answer.objective), 1.0)
+        self._learned = answer.objective < self._promised - least
+        self._promised = answer.objective
+        self._dual = answer.row_dual[-self.supply.rows :]
+        patterns = [_patterns(list(known.values())) for known in answers.values()]
+        if any(own.max() for own in patterns):
+            answer = self._whole(arrays, joint, patterns, answer)
+        shares: dict[str, Shares] = {}
+        for (name, known), member, where, own in zip(
+            answers.items(), members, joint.layout.members, patterns, strict=True
+        ):
+            weights = answer.values[where][member.weights]
+            best = np.bincount(own, weights).argmax()
+            weights = np.where((own == best) & (weights > NEGLIGIBLE), weights, 0.0)
+            weights = weights / weights.sum()
+            shares[name] = {k: float(w) for k, w in zip(known, weights, strict=True) if w}
+        done = {name: self.cost_of(name, own) for name, own in shares.items()}
+        cost, power = self._cheapest(done)
+        if cost < self.cost_eur:
+            self.power_mw = power
+        return cost, shares
+
+    def _whole(
+        self,
+        arrays: Arrays,
+        joint: Joint[Answered],
+        patterns: Sequence[Indices],
+        relaxed: Answer,
+    ) -> Answer:
+        """The best mix in which nobody mixes answers of several patterns of switching."""
+        for where, own in zip(joint.layout.members, patterns, strict=True):
+            count = own.max() + 1
+            nothing = np.zeros(count)
+            one = sparse.csr_array(
+                (np.ones(own.size), (own, where.start + np.arange(own.size))),
+                shape=(count, arrays.size),
+            )
+            chosen = arrays.size + np.arange(count)
+            arrays = arrays.with_columns(nothing, nothing, nothing + 1.0, integer=True)
+            wide = sparse.hstack([one, sparse.csr_array((count, count))])
+            pick = sparse.csr_array(
+                (np.ones(count), (np.arange(count), chosen)), shape=(count, arrays.size)
+            )
+            arrays = arrays.with_rows(sparse.csr_array(wide - pick), nothing - np.inf, nothing)
+            total = sparse.csr_array(pick.sum(axis=0)[None, :])
+            arrays = arrays.with_rows(total, np.ones(1), np.ones(1))
+        options = {"mip_max_nodes": MOST_NODES, "mip_rel_gap": self.tolerance}
+        found = Highs("limits, whole answers", arrays, options).solve()
+        return found if found.found else relaxed
+
+    def _cheapest(self, done: Mapping[str, tuple[float, Array]]) -> tuple[float, Array]:
+        """Cost of all, and power of all assets, where the neighbourhoods do what they do."""
+        members = [Answered([Response(p_kw, cost, 0.0)]) for cost, p_kw in done.values()]
+        joint = self.supply.of(members)
+        answer = Highs("limits, plants", self.supply.arrays(joint)).needed()
+        return answer.objective, joint.power_mw(answer.values)
+
+    def total_eur(self, done: Mapping[str, tuple[float, Array]]) -> float:
+        """Cost of all with the plants as that is cheapest."""
+        return self._cheapest(done)[0]
+
+    def _missing_kw(self, last: list[Array]) -> Array:
+        """How far the last answers are from what the plan mixes."""
+        return np.array(last) - KW_PER_MW * self.power_mw[:, : len(last)].T
+
+    def cap_rows(
+        self, horizon: Horizon, offers: Mapping[str, Offer], caps: Mapping[str, Cap]
+    ) -> Iterator[dict[str, Any]]:
+        """Rows of the table ``redispatch`` without gate: who is capped for which limit."""
+        grid, y = self.supply.grid, self._believed()[1]
+        rows, worth = grid.rows, self.supply.limit_values(y)
+        for k, name in enumerate(grid.assets.names):
+            limit, offered = caps[name].p_max_kw, KW_PER_MW * grid.assets.offered_mw[:, k]
+            price = grid.assets.lower_price[k] / KW_PER_MW
+            for step in np.flatnonzero(np.isfinite(limit)).tolist():
+                here = np.flatnonzero(rows.step == step)
+                row = max(here, key=lambda r: worth[r] * rows.slopes[r, k], default=None)
+                element = None if row is None else int(rows.element[row])
+                elements = grid.model.elements
+                slope = np.nan if row is None else float(rows.slopes[row, k])
+                yield {
+                    "time": horizon.times[step],
+                    "round": 1,
+                    "asset": name,
+                    "kind": offers[name].kind,
+                    "offered_kw": float(offers[name].p_kw[step]),
+                    "p_set_kw": float(limit[step]),
+                    "reason_element": None if element is None else elements.label(element),
+                    "sensitivity": np.nan if element is None else elements.physical(element, slope),
+                    "cost_eur": float(
+                        max(offered[step] - limit[step], 0.0) * price * self.supply.dt_h
+                    ),
+                }
+
+    # -- the next price -------------------------------------------------------------------------
+    def go_on(self) -> bool:
+        """Find the next price; where there is nothing new to ask, perhaps on a better grid."""
+        if super().go_on():
+            return True
+        if self._still:
+            return False
+        self._check()
+        return super().go_on()
+
+    def _next(self) -> Array:
+        bound, best = self._believed()
+        if np.isfinite(bound) and np.any(best):
+            self._centre = best
+        if self._centre is None or not self._learned:
+            return self._dual
+        return (1 - HALF) * self._centre + HALF * self._dual
+
+
+def _patterns(answers: Sequence[Response]) -> Indices:
+    """Numbers from 0 of patterns of switching; those that can be mixed have the same one."""
+    if not any(answer.whole for answer in answers):
+        return np.zeros(len(answers), dtype=np.int64)
+    found = np.unique([answer.pattern for answer in answers], return_inverse=True)[1]
+    return np.asarray(found, dtype=np.int64)
