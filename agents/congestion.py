@@ -19,6 +19,8 @@ from quartier.agents.market import MarketAgent
 from quartier.agents.messages import Failed, OfferMade
 from quartier.agents.price_messages import Awarded, PriceAnswer
 from quartier.coordination import Cap
+from quartier.errors import SolveFailed
+from quartier.hiccups import note_kept
 from quartier.optimisation.prices import Response, Search
 from quartier.planning import Asset, Forecast
 from quartier.problem import NetworkProblem
@@ -84,6 +86,15 @@ class PriceDesk(MarketAgent):
         self.search = search
         self.on_ready()
 
+    def _close(self) -> None:
+        try:
+            super()._close()
+        except SolveFailed as failure:
+            note_kept(failure, "P_set holds")
+            self._search.worst = np.inf
+            super()._award()
+            self._decided()
+
     def _award(self) -> None:
         self._search.verify()
         super()._award()
@@ -109,9 +120,11 @@ class PricingDso(DsoAgent):
         What each neighbourhood published beforehand: what it does by its own rules.
     import_price_eur_per_kwh
         Price of the CO2 of imports (U2), shape ``(T,)``.
-    make
-        Makes the search.
     """
+
+    make: Maker = LimitPrices
+    """Makes the search."""
+    desk_type: type[PriceDesk] = PriceDesk
 
     def __init__(
         self,
@@ -125,14 +138,13 @@ class PricingDso(DsoAgent):
         lead_s: float,
         published: Mapping[str, Response],
         import_price_eur_per_kwh: Array,
-        make: Maker = LimitPrices,
     ) -> None:
         super().__init__(name, problem, assets, rounds, forecasts)
-        self.desk = PriceDesk(self, settings, patience_s, lead_s, self._decided)
+        self.desk = self.desk_type(self, settings, patience_s, lead_s, self._decided)
         self.is_priced = False
         """Whether prices led to a plan that keeps all limits in AC."""
         self._tolerance, self._published = settings.tolerance, published
-        self._import_price, self._make = import_price_eur_per_kwh, make
+        self._import_price = import_price_eur_per_kwh
         self._fallback: set[str] = set()
 
     @property
@@ -152,7 +164,7 @@ class PricingDso(DsoAgent):
         grid.note(grid.assets.offered_mw)
         grid.linearise(np.column_stack([result.p_kw[o.asset] for o in offers]) / KW_PER_MW)
         others = GridOthers(grid, len(offered), self._import_price)
-        self.desk.serve(self._make(others, offered, self._tolerance))
+        self.desk.serve(type(self).make(others, offered, self._tolerance))
 
     def _decided(self) -> None:
         """Set the plants for what was awarded; without a clean plan, P_set is for everybody."""

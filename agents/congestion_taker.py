@@ -50,6 +50,11 @@ class CongestionTaker(PriceTaker):
         return None if self._congested is None else self._congested.wanted
 
     @property
+    def base_eur(self) -> float:
+        """What the costs that it tells are counted from."""
+        return 0.0
+
+    @property
     def is_capped(self) -> bool:
         """Whether it was told a P_set."""
         return self._accepted is not None

@@ -10,7 +10,7 @@ import numpy as np
 
 from quartier.agents import society
 from quartier.agents.base import QuartierAgent
-from quartier.agents.congestion import Maker, PricingDso
+from quartier.agents.congestion import PricingDso
 from quartier.agents.congestion_taker import CongestionTaker
 from quartier.agents.der import DerAgent
 from quartier.agents.messages import frozen
@@ -32,7 +32,6 @@ from quartier.planning import (
 )
 from quartier.problem import NeighbourhoodProblem, Problem, State
 from quartier.quantities import Array
-from quartier.redispatch.limit_prices import LimitPrices
 from quartier.redispatch.rounds import KEPT_KW
 from quartier.scenario.communication import DSO
 from quartier.units.sampling import own_rules
@@ -56,14 +55,21 @@ class Congestion(Market):
     def done(self) -> dict[str, tuple[float, Array]]:
         """Cost in EUR and power of what every neighbourhood that made an offer will do."""
         assert self.dso.desk.search is not None
-        priced, found = self.dso.desk.search.published, super().done()
-        return {name: found[name] for name in priced}
+        found = dict[str, tuple[float, Array]]()
+        for name, alone in self.dso.desk.search.published.items():
+            taker = self.takers[name]
+            assert isinstance(taker, CongestionTaker)
+            planned = taker.plan()
+            by_rule = alone.cost_eur - taker.base_eur, alone.p_kw
+            found[name] = by_rule if planned is None else taker.costs(planned)
+        return found
 
 
 class CongestionPrices(PriceResponse):
     """Prices at which neighbourhoods, each by its own optimum, keep what the grid can bear."""
 
-    make: Maker = LimitPrices
+    dso_type: type[PricingDso] = PricingDso
+    taker_type: type[CongestionTaker] = CongestionTaker
 
     def plan(self, problem: Problem, state: State, rng: np.random.Generator) -> Plan:
         """Let the DSO find prices of what is congested; P_set is the safe end of it."""
@@ -88,7 +94,7 @@ class CongestionPrices(PriceResponse):
         published = {one.name: _published(one, rules[one.name]) for one in problem.neighbourhoods}
         settings, factor = problem.grid.settings, problem.grid.co2_kg_per_kwh
         nothing = np.zeros(problem.horizon.steps)
-        dso = PricingDso(
+        dso = self.dso_type(
             DSO,
             problem.grid,
             assets_of(problem),
@@ -99,18 +105,14 @@ class CongestionPrices(PriceResponse):
             problem.lead_s,
             published,
             nothing if factor is None else settings.import_co2_eur_per_kg * factor,
-            type(self).make,
         )
         takers = {
-            one.name: self.taker(one, frozen(reactive_kvar(one))) for one in problem.neighbourhoods
+            one.name: self.taker_type(one, frozen(reactive_kvar(one)), DSO)
+            for one in problem.neighbourhoods
         }
         plants = {p.name: DerAgent(p, problem.plant_q_kvar[p.name], DSO) for p in problem.plants}
         medium = society.medium_of(problem, rng)
         return Congestion(dso.desk, {**takers}, medium, published, dso, plants)
-
-    def taker(self, one: NeighbourhoodProblem, q_kvar: Array) -> CongestionTaker:
-        """Make the agent of a neighbourhood."""
-        return CongestionTaker(one, q_kvar, DSO)
 
     # -- tables -----------------------------------------------------------------------------------
     def records(self, problem: Problem, market: Market) -> Records:
@@ -201,9 +203,9 @@ def _trouble(market: Congestion) -> Iterator[str]:
     dso = market.dso
     if dso.failure is not None:
         yield f"agent {dso.title} failed: {dso.failure}"
-    yield from unheard(dso)
-    if dso.desk.search is not None and not dso.is_priced:
+    elif dso.desk.search is not None and not dso.is_priced:
         yield "prices led to no plan that keeps all limits: P_set holds"
+    yield from unheard(dso)
     for name, taker in market.takers.items():
         assert isinstance(taker, CongestionTaker)
         planned = taker.plan()

@@ -44,6 +44,7 @@ COORDINATIONS: dict[str, dict[str, str]] = {
         "sharing": "quartier.agents.strategies.price_response:PriceResponse",
         "market": "quartier.agents.strategies.price_response:PriceResponse",
     },
+    "auction": {"redispatch": "quartier.agents.strategies.flexibility:FlexibilityAuction"},
 }
 """Known mechanisms × problems they answer: ``module:Class`` (mosaik's notation), resolved when
 used."""

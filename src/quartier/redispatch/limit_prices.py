@@ -335,7 +335,7 @@ class LimitPrices(Search[GridOthers]):
         self, horizon: Horizon, offers: Mapping[str, Offer], caps: Mapping[str, Cap]
     ) -> Iterator[dict[str, Any]]:
         """Rows of the table ``redispatch`` without gate: who is capped for which limit."""
-        grid, y = self.supply.grid, self._believed()[1]
+        grid, y = self.supply.grid, self.best
         rows, worth = grid.rows, self.supply.limit_values(y)
         for k, name in enumerate(grid.assets.names):
             limit, offered = caps[name].p_max_kw, KW_PER_MW * grid.assets.offered_mw[:, k]

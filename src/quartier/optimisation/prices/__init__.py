@@ -8,7 +8,7 @@ agents answer to a price says how far the plan made of their answers can be from
 or messages.
 """
 
-from quartier.optimisation.prices.congested import CongestedResponder
+from quartier.optimisation.prices.congested import CongestedResponder, Demand
 from quartier.optimisation.prices.exchange import Exchange
 from quartier.optimisation.prices.memory import Memory
 from quartier.optimisation.prices.response import Responder, Response
@@ -17,6 +17,7 @@ from quartier.optimisation.prices.search import OWN_RULE, Question, Round, Searc
 __all__ = [
     "OWN_RULE",
     "CongestedResponder",
+    "Demand",
     "Exchange",
     "Memory",
     "Question",

@@ -9,6 +9,7 @@ neighbourhoods would count.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from scipy import sparse
@@ -30,6 +31,18 @@ OFFERED = 0
 """Number of the pattern of switching that was offered."""
 
 
+@dataclass(frozen=True)
+class Demand:
+    """What power fits at a connection point, and what any more would cost; shape ``(T,)`` each."""
+
+    most_kw: Array
+    least_kw: Array
+    beyond_eur_per_kwh: Array
+    """What a kWh above the most costs, >= 0."""
+    short_eur_per_kwh: Array
+    """What a kWh below the least costs, >= 0."""
+
+
 class CongestedResponder:
     """Solves a neighbourhood's own program at one price of limits after the other, in place.
 
@@ -46,6 +59,7 @@ class CongestedResponder:
         """What it does without any limit: p_off."""
         self._own_kw = self._curtailed_kw(self.wanted)
         self._patterns: dict[bytes, int] = {}
+        self._curve: MixedProgram | None = None
         self._build()
 
     def _build(self) -> None:
@@ -59,7 +73,7 @@ class CongestedResponder:
         entries = (np.repeat([1.0, -1.0], steps), (np.tile(rows, 2), places))
         matrix = sparse.csr_array(entries, shape=(steps, arrays.size))
         arrays = arrays.with_rows(matrix, -self._own_kw, np.full(steps, np.inf))
-        self._cost, self._offset = arrays.cost, arrays.offset
+        self._arrays = arrays
         name = f"neighbourhood {self.problem.name}, at the price of limits"
         self._program = MixedProgram(name, arrays, GAP)
 
@@ -88,10 +102,10 @@ class CongestedResponder:
             If there is no solution.
         """
         (out, into), dt_h = self._model.traded, self.problem.horizon.dt_h
-        cost = self._cost.copy()
+        cost = self._arrays.cost.copy()
         cost[out] -= dt_h * price_eur_per_kwh
         cost[into] += dt_h * price_eur_per_kwh
-        self._program.set_cost(cost, self._offset)
+        self._program.set_cost(cost, self._arrays.offset)
         answer, _ = solved_one_way(self._program, self._model.readings, GAP)
         found = self._model.solution_at(answer.values[: self._size], answer, self.problem.terms)
         pattern = self._pattern(answer.values)
@@ -102,6 +116,39 @@ class CongestedResponder:
         """Number of the pattern in which units switch."""
         switched = np.round(values[self._program.integers]).astype(bool).tobytes()
         return self._patterns.setdefault(switched, 1 + len(self._patterns))
+
+    def bid(self, price_eur_per_kwh: Array, demand: Demand) -> tuple[Response, Solution]:
+        """Return what suits it best where power beyond some room costs; the bound is at the price.
+
+        Raises
+        ------
+        SolveFailed
+            If there is no solution.
+        """
+        proven, _ = self.answer(price_eur_per_kwh)
+        arrays = self._arrays
+        steps, dt_h = self.problem.horizon.steps, self.problem.horizon.dt_h
+        if self._curve is None:
+            nothing, free = np.zeros(3 * steps), np.full(3 * steps, np.inf)
+            wide = arrays.with_columns(nothing, nothing, free)
+            within, beyond, short = arrays.size + np.arange(3 * steps).reshape(3, steps)
+            columns = np.concatenate([*self._model.traded, within, beyond, short])
+            signs = np.repeat([1.0, -1.0, -1.0, -1.0, 1.0], steps)
+            entries = (signs, (np.tile(np.arange(steps), 5), columns))
+            matrix = sparse.csr_array(entries, shape=(steps, wide.size))
+            name = f"neighbourhood {self.problem.name}, bid"
+            wide = wide.with_rows(matrix, np.zeros(steps), np.zeros(steps))
+            self._curve = MixedProgram(name, wide, GAP)
+        costs = dt_h * np.concatenate([0.0 * demand.beyond_eur_per_kwh, demand.beyond_eur_per_kwh])
+        costs = np.append(costs, dt_h * demand.short_eur_per_kwh)
+        self._curve.set_cost(np.append(arrays.cost, costs), arrays.offset)
+        within = arrays.size + np.arange(steps)
+        self._curve.set_bounds(within, np.minimum(demand.least_kw, demand.most_kw), demand.most_kw)
+        answer, _ = solved_one_way(self._curve, self._model.readings, GAP)
+        found = self._model.solution_at(answer.values[: self._size], answer, self.problem.terms)
+        pattern = self._pattern(answer.values)
+        cost = self.cost_eur(found)
+        return Response(found.p_kw, cost, proven.bound_eur, self.switches, pattern), found
 
     def mixed(self, parts: Sequence[tuple[float, Solution]]) -> Solution:
         """What a mix of solutions comes to: weights that add up to 1, and solutions."""
