@@ -40,7 +40,7 @@ BROKEN_EUR_PER_KWH = 10.0
 SOLVED = 1.0
 """Greatest excess, in tolerances, of a power flow without violation."""
 
-ENOUGH = 1e-4
+ENOUGH = 2e-4
 """Relative distance from the bound at which prices are good enough: the linear grid is no better.
 A scenario's tolerance counts where it is wider."""
 
@@ -50,8 +50,9 @@ LINEARISED = 8
 STILL_EUR = 0.05
 """Change of the cost by linearising anew below which the linear grid is right."""
 
-ROUGHLY = 1e-3
-"""Relative distance from the bound at which a plan is near enough to linearise there."""
+ROUGHLY = 0.05
+"""Relative distance from the bound at which a plan is near enough to linearise there for the first
+time, a quarter of it for the second, and so on."""
 
 CONE = 1e-9
 """Reduced cost in EUR/kW, of what has no upper bound, that is rounding."""
@@ -221,7 +222,8 @@ class LimitPrices(Search[GridOthers]):
     def _is_near_enough(self) -> bool:
         """Whether no price promises a better plan; for where to linearise, roughly."""
         left = self._promised - self._believed()[0]
-        enough = self.tolerance if self._still else max(self.tolerance, ROUGHLY)
+        roughly = 0.0 if self._still else ROUGHLY / 4 ** (self.linearised - 1)
+        enough = max(self.tolerance, roughly)
         return left <= max(enough * abs(self._promised), ENOUGH_EUR)
 
     @property
@@ -254,7 +256,7 @@ class LimitPrices(Search[GridOthers]):
         before = self.supply
         centre = self._believed()[1]
         self.supply = before.linearised(self.power_mw)
-        self._centre = self.supply.moved(centre, before)
+        self._centre = self.supply.moved(centre, before) if np.any(centre) else None
         self.linearised += 1
         self.prices, self._worth = {}, {}
         self.cost_eur, self._promised, self._learned = np.inf, np.inf, True

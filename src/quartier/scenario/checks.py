@@ -126,7 +126,9 @@ def _check_market(scenario: Scenario, units: Sequence[UnitData], findings: Findi
             "asks for answers to caps, while neighbourhoods of price-response answer prices only;"
             " leave it out, or take central or bilevel",
         )
-    if scenario.market.method == "admm":
+    if scenario.market.method == "admm" and scenario.problem.kind == "redispatch":
+        findings.add("market.method", "prices of limits need memory; take market.method: memory")
+    elif scenario.market.method == "admm":
         for unit in filter(_switches, units):
             findings.add(
                 "market.method",
