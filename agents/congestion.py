@@ -25,7 +25,8 @@ from quartier.optimisation.prices import Response, Search
 from quartier.planning import Asset, Forecast
 from quartier.problem import NetworkProblem
 from quartier.quantities import KW_PER_MW, POWER_TOLERANCE_KW, Array
-from quartier.redispatch.limit_prices import GridOthers, LimitPrices
+from quartier.redispatch.grid_others import GridOthers
+from quartier.redispatch.limit_prices import LimitPrices
 from quartier.redispatch.linear_grid import LinearGrid
 from quartier.scenario.settings import MarketSettings
 

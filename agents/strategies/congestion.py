@@ -32,6 +32,7 @@ from quartier.planning import (
 )
 from quartier.problem import NeighbourhoodProblem, Problem, State
 from quartier.quantities import Array
+from quartier.redispatch.priced_caps import cap_rows
 from quartier.redispatch.rounds import KEPT_KW
 from quartier.scenario.communication import DSO
 from quartier.units.sampling import own_rules
@@ -140,7 +141,7 @@ class CongestionPrices(PriceResponse):
             return
         search = dso.desk.search
         assert search is not None
-        yield from search.cap_rows(problem.horizon, dso.offers, dso.caps)
+        yield from cap_rows(search, problem.horizon, dso.offers, dso.caps)
         yield from redispatch_rows(dso.history[1:])
 
     def _prices(self, problem: Problem, market: Congestion) -> Iterator[Row]:

@@ -15,7 +15,8 @@ from quartier.instance import build
 from quartier.optimisation.prices import CongestedResponder, Demand
 from quartier.program import Highs
 from quartier.redispatch.flexibility_market import FlexibilityMarket
-from quartier.redispatch.limit_prices import GridOthers, LimitPrices
+from quartier.redispatch.grid_others import GridOthers
+from quartier.redispatch.limit_prices import LimitPrices
 from quartier.scenario.load import load
 
 CASES = Path(__file__).parents[1] / "cases" / "upper-cost"

@@ -15,7 +15,8 @@ import numpy as np
 
 from quartier.optimisation.prices import Demand
 from quartier.quantities import KW_PER_MW, Array
-from quartier.redispatch.limit_prices import BROKEN_EUR_PER_KWH, LINEARISED, LimitPrices
+from quartier.redispatch.grid_others import BROKEN_EUR_PER_KWH
+from quartier.redispatch.limit_prices import LINEARISED, LimitPrices
 
 BIDDING = 2
 """Rounds of bids, after the one in which everybody said what p_off costs."""

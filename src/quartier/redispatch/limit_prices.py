@@ -15,27 +15,20 @@ answers so far: they hold on any grid.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
-from typing import Any
 
 import numpy as np
 from scipy import sparse
 
-from quartier.coordination import Cap
 from quartier.optimisation.prices import Response, Round, Search
 from quartier.optimisation.prices.memory import HALF, MOST_NODES, NEGLIGIBLE
 from quartier.optimisation.prices.search import ENOUGH_EUR, Shares
-from quartier.problem import Offer
 from quartier.program import Answer, Arrays, Highs, Indices
-from quartier.quantities import KW_PER_MW, Array, Horizon
+from quartier.quantities import KW_PER_MW, Array
 from quartier.redispatch.answered import Answered
+from quartier.redispatch.grid_others import GridOthers
 from quartier.redispatch.joint import Joint
-from quartier.redispatch.linear_grid import LinearGrid
-
-BROKEN_EUR_PER_KWH = 10.0
-"""What the price of a limit comes to at most, at the connection point that acts on it most."""
 
 SOLVED = 1.0
 """Greatest excess, in tolerances, of a power flow without violation."""
@@ -53,124 +46,6 @@ STILL_EUR = 0.05
 ROUGHLY = 0.05
 """Relative distance from the bound at which a plan is near enough to linearise there for the first
 time, a quarter of it for the second, and so on."""
-
-CONE = 1e-9
-"""Reduced cost in EUR/kW, of what has no upper bound, that is rounding."""
-
-
-class GridOthers:
-    """What the grid operator decides by itself at one linearisation: plants, losses, imports.
-
-    Its prices are multipliers of its rows, shape ``(R,)``: positive at a lower side, negative at an
-    upper one.
-
-    Parameters
-    ----------
-    count
-        Number of neighbourhoods.
-    import_price_eur_per_kwh
-        Price of the CO2 of imports (U2), shape ``(T,)``.
-    """
-
-    def __init__(self, grid: LinearGrid, count: int, import_price_eur_per_kwh: Array) -> None:
-        self.grid, self.count = grid, count
-        self._import_price = import_price_eur_per_kwh
-        self._keys = list(zip(grid.rows.step.tolist(), grid.rows.element.tolist(), strict=True))
-        steps = grid.assets.shape[0]
-        nothing = Answered([Response(np.zeros(steps), 0.0, 0.0)])
-        self.joint = self.of([nothing] * count)
-        arrays, first = self.joint.arrays(), count * nothing.arrays.row_lower.size
-        own = self.joint.layout.members[-1].stop
-        self._matrix = arrays.matrix[first:]
-        self._low, self._high = arrays.row_lower[first:], arrays.row_upper[first:]
-        self._own = replace(
-            arrays.select(np.arange(arrays.size) >= own, np.arange(arrays.row_lower.size) >= first),
-            offset=arrays.offset,
-        )
-        self._exported = [where.start + nothing.exported for where in self.joint.layout.members]
-
-    def of(self, members: Sequence[Answered]) -> Joint[Answered]:
-        """The grid operator's program with these answers of the neighbourhoods."""
-        return Joint(self.grid, members, self._import_price)
-
-    @property
-    def rows(self) -> int:
-        """Number of its rows."""
-        return self._low.size
-
-    @property
-    def dt_h(self) -> float:
-        """Length of a step in hours."""
-        return self.grid.assets.dt_h
-
-    @property
-    def middle_eur_per_kwh(self) -> Array:
-        """Multipliers to begin with: nothing is scarce."""
-        return np.zeros(self.rows)
-
-    def kept(self, price_eur_per_kwh: Array) -> Array:
-        """The nearest multipliers of the right sign."""
-        y = np.where(np.isinf(self._high), np.maximum(price_eur_per_kwh, 0.0), price_eur_per_kwh)
-        return np.asarray(np.where(np.isinf(self._low), np.minimum(y, 0.0), y))
-
-    def worth_eur(self, price_eur_per_kwh: Array) -> float:
-        """D(y): least of its cost less what its rows are worth."""
-        y, own = price_eur_per_kwh, self._own
-        with np.errstate(invalid="ignore"):  # no multiplier on a side that is not there
-            sides = np.where(y > 0, y * self._low, np.where(y < 0, y * self._high, 0.0))
-            reduced = own.cost - own.matrix.T @ y
-            open_ended = np.isinf(own.upper) & (np.abs(reduced) <= CONE)
-            reduced = np.where(open_ended, 0.0, reduced)
-            least = np.where(reduced < 0, reduced * own.upper, reduced * own.lower)
-        return own.offset + float(sides.sum()) + float(least.sum())
-
-    def price(self, place: int, y: Array) -> Array:
-        """Price at a neighbourhood in EUR/kWh: what the grid gives for a kWh more fed in."""
-        return np.asarray(self._matrix[:, self._exported[place]].T @ y / self.dt_h)
-
-    @cached_property
-    def _limits(self) -> tuple[int, int]:
-        """First and end of the rows of the network's limits among its own."""
-        first = sum(block[1].size for block in self.joint.paid_rows())
-        return first, first + self.grid.rows.step.size
-
-    def limit_values(self, y: Array) -> Array:
-        """Multipliers of the network's limits in EUR per tolerance, >= 0, shape ``(K,)``."""
-        first, end = self._limits
-        return -y[first:end]
-
-    def scarcity(self, place: int, y: Array) -> Array:
-        """The part of a neighbourhood's price that limits make in EUR/kWh, shape ``(T,)``."""
-        rows, found = self.grid.rows, np.zeros(self.grid.assets.shape[0])
-        np.add.at(found, rows.step, self.limit_values(y) * rows.slopes[:, place])
-        return -found / KW_PER_MW / self.dt_h
-
-    def linearised(self, power_mw: Array) -> GridOthers:
-        """The same with the grid linearised at a plan, whose rows and tangents change."""
-        self.grid.linearise(power_mw)
-        return GridOthers(self.grid, self.count, self._import_price)
-
-    def moved(self, y: Array, before: GridOthers) -> Array:
-        """Multipliers of an earlier linearisation: each limit keeps its own, new ones have none."""
-        (first, end), steps = before._limits, self.grid.assets.shape[0]
-        known = dict(zip(before._keys, y[first:end].tolist(), strict=True))
-        limits = np.array([known.get(key, 0.0) for key in self._keys])
-        cuts = np.zeros(self.rows - self._limits[1] - steps)
-        earlier = y[end : y.size - steps]
-        cuts[: earlier.size] = earlier
-        return np.concatenate([y[:first], limits, cuts, y[y.size - steps :]])
-
-    def arrays(self, joint: Joint[Answered]) -> Arrays:
-        """The program with answers in it, limits that can be broken at a price."""
-        arrays, rows = joint.arrays(), self.grid.rows
-        first = arrays.row_lower.size - self.rows + self._limits[0]
-        strongest = np.abs(rows.slopes).max(axis=1, initial=1e-6) / KW_PER_MW
-        broken = arrays.size + np.arange(rows.step.size)
-        price = BROKEN_EUR_PER_KWH * self.dt_h / strongest
-        arrays = arrays.with_columns(price, 0.0 * price, price + np.inf)
-        entries = (np.ones(broken.size), (first + np.arange(broken.size), broken))
-        slack = sparse.csr_array(entries, shape=arrays.matrix.shape)
-        return replace(arrays, matrix=sparse.csr_array(arrays.matrix - slack))
 
 
 @dataclass
@@ -291,29 +166,21 @@ class LimitPrices(Search[GridOthers]):
         return cost, shares
 
     def _whole(
-        self,
-        arrays: Arrays,
-        joint: Joint[Answered],
-        patterns: Sequence[Indices],
-        relaxed: Answer,
+        self, arrays: Arrays, joint: Joint[Answered], patterns: Sequence[Indices], relaxed: Answer
     ) -> Answer:
         """The best mix in which nobody mixes answers of several patterns of switching."""
         for where, own in zip(joint.layout.members, patterns, strict=True):
-            count = own.max() + 1
-            nothing = np.zeros(count)
-            one = sparse.csr_array(
-                (np.ones(own.size), (own, where.start + np.arange(own.size))),
-                shape=(count, arrays.size),
-            )
-            chosen = arrays.size + np.arange(count)
-            arrays = arrays.with_columns(nothing, nothing, nothing + 1.0, integer=True)
-            wide = sparse.hstack([one, sparse.csr_array((count, count))])
-            pick = sparse.csr_array(
-                (np.ones(count), (np.arange(count), chosen)), shape=(count, arrays.size)
-            )
-            arrays = arrays.with_rows(sparse.csr_array(wide - pick), nothing - np.inf, nothing)
-            total = sparse.csr_array(pick.sum(axis=0)[None, :])
-            arrays = arrays.with_rows(total, np.ones(1), np.ones(1))
+            count, first = int(own.max()) + 1, arrays.size
+            none, answers = np.zeros(count), where.start + np.arange(own.size)
+            arrays = arrays.with_columns(none, none, none + 1.0, integer=True)
+            rows = np.concatenate([own, np.arange(count)])
+            entries = np.repeat([1.0, -1.0], [own.size, count])
+            columns = np.concatenate([answers, first + np.arange(count)])
+            taken = sparse.csr_array((entries, (rows, columns)), shape=(count, arrays.size))
+            arrays = arrays.with_rows(taken, none - np.inf, none)
+            chosen = ([1.0] * count, ([0] * count, first + np.arange(count)))
+            one = sparse.csr_array(chosen, shape=(1, arrays.size))
+            arrays = arrays.with_rows(one, np.ones(1), np.ones(1))
         options = {"mip_max_nodes": MOST_NODES, "mip_rel_gap": self.tolerance}
         found = Highs("limits, whole answers", arrays, options).solve()
         return found if found.found else relaxed
@@ -332,35 +199,6 @@ class LimitPrices(Search[GridOthers]):
     def _missing_kw(self, last: list[Array]) -> Array:
         """How far the last answers are from what the plan mixes."""
         return np.array(last) - KW_PER_MW * self.power_mw[:, : len(last)].T
-
-    def cap_rows(
-        self, horizon: Horizon, offers: Mapping[str, Offer], caps: Mapping[str, Cap]
-    ) -> Iterator[dict[str, Any]]:
-        """Rows of the table ``redispatch`` without gate: who is capped for which limit."""
-        grid, y = self.supply.grid, self.best
-        rows, worth = grid.rows, self.supply.limit_values(y)
-        for k, name in enumerate(grid.assets.names):
-            limit, offered = caps[name].p_max_kw, KW_PER_MW * grid.assets.offered_mw[:, k]
-            price = grid.assets.lower_price[k] / KW_PER_MW
-            for step in np.flatnonzero(np.isfinite(limit)).tolist():
-                here = np.flatnonzero(rows.step == step)
-                row = max(here, key=lambda r: worth[r] * rows.slopes[r, k], default=None)
-                element = None if row is None else int(rows.element[row])
-                elements = grid.model.elements
-                slope = np.nan if row is None else float(rows.slopes[row, k])
-                yield {
-                    "time": horizon.times[step],
-                    "round": 1,
-                    "asset": name,
-                    "kind": offers[name].kind,
-                    "offered_kw": float(offers[name].p_kw[step]),
-                    "p_set_kw": float(limit[step]),
-                    "reason_element": None if element is None else elements.label(element),
-                    "sensitivity": np.nan if element is None else elements.physical(element, slope),
-                    "cost_eur": float(
-                        max(offered[step] - limit[step], 0.0) * price * self.supply.dt_h
-                    ),
-                }
 
     # -- the next price -------------------------------------------------------------------------
     def go_on(self) -> bool:
