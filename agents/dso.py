@@ -123,6 +123,9 @@ class DsoAgent(QuartierAgent):
     @hears(OfferMade)
     def on_offer(self, made: OfferMade, sender: str) -> None:
         """Collect the offers; the last one starts the redispatch."""
+        self._take_offer(made)
+
+    def _take_offer(self, made: OfferMade) -> None:
         asset = self.assets[made.asset]
         self.attendance.heard(made.asset, self.now_s)
         if made.asset in self.offers or (self.history and not self.rounds.left):
@@ -136,6 +139,9 @@ class DsoAgent(QuartierAgent):
     @hears(Failed)
     def on_failed(self, failed: Failed, sender: str) -> None:
         """Go on without a connection point whose agent died."""
+        self._take_failure(failed)
+
+    def _take_failure(self, failed: Failed) -> None:
         self.attendance.failed(failed.agent, failed.reason)
         if failed.agent in self.waiting and self._is_settled():
             self._go_on()
@@ -143,7 +149,11 @@ class DsoAgent(QuartierAgent):
     def _redispatch(self) -> None:
         self.rounds.problem = self._with_forecasts(self.rounds.problem)
         offers = [self.offers[name] for name in self.assets if name in self.offers]
-        self.waiting = set(self.rounds.decide(offers))
+        self._order(set(self.rounds.decide(offers)))
+
+    def _order(self, names: set[str]) -> None:
+        """Tell some their P_set."""
+        self.waiting = names
         self.later(0.0, partial(self._ask, len(self.history)))
         if len(self.history) == 1:
             self._call_late()

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
+
 from quartier.agents.asking import AskingAgent
+from quartier.agents.attendance import Attendance
 from quartier.agents.base import hears
 from quartier.agents.messages import Negotiation, frozen
-from quartier.agents.outcome import Certificate, Done, Held, Outcome, cost_of_all, responses_at
+from quartier.agents.outcome import Certificate, Done, Held, Outcome
 from quartier.agents.price_messages import Award, PriceAnswer, PriceCall
-from quartier.optimisation.prices import Response, Search
+from quartier.optimisation.prices import OWN_RULE, Response, Search
 from quartier.scenario.settings import MarketSettings
 
 
@@ -17,7 +22,7 @@ class MarketAgent(AskingAgent):
     Parameters
     ----------
     search
-        What answers come to.
+        What answers come to; None: :meth:`serve` will say.
     patience_s, lead_s
         As of :class:`~quartier.agents.asking.AskingAgent`.
     """
@@ -25,12 +30,18 @@ class MarketAgent(AskingAgent):
     def __init__(
         self,
         name: str,
-        search: Search,
+        search: Search[Any] | None,
         settings: MarketSettings,
         patience_s: float,
         lead_s: float,
     ) -> None:
-        super().__init__(name, search.published, settings, patience_s, lead_s)
+        super().__init__(name, (), settings, patience_s, lead_s)
+        if search is not None:
+            self.serve(search)
+
+    def serve(self, search: Search[Any]) -> None:
+        """Look for the prices of those that published something."""
+        self.attendance = Attendance(search.published, self._patience_s)
         self._search = search
 
     @property
@@ -51,7 +62,9 @@ class MarketAgent(AskingAgent):
     def on_answer(self, answer: PriceAnswer, sender: str) -> None:
         """Take in an answer; the last one ends the round."""
         self.attendance.heard(answer.agent, self.now_s)
-        response = Response(answer.p_kw, answer.cost_eur, answer.bound_eur, answer.whole)
+        response = Response(
+            answer.p_kw, answer.cost_eur, answer.bound_eur, answer.whole, answer.pattern
+        )
         self._search.hear(answer.agent, answer.negotiation.round, response)
         if self.outcome is None and answer.negotiation == self._negotiation:
             self._answered(answer.agent)
@@ -80,7 +93,11 @@ class MarketAgent(AskingAgent):
         )
         self._award(
             {
-                name: Award(self._negotiation, price, tuple(sorted(shares.items())))
+                name: Award(
+                    self._negotiation,
+                    frozen(search.told(name, price)),
+                    tuple(sorted(shares.items())),
+                )
                 for name, shares in search.shares.items()
             }
         )
@@ -93,8 +110,12 @@ class MarketAgent(AskingAgent):
         """What is proven of what the neighbourhoods really do."""
         assert self.outcome is not None
         search, price = self._search, self.outcome.price_eur_per_kwh
-        cost, bound = cost_of_all(done, search.supply), search.bound_eur
-        number = next(k for k, p in search.prices.items() if (p == price).all())
-        known = {name: said[number] for name, said in search.answers.items() if number in said}
-        responses = responses_at(price, done, known, search.supply.dt_h)
+        cost, bound = search.total_eur(done), search.bound_eur
+        asked = (k for k, p in search.prices.items() if np.array_equal(p, price))
+        number = next(asked, OWN_RULE)
+        responses = {
+            name: (search.at_price(name, price, own, p_kw), known[number].bound_eur)
+            for name, (own, p_kw) in done.items()
+            if number in (known := search.answers[name])
+        }
         return Certificate(cost, bound, search.is_near(cost, bound), responses)

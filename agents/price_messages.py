@@ -35,6 +35,8 @@ class PriceAnswer:
     cost_eur: float
     bound_eur: float
     whole: bool
+    pattern: int = 0
+    """Number of the pattern in which its units switch: answers with the same one can be mixed."""
 
     @property
     def numbers(self) -> int:

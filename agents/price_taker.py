@@ -11,7 +11,7 @@ from quartier.agents.base import QuartierAgent, hears
 from quartier.agents.messages import frozen
 from quartier.agents.price_messages import Award, Awarded, PriceAnswer, PriceCall
 from quartier.optimisation import Solution
-from quartier.optimisation.prices import OWN_RULE, Responder
+from quartier.optimisation.prices import OWN_RULE, Responder, Response
 from quartier.problem import NeighbourhoodProblem
 from quartier.quantities import Array
 
@@ -89,11 +89,7 @@ class PriceTaker(TakerAgent[int, PriceAnswer]):
         self.tell(sender, self._once(number, number, lambda: self._answer(call)))
 
     def _answer(self, call: PriceCall) -> PriceAnswer:
-        if self._responder is None:
-            self._responder = Responder(self.problem, self._fee)
-        response, solution = self._responder.answer(
-            call.price_eur_per_kwh, call.weight_eur_per_kwh_kw, call.target_kw
-        )
+        response, solution = self._respond(call)
         self._solutions[call.negotiation.round] = solution
         return PriceAnswer(
             call.negotiation,
@@ -102,6 +98,15 @@ class PriceTaker(TakerAgent[int, PriceAnswer]):
             response.cost_eur,
             response.bound_eur,
             response.whole,
+            response.pattern,
+        )
+
+    def _respond(self, call: PriceCall) -> tuple[Response, Solution]:
+        """Its answer to a price, and what stands behind it."""
+        if self._responder is None:
+            self._responder = Responder(self.problem, self._fee)
+        return self._responder.answer(
+            call.price_eur_per_kwh, call.weight_eur_per_kwh_kw, call.target_kw
         )
 
     def _take(self, award: Award) -> None:

@@ -26,11 +26,11 @@ from scipy import sparse
 from scipy.sparse.linalg import spsolve
 
 from quartier.centralised.individual import Process
-from quartier.centralised.linear_grid import LinearGrid, Tangents
 from quartier.centralised.member import Member
 from quartier.centralised.network import converge, joint_of, linear_grid
 from quartier.instance import build
 from quartier.quantities import KW_PER_MW, Array
+from quartier.redispatch.linear_grid import LinearGrid, Tangents
 from quartier.scenario.load import load
 
 VARIANTS = ("max-feed-in", "large-battery", "three-neighbourhoods", "max-load")

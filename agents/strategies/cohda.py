@@ -182,7 +182,7 @@ def trouble(problem: Problem, agents: Society) -> Iterator[str]:
         if agent.failure is not None:
             yield f"agent {agent.title} failed: {agent.failure}"
     if agents.dso is not None:
-        yield from _unheard(agents.dso)
+        yield from unheard(agents.dso)
     for neighbourhood in problem.neighbourhoods:
         name, speaker = neighbourhood.name, agents.speakers[neighbourhood.name]
         if not speaker.outcomes:
@@ -196,7 +196,8 @@ def trouble(problem: Problem, agents: Society) -> Iterator[str]:
             yield f"{name}: P_set cannot be kept in every step"
 
 
-def _unheard(dso: DsoAgent) -> Iterator[str]:
+def unheard(dso: DsoAgent) -> Iterator[str]:
+    """Who did not answer the DSO, and what its redispatch could not cure."""
     silent = sorted(dso.assets.keys() - dso.offers.keys())
     if not dso.history:
         why = f"no offer from {', '.join(silent)}" if silent else "it was not decided"

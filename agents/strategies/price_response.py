@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from quartier.agents import society
@@ -23,7 +25,7 @@ class PriceResponse(Pricing):
         coupling, settings = pooling(problem), problem.market
         fee = frozen(coupling.inside_fee_eur_per_kwh)
         alone = {one.name: published(one, fee) for one in problem.neighbourhoods}
-        search: Search
+        search: Search[Any]
         if settings.method == "admm":
             search = Exchange(coupling.supply, alone, settings.tolerance)
         else:

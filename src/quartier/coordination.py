@@ -44,10 +44,12 @@ COORDINATIONS: dict[str, dict[str, str]] = {
     },
     "all-at-caps": {"pricing": "quartier.centralised.pricing.mechanisms:AllAtCaps"},
     "price-response": {
+        "redispatch": "quartier.agents.strategies.congestion:CongestionPrices",
         "sharing": "quartier.agents.strategies.price_response:PriceResponse",
         "market": "quartier.agents.strategies.price_response:PriceResponse",
     },
     "auction": {
+        "redispatch": "quartier.agents.strategies.flexibility:FlexibilityAuction",
         "sharing": "quartier.agents.strategies.auction:Auction",
         "market": "quartier.agents.strategies.auction:Auction",
     },

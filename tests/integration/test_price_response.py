@@ -276,11 +276,6 @@ def test_caps_after_the_pool_are_refused(tmp_path):
         quartier.run("aachen:on-grid", coordination="price-response", out=tmp_path / "run")
 
 
-def test_redispatch_is_not_answered_yet(tmp_path):
-    with pytest.raises(InputError, match="'price-response' does not answer the problem"):
-        quartier.run("fliegerhorst", coordination="price-response", out=tmp_path / "run")
-
-
 def test_on_the_street_the_sun_is_kept_for_an_hour(tmp_path):
     """All that is paid outside the pool is the wear of 60 kWh, as under one operator."""
     case = shutil.copytree(CASE, tmp_path / "sharing")

@@ -14,7 +14,7 @@ from quartier.gaps import SideBySide
 from tests.integration.studies import TOLERANCE, TOLERANCE_EUR, faults, run_study
 
 CASES = Path(__file__).parents[1] / "cases" / "upper-cost"
-MECHANISMS = ("individual", "cohda", "central", "bilevel")
+MECHANISMS = ("individual", "cohda", "central", "bilevel", "price-response", "auction")
 
 
 @pytest.fixture

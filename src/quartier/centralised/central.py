@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 
 from quartier.centralised.individual import Process, records
-from quartier.centralised.linear_grid import LinearGrid
 from quartier.centralised.member import Member
 from quartier.centralised.network import SOLVED, converge, joint_of, linear_grid, tighten
 from quartier.coordination import Cap, Plan, UnitPlan
@@ -23,6 +22,7 @@ from quartier.planning import plant_plan, unit_plans
 from quartier.problem import Problem, State
 from quartier.program import Answer, Highs
 from quartier.quantities import KW_PER_MW, POWER_TOLERANCE_KW, Array, share_of
+from quartier.redispatch.linear_grid import LinearGrid
 from quartier.units.evaluate import evaluate
 
 GAP = 1e-4

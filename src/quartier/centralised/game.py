@@ -15,7 +15,6 @@ from numpy.typing import NDArray
 
 from quartier.centralised.individual import Process
 from quartier.centralised.leader import Leader
-from quartier.centralised.linear_grid import LinearGrid
 from quartier.centralised.member import Member
 from quartier.centralised.network import SOLVED, converge, joint_of, linear_grid, tighten
 from quartier.coordination import Cap
@@ -28,6 +27,7 @@ from quartier.optimisation.bilevel.charged.solve import Effort, improved_and_pro
 from quartier.program import LIMITS, relative_gap
 from quartier.quantities import KW_PER_MW, Array
 from quartier.redispatch.cure import VIOLATED
+from quartier.redispatch.linear_grid import LinearGrid
 
 ROUNDS = 5
 """Most rounds of searching and checking by AC power flow."""

@@ -8,12 +8,12 @@ import numpy as np
 
 from quartier.centralised.individual import Process
 from quartier.centralised.joint import Joint
-from quartier.centralised.linear_grid import LinearGrid
 from quartier.centralised.member import Member
 from quartier.errors import SolveFailed
 from quartier.problem import Problem
 from quartier.program import Answer, Highs
 from quartier.quantities import KW_PER_MW, Array
+from quartier.redispatch.linear_grid import LinearGrid
 
 SOLVED = 1.0
 """Greatest excess, in tolerances (0.1 % and 1e-4 pu by default), of a solved power flow."""

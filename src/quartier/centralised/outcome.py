@@ -8,11 +8,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from quartier.centralised.individual import Process, unkept
-from quartier.centralised.linear_grid import LinearGrid
 from quartier.centralised.network import SOLVED
 from quartier.coordination import Cap
 from quartier.problem.upper_cost import grid_eur, lost_kw, redispatch_eur, reduced_kw
 from quartier.quantities import KW_PER_MW, Array
+from quartier.redispatch.linear_grid import LinearGrid
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,8 @@ Nothing else is read than tables, manifest and ``grid.json`` of the run and of t
 its manifest names. A figure that is not defined, such as a share of nothing, is None.
 
 `run_data` is what they read; `grid` (with `limits`), `redispatch`, `neighbourhood`, `process`,
-`market`, `prices` and `settlement` (who pays whom) hold them, and the list :data:`KPIS` here says
-which there are.
+`market`, `congestion`, `prices` and `settlement` (who pays whom) hold them, and the list
+:data:`KPIS` here says which there are.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from quartier.kpi import (
+    congestion,
     grid,
     market,
     neighbourhood,
@@ -107,6 +108,13 @@ KPIS: tuple[Kpi, ...] = (
     Kpi("curtailment_degree", "Degree of curtailment", "1", redispatch.curtailment_degree),
     Kpi("curtailment_degree", "Degree of curtailment", "1", redispatch.curtailment_degree_by),
     Kpi("redispatch_cost", "Redispatch cost", "EUR", redispatch.redispatch_cost),
+    Kpi(
+        "congestion_payments",
+        "Got at the prices of limits",
+        "EUR",
+        congestion.congestion_payments,
+    ),
+    Kpi("congestion_cost", "Paid at the prices of limits", "EUR", congestion.congestion_cost),
     Kpi("losses", "Grid losses", "MWh", grid.losses),
     Kpi("upper_cost", "Cost of the upper level", "EUR", redispatch.upper_cost),
     Kpi("co2_slack", "CO2 of imports from the upper grid", "kg", grid.co2_slack),

@@ -116,17 +116,33 @@ def redispatch_cost(run: RunData) -> float:
 
 
 def redispatch_paid(run: RunData) -> dict[str, float]:
-    """U3 by connection point in EUR."""
-    asked = _asked(run)
+    """U3 by connection point in EUR; not where prices of limits pay for it already."""
+    asked, unpriced = _asked(run), _unpriced(run)
+    lost, reduced = asked.lost * unpriced, asked.reduced * unpriced
     return {
         str(name): redispatch_eur(
-            asked.lost[rows], asked.price[rows], asked.reduced[rows], asked.raise_price, run.dt_h
+            lost[rows], asked.price[rows], reduced[rows], asked.raise_price, run.dt_h
         )
         for name, rows in run.table("connection_points")
         .reset_index()
         .groupby("name")
         .indices.items()
     }
+
+
+def limit_prices(run: RunData) -> pd.DataFrame:
+    """Rows of the table ``congestion`` that hold: of several gates, the last one's."""
+    rows = run.table("congestion").sort_values("gate", kind="stable")
+    rows = rows.drop_duplicates(["time", "name"], keep="last")
+    return rows[rows["price_eur_per_kwh"].notna()]
+
+
+def _unpriced(run: RunData) -> Array:
+    """1 where a connection point has no price of limits, else 0, by row."""
+    points, priced = run.table("connection_points"), limit_prices(run)
+    keys = pd.MultiIndex.from_frame(points[["time", "name"]].astype({"name": str}))
+    known = pd.MultiIndex.from_frame(priced[["time", "name"]].astype({"name": str}))
+    return np.asarray(~keys.isin(known), dtype=float)
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,10 @@ A neighbourhood buys what it draws and sells what it feeds in: at the price that
 it, from and to the coordinator; without one, at the outer grid's tariffs. So do its nodes with
 other carriers. The coordinator buys or sells outside what the neighbourhoods with a price come to
 together: on a market from suppliers, and a player that prices several carriers at the market of
-each. A grid operator pays for redispatch, and buys the losses. Every euro paid is received by
-somebody; what has a price as a weight only (curtailment, peaks, CO2) is no money.
+each. A grid operator pays for redispatch, and buys the losses; where limits have prices,
+neighbourhoods pay them for what they feed in, or get them for what they do other than p_off. Every
+euro paid is received by somebody; what has a price as a weight only (curtailment, peaks, CO2) is no
+money.
 """
 
 from __future__ import annotations
@@ -16,6 +18,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from quartier.kpi.congestion import paid_eur
 from quartier.kpi.exchange import exchanged, priced_nodes, traded_nodes
 from quartier.kpi.grid import losses
 from quartier.kpi.redispatch import Groups, redispatch_paid
@@ -41,7 +44,7 @@ class Payment:
     payer: str
     payee: str
     reason: str
-    """``energy``, ``nodes``, ``redispatch`` or ``losses``."""
+    """``energy``, ``nodes``, ``redispatch``, ``congestion`` or ``losses``."""
     eur: float
 
 
@@ -178,6 +181,9 @@ def _redispatch(run: RunData) -> Iterator[Payment]:
     for name in run.neighbourhoods:
         yield Payment(coordinator, name, "redispatch", paid.pop(name, 0.0))
     yield Payment(coordinator, PLANTS, "redispatch", sum(paid.values()))
+    for name, eur in paid_eur(run).items():
+        yield Payment(coordinator, name, "congestion", float(eur.clip(lower=0.0).sum()))
+        yield Payment(name, coordinator, "congestion", float(-eur.clip(upper=0.0).sum()))
 
 
 def balances(found: Sequence[Payment]) -> dict[str, float]:

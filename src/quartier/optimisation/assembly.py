@@ -176,6 +176,11 @@ class Assembly:
         block = self.declared.model.component(f"node_{node.name}")
         return self.compiled.index(block.component(name).values())
 
+    @property
+    def curtailed_columns(self) -> Indices:
+        """Columns of what is curtailed, by step."""
+        return self._curtailed_columns
+
     def curtailed_kw(self, values: Array) -> Array:
         """What a solution curtails, shape ``(T,)``."""
         found = np.zeros(len(self.declared.fixed_kw))

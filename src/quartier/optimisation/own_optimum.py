@@ -176,6 +176,11 @@ class NeighbourhoodModel:
         return self._assembly.node_columns(node, name)
 
     @property
+    def curtailed(self) -> Indices:
+        """Columns of what is curtailed in :meth:`program`, shape ``(T,)``."""
+        return self._assembly.curtailed_columns
+
+    @property
     def readings(self) -> Readings:
         """Where the controls of its units stand in :meth:`program`."""
         return self._assembly.readings

@@ -71,7 +71,7 @@ class Redispatch(Coupling):
     kind: ClassVar[str] = "redispatch"
     coordinator: ClassVar[str] = "grid operator"
     answers: ClassVar[frozenset[str]] = frozenset({"offers", "caps", "tap_pos"})
-    tables: ClassVar[tuple[str, ...]] = ("redispatch",)
+    tables: ClassVar[tuple[str, ...]] = ("redispatch", "congestion", "rounds")
     kpis: ClassVar[tuple[str, ...]] = (
         "congestion_solved",
         "congestion_solved_energy",
@@ -83,6 +83,12 @@ class Redispatch(Coupling):
         "cap_violation_energy",
         "redispatch_cost",
         "upper_cost",
+        "congestion_payments",
+        "congestion_cost",
+        "rounds",
+        "certified_gap",
+        "numbers_exchanged",
+        "longest_answer",
     )
 
     plants: tuple[UnitData, ...]

@@ -9,7 +9,7 @@ Per step and connection point, against the fixed offer p_off and without any thr
 * *reduced* is load that P_set orders off: what is drawn less than p_off, as far as the order goes,
   at most the load offered. What a load does beyond its order is its own choice.
 
-Programs state the same as rows, see :mod:`quartier.centralised.joint`.
+Programs state the same as rows, see :mod:`quartier.redispatch.joint`.
 """
 
 from __future__ import annotations

@@ -6,6 +6,10 @@ From offers to caps: `rounds` repeats redispatch with what the neighbourhoods co
 what may be moved (`levers`) and what is cheapest (`cheapest_powers`, the linear program).
 `headroom` (by `greatest_share`) is how far the others may go, `caps` writes P_set with its
 reasons.
+
+With prices in place of caps: `linear_grid` and `joint` are the grid and its operator's cost as a
+program, also of `centralised`; `answered` puts answers in place of units, `grid_others` is what is
+left, `limit_prices` looks for prices, `flexibility_market` clears bids, `priced_caps` says why.
 """
 
 from quartier.redispatch.process import Redispatch, redispatch

@@ -132,7 +132,9 @@ def _check_market(scenario: Scenario, units: Sequence[UnitData], findings: Findi
         )
     if scenario.coordination == "auction" and scenario.market.clearing == "day-ahead":
         _check_blocks(scenario.market, findings)
-    if scenario.coordination == "price-response" and scenario.market.method == "admm":
+    if scenario.market.method == "admm" and scenario.problem.kind == "redispatch":
+        findings.add("market.method", "prices of limits need memory; take market.method: memory")
+    elif scenario.coordination == "price-response" and scenario.market.method == "admm":
         for unit in filter(_switches, units):
             findings.add(
                 "market.method",

@@ -11,6 +11,7 @@ the other; `blocks` an auction of all hours at once. None of them knows of agent
 
 from quartier.optimisation.prices.bids import Bid, Bidder
 from quartier.optimisation.prices.blocks import Blocks
+from quartier.optimisation.prices.congested import CongestedResponder, Demand
 from quartier.optimisation.prices.exchange import Exchange
 from quartier.optimisation.prices.hourly import Hourly, Pass
 from quartier.optimisation.prices.memory import Memory
@@ -22,6 +23,8 @@ __all__ = [
     "Bid",
     "Bidder",
     "Blocks",
+    "CongestedResponder",
+    "Demand",
     "Exchange",
     "Hourly",
     "Memory",

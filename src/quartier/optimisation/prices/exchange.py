@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from quartier.optimisation.prices.search import Question, Search, Shares
+from quartier.optimisation.prices.search import Balanced, Question, Shares
 from quartier.quantities import Array
 
 APART = 10.0
@@ -21,7 +21,7 @@ APART = 10.0
 
 
 @dataclass
-class Exchange(Search):
+class Exchange(Balanced):
     """Finds the next price from the last answers."""
 
     def __post_init__(self) -> None:
@@ -46,9 +46,8 @@ class Exchange(Search):
             name: {number: 1.0}
             for name, (number, _) in zip(self.published, self.last(), strict=True)
         }
-        found = [self.cost_of(name, own) for name, own in shares.items()]
-        needed_kw = -np.sum([p_kw for _, p_kw in found], axis=0)
-        return sum((cost for cost, _ in found), 0.0) + self.supply.cost_eur(needed_kw), shares
+        done = {name: self.cost_of(name, own) for name, own in shares.items()}
+        return self.total_eur(done), shares
 
     def _missing_kw(self, last: list[Array]) -> Array:
         """What is missing from what all do, the others near their own target as well."""

@@ -18,7 +18,7 @@ from quartier.errors import SolveFailed
 from quartier.hiccups import note_kept
 from quartier.optimisation.prices.projection import nearest
 from quartier.optimisation.prices.response import Response
-from quartier.optimisation.prices.search import Search, Shares
+from quartier.optimisation.prices.search import Balanced, Shares
 from quartier.program import Answer, Arrays, Highs
 from quartier.quantities import Array
 
@@ -33,7 +33,7 @@ NEGLIGIBLE = 1e-9
 
 
 @dataclass
-class Memory(Search):
+class Memory(Balanced):
     """Finds the next price from all answers so far.
 
     Parameters
@@ -86,9 +86,7 @@ class Memory(Search):
             name: {k: weight / sum(own.values()) for k, weight in own.items()}
             for name, own in shares.items()
         }
-        found = [self.cost_of(name, own) for name, own in exact.items()]
-        needed_kw = -np.sum([p_kw for _, p_kw in found], axis=0)
-        return sum(cost for cost, _ in found) + self.supply.cost_eur(needed_kw), exact
+        return self.total_eur({name: self.cost_of(name, own) for name, own in exact.items()}), exact
 
     def _whole(self, master: Arrays, whole: Array, relaxed: Answer) -> Answer:
         """The best mix that takes one whole answer of whoever switches."""

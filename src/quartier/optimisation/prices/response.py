@@ -27,12 +27,15 @@ class Response:
         Proven: less than this it cannot come to at the price, energy included.
     whole
         Whether a mix of its answers may be nothing that it can do, for some unit switches.
+    pattern
+        Number of the pattern in which units switch: answers with the same one can be mixed.
     """
 
     p_kw: Array
     cost_eur: float
     bound_eur: float
     whole: bool = False
+    pattern: int = 0
 
 
 class Responder:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass, field
+from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 
@@ -56,8 +57,33 @@ class Round:
     """How many answered this round."""
 
 
+class Others(Protocol):
+    """What couples neighbourhoods: what else there is to buy and sell, or to keep."""
+
+    @property
+    def dt_h(self) -> float:
+        """Length of a step in hours."""
+        ...
+
+    @property
+    def middle_eur_per_kwh(self) -> Array:
+        """A price to begin with."""
+        ...
+
+    def kept(self, price_eur_per_kwh: Array) -> Array:
+        """The nearest price at which nobody gives or takes without end."""
+        ...
+
+    def worth_eur(self, price_eur_per_kwh: Array) -> float:
+        """Its part of the bound at a price."""
+        ...
+
+
+O = TypeVar("O", bound=Others)  # noqa: E741
+
+
 @dataclass
-class Search(ABC):
+class Search(ABC, Generic[O]):
     """What a market knows: the answers, and what else there is to buy and sell.
 
     Parameters
@@ -70,7 +96,7 @@ class Search(ABC):
         Certified gap at which to stop.
     """
 
-    supply: Supply
+    supply: O
     published: Mapping[str, Response]
     tolerance: float
     number: int = 1
@@ -96,7 +122,15 @@ class Search(ABC):
     # -- asking and hearing ---------------------------------------------------------------------
     def question(self, name: str) -> Question:
         """What to ask a neighbourhood in this round."""
-        return Question(self.number, self.price)
+        return Question(self.number, self.told(name, self.price))
+
+    def told(self, name: str, price: Array) -> Array:
+        """What a price is to a neighbourhood, shape ``(T,)``."""
+        return price
+
+    def at_price(self, name: str, price: Array, cost_eur: float, p_kw: Array) -> float:
+        """What a neighbourhood comes to at a price in EUR, energy included."""
+        return cost_eur - self.supply.dt_h * float(self.told(name, price) @ p_kw)
 
     def hear(self, name: str, number: int, response: Response) -> None:
         """Take in an answer, be it late: it may complete the bound of its round."""
@@ -128,8 +162,8 @@ class Search(ABC):
             elif name not in self.lost:
                 return -np.inf
             else:
-                energy = self.supply.dt_h * price
-                total += min(r.cost_eur - float(energy @ r.p_kw) for r in self.known(name).values())
+                known_before = self.known(name).values()
+                total += min(self.at_price(name, price, r.cost_eur, r.p_kw) for r in known_before)
         return total
 
     @property
@@ -211,11 +245,22 @@ class Search(ABC):
     def cost_of(self, name: str, shares: Shares) -> tuple[float, Array]:
         """Cost in EUR, energy apart, and power of a mix of a neighbourhood's answers."""
         known = self.known(name)
-        power = sum((w * known[k].p_kw for k, w in shares.items()), np.zeros_like(self.price))
+        power = np.asarray(sum((w * known[k].p_kw for k, w in shares.items()), 0.0))
         return sum(w * known[k].cost_eur for k, w in shares.items()), power
 
+    @abstractmethod
+    def total_eur(self, done: Mapping[str, tuple[float, Array]]) -> float:
+        """Cost of all in EUR.
+
+        Parameters
+        ----------
+        done
+            Cost in EUR, energy apart, and power of each neighbourhood, shape ``(T,)``.
+        """
+
+    @abstractmethod
     def _missing_kw(self, last: list[Array]) -> Array:
-        return self.supply.missing_kw(self.price, -np.sum(last, axis=0))
+        """Power that is missing at the price by the last answers."""
 
     @abstractmethod
     def _plan(self) -> tuple[float, Mapping[str, Shares]]:
@@ -224,6 +269,18 @@ class Search(ABC):
     @abstractmethod
     def _next(self) -> Array:
         """The next price, shape ``(T,)``; where others would trade without end it is cut off."""
+
+
+class Balanced(Search[Supply]):
+    """Of neighbourhoods that all see one price, and suppliers of what they lack together."""
+
+    def total_eur(self, done: Mapping[str, tuple[float, Array]]) -> float:
+        """Cost of the neighbourhoods and of the cheapest supply of what they need."""
+        needed_kw = -np.sum([p_kw for _, p_kw in done.values()], axis=0)
+        return sum((cost for cost, _ in done.values()), 0.0) + self.supply.cost_eur(needed_kw)
+
+    def _missing_kw(self, last: list[Array]) -> Array:
+        return self.supply.missing_kw(self.price, -np.sum(last, axis=0))
 
 
 def near(cost_eur: float, bound_eur: float, tolerance: float) -> bool:
