@@ -255,7 +255,10 @@ class Bidder:
         """
         self._model.update(self._terms(self.price, free=True))
         bound = self._model.solve().bound_eur
-        self._model.update(self._terms(self.price))
+        held, free, dt_h = self._terms(self.price), self.problem.terms, self.problem.horizon.dt_h
+        self._model.update(held)
         done = self._model.solve()
-        energy = self.problem.horizon.dt_h * float(self.price @ done.p_kw)
-        return Response(done.p_kw, done.cost_eur + energy, bound, self.switches), done
+        # Where a store would have had to waste energy, it deviates; that costs no penalty.
+        beyond_kw = held.excess_kw(done.p_kw) - free.excess_kw(done.p_kw)
+        off = float(self.price @ done.p_kw - free.penalty_eur_per_kwh * beyond_kw.sum())
+        return Response(done.p_kw, done.cost_eur + dt_h * off, bound, self.switches), done
