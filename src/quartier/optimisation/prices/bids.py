@@ -31,6 +31,9 @@ SAME_KW = 1e-6
 EXACT = 1e-9
 """Distance from a tangent, relative to the gain, from which on it is another one."""
 
+ROUNDING = 1e-12
+"""Powers below this, relative to what is bid, are rounding errors."""
+
 MOST_SOLVES = 200
 """Most solves for a bid; the curve is then as it is known."""
 
@@ -77,6 +80,7 @@ class Bid:
             In EUR/kWh and kW.
         """
         ends = self.base_kw + np.concatenate([[0.0], np.cumsum(self.power_kw)])
+        ends[np.abs(ends) <= ROUNDING * np.abs(ends).max()] = 0.0
         if ends[0] > 0:
             yield low, float(ends[0]), float(ends[0])
         if ends[-1] < 0:
