@@ -42,6 +42,9 @@ def clear(bids: Mapping[str, Bid], supply: Supply, step: int) -> Cleared:
 
     Parameters
     ----------
+    bids
+        By bidder. In a bid of another hour may be prices that cannot be in this one: what is sold
+        above the highest is not taken.
     supply
         What others ask and pay; among them somebody that gives, and one that takes, without end.
     """
@@ -52,7 +55,9 @@ def clear(bids: Mapping[str, Bid], supply: Supply, step: int) -> Cleared:
     price = np.concatenate([*(b.price_eur_per_kwh for b in bids.values()), np.zeros(0)])
     power = np.concatenate([*(b.power_kw for b in bids.values()), np.zeros(0)])
     whole = np.repeat([b.whole for b in bids.values()], sizes).astype(bool)
-    least, most = np.zeros_like(power), power.copy()
+    low, high = supply.lowest_eur_per_kwh[step], supply.highest_eur_per_kwh[step]
+    least, most = np.zeros_like(power), np.where(price > high, 0.0, power)
+    price = np.clip(price, low, high)
     needed = -sum(bid.base_kw for bid in bids.values())
     price, asked = _alike(price, supply.price_eur_per_kwh[:, step])
     gives, takes = supply.most_kw[:, step], supply.least_kw[:, step]
