@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 LIMITS = ("overloads", "voltage_violations", "steps_not_converged")
 """KPIs that are zero where the grid's limits are kept."""
-NOTHING = 1e-9
+NOTHING = 1e-6
 """What is shown as zero: rounding errors of a sum."""
 
 

@@ -3,7 +3,9 @@
 ``x_i ← argmin C_i(x) - λ·x + ρ/2 ‖x - (x_i - r/N)‖²`` with ``r = Σ x_i`` of N agents, then
 ``λ ← λ - (ρ/N) r``: a step of ``ρ r``, as one might read the source, never settles. ρ doubles where
 the power that is missing, relative to what is traded, exceeds ten times what the price still moves,
-and halves in reverse. The price stays where nobody would trade without end.
+and halves in reverse. Every turn from the one to the other takes the square root of that factor:
+a weight that goes on changing keeps the price from settling (Boyd et al. 2011, section 3.4.1). The
+price stays where nobody would trade without end.
 """
 
 from __future__ import annotations
@@ -31,6 +33,8 @@ class Exchange(Search):
         self._others_kw = self._others_target = np.zeros_like(self.price)
         self._before: list[Array] = []
         self._moved = 0.0
+        self._factor = 2.0
+        self._raised: bool | None = None
         self._targets: dict[str, Array] = {}
 
     def question(self, name: str) -> Question:
@@ -79,13 +83,18 @@ class Exchange(Search):
         elif self._moved:
             traded = max(float(np.linalg.norm([*last, self._others_kw])), 1e-9)
             missing = float(np.linalg.norm(excess)) / np.sqrt(agents) / traded
-            if missing > APART * self._moved:
-                self.weight *= 2
-            elif self._moved > APART * missing:
-                self.weight /= 2
+            if missing > APART * self._moved or self._moved > APART * missing:
+                self._turn(missing > self._moved)
         self._before = last
         self._targets = {
             name: p_kw - excess / agents for name, p_kw in zip(self.published, last, strict=True)
         }
         self._others_target = self._others_kw - excess / agents
         return np.asarray(price)
+
+    def _turn(self, raised: bool) -> None:
+        """Raise or lower the weight, the less the more often that was turned round."""
+        if self._raised is not None and raised != self._raised:
+            self._factor = self._factor**0.5
+        self._raised = raised
+        self.weight *= self._factor if raised else 1 / self._factor
