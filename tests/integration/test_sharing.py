@@ -48,7 +48,15 @@ def test_without_names_the_mechanisms_of_the_problem_are_compared(compared):
     assert (
         compared.coordinations
         == mechanisms("sharing")
-        == ("uncontrolled", "cohda", "individual", "central", "bilevel", "price-response")
+        == (
+            "uncontrolled",
+            "cohda",
+            "individual",
+            "central",
+            "bilevel",
+            "price-response",
+            "auction",
+        )
     )
     assert compared.status == "complete"
 

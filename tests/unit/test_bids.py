@@ -150,6 +150,27 @@ def test_who_asks_the_same_shares_pro_rata():
     assert found.supplied_kw.tolist() == pytest.approx([10.0, 15.0, 0.0, 0.0, 0.0])
 
 
+def test_prices_that_differ_by_less_than_bids_can_tell_are_one():
+    bids = {
+        "a": Bid(0.0, np.array([1.0 + 1e-9]), np.array([30.0])),
+        "b": Bid(0.0, np.array([1.0 - 1e-9]), np.array([60.0])),
+        "town": Bid.fixed(-70.0),
+    }
+    found = clear(bids, BLOCKS, 0)
+    assert [found.power_kw[name] for name in "ab"] == pytest.approx([15.0, 30.0])
+    assert found.price_eur_per_kwh == pytest.approx(1.0)
+
+
+@pytest.mark.parametrize("price", [-0.5, 3.5])
+def test_a_bid_of_another_hour_leaves_the_price_where_it_can_be(price):
+    bids = {"late": Bid(-200.0, np.array([price]), np.array([50.0]))}
+    found = clear(bids, BLOCKS, 0)
+    assert found.price_eur_per_kwh == 3.0
+    assert np.isfinite(BLOCKS.worth_eur(np.array([found.price_eur_per_kwh])))
+    paid = clear({"late": Bid(-20.0, np.array([price]), np.array([50.0]))}, BLOCKS, 0)
+    assert 0.0 <= paid.price_eur_per_kwh <= 1.0
+
+
 def test_what_nobody_wants_is_taken_at_the_lowest_price():
     found = clear({"sun": Bid.fixed(40.0)}, BLOCKS, 0)
     assert (found.price_eur_per_kwh, found.supplied_kw[3]) == (0.0, -40.0)

@@ -22,7 +22,7 @@ ABOUT: dict[str, str] = {
     "solves": "What solvers said of their problems.",
     "negotiations": "Every negotiation: a neighbourhood, a gate, a round.",
     "traces": "How the best objective fell while agents negotiated.",
-    "rounds": "Every round of prices and answers.",
+    "rounds": "Every round of prices and answers, or pass of an auction.",
     "bids": "Bids of an auction by hour: what they buy up to a price, and sell from a price on.",
     "fronts": "Points of the front of several objectives.",
     "supply": "What suppliers of a market served.",

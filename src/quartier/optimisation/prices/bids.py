@@ -31,6 +31,9 @@ SAME_KW = 1e-6
 EXACT = 1e-9
 """Distance from a tangent, relative to the gain, from which on it is another one."""
 
+ROUNDING = 1e-12
+"""Powers below this, relative to what is bid, are rounding errors."""
+
 MOST_SOLVES = 200
 """Most solves for a bid; the curve is then as it is known."""
 
@@ -77,6 +80,7 @@ class Bid:
             In EUR/kWh and kW.
         """
         ends = self.base_kw + np.concatenate([[0.0], np.cumsum(self.power_kw)])
+        ends[np.abs(ends) <= ROUNDING * np.abs(ends).max()] = 0.0
         if ends[0] > 0:
             yield low, float(ends[0]), float(ends[0])
         if ends[-1] < 0:
@@ -255,7 +259,10 @@ class Bidder:
         """
         self._model.update(self._terms(self.price, free=True))
         bound = self._model.solve().bound_eur
-        self._model.update(self._terms(self.price))
+        held, free, dt_h = self._terms(self.price), self.problem.terms, self.problem.horizon.dt_h
+        self._model.update(held)
         done = self._model.solve()
-        energy = self.problem.horizon.dt_h * float(self.price @ done.p_kw)
-        return Response(done.p_kw, done.cost_eur + energy, bound, self.switches), done
+        # Where a store would have had to waste energy, it deviates; that costs no penalty.
+        beyond_kw = held.excess_kw(done.p_kw) - free.excess_kw(done.p_kw)
+        off = float(self.price @ done.p_kw - free.penalty_eur_per_kwh * beyond_kw.sum())
+        return Response(done.p_kw, done.cost_eur + dt_h * off, bound, self.switches), done

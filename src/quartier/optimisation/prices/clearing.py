@@ -17,6 +17,9 @@ from quartier.optimisation.prices.bids import Bid
 from quartier.problem import Supply
 from quartier.quantities import Array
 
+SAME_EUR_PER_KWH = 1e-7
+"""Prices closer than this are one: less than a bid can tell."""
+
 HALF = 0.5
 """Share of a whole step from which on it is taken."""
 
@@ -39,6 +42,9 @@ def clear(bids: Mapping[str, Bid], supply: Supply, step: int) -> Cleared:
 
     Parameters
     ----------
+    bids
+        By bidder. In a bid of another hour may be prices that cannot be in this one: what is sold
+        above the highest is not taken.
     supply
         What others ask and pay; among them somebody that gives, and one that takes, without end.
     """
@@ -49,10 +55,14 @@ def clear(bids: Mapping[str, Bid], supply: Supply, step: int) -> Cleared:
     price = np.concatenate([*(b.price_eur_per_kwh for b in bids.values()), np.zeros(0)])
     power = np.concatenate([*(b.power_kw for b in bids.values()), np.zeros(0)])
     whole = np.repeat([b.whole for b in bids.values()], sizes).astype(bool)
-    least, most = np.zeros_like(power), power.copy()
+    low, high = supply.lowest_eur_per_kwh[step], supply.highest_eur_per_kwh[step]
+    least, most = np.zeros_like(power), np.where(price > high, 0.0, power)
+    price = np.clip(price, low, high)
     needed = -sum(bid.base_kw for bid in bids.values())
+    price, asked = _alike(price, supply.price_eur_per_kwh[:, step])
+    gives, takes = supply.most_kw[:, step], supply.least_kw[:, step]
     while True:
-        at, share, given = _merit(price, least, most, supply, step, needed)
+        at, share, given = _merit(price, least, most, asked, gives, takes, needed)
         torn = np.flatnonzero(whole & (price == at) & (most > least) & (share < 1.0))
         if not torn.size:
             break
@@ -68,12 +78,26 @@ def clear(bids: Mapping[str, Bid], supply: Supply, step: int) -> Cleared:
     return Cleared(at, by_name, net, given)
 
 
+def _alike(price: Array, asked: Array) -> tuple[Array, Array]:
+    """Prices of bids and of others, the highest of them for all that are the same."""
+    values = np.unique(np.concatenate([price, asked]))
+    begins = np.concatenate([[True], np.diff(values) > SAME_EUR_PER_KWH])
+    highest = values[np.append(np.flatnonzero(begins)[1:] - 1, values.size - 1)]
+    group = np.cumsum(begins) - 1
+    same = highest[group]
+    return same[np.searchsorted(values, price)], same[np.searchsorted(values, asked)]
+
+
 def _merit(
-    price: Array, least: Array, most: Array, supply: Supply, step: int, needed_kw: float
+    price: Array,
+    least: Array,
+    most: Array,
+    asked: Array,
+    gives: Array,
+    takes: Array,
+    needed_kw: float,
 ) -> tuple[float, float, Array]:
     """Price of the hour, the share that steps at it give, and what each of the others gives."""
-    asked = supply.price_eur_per_kwh[:, step]
-    gives, takes = supply.most_kw[:, step], supply.least_kw[:, step]
     needed = needed_kw - float(least.sum())
     if needed < 0:
         return _taken(asked, takes, needed)
