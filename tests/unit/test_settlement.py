@@ -108,6 +108,31 @@ def test_the_grid_operator_pays_for_redispatch_and_losses(data):
     }
 
 
+def test_prices_of_limits_are_paid_for_what_is_done_other_than_p_off(data):
+    """Half an hour each: 2 kW less than offered at -0.1 EUR/kWh; of two gates the last counts."""
+    price = {"time": TIMES, "name": "nord", "baseline_kw": [4.0, 2.0], "limits_eur_per_kwh": 0.0}
+    tables = {
+        "connection_points": points(p_kw=[2.0, 2.0], offer_kw=[4.0, 2.0]),
+        "units": units("nord.pv", "pv", p_kw=[2.0, 2.0], available_kw=[4.0, 2.0]),
+        "signals": TARIFFS,
+        "congestion": stack(
+            {**price, "gate": 0, "price_eur_per_kwh": [-0.5, -0.5]},
+            {**price, "gate": 1, "price_eur_per_kwh": [-0.1, np.nan]},
+        ),
+    }
+    run = data(tables)
+    found = {(p.payer, p.payee): p.eur for p in payments(run) if p.reason == "congestion" and p.eur}
+    assert found == {(OPERATOR, "nord"): pytest.approx(0.1)}
+    kpis = compute(run, ["congestion_payments", "congestion_cost", "redispatch_cost", "cost"])
+    assert kpis["congestion_payments[nord]"]["value"] == pytest.approx(0.1)
+    assert kpis["congestion_cost"]["value"] == pytest.approx(0.1)
+    # U3 is counted as ever; paid for it is the price of the limit, not a compensation besides.
+    assert kpis["redispatch_cost"]["value"] == pytest.approx(0.2)
+    paid = [p.eur for p in payments(run) if p.reason == "redispatch" and p.payee == "nord"]
+    assert paid == [0.0]
+    assert kpis["cost[nord]"]["value"] == pytest.approx(settlement.cost(run)["nord"])
+
+
 @pytest.mark.parametrize("seed", range(20))
 def test_every_euro_paid_is_received_by_somebody(data, seed):
     rng = np.random.default_rng(seed)

@@ -15,11 +15,14 @@ import numpy as np
 
 from quartier.optimisation.prices import Demand
 from quartier.quantities import KW_PER_MW, Array
-from quartier.redispatch.grid_others import BROKEN_EUR_PER_KWH
 from quartier.redispatch.limit_prices import LINEARISED, LimitPrices
 
 BIDDING = 2
 """Rounds of bids, after the one in which everybody said what p_off costs."""
+
+DEAREST_EUR_PER_KWH = 1.0
+"""What a kWh beyond what fits costs where no plant relieves the limit: more than any energy is sold
+for or curtailed, less than heat is thrown away."""
 
 DEAR = 0.5
 """Share of the dearest limit's price from which a limit matters to what fits."""
@@ -88,7 +91,7 @@ class FlexibilityMarket(LimitPrices):
     def _relief_eur_per_mwh(self, place: int) -> Array:
         """What a MW more of a neighbourhood costs at every limit: of the cheapest plant, ``(R,)``.
 
-        No plant: what the DSO pays at most.
+        No plant: :data:`DEAREST_EUR_PER_KWH`.
         """
         grid, first = self.supply.grid, len(self.published)
         rows, assets = grid.rows, grid.assets
@@ -97,5 +100,5 @@ class FlexibilityMarket(LimitPrices):
         with np.errstate(divide="ignore", invalid="ignore"):
             each = assets.lower_price[first:] * own / plants
         each = np.where(there & (plants > 0) & (own > 0), each, np.inf)
-        most = BROKEN_EUR_PER_KWH * KW_PER_MW
+        most = DEAREST_EUR_PER_KWH * KW_PER_MW
         return np.asarray(np.minimum(each.min(axis=1, initial=np.inf), most))
