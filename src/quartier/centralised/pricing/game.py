@@ -194,7 +194,7 @@ def _limited(follower: Follower, limits: Sequence[tuple[Any, float]]) -> Followe
 
 def _drawn(block: Any, one: NeighbourhoodModel, carrier: str, steps: range) -> Iterator[Any]:
     """What a neighbourhood draws as metered outside, by step."""
-    kept, nodes = one.problem.terms.efficiency, [node for node, _ in by_node(one.problem.units)]
+    kept, nodes = one.problem.efficiency, [node for node, _ in by_node(one.problem.units)]
     for t in steps:
         drawn: Any = 0.0
         if carrier == ELECTRICITY:

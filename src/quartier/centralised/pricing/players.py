@@ -22,11 +22,10 @@ Prices = Mapping[tuple[str, str], Array]
 def at_prices(one: NeighbourhoodProblem, prices: Prices) -> NeighbourhoodProblem:
     """A neighbourhood that buys and sells at prices; other carriers keep their tariffs."""
     own = {carrier: price for (carrier, name), price in prices.items() if name == one.name}
-    terms = one.terms
     if ELECTRICITY in own:
-        terms = terms.at_price(own[ELECTRICITY], np.zeros_like(own[ELECTRICITY]))
+        one = one.metered(own[ELECTRICITY], own[ELECTRICITY])
     known = {node.name: _priced(node, own) for node, _ in by_node(one.units)}
-    return replace(one, terms=terms, units=tuple(_moved(unit, known) for unit in one.units))
+    return replace(one, units=tuple(_moved(unit, known) for unit in one.units))
 
 
 def _priced(node: Node, own: Mapping[str, Array]) -> Node:
@@ -77,7 +76,7 @@ def drawn_kw(
     """
     found = {carrier: np.zeros(one.horizon.steps) for carrier in carriers}
     if ELECTRICITY in found:
-        found[ELECTRICITY] -= one.terms.metered_kw(solution.p_kw)
+        found[ELECTRICITY] -= one.metered_kw(solution.p_kw)
     controls = {u: x for s in solution.schedules.values() for u, x in s.controls.items()}
     for node, members in by_node(one.units):
         if node.carrier not in found:
