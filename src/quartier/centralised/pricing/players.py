@@ -48,6 +48,17 @@ def alike(problem: Problem, prices: Mapping[str, Array]) -> dict[tuple[str, str]
     return {(carrier, name): price for carrier, price in prices.items() for name in names}
 
 
+def settled(problem: Problem, prices: Prices) -> dict[tuple[str, str], Array]:
+    """Prices of what neighbourhoods do trade; of a carrier that no node trades, there is none."""
+    traded = {
+        (node.carrier, one.name)
+        for one in problem.neighbourhoods
+        for node, _ in by_node(one.units)
+        if node.buy or node.sell
+    }
+    return {key: v for key, v in prices.items() if key[0] == ELECTRICITY or key in traded}
+
+
 def sales_at(model: NeighbourhoodModel, values: Array) -> dict[str, Array]:
     """What nodes that sell do sell at a point of a neighbourhood's program, by node."""
     found = {}
