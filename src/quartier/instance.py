@@ -258,37 +258,33 @@ class Instance:
     def _neighbourhood(
         self, name: str, horizon: Horizon, window: slice, units: list[UnitData]
     ) -> NeighbourhoodProblem:
-        return NeighbourhoodProblem(
+        terms, settings = self._terms(name, horizon, window), self.scenario.neighbourhoods[name]
+        found = NeighbourhoodProblem(
             name=name,
             bus=self.buses[name],
             horizon=horizon,
             units=tuple(unit for unit in units if unit.neighbourhood == name),
-            terms=self._terms(name, horizon, window),
-            redispatch_price_eur_per_kwh=self.scenario.neighbourhoods[
-                name
-            ].redispatch_price_eur_per_kwh,
+            terms=terms,
+            redispatch_price_eur_per_kwh=settings.redispatch_price_eur_per_kwh,
+            efficiency=settings.connection_efficiency,
         )
+        return found.metered(terms.export_eur_per_kwh, terms.import_eur_per_kwh)
 
     def _terms(self, name: str, horizon: Horizon, window: slice) -> ConnectionTerms:
         settings, objectives = self.scenario.neighbourhoods[name], self.scenario.objectives
         most = np.inf if settings.p_max_kw is None else settings.p_max_kw
         least = -np.inf if settings.p_min_kw is None else settings.p_min_kw
-        exported, imported = (
-            self.signals[f"{way}_eur_per_kwh"][0][window] for way in ("export", "import")
-        )
-        terms = ConnectionTerms(
+        return ConnectionTerms(
             dt_h=horizon.dt_h,
-            export_eur_per_kwh=exported,
-            import_eur_per_kwh=imported,
+            export_eur_per_kwh=self.signals["export_eur_per_kwh"][0][window],
+            import_eur_per_kwh=self.signals["import_eur_per_kwh"][0][window],
             curtailment_eur_per_kwh=objectives.curtailment_eur_per_kwh,
             co2_eur_per_kg=objectives.co2_eur_per_kg,
             peak_eur_per_kw=objectives.peak_eur_per_kw,
             penalty_eur_per_kwh=objectives.penalty_eur_per_kwh,
             p_max_kw=np.full(horizon.steps, most),
             p_min_kw=np.full(horizon.steps, least),
-            efficiency=settings.connection_efficiency,
         )
-        return terms.at_tariffs(exported, imported)
 
     @property
     def connection_efficiency(self) -> Array:

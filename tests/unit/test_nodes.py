@@ -20,6 +20,7 @@ from quartier.units.base import GAS, HEAT, HYDROGEN, UnitParameters
 from quartier.units.converter import ConverterKind
 from quartier.units.evaluate import evaluate
 from quartier.units.node import Node, Tariff
+from quartier.units.step import Fleet
 from quartier.units.store import StoreKind, StoreParameters
 
 STEPS = 24
@@ -312,3 +313,44 @@ def test_units_at_one_node_share_an_agent_unless_it_only_hands_out():
     limited = {"gas": {**GAS_NODE, "buy": {"price_eur_per_kwh": 0.06, "max_kw": 100}}}
     tied = agents_of(scenario(units, limited))
     assert tied["place", "boiler"] == tied["place", "chp"] == ["place.heat"]
+
+
+# -- what gets lost on the way, and what a plan lets a node sell ---------------------------------
+def losing(**tariffs) -> Node:
+    price = np.full(1, 0.1)
+    own = {name: Tariff(price, most) for name, most in tariffs.items()}
+    return Node("place.heat", HEAT, efficiency=0.8, **own)
+
+
+def test_what_is_bought_and_sold_is_metered_outside():
+    node = losing(buy=np.inf, sell=np.inf)
+    short, over = node.balance(np.array([-8.0])), node.balance(np.array([8.0]))
+    assert (short.bought_kw, short.unserved_kw) == (pytest.approx(10.0), pytest.approx(0.0))
+    assert (over.sold_kw, over.rejected_kw) == (pytest.approx(6.4), pytest.approx(0.0))
+
+
+def test_limits_of_trade_hold_outside_and_the_rest_is_lacking_or_lost():
+    node = losing(buy=5.0, sell=4.0)
+    short, over = node.balance(np.array([-8.0])), node.balance(np.array([8.0]))
+    assert (short.bought_kw, short.unserved_kw) == (pytest.approx(5.0), pytest.approx(4.0))
+    assert (over.sold_kw, over.rejected_kw) == (pytest.approx(4.0), pytest.approx(3.0))
+
+
+def test_a_plan_says_how_much_is_sold_at_most():
+    over = losing(buy=np.inf, sell=np.inf).balance(np.array([8.0]), np.array([1.6]))
+    assert (over.sold_kw, over.rejected_kw) == (pytest.approx(1.6), pytest.approx(6.0))
+
+
+def test_a_boiler_keeps_to_its_plan_where_the_node_buys_what_is_lacking():
+    """At any other node it makes whatever is lacking."""
+    parameters = KINDS["boiler"].Parameters(kind="boiler", heat_max_kw=50, fuel_eur_per_kwh=0.1)
+    made = {}
+    for name, node in (("buys", losing(buy=np.inf)), ("lacks", losing())):
+        unit = unit_of(KINDS["boiler"], parameters, {}, nodes={HEAT: node}, name=name)
+        signals = {"heat_missing_kw": np.array([30.0])}
+        planned, nothing = np.array([10.0]), np.array([np.nan])
+        made[name] = [
+            float(Fleet("boiler", [unit]).step(0, told, signals).heat_kw[0])
+            for told in (planned, nothing)
+        ]
+    assert made == {"buys": [10.0, 30.0], "lacks": [30.0, 30.0]}

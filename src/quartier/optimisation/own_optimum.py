@@ -163,7 +163,7 @@ class NeighbourhoodModel:
         Positive when it buys.
         """
         if carrier == ELECTRICITY:
-            kept = self.problem.terms.efficiency
+            kept = self.problem.efficiency
             yield from zip((-kept, 1.0 / kept), self.traded, strict=True)
         for node, _ in by_node(self.problem.units):
             ways = ((node.buy, 1.0, "bought_kw"), (node.sell, -1.0, "sold_kw"))

@@ -76,9 +76,6 @@ class ConnectionTerms:
     """P_set: most feed-in; ``inf`` where there is no cap."""
     p_min_kw: Array
     """P_set: least (most negative) power, i.e. most consumption; ``-inf`` where there is none."""
-    efficiency: float = 1.0
-    """Share of what is drawn and fed in that is left on its way through the connection. Powers are
-    those inside; prices are per kWh inside, too (:meth:`at_price`)."""
 
     def curtailed_kw(self, p_kw: Array, curtailable_kw: Array) -> Array:
         """Renewable power to curtail: what a cap demands, or what export would cost to feed in.
@@ -121,23 +118,12 @@ class ConnectionTerms:
         return np.asarray(np.clip(level - net, 0.0, can), dtype=float)
 
     def at_price(self, price_eur_per_kwh: Array, fee_eur_per_kwh: Array) -> ConnectionTerms:
-        """Terms of who trades at a price, with a fee on what it draws, shape ``(T,)`` each.
-
-        Both as metered outside.
-        """
-        return self.at_tariffs(price_eur_per_kwh, price_eur_per_kwh + fee_eur_per_kwh)
-
-    def at_tariffs(self, export_eur_per_kwh: Array, import_eur_per_kwh: Array) -> ConnectionTerms:
-        """Terms at prices of what is fed in and drawn as metered outside, shape ``(T,)`` each."""
+        """Terms of who trades at a price, with a fee on what it draws, shape ``(T,)`` each."""
         return replace(
             self,
-            export_eur_per_kwh=export_eur_per_kwh * self.efficiency,
-            import_eur_per_kwh=import_eur_per_kwh / self.efficiency,
+            export_eur_per_kwh=price_eur_per_kwh,
+            import_eur_per_kwh=price_eur_per_kwh + fee_eur_per_kwh,
         )
-
-    def metered_kw(self, p_kw: Array) -> Array:
-        """Power outside the connection of a power inside, both positive into the grid."""
-        return through(p_kw, self.efficiency)
 
     def excess_kw(self, p_kw: Array) -> Array:
         """Power beyond the caps, shape of ``p_kw``."""
@@ -194,6 +180,22 @@ class NeighbourhoodProblem:
     terms: ConnectionTerms
     redispatch_price_eur_per_kwh: float
     """What the DSO pays for renewable energy that the neighbourhood must curtail."""
+    efficiency: float = 1.0
+    """Share of what is drawn and fed in that is left on its way through the connection. Powers of
+    units and terms, and the prices of terms, are per kWh inside."""
+
+    def metered_kw(self, p_kw: Array) -> Array:
+        """Power outside the connection of a power inside, both positive into the grid."""
+        return through(p_kw, self.efficiency)
+
+    def metered(self, export_eur_per_kwh: Array, import_eur_per_kwh: Array) -> NeighbourhoodProblem:
+        """The same at prices of what is fed in and drawn as metered outside, ``(T,)`` each."""
+        terms = replace(
+            self.terms,
+            export_eur_per_kwh=export_eur_per_kwh * self.efficiency,
+            import_eur_per_kwh=import_eur_per_kwh / self.efficiency,
+        )
+        return replace(self, terms=terms)
 
     @property
     def agents(self) -> Mapping[str, tuple[UnitData, ...]]:

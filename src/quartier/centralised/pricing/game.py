@@ -118,7 +118,11 @@ class Game:
     def _followers(self) -> Iterator[Follower]:
         if not self.is_pooled:
             for name, block, limits in zip(self.names, self._blocks, self._limits, strict=True):
-                yield _limited(Follower(block, name=name), limits)
+                follower = _limited(Follower(block, name=name), limits)
+                if follower.variables():
+                    yield follower
+                else:  # what it draws is given: it has no answer
+                    block.cost_eur.deactivate()
             return
         for block in self._blocks:
             block.cost_eur.deactivate()
@@ -178,11 +182,16 @@ class Game:
     def prices(self) -> dict[tuple[str, str], Array]:
         """Prices that were found, without those that are multipliers."""
         return {
-            (c, name): np.array([self.price(c, name, t).value for t in self.steps])
+            (c, name): np.array([_value(self.price(c, name, t)) for t in self.steps])
             for c, priced in self.pricing.carriers.items()
             for name in self.names
             if not (self.is_pooled and priced.is_balanced)
         }
+
+
+def _value(price: Any) -> float:
+    """Value of a price; of one that nobody pays, its cap."""
+    return float(price.ub if price.value is None else price.value)
 
 
 def _limited(follower: Follower, limits: Sequence[tuple[Any, float]]) -> Follower:
@@ -194,7 +203,7 @@ def _limited(follower: Follower, limits: Sequence[tuple[Any, float]]) -> Followe
 
 def _drawn(block: Any, one: NeighbourhoodModel, carrier: str, steps: range) -> Iterator[Any]:
     """What a neighbourhood draws as metered outside, by step."""
-    kept, nodes = one.problem.terms.efficiency, [node for node, _ in by_node(one.problem.units)]
+    kept, nodes = one.problem.efficiency, [node for node, _ in by_node(one.problem.units)]
     for t in steps:
         drawn: Any = 0.0
         if carrier == ELECTRICITY:

@@ -9,7 +9,7 @@ import numpy as np
 
 from quartier.centralised.central import row_of
 from quartier.centralised.pricing.game import Game
-from quartier.centralised.pricing.players import Prices, alike, drawn_kw, sales_at
+from quartier.centralised.pricing.players import Prices, alike, drawn_kw, sales_at, settled
 from quartier.centralised.pricing.pooled import (
     Pooled,
     clearing,
@@ -45,7 +45,7 @@ class UncontrolledPricing:
         """Set the caps as prices."""
         pricing = problem.asks(Pricing)
         caps = {c: priced.cap_eur_per_kwh for c, priced in pricing.carriers.items()}
-        return Plan(prices=alike(problem, caps))
+        return Plan(prices=settled(problem, alike(problem, caps)))
 
 
 class AllAtCaps(_Mechanism):
@@ -146,7 +146,7 @@ def _plan(
     rows += _certificate(problem, models, found)
     return Plan(
         units=dict(units_of(problem, found)),
-        prices=dict(prices),
+        prices=settled(problem, prices),
         sales=sales,
         records={"solves": rows},
     )

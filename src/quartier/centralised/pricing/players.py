@@ -22,11 +22,10 @@ Prices = Mapping[tuple[str, str], Array]
 def at_prices(one: NeighbourhoodProblem, prices: Prices) -> NeighbourhoodProblem:
     """A neighbourhood that buys and sells at prices; other carriers keep their tariffs."""
     own = {carrier: price for (carrier, name), price in prices.items() if name == one.name}
-    terms = one.terms
     if ELECTRICITY in own:
-        terms = terms.at_price(own[ELECTRICITY], np.zeros_like(own[ELECTRICITY]))
+        one = one.metered(own[ELECTRICITY], own[ELECTRICITY])
     known = {node.name: _priced(node, own) for node, _ in by_node(one.units)}
-    return replace(one, terms=terms, units=tuple(_moved(unit, known) for unit in one.units))
+    return replace(one, units=tuple(_moved(unit, known) for unit in one.units))
 
 
 def _priced(node: Node, own: Mapping[str, Array]) -> Node:
@@ -47,6 +46,17 @@ def alike(problem: Problem, prices: Mapping[str, Array]) -> dict[tuple[str, str]
     """The same prices for all neighbourhoods, given by carrier."""
     names = [one.name for one in problem.neighbourhoods]
     return {(carrier, name): price for carrier, price in prices.items() for name in names}
+
+
+def settled(problem: Problem, prices: Prices) -> dict[tuple[str, str], Array]:
+    """Prices of what neighbourhoods do trade; of a carrier that no node trades, there is none."""
+    traded = {
+        (node.carrier, one.name)
+        for one in problem.neighbourhoods
+        for node, _ in by_node(one.units)
+        if node.buy or node.sell
+    }
+    return {key: v for key, v in prices.items() if key[0] == ELECTRICITY or key in traded}
 
 
 def sales_at(model: NeighbourhoodModel, values: Array) -> dict[str, Array]:
@@ -77,7 +87,7 @@ def drawn_kw(
     """
     found = {carrier: np.zeros(one.horizon.steps) for carrier in carriers}
     if ELECTRICITY in found:
-        found[ELECTRICITY] -= one.terms.metered_kw(solution.p_kw)
+        found[ELECTRICITY] -= one.metered_kw(solution.p_kw)
     controls = {u: x for s in solution.schedules.values() for u, x in s.controls.items()}
     for node, members in by_node(one.units):
         if node.carrier not in found:

@@ -75,7 +75,7 @@ def together(
     held = [c for c, p in pricing.carriers.items() if p.is_balanced or p.is_limited]
     rows = [side_by_side(own)]
     for carrier in held:
-        priced, body = pricing.carriers[carrier], drawn_rows(carrier, models, where)
+        priced, body = pricing.carriers[carrier], drawn_rows(carrier, models, where, pricing.steps)
         low, high = (
             (0.0, 0.0) if priced.is_balanced else (-priced.most_sold_kw, priced.most_bought_kw)
         )
@@ -119,19 +119,19 @@ def solve(
 
 
 def drawn_rows(
-    carrier: str, models: Mapping[str, NeighbourhoodModel], where: Mapping[str, slice]
+    carrier: str,
+    models: Mapping[str, NeighbourhoodModel],
+    where: Mapping[str, slice],
+    steps: int,
 ) -> sparse.csr_array:
     """Rows of what neighbourhoods together draw of a carrier, one a step."""
     size = max(place.stop for place in where.values())
-    places, factors = [], []
+    rows = sparse.csr_array((steps, size))
     for name, model in models.items():
         for factor, columns in model.drawn(carrier):
-            places.append(where[name].start + columns)
-            factors.append(np.full(columns.size, factor))
-    steps = factors[0].size
-    at = np.tile(np.arange(steps), len(places))
-    entries = (np.concatenate(factors), (at, np.concatenate(places)))
-    return sparse.csr_array(entries, shape=(steps, size))
+            at = (np.arange(steps), where[name].start + columns)
+            rows = rows + sparse.csr_array((np.full(steps, factor), at), shape=(steps, size))
+    return rows
 
 
 def _duals(arrays: Arrays, answer: Answer) -> Array:

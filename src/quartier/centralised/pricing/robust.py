@@ -100,7 +100,8 @@ class Worth:
             market = 0.0 if priced.wholesale_eur_per_kwh is None else priced.wholesale_eur_per_kwh
             for name, model in self.models.items():
                 eur = self.pricing.bill_eur(prices[carrier, name] - market, 1.0)
-                cost += drawn_rows(carrier, {name: model}, where).T @ eur
+                rows = drawn_rows(carrier, {name: model}, where, self.pricing.steps)
+                cost += rows.T @ eur
         return cost
 
     def _against(self, prices: Prices, point: Point) -> Prices:

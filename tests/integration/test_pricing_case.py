@@ -1,0 +1,61 @@
+"""A player between two towns and two markets for two hours: all of it by hand."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+import quartier
+
+CASE = Path(__file__).parents[1] / "cases" / "pricing"
+
+ELECTRICITY = 2 * 10 * (0.2 - 0.05)
+"""8 kW drawn through a transformer of 80 %, as metered, at the cap."""
+GAS = 2 * (4.5 + 5.0) / 0.8 * (0.06 - 0.02)
+"""Heat of the maker, and 4.5 kW of the buyer through a pipeline of 90 %, from a boiler of 80 %."""
+HEAT = 2 * 5.0 * (0.1 - 0.06 / 0.8)
+"""What the buyer pays at its cap, less what the maker needs for it."""
+
+
+def run(out, name, mode="uniform", **more):
+    overrides = {"problem.mode": mode, **{k.replace("__", "."): v for k, v in more.items()}}
+    return quartier.run(CASE, coordination=name, overrides=overrides, out=out / f"{name}-{mode}")
+
+
+@pytest.mark.parametrize(
+    ("name", "mode", "profit"),
+    [
+        ("all-at-caps", "uniform", ELECTRICITY + GAS),
+        ("central", "uniform", 0.0),
+        ("bilevel", "uniform", ELECTRICITY + GAS),
+        ("bilevel", "individual", ELECTRICITY + GAS + HEAT),
+    ],
+)
+def test_profit_and_bills_by_hand(tmp_path, name, mode, profit):
+    kpis = run(tmp_path, name, mode).kpis
+    assert kpis["profit"] == pytest.approx(profit, abs=1e-6)
+    assert kpis["system_cost"] == pytest.approx(2 * 10 * 0.05 + 2 * 9.5 / 0.8 * 0.02)
+    assert kpis["exchange_imbalance[heat]"] == pytest.approx(0.0, abs=1e-9)
+    assert kpis["bill[buyer]"] + kpis["bill[maker]"] == pytest.approx(
+        profit + kpis["system_cost"], abs=1e-6
+    )
+
+
+def test_nobody_plans_what_somebody_must_make_up_for(tmp_path):
+    """Own rules sell no heat: the player makes up for the buyer's 5 kW at the cap, 1 EUR."""
+    kpis = run(tmp_path, "uncontrolled").kpis
+    assert kpis["exchange_imbalance[heat]"] == pytest.approx(10.0)
+    assert kpis["money[multi-energy player>heat market]"] == pytest.approx(2 * 5 * 0.1)
+    burnt = 2 * 4.5 / 0.8 * (0.06 - 0.02)
+    assert kpis["profit"] == pytest.approx(ELECTRICITY + burnt)
+
+
+def test_windows_that_move_are_planned_from_where_things_stand(tmp_path):
+    overrides = {"horizon.steps": 4, "gates": {"every": 2, "horizon_steps": 3}}
+    found = quartier.run("mep", coordination="bilevel", overrides=overrides, out=tmp_path / "run")
+    assert found.manifest["status"] == "complete"
+    rows = found.table("solves").query("problem == 'bilevel'")
+    assert rows["status"].tolist() == ["optimal", "optimal"]
+    assert found.kpis["worse_off"] <= 1e-6
+    assert found.kpis["exchange_imbalance[heat]"] == pytest.approx(0.0, abs=1e-6)
