@@ -228,11 +228,13 @@ def test_bids_tell_costs_beside_the_offer_only():
 
 
 # -- what is refused ----------------------------------------------------------------------------
-def test_prices_of_limits_need_memory(tmp_path):
-    with pytest.raises(InputError, match=r"market.method: prices of limits need memory"):
-        quartier.run(
-            HERE,
-            coordination="price-response",
-            overrides=["market.method=admm"],
-            out=tmp_path / "run",
-        )
+@pytest.mark.parametrize(
+    ("setting", "said"),
+    [
+        ("market.method=admm", r"market.method: prices of limits need memory"),
+        ("market.stabilisation=level", r"market.stabilisation: prices of limits are smoothed"),
+    ],
+)
+def test_what_prices_of_limits_cannot_do_is_refused(setting, said, tmp_path):
+    with pytest.raises(InputError, match=said):
+        quartier.run(HERE, coordination="price-response", overrides=[setting], out=tmp_path / "run")

@@ -257,7 +257,7 @@ def negotiation_section(result: Result, plot: Plot) -> Section:
 def _rounds(result: Result, plot: Plot) -> list[Block]:
     """How a market came to its price."""
     lead = (
-        "Cost of the plan that all answers so far can be mixed to, above zero, and what no plan"
+        "Cost of the plan made of all that was answered or bid so far, above zero, and what no plan"
         " can cost less than, below; relative to the cost of the plan that was taken."
     )
     gaps = (

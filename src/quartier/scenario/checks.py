@@ -134,6 +134,11 @@ def _check_market(scenario: Scenario, units: Sequence[UnitData], findings: Findi
         _check_blocks(scenario.market, findings)
     if scenario.market.method == "admm" and scenario.problem.kind == "redispatch":
         findings.add("market.method", "prices of limits need memory; take market.method: memory")
+    elif scenario.market.stabilisation == "level" and scenario.problem.kind == "redispatch":
+        findings.add(
+            "market.stabilisation",
+            "prices of limits are smoothed; take market.stabilisation: smooth",
+        )
     elif scenario.coordination == "price-response" and scenario.market.method == "admm":
         for unit in filter(_switches, units):
             findings.add(
