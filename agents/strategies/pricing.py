@@ -96,7 +96,8 @@ class Pricing(ABC):
     def _round(self, market: Market, held: Held) -> Row:
         found = held.found
         traffic = market.medium.traffic[Negotiation(market.agent.title, found.number)]
-        walls = [taker.wall_s.get(found.number, 0.0) for taker in market.takers.values()]
+        walls = {n: taker.wall_s.get(found.number, 0.0) for n, taker in market.takers.items()}
+        slowest = max(walls, key=walls.__getitem__)
         return {
             "mechanism": self.name,
             "round": found.number,
@@ -110,7 +111,8 @@ class Pricing(ABC):
             "messages": traffic.messages,
             "numbers": traffic.numbers,
             "sim_time_s": held.ended_s,
-            "wall_s": max(walls),
+            "wall_s": walls[slowest],
+            "slowest": slowest,
         }
 
     def _negotiation(self, market: Market) -> Row:

@@ -88,6 +88,8 @@ def test_the_pages_show_suppliers_and_price(compared):
     assert "Who supplies" in html and "cannot be shown" not in html
     assert "cannot be shown" not in (compared.dir / "report.html").read_text()
     assert {trace.name for trace in run.plot.supply().data} >= {"wind", "coal", "oil"}
+    (times,) = run.plot.answer_times().data
+    assert {row[0] for row in times.customdata} <= {"store", "town"}
     assert {trace.name for trace in run.plot.dispatch().data} >= {"wind", "Battery"}
     (earned,) = run.plot.earnings().data
     assert dict(zip(earned.y, earned.x, strict=True)) == pytest.approx(

@@ -91,6 +91,35 @@ def residuals(rounds: pd.DataFrame) -> go.Figure:
     return made
 
 
+def answer_times(rounds: pd.DataFrame) -> go.Figure:
+    """Wall time of the slowest answer of every round, and whose it was.
+
+    Parameters
+    ----------
+    rounds
+        Table of a run.
+    """
+    made = style.figure(
+        "Slowest answer by round", x="round", y="wall time (s)", unit="s", dates=False
+    )
+    made.update_layout(meta={"x": "round", "unit": "s"})
+    for number, (gate, rows) in enumerate(_gates(rounds)):
+        made.add_trace(
+            go.Scatter(
+                x=rows["round"].to_numpy(int),
+                y=rows["wall_s"].to_numpy(float),
+                name=f"gate {gate}",
+                mode="lines+markers",
+                line=style.line(number),
+                marker={"symbol": style.look(number).symbol, "size": 5},
+                customdata=rows[["slowest"]].astype(str).to_numpy().tolist(),
+                hovertemplate="round %{x}: %{customdata[0]}, %{y:.3f} s",
+                meta={"columns": ["slowest"]},
+            )
+        )
+    return made
+
+
 def _gates(rounds: pd.DataFrame) -> Iterator[tuple[int, pd.DataFrame]]:
     gates = np.sort(rounds["gate"].unique())
     chosen = gates[np.unique(np.linspace(0, len(gates) - 1, MOST_GATES).round().astype(int))]

@@ -267,6 +267,9 @@ def _rounds(result: Result, plot: Plot) -> list[Block]:
     blocks = [
         block("convergence", plot.convergence, lead),
         block("residuals", plot.residuals, gaps),
+        block(
+            "answer-times", plot.answer_times, "All answer at a time: a round takes the longest."
+        ),
         _table(result, "negotiations", "Negotiations"),
     ]
     if "messages" in result.tables:

@@ -155,6 +155,7 @@ ELSEWHERE: dict[tuple[str, str], str] = {
     ("rounds", "price_eur_per_kwh"): "mean of the price over the steps",
     ("rounds", "round"): "round, from 1",
     ("rounds", "sim_time_s"): "simulated time at its end, since the gate began",
+    ("rounds", "slowest"): "who gave it; it differs from run to run, too",
     ("rounds", "wall_s"): "wall time of the slowest answer",
     ("shares", "price_eur_per_kwh"): "price of the plan, or what a kWh came to after the fact",
     ("shares", "cost_eur"): "what the neighbourhood pays the pool after the fact, if it does",

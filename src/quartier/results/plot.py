@@ -281,6 +281,10 @@ class Plot:
         """Certified gap and imbalance in every round of prices."""
         return convergence.residuals(self.table("rounds"))
 
+    def answer_times(self) -> go.Figure:
+        """Slowest answer of every round of prices, and whose it was."""
+        return convergence.answer_times(self.table("rounds"))
+
     def messages(self) -> go.Figure:
         """Messages by sender and kind."""
         return negotiation.messages(self.table("messages"))

@@ -62,6 +62,7 @@ _TEXTS = {
     "reason_element",
     "receiver",
     "sender",
+    "slowest",
     "status",
     "supplier",
     "unit",
@@ -131,7 +132,7 @@ TABLES: dict[str, dict[str, ColumnType]] = {
     "traces": _columns("gate round neighbourhood sim_time_s objective"),
     "rounds": _columns(
         "gate mechanism round bound objective gap residual imbalance_kwh price_eur_per_kwh answers"
-        " messages numbers sim_time_s wall_s"
+        " messages numbers sim_time_s wall_s slowest"
     ),
     "bids": _columns("gate time agent price_eur_per_kwh p_kw accepted_kw"),
     "fronts": _columns(
