@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -9,6 +11,7 @@ import pytest
 from quartier.errors import InputError
 from quartier.figures import studies
 from quartier.sweep.cells import cells, varied
+from quartier.sweep.single import beside
 from quartier.sweep.tables import over_seeds
 
 MARKET = "tests/cases/market"
@@ -63,6 +66,11 @@ def test_one_list_of_all_that_is_wrong():
     ]
     with pytest.raises(InputError, match="nobody"):
         cells(MARKET, {}, ["nobody"], [1])
+
+
+def test_files_beside_a_run_keep_its_whole_name():
+    """A mechanism of one's own may have a dot in its name."""
+    assert beside(Path("runs/my.own-Class-seed1"), ".txt") == Path("runs/my.own-Class-seed1.txt")
 
 
 def test_means_have_intervals_over_seeds():

@@ -31,11 +31,16 @@ def start(task: Mapping[str, Any], _before: object = None) -> int:
     """
     out = Path(task["out"])
     out.parent.mkdir(parents=True, exist_ok=True)
-    described = out.with_suffix(".json")
+    described = beside(out, ".json")
     described.write_text(json.dumps(dict(task), indent=2), encoding="utf-8")
-    with out.with_suffix(".txt").open("w", encoding="utf-8") as said:
+    with beside(out, ".txt").open("w", encoding="utf-8") as said:
         command = [sys.executable, "-m", "quartier.sweep.single", str(described)]
         return subprocess.run(command, stdout=said, stderr=said, check=False).returncode
+
+
+def beside(out: Path, ending: str) -> Path:
+    """A file beside a run folder that is called as it is."""
+    return out.parent / f"{out.name}{ending}"
 
 
 def main(path: str) -> None:

@@ -23,6 +23,7 @@ from quartier.results.folder import free_folder
 from quartier.scenario.load import load
 from quartier.sweep.cells import Cell, cells, varied
 from quartier.sweep.scheduling import scheduled
+from quartier.sweep.single import beside
 from quartier.sweep.tables import over_seeds
 
 FILE = "study.json"
@@ -239,7 +240,7 @@ def _at_a_time(workers: int | None, tasks: int) -> int:
 
 def _last_words(place: Path) -> str:
     """The last line that a run said."""
-    said = place.with_suffix(".txt")
+    said = beside(place, ".txt")
     lines = said.read_text(encoding="utf-8", errors="replace").split("\n") if said.exists() else []
     return next((line.strip() for line in reversed(lines) if line.strip()), "it said nothing")
 
