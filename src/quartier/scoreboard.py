@@ -66,6 +66,10 @@ LINES: dict[str, tuple[Line, ...]] = {
         Line("price_spread[electricity]", "Price spread, EUR/kWh", None),
         Line("unserved_by_suppliers", "Served by the reserve, kWh", always=False),
     ),
+    "Player": (
+        Line("profit", "Profit, EUR", "high"),
+        Line("system_cost", "Cost of all, EUR", of="profit"),
+    ),
     "Neighbourhoods": (
         Line("lower_cost", "Lower cost, EUR"),
         Line("store_energy_value", "Left in stores, EUR", None, always=False),
@@ -77,6 +81,7 @@ LINES: dict[str, tuple[Line, ...]] = {
     "Process": (
         Line("negotiation_messages", "Messages", None, needs_limits=False),
         Line("rounds", "Rounds of prices", None, needs_limits=False, always=False),
+        Line("certified_gap", "Certified gap, %", percent=True, needs_limits=False, always=False),
         Line("numbers_exchanged", "Numbers exchanged", None, needs_limits=False, always=False),
         Line("wall_time_planning", "Planning time, s", None, needs_limits=False),
     ),
