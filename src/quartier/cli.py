@@ -235,10 +235,13 @@ def sweep(
         )
     typer.echo(f"{len(study.runs)} runs; KPIs: {study.dir / 'kpis.csv'}")
     typer.echo(f"Report: {study.dir / 'report.html'}")
-    for _, run in study.failed.iterrows():
-        complain(f"{run['folder']} is {run['status']}: {run['error']}")
-    if len(study.failed):
-        raise typer.Exit(DEGRADED if len(study.failed) < len(study.runs) else FAILED)
+    for runs in (study.failed, study.degraded):
+        for _, run in runs.iterrows():
+            complain(f"{run['folder']} is {run['status']}: {run['error']}")
+    if len(study.failed) == len(study.runs):
+        raise typer.Exit(FAILED)
+    if len(study.failed) or len(study.degraded):
+        raise typer.Exit(DEGRADED)
 
 
 @app.command()

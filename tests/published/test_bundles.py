@@ -15,6 +15,7 @@ from scipy.optimize import linprog
 from quartier.centralised.bundles.offers import at_once, by_cuts
 from quartier.centralised.bundles.technical import Investment
 from quartier.optimisation.compiled import Compiled
+from quartier.problem.bundles import Bundles
 from quartier.program import Highs
 
 from .bundles_case import offers, technical
@@ -188,3 +189,34 @@ def test_capital_is_recovered_over_a_life():
     """100 EUR at 10 % over 2 years: 57.62 EUR twice."""
     assert Investment(100.0, 2, 1.0).annual_eur(0.1) == pytest.approx(57.619 + 1.0, abs=1e-3)
     assert Investment(100.0, 2, 1.0).annual_eur(0.0) == pytest.approx(51.0)
+
+
+class Costless:
+    """A system that serves everybody for next to nothing, in place of sizes and days."""
+
+    def add(self, model, served):
+        model.size = pyo.Var(["nothing"], domain=pyo.NonNegativeReals)
+        model.system_eur = pyo.Expression(expr=model.size["nothing"] + 0.01 * sum(served.values()))
+
+
+@pytest.mark.parametrize("way", [at_once, by_cuts])
+def test_a_bundle_that_need_not_be_offered_costs_the_supplier_nothing(way):
+    """Electricity alone would be sold at 0.2 at most, far below the competitor's 0.33."""
+
+    def profit(*bundles, rule="optional"):
+        own = Bundles(
+            ("all",),
+            ("e", "h"),
+            bundles,
+            np.array([[1000.0, 1000.0]]),
+            np.array([[0.33, 0.10]]),
+            np.array([0.2, 0.2]),
+            rule=rule,
+        )
+        return way(Costless(), own).profit_eur
+
+    alone = profit(("e", "h"))
+    assert alone == pytest.approx(400.0 - 0.02)
+    assert profit(("e", "h"), ("e",)) == pytest.approx(alone)
+    assert profit(("e", "h"), ("e",), ("h",)) == pytest.approx(alone)
+    assert profit(("e", "h"), ("e",), rule="mandatory") < alone

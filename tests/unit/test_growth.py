@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 
 from quartier.errors import InputError
 from quartier.instance import build
@@ -87,3 +89,19 @@ def test_what_cannot_be_split_is_said_all_at_once():
     with pytest.raises(InputError, match="2 problems") as refused:
         load(CASE, {"problem.agents": 6, **cars})
     assert "store.units.cars: charging stations cannot be split" in str(refused.value)
+
+
+def test_parts_take_names_that_are_free(tmp_path):
+    """Beside `store` there is a `store-1` already: nobody takes its place."""
+    case = shutil.copytree(CASE, tmp_path / "market")
+    data = yaml.safe_load((case / "scenario.yaml").read_text())
+    batteries = data["neighbourhoods"]["store"]
+    data["neighbourhoods"] = {"store": batteries, "store-1": batteries}
+    (case / "scenario.yaml").write_text(yaml.safe_dump(data))
+    whole = load(case).scenario.neighbourhoods
+    for agents in range(6, 16):
+        parts = load(case, [f"problem.agents={agents}"]).scenario.neighbourhoods
+        kwh = [
+            sum(u.energy_kwh for n in t.values() for u in n.units.values()) for t in (whole, parts)
+        ]
+        assert kwh[1] == pytest.approx(kwh[0])

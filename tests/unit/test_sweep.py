@@ -25,6 +25,17 @@ def test_values_are_read_as_yaml():
     }
 
 
+def test_days_are_texts_that_files_can_hold():
+    found = varied(["horizon.start=2016-05-02,2016-05-03T10:00"])
+    assert found == {"horizon.start": ["2016-05-02", "2016-05-03T10:00"]}
+
+
+@pytest.mark.parametrize("key", ["seed", "coordination", "baseline"])
+def test_what_has_a_way_of_its_own_is_no_key_to_vary(key):
+    with pytest.raises(InputError, match=f"{key}: is no key to vary"):
+        cells(MARKET, {key: [1, 2]}, None, [1])
+
+
 @pytest.mark.parametrize("text", ["a", "=1", "a=", "a=[1"])
 def test_what_is_no_value_is_refused(text):
     with pytest.raises(InputError, match="write PATH=VALUE"):

@@ -68,7 +68,8 @@ def add_day(block: Any, day: Day, sizes: Mapping[str, Any]) -> DayTerms:
     Raises
     ------
     InputError
-        If a unit switches: of something that runs or not, there is no half.
+        If a unit switches (of something that runs or not, there is no half), or a store is to end
+        fuller than it must.
     """
     dt_h, steps = day.units[0].horizon.dt_h, range(day.units[0].horizon.steps)
     every = [flow for u in day.units for flow in [_add_sized(block, u, sizes[u.name])]]
@@ -155,6 +156,10 @@ def _add_store(
     """Energy at the ends of all steps; the last one's is that of the start."""
     kind, u, dt_h = KINDS[unit.kind], unit.parameters, unit.horizon.dt_h
     least, most = unit.series["energy_min_kwh"], unit.series["energy_max_kwh"]
+    if unit.start_energy_kwh > float(least[1:].min()):
+        raise InputError(
+            [f"{unit.name}: begins a typical day as it ends it; take start_soc as min_soc"]
+        )
     part.energy_kwh = pyo.Var(range(len(at)))
     idle = dict.fromkeys(at[0], 0.0)
     part.energy = pyo.ConstraintList()

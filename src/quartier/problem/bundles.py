@@ -9,7 +9,7 @@ bundles that 2.7 allows.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations
@@ -47,7 +47,7 @@ class Bundles:
         smaller one.
     rule
         Whether that holds for all bundles (``mandatory``), for those that are offered
-        (``optional``), or for none.
+        (``optional``), or for none. All bundles are offered but where it is ``optional``.
     """
 
     groups: tuple[str, ...]
@@ -94,8 +94,16 @@ class Bundles:
         left = [[c in cover.outside for c in self.carriers] for cover in self.covers]
         return np.asarray(cost @ np.array(left, dtype=float).T)
 
-    def bills_eur(self, prices: dict[tuple[int, str], float]) -> Array:
-        """What a group pays by a cover in a year at unit prices, shape ``(U, S)``."""
+    def bills_eur(
+        self, prices: Mapping[tuple[int, str], float], offered: Collection[int] | None = None
+    ) -> Array:
+        """What a group pays by a cover in a year at unit prices, shape ``(U, S)``.
+
+        Parameters
+        ----------
+        offered
+            Bundles that are offered, all if None; a cover with another one costs without end.
+        """
         bought = [
             [
                 sum(
@@ -107,7 +115,11 @@ class Bundles:
             ]
             for u in range(len(self.groups))
         ]
-        return np.asarray(bought, dtype=float) + self.outside_eur
+        found = np.asarray(bought, dtype=float) + self.outside_eur
+        if offered is not None:
+            lacking = [not set(cover.bundles) <= set(offered) for cover in self.covers]
+            found[:, lacking] = np.inf
+        return found
 
     def most_eur(self, group: int) -> float:
         """More than any cover can cost a group more than another one: ``k + Σ r_max D``."""

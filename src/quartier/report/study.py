@@ -42,18 +42,25 @@ def write_study(
         Tables of the study.
     """
     failed = runs[~runs["status"].isin(FINISHED)]
-    told = f"{len(failed)} of {len(runs)} runs have no KPIs; see the table of runs for why."
+    degraded = int((runs["status"] == "degraded").sum())
+    told = []
+    if len(failed):
+        told.append(
+            f"{len(failed)} of {len(runs)} runs have no KPIs; see the table of runs for why."
+        )
+    if degraded:
+        told.append(f"{degraded} of {len(runs)} runs are degraded; their KPIs are in the means.")
     page = Page(
         title=f"Study of {about['scenario'].rpartition('/')[2]}",
         subtitle=", ".join([*keys, "mechanisms", "seeds"]),
-        status="degraded" if len(failed) else "complete",
+        status="degraded" if told else "complete",
         facts={
             "Runs": str(len(runs)),
             "Mechanisms": ", ".join(about["coordinations"]),
             "Seeds": ", ".join(map(str, about["seeds"])),
             **{key: ", ".join(map(str, about["values"][key])) for key in keys},
         },
-        warnings=[told] if len(failed) else [],
+        warnings=told,
         sections=[*_sections(keys, kpis), _runs_section(runs, kpis)],
     )
     return write_page(page, folder / REPORT)

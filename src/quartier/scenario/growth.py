@@ -7,6 +7,7 @@ resolution of its network: of ten agents more, six are suppliers and four are ne
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from itertools import count
 from typing import Any, TypeVar
 
 import numpy as np
@@ -32,7 +33,8 @@ def grown(scenario: Scenario) -> Scenario:
     """Return the scenario with as many suppliers and neighbourhoods as its problem asks for.
 
     Each split makes two parts of one of those that were split least, at random; a part is named
-    as the whole, with ``-1`` or ``-2`` behind it. A scenario that has as many is returned as it is.
+    as the whole, with the first two numbers behind it that are free, ``-1`` and ``-2``. A scenario
+    that has as many is returned as it is.
 
     Raises
     ------
@@ -69,9 +71,10 @@ def _split(parts: Mapping[str, T], times: dict[str, int], rng: np.random.Generat
         if name != chosen:
             found[name] = part
             continue
-        for number, size in ((1, share), (2, 1 - share)):
-            found[f"{name}-{number}"] = scaled(part, size)
-            times[f"{name}-{number}"] = fewest + 1
+        free = (new for k in count(1) if (new := f"{name}-{k}") not in parts)
+        for size, new in zip((share, 1 - share), free, strict=False):
+            found[new] = scaled(part, size)
+            times[new] = fewest + 1
     return found
 
 

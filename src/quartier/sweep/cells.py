@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import date
 from hashlib import sha256
 from itertools import product
 from pathlib import Path
@@ -18,6 +19,13 @@ from quartier.results.files import plain
 from quartier.results.folder import file_name
 from quartier.run import as_asked
 from quartier.scenario.load import LoadedScenario, load
+
+HOW = {
+    "seed": "is no key to vary; say how many seeds, --seeds N",
+    "coordination": "is no key to vary; name mechanisms, --coordination A,B",
+    "baseline": "is no key to vary; a study shares the scenario's baseline",
+}
+"""Keys of a scenario that a study has ways of its own for."""
 
 Values = Mapping[str, Any]
 """Value by key of the scenario."""
@@ -73,10 +81,19 @@ def varied(texts: Iterable[str]) -> dict[str, list[Any]]:
         if not read:
             wrong.append(f"--set {text}: write PATH=VALUE, or PATH=V1,V2,... to vary it")
         else:
-            found.setdefault(path.strip(), []).extend(read)
+            found.setdefault(path.strip(), []).extend(map(_as_text, read))
     if wrong:
         raise InputError(wrong)
     return {path: _once(values) for path, values in found.items()}
+
+
+def _as_text(value: Any) -> Any:
+    """Write times as text, which files can hold; all else stays as it is."""
+    if isinstance(value, Mapping):
+        return {key: _as_text(inner) for key, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_as_text(inner) for inner in value]
+    return value.isoformat() if isinstance(value, date) else value
 
 
 def _once(values: Sequence[Any]) -> list[Any]:
@@ -96,9 +113,11 @@ def cells(
     InputError
         With everything that is wrong with any of them.
     """
-    wrong: list[str] = []
+    wrong = [f"{key}: {HOW[key]}" for key in values if key in HOW]
+    if wrong:
+        raise InputError(wrong)
     found: dict[str, Cell] = {}
-    for chosen in _combinations(values):
+    for chosen in _combinations({key: list(map(_as_text, v)) for key, v in values.items()}):
         try:
             loaded = load(scenario, chosen)
             names = mechanisms(coordinations, loaded)

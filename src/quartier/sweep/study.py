@@ -84,6 +84,11 @@ class Study:
         """Runs without KPIs, with the reason."""
         return self.runs[~self.runs["status"].isin(FINISHED)]
 
+    @property
+    def degraded(self) -> pd.DataFrame:
+        """Runs with KPIs that did not go as they should, with the reason."""
+        return self.runs[self.runs["status"] == "degraded"]
+
 
 def sweep(
     scenario: str | Path,

@@ -28,7 +28,7 @@ class AbsorptionChiller(ConverterKind):
     takes = (HEAT,)
     draws = command = HEAT
     shiftable = False
-    order = 1
+    order = 0.5
     shown = Shown("Absorption chiller", "blue", "|", "dashdot", "x", 15)
 
     def out_per_kw(self, u: AbsorptionChillerParameters, s: Values) -> Quantity:

@@ -30,7 +30,7 @@ class ConverterKind(UnitKind):
     controls = (Control("draw_kw"),)
     command = ELECTRICITY
     shiftable = True
-    order = 5
+    order: ClassVar[float] = 5
     shared_by = "power_kw"
 
     def out_per_kw(self, u: Any, s: Values) -> Quantity:

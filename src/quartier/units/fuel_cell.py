@@ -50,6 +50,7 @@ class FuelCell(UnitKind):
     controls = (Control("p_kw"),)
     command = ELECTRICITY
     order = 3
+    shared_by = "power_kw"
     shown = Shown("Fuel cell", "sky", "|", "longdashdot", "star", 5)
 
     def served(self, u: Any) -> tuple[Carrier, ...]:

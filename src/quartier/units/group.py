@@ -105,7 +105,7 @@ class Group:
         shape = (len(self._capacity_kwh), self.copies)
         net_kw = np.zeros(shape) - self._demand_kw[t][:, None]
         stored_kwh = np.zeros(shape) - self._dead_kwh[:, None]
-        p_kw, order = np.full(self.copies, rest_kw), -1
+        p_kw, order = np.full(self.copies, rest_kw), -1.0
         missing_kw, others_kw = -net_kw, p_kw
         for fleet, at in zip(self._fleets, self._at, strict=True):
             if fleet.kind.holds in at:

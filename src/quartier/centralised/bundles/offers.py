@@ -84,14 +84,13 @@ class _Model:
     def _add_rule(self, most: Mapping[str, float]) -> None:
         """Discounts of larger bundles; one that is not offered owes none, and nobody takes it."""
         offers, model = self.offers, self.model
-        if offers.rule == "none":
-            return
         numbers = range(len(offers.bundles))
-        is_open = offers.rule == "optional"
         model.offered = pyo.Var(numbers, domain=pyo.Binary)
-        if not is_open:
+        if offers.rule != "optional":
             for b in numbers:
                 model.offered[b].fix(1)
+        if offers.rule == "none":
+            return
         model.discount = pyo.ConstraintList()
         for larger, smaller in offers.discounts:
             left = most[larger[1]] * (2 - model.offered[larger[0]] - model.offered[smaller[0]])
@@ -110,6 +109,11 @@ class _Model:
             for c in offers.bundles[b]
         )
         return bought + float(offers.outside_eur[group, cover])
+
+    def least(self, group: int, cover: int) -> Any:
+        """What a group pays at most, since it could have a cover: more, if that is not offered."""
+        missing = sum(1 - self.model.offered[b] for b in self.offers.covers[cover].bundles)
+        return self.bill(group, cover) + self.offers.most_eur(group) * missing
 
     def outside(self, group: int) -> Any:
         """What the competitor gets of a group, in EUR."""
@@ -139,7 +143,7 @@ def at_once(technical: Technical, offers: Bundles) -> Offered:
     for u in groups:
         for s in covers:
             bill = own.bill(u, s)
-            model.least.add(model.bill[u] <= bill)
+            model.least.add(model.bill[u] <= own.least(u, s))
             model.least.add(bill - model.bill[u] <= offers.most_eur(u) * (1 - model.chosen[u, s]))
     earned = sum(model.bill[u] - own.outside(u) for u in groups)
     model.loss_eur = pyo.Objective(expr=model.system_eur - earned)
@@ -173,7 +177,7 @@ def by_cuts(technical: Technical, offers: Bundles) -> Offered:
     for _ in range(MOST_ROUNDS):
         answer = relaxed.solve()
         prices, taken = relaxed.prices(answer), relaxed.covers(answer)
-        bills = offers.bills_eur(prices)
+        bills = offers.bills_eur(prices, relaxed.offered(answer))
         wanted = tuple(_favoured(bills[u], taken[u]) for u in groups)
         found = served.answered(prices, wanted)
         upper = -answer.bound
@@ -185,7 +189,7 @@ def by_cuts(technical: Technical, offers: Bundles) -> Offered:
             assert best is not None
             return _closed(best, upper, trace, perf_counter() - began)
         for u in cuts:
-            relaxed.cut(paid[u] - own.bill(u, wanted[u]))
+            relaxed.cut(paid[u] - own.least(u, wanted[u]))
     raise SolveFailed("bundles", "no end of cuts", f"{MOST_ROUNDS} rounds were not enough.")
 
 
@@ -235,6 +239,9 @@ class _Program:
                 for u in range(len(offers.groups))
             ]
         )
+        free = [model.offered[b] for b in model.offered if not model.offered[b].fixed]
+        self._open = [b for b in model.offered if not model.offered[b].fixed]
+        self._offered = self._compiled.index(free)
         self._price = self._compiled.index(model.price[p] for p in offers.priced)
         self._sizes = self._compiled.index(model.size.values())
         self._system = self._compiled.linear(model.system_eur)
@@ -253,6 +260,11 @@ class _Program:
         """Unit prices in EUR/kWh."""
         values = answer.values[self._price].tolist()
         return dict(zip(self._own.offers.priced, values, strict=True))
+
+    def offered(self, answer: Answer) -> frozenset[int]:
+        """Bundles that are offered, by their number."""
+        shut = {b for b, v in zip(self._open, answer.values[self._offered], strict=True) if v < 0.5}
+        return frozenset(self._own.model.offered) - shut
 
     def covers(self, answer: Answer) -> tuple[int, ...]:
         """Cover of each group."""
