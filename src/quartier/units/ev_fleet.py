@@ -75,7 +75,6 @@ class EvFleet(StoreKind):
     """Charges, drives, and feeds in where it may."""
 
     Parameters = EvFleetParameters
-    holds = None
     shared_by = None
     shiftable = True
     shown = Shown("EV fleet", "purple", "x", "dash", "square", 7)

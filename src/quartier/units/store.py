@@ -56,7 +56,7 @@ class StoreKind(UnitKind):
 
     controls = (Control("charge_kw"), Control("discharge_kw"))
     stores = True
-    holds: ClassVar[Carrier | None] = ELECTRICITY
+    holds: ClassVar[Carrier] = ELECTRICITY
     command = ELECTRICITY
     shared_by: ClassVar[str | None] = "power_kw"
 
@@ -97,7 +97,7 @@ class StoreKind(UnitKind):
 
     def flow(self, u: Any, x: Values, s: Values, dt_h: float) -> Flow:
         """Net power of what it holds."""
-        return Flow({self.holds or ELECTRICITY: x["discharge_kw"] - x["charge_kw"]})
+        return Flow({self.holds: x["discharge_kw"] - x["charge_kw"]})
 
     def rule(self, u: Any, state: Values, s: Values, dt_h: float) -> Array:
         """Greedy: take what others have left over, give what they lack, refill before the end.
@@ -105,7 +105,7 @@ class StoreKind(UnitKind):
         Of electricity, in the neighbourhood; of another carrier, at its node.
         """
         high_kw = net_power_to(u, state["energy_kwh"], s["energy_rule_kwh"], dt_h)
-        electric = self.holds in (None, ELECTRICITY)
+        electric = self.holds == ELECTRICITY
         lacking_kw: Array = -s["p_others_kw"] if electric else s[f"{self.holds}_missing_kw"]
         return np.minimum(lacking_kw, high_kw)
 
