@@ -361,6 +361,10 @@ class UnitKind(ABC):
         """Return the unit with derived series, such as the bounds of its store, taken anew."""
         return unit
 
+    def shortfalls(self, unit: UnitData) -> Iterable[str]:
+        """What a unit that is :meth:`bounded` lacks over its horizon, whatever anybody plans."""
+        return ()
+
     def convex(self, unit: UnitData) -> UnitData:
         """Return the convex relaxation of the unit: without what its switching asks for."""
         return unit
