@@ -246,6 +246,7 @@ class UnitSimulator(TimeBased):
             "available_kw": result.available_kw,
             "planned_kw": self._planned,
             "energy_kwh": result.energy_kwh,
+            "driving_kw": result.driving_kw,
             "heat_kw": result.heat_kw,
             "fuel_kw": result.fuel_kw,
             "co2_kg": result.co2_kg,

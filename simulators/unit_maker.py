@@ -57,7 +57,7 @@ class UnitMaker:
         series = self._series(model, parameters.get("series") or {}, horizon)
         sessions = tuple(Session(**s) for s in parameters.get("sessions") or ())
         names = [f"{type(kind).__name__}-{k}" for k in range(first, first + count)]
-        return [
+        made = [
             kind.bounded(
                 UnitData(
                     name=name,
@@ -73,6 +73,9 @@ class UnitMaker:
             )
             for name in names
         ]
+        if short := list(kind.shortfalls(made[0])):
+            raise ValueError("; ".join(short))
+        return made
 
     def _horizon(self) -> Horizon:
         if self._steps is None:

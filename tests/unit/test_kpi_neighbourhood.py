@@ -20,6 +20,32 @@ def test_self_sufficiency_leaves_battery_charging_out_of_the_demand(data):
     assert neighbourhood.self_sufficiency(data(tables)) == pytest.approx(1 - 12 / 12)
 
 
+def test_what_a_fleet_drives_is_demand_and_what_it_feeds_in_no_generation(data):
+    """2 kW driven and 6 kW of a household; vehicles charge with 4, then feed in 3 kW."""
+    tables = {
+        "units": stack(
+            units("nord.home", "household", p_kw=[-6.0, -6.0]),
+            units("nord.cars", "ev_fleet", p_kw=[-4.0, 3.0], driving_kw=[2.0, 2.0]),
+        ),
+        "connection_points": points(p_kw=[-10.0, -3.0]),
+    }
+    run = data(tables)
+    assert neighbourhood.self_sufficiency(run) == pytest.approx(1 - 13 / 16)
+    assert neighbourhood.self_consumption(run) is None
+
+
+@pytest.mark.parametrize("kind", ["battery", "pumped_hydro", "ev_fleet"])
+def test_what_stores_feed_in_is_no_generation(data, kind):
+    tables = {
+        "units": stack(
+            units("nord.pv", "pv", p_kw=[8.0, 2.0]),
+            units("nord.store", kind, p_kw=[-8.0, 3.0]),
+        ),
+        "connection_points": points(p_kw=[0.0, 5.0]),
+    }
+    assert neighbourhood.self_consumption(data(tables)) == pytest.approx(1 - 5 / 10)
+
+
 def test_self_consumption(data):
     tables = {
         "units": stack(
@@ -140,3 +166,32 @@ def test_energy_left_in_stores(data):
         "thermal_storage": pytest.approx(-5.0),
     }
     assert neighbourhood.store_energy_value(run) == pytest.approx(20 * 0.2)
+
+
+def test_energy_of_vehicles_is_valued_and_that_of_a_moved_load_is_not(data):
+    """What a flexible demand drew ahead of its profile is gone."""
+    tables = {
+        "units": stack(
+            units("nord.cars", "ev_fleet", energy_kwh=[60.0, 80.0]),
+            units("nord.basin", "pumped_hydro", energy_kwh=[0.0, 10.0]),
+            units("nord.load", "flexible_demand", energy_kwh=[5.0, 7.0]),
+        ),
+        "signals": signal("export_eur_per_kwh", 0.1, 0.3),
+    }
+    start = {"nord.cars": 50.0, "nord.basin": 5.0, "nord.load": 0.0}
+    run = data(tables, start_energy_kwh=start)
+    assert neighbourhood.store_energy_difference(run) == {
+        "ev_fleet": pytest.approx(30.0),
+        "pumped_hydro": pytest.approx(5.0),
+        "flexible_demand": pytest.approx(7.0),
+    }
+    assert neighbourhood.store_energy_value(run) == pytest.approx(35 * 0.2)
+
+
+def test_a_moved_load_alone_stores_nothing_of_value(data):
+    tables = {
+        "units": units("nord.load", "flexible_demand", energy_kwh=[5.0, 7.0]),
+        "signals": signal("export_eur_per_kwh", 0.1, 0.3),
+    }
+    run = data(tables, start_energy_kwh={"nord.load": 0.0})
+    assert neighbourhood.store_energy_value(run) is None

@@ -154,7 +154,7 @@ KPIS: tuple[Kpi, ...] = (
     ),
     Kpi(
         "store_energy_value",
-        "Value of energy gained in batteries",
+        "Value of energy gained in electric stores",
         "EUR",
         neighbourhood.store_energy_value,
     ),

@@ -35,14 +35,17 @@ def _by_neighbourhood(run: RunData, value: Callable[[pd.DataFrame], float]) -> G
 
 # -- energy ---------------------------------------------------------------------------------
 def self_sufficiency(run: RunData) -> float | None:
-    """1 - Σ import Δ / Σ demand Δ; demand without battery charging (seed 001, table 1)."""
-    units = _but_stores(run)
-    share = ratio(_sum(_import_kw(run.connection_points)), _sum(positive(-units["p_kw"])))
+    """1 - Σ import Δ / Σ demand Δ; demand without charging of electric stores (seed 001, table 1).
+
+    Of an EV fleet, what it drives is demand; what stores lose of what they store is not.
+    """
+    drawn = _sum(positive(-_but_stores(run)["p_kw"])) + _sum(positive(run.units["driving_kw"]))
+    share = ratio(_sum(_import_kw(run.connection_points)), drawn)
     return None if share is None else 1 - share
 
 
 def self_consumption(run: RunData) -> float | None:
-    """Generation that is not exported / generation, of PV, wind and CHP (M12)."""
+    """Generation that is not exported / generation, of PV, wind and CHP (M12), not of stores."""
     units = _but_stores(run)
     generated = _sum(positive(units["p_kw"]))
     kept = max(0.0, generated - _sum(_export_kw(run.connection_points)))
@@ -51,10 +54,11 @@ def self_consumption(run: RunData) -> float | None:
 
 def _but_stores(run: RunData) -> pd.DataFrame:
     """Units that do not store electricity."""
-    return run.units[~of_kinds(run.units, _is_battery)]
+    return run.units[~of_kinds(run.units, _is_electric_store)]
 
 
-def _is_battery(kind: UnitKind) -> bool:
+def _is_electric_store(kind: UnitKind) -> bool:
+    """As kinds say of themselves; :attr:`UnitKind.holds` states what follows from it."""
     return kind.holds == ELECTRICITY
 
 
@@ -224,7 +228,10 @@ def lower_cost(run: RunData) -> float:
 
 # -- energy left in the stores ------------------------------------------------------------------
 def store_energy_difference(run: RunData) -> Groups:
-    """Energy in the stores at the end less that at the start in kWh, by kind of store (M1)."""
+    """Energy in the stores at the end less that at the start in kWh, by kind of store (M1).
+
+    Of a flexible demand, what it is ahead of its profile, which is not valued.
+    """
     start: dict[str, float] = run.result.manifest.get("start_energy_kwh", {})
     stores = run.units[run.units["unit"].isin(start)]
     ends = stores.sort_values("time").groupby("unit").last()
@@ -239,6 +246,6 @@ def store_energy_value(run: RunData) -> float | None:
     stores end at or above their start by the end-of-horizon rule and are not valued.
     """
     differences = store_energy_difference(run).items()
-    gained = [value or 0.0 for kind, value in differences if _is_battery(kind_of(kind))]
+    gained = [value or 0.0 for kind, value in differences if _is_electric_store(kind_of(kind))]
     price = run.signal("export_eur_per_kwh")
     return None if not gained or price.empty else sum(gained) * float(price.mean())

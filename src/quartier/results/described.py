@@ -55,6 +55,7 @@ MEANING: dict[str, str] = {
     "delivered_kwh": "energy charged during the stay",
     "demand_kw": "what is taken whatever anybody plans",
     "departure": "start of the step in which the vehicle is gone",
+    "driving_kw": "power that vehicles drive out of their store",
     "due_kwh": "energy due at departure",
     "energy_kwh": "energy in the store at the end of the step",
     "flex_down_kw": "power by which the offer could be lowered in this step alone",

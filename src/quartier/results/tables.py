@@ -99,8 +99,8 @@ def _columns(names: str, **types: ColumnType) -> dict[str, ColumnType]:
 
 TABLES: dict[str, dict[str, ColumnType]] = {
     "units": _columns(
-        "time neighbourhood unit kind p_kw q_kvar available_kw planned_kw energy_kwh heat_kw"
-        " fuel_kw co2_kg"
+        "time neighbourhood unit kind p_kw q_kvar available_kw planned_kw energy_kwh"
+        " driving_kw heat_kw fuel_kw co2_kg"
     ),
     "connection_points": _columns(
         "time name kind bus p_kw q_kvar offer_kw offer_curtailed_kw flex_up_kw flex_down_kw"

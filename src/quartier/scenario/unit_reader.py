@@ -84,6 +84,9 @@ class UnitReader:
                 )
                 if is_own(parameters.kind) and not wrong:
                     self._check_flows(path, made[0])
+                if not wrong and not self.reader.offhand:
+                    for shortfall in KINDS[parameters.kind].shortfalls(made[0]):
+                        self.findings.add(path, shortfall)
                 units += made
         self._note_strangers()
         return tuple(units)

@@ -305,7 +305,9 @@ class UnitKind(ABC):
     """Parameters for price and emissions of a carrier that it may buy itself; it draws from a node
     if the price is None."""
     holds: ClassVar[Carrier | None] = None
-    """Carrier that it takes up and gives back: that of a store, not of a vehicle's battery."""
+    """Carrier that it stores: taking it up is no demand, giving it back no generation, and having
+    more of it is worth something. What its series ``driving_kw`` takes out is its demand. None of a
+    load that is only moved in time: a charging station, a flexible demand."""
     sessions: ClassVar[bool] = False
     """Whether it serves stays of vehicles; its store is then what they were delivered."""
     envelope: ClassVar[tuple[str, ...]] = ()
@@ -359,6 +361,10 @@ class UnitKind(ABC):
     def bounded(self, unit: UnitData) -> UnitData:
         """Return the unit with derived series, such as the bounds of its store, taken anew."""
         return unit
+
+    def shortfalls(self, unit: UnitData) -> Iterable[str]:
+        """What a unit that is :meth:`bounded` lacks over its horizon, whatever anybody plans."""
+        return ()
 
     def convex(self, unit: UnitData) -> UnitData:
         """Return the convex relaxation of the unit: without what its switching asks for."""

@@ -26,10 +26,19 @@ from quartier.units.base import (
     UnitData,
     Values,
 )
-from quartier.units.store import StoreKind, StoreParameters, bounded_store, least, shift_band
+from quartier.units.store import (
+    StoreKind,
+    StoreParameters,
+    bounded_store,
+    fullest,
+    least,
+    shift_band,
+)
 
 PER_DAY = 365.25
 """Days of a year."""
+ROUNDING = 1e-6
+"""Share of a fleet's energy that counts as none."""
 
 
 class EvFleetParameters(StoreParameters):
@@ -75,7 +84,6 @@ class EvFleet(StoreKind):
     """Charges, drives, and feeds in where it may."""
 
     Parameters = EvFleetParameters
-    holds = None
     shared_by = None
     shiftable = True
     shown = Shown("EV fleet", "purple", "x", "dash", "square", 7)
@@ -85,6 +93,28 @@ class EvFleet(StoreKind):
         yield from super().problems(u)
         if u.return_h_mean <= u.leave_h_mean:
             yield "return_h_mean is not after leave_h_mean; vehicles come back the same day"
+
+    def shortfalls(self, unit: UnitData) -> Iterable[str]:
+        """Check that what is driven can be charged: as fast as can be, with all that are there."""
+        u, s, horizon = unit.parameters, unit.series, unit.horizon
+        assert isinstance(u, EvFleetParameters)
+        gain_kw = u.charge_efficiency * s["charge_max_kw"] - s["driving_kw"]
+        kept, low_kwh = 1 - u.standing_loss_per_h * horizon.dt_h, u.min_soc * u.energy_kwh
+        reach = fullest(
+            unit.state["energy_kwh"], horizon.dt_h * gain_kw, kept, u.max_soc * u.energy_kwh
+        )
+        short_kwh = low_kwh - reach[1:]
+        steps = np.flatnonzero(short_kwh > ROUNDING * u.energy_kwh)
+        if steps.size:
+            worst = int(np.argmax(short_kwh))
+            first_at, worst_at = (f"{horizon.times[t]:%Y-%m-%d %H:%M}" for t in (steps[0], worst))
+            yield (
+                "more is driven than can be charged: even charging as fast as can be, min_soc"
+                f" {u.min_soc:g} ({low_kwh:.4g} kWh) is undercut in {steps.size} of"
+                f" {horizon.steps} steps, first by {short_kwh[steps[0]]:.4g} kWh in that of"
+                f" {first_at} UTC, at worst by {short_kwh[worst]:.4g} kWh in that of {worst_at}"
+                " UTC; lower driving_kwh_per_year, or raise power_kw or energy_kwh"
+            )
 
     def bounded(self, unit: UnitData) -> UnitData:
         """Add who is there, what is driven, and the bounds of the store."""
@@ -132,11 +162,18 @@ class EvFleet(StoreKind):
     def execute(
         self, u: Any, state: Values, s: Values, set_point_kw: Array, dt_h: float
     ) -> dict[str, Array]:
-        """As any store that lost what is driven, by those that are there."""
+        """As any store that lost what is driven, by those that are there.
+
+        There is enough to drive on in any case: :meth:`shortfalls` refuses other fleets, and the
+        lower bound of the energy asks for what comes later in time.
+        """
         driven_kwh = dt_h * s["driving_kw"] / (1 - u.standing_loss_per_h * dt_h)
         before = {"energy_kwh": state["energy_kwh"] - driven_kwh}
         x = super().execute(u, before, s, set_point_kw, dt_h)
-        return {name: np.minimum(x[name], most) for name, (_, most) in self.bounds(u, s).items()}
+        x = {name: np.minimum(x[name], most) for name, (_, most) in self.bounds(u, s).items()}
+        left_kwh = self.next_energy(u, state["energy_kwh"], x, s, dt_h)
+        assert np.all(left_kwh >= -ROUNDING * u.energy_kwh), "driven on energy that is not there"
+        return x
 
     def rule(self, u: Any, state: Values, s: Values, dt_h: float) -> Array:
         """Charge on arrival, as fast as can be."""

@@ -39,6 +39,8 @@ class StepResult:
     """Available power of curtailable units."""
     energy_kwh: Array
     """Energy of the store at the step's end."""
+    driving_kw: Array
+    """Power that vehicles drive out of their store."""
     controls: Mapping[str, Array]
 
 
@@ -116,6 +118,7 @@ class Fleet:
             cost_eur=self._filled(flow.cost_eur),
             available_kw=s["available_kw"] if kind.curtailable else self._nan,
             energy_kwh=energy_kwh,
+            driving_kw=s.get("driving_kw", self._nan),
             controls=controls,
         )
 

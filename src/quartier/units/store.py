@@ -56,7 +56,7 @@ class StoreKind(UnitKind):
 
     controls = (Control("charge_kw"), Control("discharge_kw"))
     stores = True
-    holds: ClassVar[Carrier | None] = ELECTRICITY
+    holds: ClassVar[Carrier] = ELECTRICITY
     command = ELECTRICITY
     shared_by: ClassVar[str | None] = "power_kw"
 
@@ -97,7 +97,7 @@ class StoreKind(UnitKind):
 
     def flow(self, u: Any, x: Values, s: Values, dt_h: float) -> Flow:
         """Net power of what it holds."""
-        return Flow({self.holds or ELECTRICITY: x["discharge_kw"] - x["charge_kw"]})
+        return Flow({self.holds: x["discharge_kw"] - x["charge_kw"]})
 
     def rule(self, u: Any, state: Values, s: Values, dt_h: float) -> Array:
         """Greedy: take what others have left over, give what they lack, refill before the end.
@@ -105,7 +105,7 @@ class StoreKind(UnitKind):
         Of electricity, in the neighbourhood; of another carrier, at its node.
         """
         high_kw = net_power_to(u, state["energy_kwh"], s["energy_rule_kwh"], dt_h)
-        electric = self.holds in (None, ELECTRICITY)
+        electric = self.holds == ELECTRICITY
         lacking_kw: Array = -s["p_others_kw"] if electric else s[f"{self.holds}_missing_kw"]
         return np.minimum(lacking_kw, high_kw)
 
@@ -184,19 +184,35 @@ def bounded_store(
         least[t] = max(low_kwh, (least[t + 1] - gain_kwh[t]) / kept)
     # A store that starts too low for the rule climbs as fast as it can; nothing is infeasible.
     # Likewise one that starts above its upper bound.
-    reach, fall = np.empty(steps + 1), np.empty(steps + 1)
-    reach[0] = fall[0] = now_kwh
-    for t in range(steps):
-        reach[t + 1] = kept * reach[t] + gain_kwh[t]
-        fall[t + 1] = kept * fall[t] - drain_kwh[t]
-    least = np.minimum(least, reach)
+    fall = fullest(now_kwh, -drain_kwh, kept, np.inf)
     most = np.maximum(high_kwh, fall) if now_kwh > high_kwh else np.full(steps + 1, high_kwh)
+    least = np.minimum(least, fullest(now_kwh, gain_kwh, kept, most))
     remaining_h = dt_h * np.arange(steps, -1, -1.0)
     refill = low_kwh + (least[-1] - low_kwh) * (1 - remaining_h / REFILL_H)
     floor = np.maximum(least, refill)
     least[0] = most[0] = now_kwh
     bounds = {"energy_min_kwh": least, "energy_max_kwh": most, "energy_rule_kwh": floor}
     return replace(unit, series={**unit.series, **bounds})
+
+
+def fullest(now_kwh: float, gain_kwh: Array, kept: float, most_kwh: float | Array) -> Array:
+    """Greatest energy that a store can have at the boundaries of the steps, shape ``(T+1,)``.
+
+    Parameters
+    ----------
+    gain_kwh
+        Most that each step adds, less what leaves whatever is chosen, shape ``(T,)``.
+    kept
+        Share of the energy that a step keeps.
+    most_kwh
+        Upper bound of the energy, at all boundaries or at each.
+    """
+    found = np.empty(len(gain_kwh) + 1)
+    found[0] = now_kwh
+    most_kwh = np.broadcast_to(most_kwh, found.shape)
+    for t, gained in enumerate(gain_kwh):
+        found[t + 1] = min(kept * found[t] + gained, most_kwh[t + 1])
+    return found
 
 
 def power_band(unit: UnitData, x: Values, energy_kwh: Array) -> tuple[Array, Array]:
