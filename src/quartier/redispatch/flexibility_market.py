@@ -6,9 +6,9 @@ profile that suits it best then, valued at its true cost beside p_off; bids and 
 in parts. The cheapest mix that the grid can bear is taken, everybody paid at the multipliers of
 the limits. Twice: by what the DSO expects from the offers, and by what the first clearing brought.
 
-A bound holds on the grid on which its multipliers were called. Where the last clearing breaks a
-limit in AC, the grid is linearised anew; then its multipliers are called once more, for the bound
-alone: those answers are no bids.
+A bound holds on the grid on which its multipliers were called. Where nobody answered those of the
+last grid, as bids came late, or it was linearised anew because the last clearing broke a limit in
+AC, the multipliers are called once more, for the bound alone: those answers are no bids.
 """
 
 from __future__ import annotations
@@ -73,8 +73,8 @@ class FlexibilityMarket(LimitPrices):
 
     @property
     def is_settled(self) -> bool:
-        """Whether bids are cleared, and multipliers were called on the grid as it is now."""
-        return super().is_settled and (bool(self.prices) or not self.is_clean)
+        """Whether bids are cleared, and multipliers answered on the grid as it is now."""
+        return super().is_settled and (np.isfinite(self._believed()[0]) or not self.is_clean)
 
     def _check(self) -> None:
         """Clear on a grid that is as AC has it."""
