@@ -31,7 +31,10 @@ from quartier.redispatch.linear_grid import LinearGrid
 from quartier.scenario.settings import MarketSettings
 
 FOR_PRICES = 0.7
-"""Part of the time of a gate in which prices are called and awarded; the rest is for P_set."""
+"""Part of the time of a gate in which prices are called and awarded; the rest is for P_set.
+
+Calls end earlier, after :data:`~quartier.agents.asking.FOR_ROUNDS` of it: 0.63 of the gate's time.
+"""
 
 Maker = Callable[[GridOthers, Mapping[str, Response], float], LimitPrices]
 """Makes a search from what the grid operator decides, what is published, and the tolerance."""

@@ -44,6 +44,8 @@ class FlexibilityDesk(PriceDesk):
     def _call(self, name: str) -> PriceCall:
         search, call = self._search, super()._call(name)
         assert isinstance(search, FlexibilityMarket)
+        if not search.is_bidding:
+            return call
         found = search.demand(name)
         return FlexibilityCall(
             call.negotiation,
@@ -56,7 +58,10 @@ class FlexibilityDesk(PriceDesk):
 
 
 class Bidder(CongestionTaker):
-    """Bids what suits it best by the DSO's demand; tells costs as differences to p_off only."""
+    """Bids what suits it best by the DSO's demand; tells costs as differences to p_off only.
+
+    Called without a demand, it answers the multipliers by its own optimum.
+    """
 
     def _respond(self, call: PriceCall) -> tuple[Response, Solution]:
         if isinstance(call, FlexibilityCall) and call.price_eur_per_kwh.any():

@@ -149,7 +149,9 @@ class CongestionPrices(Pricing):
     def _prices(self, problem: Problem, market: Congestion) -> Iterator[Row]:
         """What a kWh other than p_off is paid, besides the tariffs; none where P_set holds."""
         dso = market.dso
-        for name in market.takers:
+        for name, taker in market.takers.items():
+            planned = taker.plan()
+            done_kw = market.published[name].p_kw if planned is None else planned.p_kw
             told, limits = np.full((2, problem.horizon.steps), np.nan)
             baseline = dso.offers[name].p_kw if name in dso.offers else told
             search = dso.desk.search
@@ -159,13 +161,14 @@ class CongestionPrices(Pricing):
                 told, limits = search.told(name, y), search.scarcity(name, y)
             elif dso.offers and not dso.rounds.any_caps:
                 told = limits = np.zeros(problem.horizon.steps)
-            for row in zip(problem.horizon.times, baseline, told, limits, strict=True):
+            for row in zip(problem.horizon.times, baseline, done_kw, told, limits, strict=True):
                 yield {
                     "time": row[0],
                     "name": name,
                     "baseline_kw": float(row[1]),
-                    "price_eur_per_kwh": float(row[2]),
-                    "limits_eur_per_kwh": float(row[3]),
+                    "planned_kw": float(row[2]),
+                    "price_eur_per_kwh": float(row[3]),
+                    "limits_eur_per_kwh": float(row[4]),
                 }
 
 

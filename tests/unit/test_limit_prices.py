@@ -38,6 +38,12 @@ class Case:
         joint = Joint(self.grid, members, import_price(self.problem))
         self.optimum = Highs("all together", joint.arrays().relaxed()).needed().objective
         self.others = GridOthers(self.grid, len(members), import_price(self.problem))
+        self.members = members
+
+    def least_eur(self, search: LimitPrices) -> float:
+        """The least cost of all on the grid as a search has it linearised."""
+        joint = Joint(search.supply.grid, self.members, import_price(self.problem))
+        return Highs("all together", joint.arrays().relaxed()).needed().objective
 
     def search(self, kind: type[LimitPrices] = LimitPrices, tolerance: float = 1e-5) -> LimitPrices:
         grid = self.grid.copy()
@@ -48,7 +54,7 @@ class Case:
         for name, own in self.own.items():
             asked = search.question(name)
             response = self.published[name]
-            if isinstance(search, FlexibilityMarket) and search.number > 1:
+            if isinstance(search, FlexibilityMarket) and search.number > 1 and search.is_bidding:
                 response, _ = own.bid(asked.price_eur_per_kwh, search.demand(name))
             elif search.number > 1:
                 response, _ = own.answer(asked.price_eur_per_kwh)
@@ -152,6 +158,69 @@ def test_bids_clear_near_the_best_plan_in_three_rounds(hours):
     assert len(rounds) == 3 and search.is_clean
     assert search.cost_eur == pytest.approx(hours.optimum, rel=1e-2)
     assert np.isfinite(search.gap)
+
+
+def rounding(search: LimitPrices) -> float:
+    return 1e-6 * max(abs(search.cost_eur), 1.0)
+
+
+def assert_certified(case: Case, search: LimitPrices) -> None:
+    """Bound <= least cost of all <= cost, all on the grid as it is linearised at the end."""
+    least = case.least_eur(search)
+    assert search.bound_eur <= least + rounding(search)
+    assert search.bound_eur <= search.cost_eur + rounding(search)
+    assert least <= search.cost_eur + rounding(search)
+
+
+SMALL = {
+    "battery-at-noon": (CASES / "battery-at-noon",),
+    "dear-limit": (CASES / "dear-limit",),
+    "four-steps": ("fliegerhorst", SHORT[0], "horizon.steps=4"),
+    "eight-steps": ("fliegerhorst", *SHORT),
+}
+
+
+@pytest.mark.parametrize("kind", [LimitPrices, FlexibilityMarket])
+@pytest.mark.parametrize("name", SMALL)
+def test_no_bound_is_above_the_cost_that_it_is_held_against(name, kind):
+    """A grid linearised anew has another least cost: bounds of earlier grids say nothing of it."""
+    case = Case(*SMALL[name])
+    search = case.search(kind)
+    rounds = case.settle(search)
+    assert np.isfinite(search.bound_eur)
+    assert_certified(case, search)
+    for found in rounds:
+        assert found.bound_eur <= found.cost_eur + rounding(search)
+
+
+def test_a_grid_linearised_after_the_last_bids_gets_a_bound_of_its_own(hours, monkeypatch):
+    """Its multipliers are called once more; those answers are no bids, and change no plan."""
+    verify = FlexibilityMarket.verify
+    broken = [1]
+
+    def once(self):
+        verify(self)
+        if self.number == 3 and broken:
+            self.worst = 1.0 + broken.pop()
+
+    monkeypatch.setattr(FlexibilityMarket, "verify", once)
+    search = hours.search(FlexibilityMarket)
+    rounds = []
+    for _ in range(3):
+        hours.ask(search)
+        rounds.append(search.conclude())
+        assert search.is_settled or search.go_on()
+    assert not broken and search.number == 4 and not search.is_bidding
+    np.testing.assert_array_equal(search.price, search.best)
+    weak, shares, cost = search.bound_eur, search.shares, search.cost_eur
+    assert weak <= hours.least_eur(search) + rounding(search)
+    hours.ask(search)
+    search.conclude()
+    assert search.is_settled and search.is_clean
+    assert (search.shares, search.cost_eur) == (shares, cost)
+    assert weak < search.bound_eur
+    assert search.gap < 5e-3
+    assert_certified(hours, search)
 
 
 def test_whoever_gives_way_is_paid_at_least_what_it_costs(hours):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from quartier.kpi import compute, settlement
+from quartier.kpi.congestion import paid_eur
 from quartier.kpi.settlement import PLANTS, Payment, balances, payments
 from quartier.problem.sharing import OUTER
 from tests.unit.kpi_runs import SCENARIO, TIMES, lines, points, signal, stack, units
@@ -109,8 +110,12 @@ def test_the_grid_operator_pays_for_redispatch_and_losses(data):
 
 
 def test_prices_of_limits_are_paid_for_what_is_done_other_than_p_off(data):
-    """Half an hour each: 2 kW less than offered at -0.1 EUR/kWh; of two gates the last counts."""
-    price = {"time": TIMES, "name": "nord", "baseline_kw": [4.0, 2.0], "limits_eur_per_kwh": 0.0}
+    """Half an hour: 2 kW less than offered at -0.1 EUR/kWh, for both gates planned p_off.
+
+    Then P_set holds at the last gate: nothing is paid at prices.
+    """
+    offered = {"baseline_kw": [4.0, 2.0], "planned_kw": [4.0, 1.0]}
+    price = {"time": TIMES, "name": "nord", **offered, "limits_eur_per_kwh": 0.0}
     tables = {
         "connection_points": points(p_kw=[2.0, 2.0], offer_kw=[4.0, 2.0]),
         "units": units("nord.pv", "pv", p_kw=[2.0, 2.0], available_kw=[4.0, 2.0]),
@@ -131,6 +136,26 @@ def test_prices_of_limits_are_paid_for_what_is_done_other_than_p_off(data):
     paid = [p.eur for p in payments(run) if p.reason == "redispatch" and p.payee == "nord"]
     assert paid == [0.0]
     assert kpis["cost[nord]"]["value"] == pytest.approx(settlement.cost(run)["nord"])
+
+
+def test_a_later_gate_settles_what_is_other_than_planned_before_and_p_off_stays(data):
+    """Half an hour; offered 8 kW, then 5 kW; planned 4 kW, then nothing; done: 3 kW.
+
+    ``0.5 · (-0.5 · (4 - 8) - 0.1 · (3 - 4))``: the second gate's offer has learned of the first.
+    In the other half hour the first gate had no price: 0.5 · -0.1 · (3 - 8).
+    """
+    price = {"time": TIMES, "name": "nord", "limits_eur_per_kwh": 0.0}
+    first = {"baseline_kw": [8.0, 8.0], "planned_kw": [4.0, 4.0]}
+    second = {"baseline_kw": [5.0, 5.0], "planned_kw": [0.0, 0.0]}
+    tables = {
+        "connection_points": points(p_kw=[3.0, 3.0], offer_kw=[5.0, 5.0]),
+        "congestion": stack(
+            {**price, **first, "gate": 0, "price_eur_per_kwh": [-0.5, np.nan]},
+            {**price, **second, "gate": 1, "price_eur_per_kwh": [-0.1, -0.1]},
+        ),
+    }
+    found = paid_eur(data(tables))
+    assert found["nord"].tolist() == pytest.approx([1.05, 0.25])
 
 
 @pytest.mark.parametrize("seed", range(20))

@@ -7,7 +7,7 @@ together: on a market from suppliers, and a player that prices several carriers 
 each. A grid operator pays for redispatch, and buys the losses; where limits have prices,
 neighbourhoods pay them for what they feed in, or get them for what they do other than p_off. Every
 euro paid is received by somebody; what has a price as a weight only (curtailment, peaks, CO2) is no
-money.
+money, but for prices of limits: they come out of objectives, weights in them (docs: congestion).
 """
 
 from __future__ import annotations

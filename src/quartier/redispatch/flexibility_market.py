@@ -5,15 +5,21 @@ so far, and what any more would cost it: its demand for flexibility. Each neighb
 profile that suits it best then, valued at its true cost beside p_off; bids and p_off can be taken
 in parts. The cheapest mix that the grid can bear is taken, everybody paid at the multipliers of
 the limits. Twice: by what the DSO expects from the offers, and by what the first clearing brought.
+
+A bound holds on the grid on which its multipliers were called. Where nobody answered those of the
+last grid, as bids came late, or it was linearised anew because the last clearing broke a limit in
+AC, the multipliers are called once more, for the bound alone: those answers are no bids.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
 
-from quartier.optimisation.prices import Demand
+from quartier.optimisation.prices import Demand, Response
+from quartier.optimisation.prices.search import OWN_RULE
 from quartier.quantities import KW_PER_MW, Array
 from quartier.redispatch.limit_prices import LINEARISED, LimitPrices
 
@@ -32,14 +38,28 @@ DEAR = 0.5
 class FlexibilityMarket(LimitPrices):
     """Clears bids: prices are the multipliers of the last clearing, as they are."""
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        self._proven = -np.inf
-
     @property
     def bound_eur(self) -> float:
-        """Best bound, on the grid as it was linearised when bids were called."""
-        return max(self._proven, super().bound_eur)
+        """Best bound on the grid as it is linearised: without any price, one holds on every grid.
+
+        That is what the offers cost, and the least of the grid operator's own part.
+        """
+        own = [known[1].bound_eur for known in self.answers.values() if 1 in known]
+        if len(own) < len(self.answers):
+            return super().bound_eur
+        unpriced = sum(own) + self.supply.worth_eur(self.supply.middle_eur_per_kwh)
+        return max(unpriced, super().bound_eur)
+
+    @property
+    def is_bidding(self) -> bool:
+        """Whether answers of this round are bids; else they prove something only."""
+        return self.number <= 1 + BIDDING
+
+    def known(self, name: str) -> Mapping[int, Response]:
+        """Bids of a neighbourhood, and what p_off costs; else what it published."""
+        known = super().known(name)
+        bids = {number: bid for number, bid in known.items() if number <= 1 + BIDDING}
+        return bids or {OWN_RULE: self.published[name]}
 
     @property
     def best(self) -> Array:
@@ -51,20 +71,30 @@ class FlexibilityMarket(LimitPrices):
         """Whether all bids are made."""
         return self.number > BIDDING
 
+    @property
+    def is_settled(self) -> bool:
+        """Whether bids are cleared, and multipliers answered on the grid as it is now."""
+        return super().is_settled and (np.isfinite(self._believed()[0]) or not self.is_clean)
+
     def _check(self) -> None:
         """Clear on a grid that is as AC has it."""
         self.verify()
         while not self.is_clean and self.linearised < LINEARISED:
-            self._proven = self.bound_eur
             self._linearise()
             self.verify()
         self._still = True
 
     def go_on(self) -> bool:
-        """Linearise at the clearing, and call for bids by what limits are worth there."""
-        self._proven = self.bound_eur
-        self._linearise()
+        """Linearise at the clearing, and call for bids by what limits are worth there.
+
+        After the last bids, call the multipliers of the last clearing for what they prove.
+        """
+        if self.number <= BIDDING:
+            self._linearise()
         return super().go_on()
+
+    def _next(self) -> Array:
+        return super()._next() if self.number <= BIDDING else self._dual
 
     def demand(self, name: str) -> Demand:
         """What fits at a neighbourhood, plants as offered, others as planned."""

@@ -40,7 +40,7 @@ MEANING: dict[str, str] = {
     "arrival": "start of the step in which the vehicle arrives",
     "asset": "connection point that the cap is for",
     "available_kw": "power that a renewable unit could feed in",
-    "baseline_kw": "power that the price is not paid for",
+    "baseline_kw": "p_off of this gate; the first gate's is what the price is not paid for",
     "bound": "proven bound on the objective",
     "bus": "index of the bus in the grid",
     "bought_kw": "power bought from outside",

@@ -117,7 +117,9 @@ TABLES: dict[str, dict[str, ColumnType]] = {
     "steps": _columns("time converged iterations"),
     "signals": _columns("time name value unit"),
     "prices": _columns("time neighbourhood carrier price_eur_per_kwh"),
-    "congestion": _columns("time gate name baseline_kw price_eur_per_kwh limits_eur_per_kwh"),
+    "congestion": _columns(
+        "time gate name baseline_kw planned_kw price_eur_per_kwh limits_eur_per_kwh"
+    ),
     "redispatch": _columns(
         "time gate round asset kind offered_kw p_set_kw reason_element sensitivity cost_eur"
     ),
