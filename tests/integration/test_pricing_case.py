@@ -60,6 +60,15 @@ def test_of_many_prices_that_clear_an_exchange_one_within_floor_and_cap_is_set(t
     assert found.kpis["follower_suboptimality"] <= 1e-9
 
 
+def test_a_run_at_caps_that_break_a_contract_is_degraded_and_says_where(tmp_path):
+    """10 kW are drawn, whatever they cost; the player earns as much: it buys them all the same."""
+    found = run(tmp_path, "all-at-caps", problem__carriers__electricity__most_bought_kw=9)
+    assert found.manifest["status"] == "degraded"
+    assert "electricity.most_bought_kw in 2 of 2 steps" in found.manifest["error"]
+    assert "would buy 10 kW, 1 kW more" in found.manifest["error"]
+    assert found.kpis["profit"] == pytest.approx(ELECTRICITY + GAS, abs=1e-6)
+
+
 def test_nobody_plans_what_somebody_must_make_up_for(tmp_path):
     """Own rules sell no heat: the player makes up for the buyer's 5 kW at the cap, 1 EUR."""
     kpis = run(tmp_path, "uncontrolled").kpis
