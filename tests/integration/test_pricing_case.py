@@ -42,6 +42,33 @@ def test_profit_and_bills_by_hand(tmp_path, name, mode, profit):
     )
 
 
+@pytest.mark.parametrize("name", ["all-at-caps", "bilevel"])
+def test_of_many_prices_that_clear_an_exchange_one_within_floor_and_cap_is_set(tmp_path, name):
+    """The maker's boiler is at its limit: any price from 0.06 / 0.8 clears the exchange.
+
+    The multipliers of a linear program are one of them, here below the floor or above the cap.
+    """
+    found = run(
+        tmp_path,
+        name,
+        neighbourhoods__maker__units__boiler__heat_max_kw=9.5,
+        problem__carriers__heat__floor_eur_per_kwh=0.09,
+    )
+    prices = found.table("prices").query("carrier == 'heat'")["price_eur_per_kwh"]
+    assert prices.between(0.09, 0.1).all() and len(prices)
+    assert found.kpis["profit"] == pytest.approx(ELECTRICITY + GAS, abs=1e-6)
+    assert found.kpis["follower_suboptimality"] <= 1e-9
+
+
+def test_a_run_at_caps_that_break_a_contract_is_degraded_and_says_where(tmp_path):
+    """10 kW are drawn, whatever they cost; the player earns as much: it buys them all the same."""
+    found = run(tmp_path, "all-at-caps", problem__carriers__electricity__most_bought_kw=9)
+    assert found.manifest["status"] == "degraded"
+    assert "electricity.most_bought_kw in 2 of 2 steps" in found.manifest["error"]
+    assert "would buy 10 kW, 1 kW more" in found.manifest["error"]
+    assert found.kpis["profit"] == pytest.approx(ELECTRICITY + GAS, abs=1e-6)
+
+
 def test_nobody_plans_what_somebody_must_make_up_for(tmp_path):
     """Own rules sell no heat: the player makes up for the buyer's 5 kW at the cap, 1 EUR."""
     kpis = run(tmp_path, "uncontrolled").kpis

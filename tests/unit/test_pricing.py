@@ -187,6 +187,98 @@ def test_what_is_not_balanced_is_made_up_for_at_cap_and_floor():
     assert paid == pytest.approx([0.5 * 0.06 * 10, -0.5 * 0.02 * 10])
 
 
+# -- contracts: limits of the player, that neighbourhoods do not know ------------------------------
+NIGHT = {"horizon__steps": 3, "horizon__start": "2015-05-13T00:00"}
+EVENING = {"horizon__steps": 3, "horizon__start": "2015-05-13T18:00"}
+DRAWN_AT = "problem__carriers__electricity__most_bought_kw"
+SOLD_AT = "problem__carriers__electricity__most_sold_kw"
+CAP_AT = "problem__carriers__electricity__cap_eur_per_kwh"
+
+
+def test_caps_stay_caps_where_a_contract_is_broken():
+    """Its multiplier is no price that anybody set: 404.88 EUR were earned at one above the cap."""
+    problem = asked(**EVENING, **{CAP_AT: 0.05, DRAWN_AT: 5650})
+    plan, rows = planned(AllAtCaps, problem)
+    assert np.array_equal(plan.prices["electricity", "les1"], np.full(3, 0.05))
+    assert rows["profit"]["objective"] == pytest.approx(203.78, abs=0.01)
+    assert rows["all-at-caps"]["status"] == "contract broken"
+    (said,) = plan.degraded
+    assert "problem.carriers.electricity.most_bought_kw in 1 of 3 steps" in said
+    assert "2015-05-13 18:00 UTC" in said and "88.9474 kW more" in said
+
+
+def test_caps_stay_caps_where_more_is_fed_in_than_may_be_sold():
+    plan, rows = planned(AllAtCaps, asked(**NIGHT, **{SOLD_AT: 200}))
+    assert np.array_equal(plan.prices["electricity", "les3"], np.full(3, 0.09))
+    assert rows["all-at-caps"]["status"] == "contract broken"
+    assert "the player would sell 498.75 kW, 298.75 kW more" in plan.degraded[0]
+
+
+def test_who_is_indifferent_keeps_a_contract_at_the_caps():
+    """Store and CHPs may shift what is drawn from hour to hour at one price."""
+    free, rows = planned(AllAtCaps, asked(**EVENING))
+    kept, limited = planned(AllAtCaps, asked(**EVENING, **{DRAWN_AT: 5200}))
+    assert limited["all-at-caps"]["status"] == "optimal" and not kept.degraded
+    assert cost_of(limited) == pytest.approx(cost_of(rows), rel=1e-9)
+    assert np.array_equal(kept.prices["electricity", "les1"], free.prices["electricity", "les1"])
+
+
+def drawn_by_all(problem, plan):
+    """What all draw of electricity as metered, shape (T,)."""
+    return -sum(
+        one.metered_kw(sum(plan.units[u.name].p_kw for u in one.units))
+        for one in problem.neighbourhoods
+    )
+
+
+def test_a_contract_that_binds_costs_the_owner_and_is_what_the_player_earns():
+    problem, free = asked(**NIGHT, **{DRAWN_AT: 400}), planned(CentralPricing, asked(**NIGHT))[1]
+    plan, rows = planned(CentralPricing, problem)
+    assert drawn_by_all(problem, plan) == pytest.approx([400, 400, 400], abs=1e-6)
+    assert free["central"]["objective"] == pytest.approx(618.8587, abs=1e-3)
+    assert rows["central"]["objective"] == pytest.approx(694.7389, abs=1e-3)
+    # At the price of the contract besides the market's, everybody alone would do the same.
+    assert max(r.get("follower_suboptimality", 0.0) for r in rows.values()) <= 1e-9
+    market = problem.asks(Pricing).carriers["electricity"].wholesale_eur_per_kwh
+    worth = (plan.prices["electricity", "les1"] - market).sum() * 400
+    assert rows["profit"]["objective"] == pytest.approx(worth, rel=1e-6)
+
+
+def test_a_contract_that_binds_costs_the_player_and_changes_nobodys_answer():
+    problem, free = asked(**NIGHT, **{DRAWN_AT: 400}), planned(BilevelPricing, asked(**NIGHT))[1]
+    plan, rows = planned(BilevelPricing, problem)
+    assert drawn_by_all(problem, plan) == pytest.approx([400, 400, 400], abs=1e-3)
+    assert rows["bilevel"]["status"] == "optimal"
+    assert free["bilevel"]["objective"] == pytest.approx(260.6658, rel=1e-4)
+    assert rows["bilevel"]["objective"] == pytest.approx(192.5379, rel=1e-4)
+    assert rows["profit"]["objective"] == pytest.approx(rows["bilevel"]["objective"], rel=1e-6)
+    assert max(r.get("follower_suboptimality", 0.0) for r in rows.values()) <= 1e-6
+    # At worst, contracts are kept all the same; shifts that suit better are found, not proven.
+    worst, robust = rows["bilevel, pessimistic"], rows["bilevel, robust"]
+    assert worst["status"] == "optimal" and robust["status"] == "feasible"
+    assert worst["objective"] <= robust["objective"] <= rows["bilevel"]["objective"] + 1e-3
+
+
+def test_a_contract_that_no_prices_keep_is_said():
+    """Below 85.5 EUR/MWh nobody interrupts a load, whatever gas costs."""
+    with pytest.raises(SolveFailed, match="No prices between floors and caps clear every exchange"):
+        planned(BilevelPricing, asked(**EVENING, **{CAP_AT: 0.05, DRAWN_AT: 5650}))
+
+
+# -- prices of what is balanced lie within floor and cap -------------------------------------------
+def test_a_floor_of_heat_is_a_floor_of_what_clears_it():
+    """The optimum without a floor has heat at 0 by night; with one there are other prices."""
+    changes = NIGHT | {"problem__carriers__heat__floor_eur_per_kwh": 0.02}
+    plan, rows = planned(BilevelPricing, asked(**changes))
+    assert rows["bilevel"]["status"] == "optimal"
+    assert rows["profit"]["objective"] == pytest.approx(201.8508, rel=1e-4)
+    heat = plan.prices["heat", "les1"]
+    assert heat.min() >= 0.02 and heat.max() <= 0.06
+    assert max(r.get("follower_suboptimality", 0.0) for r in rows.values()) <= 1e-6
+    with pytest.raises(SolveFailed, match="At the prices of all else, no price between its floor"):
+        planned(AllAtCaps, asked(**changes))  # but not with all else at caps
+
+
 # -- what is refused ------------------------------------------------------------------------------
 def problems(**changes):
     with pytest.raises(InputError) as caught:

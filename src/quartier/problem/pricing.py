@@ -42,6 +42,11 @@ class PricedCarrier:
         """Whether contracts limit what is traded at the market."""
         return bool(np.isfinite(self.most_bought_kw) or np.isfinite(self.most_sold_kw))
 
+    def beyond_kw(self, drawn_kw: Array) -> Array:
+        """How far what all draw is beyond what contracts allow, shape of ``drawn_kw``."""
+        most = np.maximum(drawn_kw - self.most_bought_kw, -drawn_kw - self.most_sold_kw)
+        return np.asarray(np.maximum(most, 0.0))
+
 
 @dataclass(frozen=True)
 class Pricing(Coupling):
@@ -82,6 +87,12 @@ class Pricing(Coupling):
     def balanced(self) -> tuple[str, ...]:
         """Carriers without a market."""
         return tuple(c for c, priced in self.carriers.items() if priced.is_balanced)
+
+    @property
+    def limited(self) -> tuple[str, ...]:
+        """Carriers of which contracts limit what is traded at the market."""
+        every = self.carriers.items()
+        return tuple(c for c, priced in every if priced.is_limited and not priced.is_balanced)
 
     def bill_eur(self, price: Any, drawn_kw: Any) -> Any:
         """What a neighbourhood pays for a carrier in a step, or over arrays of steps."""

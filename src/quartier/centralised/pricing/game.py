@@ -4,6 +4,8 @@ No price of the player stands in a neighbourhood's rows. So what it earns, ``Σ 
 strong duality ``Σ (b ψ_n - c x_n)``, linear; the bi-level layer finds that by itself. Optimality
 needs binaries. Where all have the same prices, and some carriers are balanced among them, they
 answer like one follower that keeps the balance: its multipliers are the prices of these carriers.
+To buy what lacks at the cap and be paid the floor for what is left holds them within both, and the
+player sees to it that neither is done.
 """
 
 from __future__ import annotations
@@ -17,7 +19,8 @@ import pyomo.environ as pyo
 from quartier.centralised.pricing.lean import PROOF, lean
 from quartier.errors import InputError, SolveFailed
 from quartier.optimisation import NeighbourhoodModel
-from quartier.optimisation.bilevel import BilevelProblem, BilevelResult, Follower
+from quartier.optimisation.bilevel import BilevelProblem, BilevelResult, Follower, Status
+from quartier.optimisation.bilevel.bounds import MissingBound
 from quartier.problem import Pricing
 from quartier.program import Answer
 from quartier.quantities import ELECTRICITY, Array
@@ -46,6 +49,7 @@ class Game:
         self._limits: list[list[tuple[Any, float]]] = []
         self.drawn: dict[tuple[str, str], list[Any]] = {}
         self._blocks = [self._declared(k, model) for k, model in enumerate(models.values())]
+        self._add_made_up()
         self._add_market()
         self.followers = list(self._followers())
 
@@ -86,13 +90,47 @@ class Game:
     def _total(self, carrier: str, t: int) -> Any:
         return sum(self.drawn[carrier, name][t] for name in self.names)
 
+    def _add_made_up(self) -> None:
+        """What one follower could buy at the cap and sell at the floor, which the player prevents.
+
+        An answer without either is best exactly if a price within floor and cap clears it.
+        """
+        if not self.is_pooled:
+            return
+        home, balanced = self._home, self.pricing.balanced
+        home.lacking_kw = pyo.Var(balanced, self.steps, bounds=(0.0, None))
+        home.left_kw = pyo.Var(balanced, self.steps, bounds=(0.0, None))
+        for name in ("lacking", "left"):
+            variables = home.component(f"{name}_kw")
+            nothing = pyo.Constraint(
+                balanced, self.steps, rule=lambda _, c, t, x=variables: x[c, t] == 0.0
+            )
+            self.model.add_component(f"nothing_{name}", nothing)
+
+    def _made_up(self, carrier: str, t: int) -> Any:
+        if not self.is_pooled:
+            return 0.0
+        return self._home.lacking_kw[carrier, t] - self._home.left_kw[carrier, t]
+
+    def _made_up_eur(self) -> Any:
+        """What one follower would pay for that."""
+        paid: Any = 0.0
+        for carrier in self.pricing.balanced:
+            priced = self.pricing.carriers[carrier]
+            for t in self.steps:
+                asked, given = priced.cap_eur_per_kwh[t], priced.floor_eur_per_kwh[t]
+                paid += self.pricing.bill_eur(float(asked), self._home.lacking_kw[carrier, t])
+                paid -= self.pricing.bill_eur(float(given), self._home.left_kw[carrier, t])
+        return paid
+
     def _add_market(self) -> None:
         """Balances and contract limits; what the player earns."""
         home = self._home
         for carrier, priced in self.pricing.carriers.items():
             if priced.is_balanced:
                 rows = pyo.Constraint(
-                    self.steps, rule=lambda _, t, c=carrier: self._total(c, t) == 0
+                    self.steps,
+                    rule=lambda _, t, c=carrier: self._total(c, t) == self._made_up(c, t),
                 )
                 home.add_component(f"balance_{carrier}", rows)
             elif priced.is_limited:
@@ -126,15 +164,11 @@ class Game:
             return
         for block in self._blocks:
             block.cost_eur.deactivate()
-        self._home.cost_eur = pyo.Objective(expr=sum(b.cost_eur.expr for b in self._blocks))
+        cost = sum(b.cost_eur.expr for b in self._blocks) + self._made_up_eur()
+        self._home.cost_eur = pyo.Objective(expr=cost)
         pooled = Follower(self._home, name="all neighbourhoods")
-        for carrier in self.pricing.balanced:
-            cap = float(self.pricing.carriers[carrier].cap_eur_per_kwh.max())
-            pooled.hint(
-                self._home.component(f"balance_{carrier}"),
-                dual=self.pricing.dt_h * cap,
-                proof=f"the multiplier is the price of {carrier}, at most its cap",
-            )
+        for variables in (self._home.lacking_kw, self._home.left_kw):
+            pooled.hint(variables, slack=0.0, proof="the player sees to it that it is nothing")
         yield _limited(pooled, [limit for limits in self._limits for limit in limits])
 
     def solve(self, settings: OptimisationSettings) -> BilevelResult:
@@ -148,14 +182,17 @@ class Game:
         problem = BilevelProblem(self.model, self.followers)
         try:
             result = problem.solve("kkt", gap=settings.gap, time_limit=settings.time_limit_s)
+        except MissingBound as error:
+            raise SolveFailed(
+                "the player's problem", "not found", str(error.problems[0])
+            ) from error
         except InputError as error:
             hint = "Can units make enough of every carrier without a market, at any time?"
             raise SolveFailed(
                 "the player's problem", "infeasible", f"{error.problems[0]}. {hint}"
             ) from error
         if not result.has_solution:
-            hint = f"{result.reason} Take a longer optimisation.time_limit_s, or fewer units."
-            raise SolveFailed("the player's problem", result.status.value, hint.strip())
+            raise SolveFailed("the player's problem", result.status.value, _hint(result))
         return result
 
     def answer(self, result: BilevelResult) -> Answer:
@@ -187,6 +224,16 @@ class Game:
             for name in self.names
             if not (self.is_pooled and priced.is_balanced)
         }
+
+
+def _hint(result: BilevelResult) -> str:
+    if result.status is Status.INFEASIBLE:
+        return (
+            "No prices between floors and caps clear every exchange and keep every contract"
+            f" ({result.reason}). Widen them. Can units make enough of every carrier without a"
+            " market, at any time?"
+        )
+    return f"{result.reason} Take a longer optimisation.time_limit_s, or fewer units.".strip()
 
 
 def _value(price: Any) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -13,9 +14,11 @@ from quartier.centralised.pricing.players import Prices, alike, drawn_kw, sales_
 from quartier.centralised.pricing.pooled import (
     Pooled,
     clearing,
+    drawn_kw_at,
     models_at,
     solutions,
     solve,
+    within_contracts,
 )
 from quartier.centralised.pricing.robust import Worth
 from quartier.centralised.self_optimiser import solve_row
@@ -25,6 +28,11 @@ from quartier.optimisation import NeighbourhoodModel, Solution
 from quartier.planning import Row
 from quartier.problem import Pricing, Problem, State
 from quartier.program import relative_gap
+
+BROKEN = "contract broken"
+"""Status of caps at which neighbourhoods draw or deliver more than the player may trade."""
+BEYOND_KW = 1e-3
+"""What is broken by less is not worth a word."""
 
 
 class _Mechanism:
@@ -51,7 +59,8 @@ class UncontrolledPricing:
 class AllAtCaps(_Mechanism):
     """Everybody's own optimum at the caps of what the player buys at markets.
 
-    What has no market is priced so that its exchange is balanced.
+    What has no market is priced so that its exchange is balanced. A contract limit is kept where
+    who is indifferent can keep it; else it is broken, and the plan says so.
     """
 
     def plan(self, problem: Problem, state: State, rng: np.random.Generator) -> Plan:
@@ -61,17 +70,23 @@ class AllAtCaps(_Mechanism):
             c: np.zeros_like(p.cap_eur_per_kwh) if p.is_balanced else p.cap_eur_per_kwh
             for c, p in pricing.carriers.items()
         }
-        pooled = solve(pricing, self._at(problem, alike(problem, given)), given)
-        prices = alike(problem, clearing(pricing, pooled))
+        models = self._at(problem, alike(problem, given))
+        free = solve(pricing, models, given, pricing.balanced)
+        prices = alike(problem, clearing(pricing, models, given, free))
+        pooled = within_contracts(pricing, models, free)
         row = row_of("all-at-caps", pooled.answer, pooled.answer.objective)
-        return _plan(problem, self._at(problem, prices), prices, pooled, [row])
+        broken = tuple(_broken(problem, models, pooled))
+        if broken:
+            row["status"] = BROKEN
+        plan = _plan(problem, self._at(problem, prices), prices, pooled, [row])
+        return replace(plan, degraded=broken)
 
 
 class CentralPricing(_Mechanism):
     """One owner of player and neighbourhoods plans all of them at least cost (mode I).
 
-    Prices are wholesale prices, and multipliers of what is balanced: at them everybody would do
-    the same alone, and the player earns nothing.
+    Prices are wholesale prices, and multipliers of what is balanced or limited by contract: at them
+    everybody would do the same alone. The player earns what its contracts are worth, else nothing.
     """
 
     def plan(self, problem: Problem, state: State, rng: np.random.Generator) -> Plan:
@@ -83,7 +98,11 @@ class CentralPricing(_Mechanism):
             else p.wholesale_eur_per_kwh
             for c, p in pricing.carriers.items()
         }
-        pooled = solve(pricing, self._at(problem, alike(problem, given)), given)
+        models, held = (
+            self._at(problem, alike(problem, given)),
+            (*pricing.balanced, *pricing.limited),
+        )
+        pooled = solve(pricing, models, given, held)
         prices = alike(problem, pooled.prices)
         row = row_of("central", pooled.answer, pooled.answer.objective)
         return _plan(problem, self._at(problem, prices), prices, pooled, [row])
@@ -117,9 +136,31 @@ class BilevelPricing(_Mechanism):
             c: np.zeros(problem.horizon.steps) if c in missing else set_[c, first]
             for c in pricing.carriers
         }
-        pooled = solve(pricing, self._at(problem, alike(problem, given)), given)
-        found = clearing(pricing, pooled)
+        models = self._at(problem, alike(problem, given))
+        pooled = solve(pricing, models, given, pricing.balanced)
+        found = clearing(pricing, models, given, pooled)
         return alike(problem, {c: found[c] for c in missing})
+
+
+def _broken(
+    problem: Problem, models: Mapping[str, NeighbourhoodModel], pooled: Pooled
+) -> Iterator[str]:
+    """Say which contracts are broken, when the most and by how much."""
+    pricing = problem.asks(Pricing)
+    for carrier in pricing.limited:
+        drawn = drawn_kw_at(carrier, models, pooled.parts, pricing.steps)
+        beyond = pricing.carriers[carrier].beyond_kw(drawn)
+        worst, steps = int(np.argmax(beyond)), int(np.sum(beyond > BEYOND_KW))
+        if steps:
+            verb, key = (
+                ("buy", "most_bought_kw") if drawn[worst] > 0.0 else ("sell", "most_sold_kw")
+            )
+            yield (
+                f"all-at-caps breaks problem.carriers.{carrier}.{key} in {steps} of"
+                f" {pricing.steps} steps, the most at"
+                f" {problem.horizon.times[worst]:%Y-%m-%d %H:%M} UTC: the player would {verb}"
+                f" {abs(drawn[worst]):.6g} kW, {beyond[worst]:.6g} kW more than its contract allows"
+            )
 
 
 def _plan(

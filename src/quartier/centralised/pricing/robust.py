@@ -2,7 +2,8 @@
 
 The bi-level optimum is optimistic: where a neighbourhood has several answers of the same cost, it
 gives the one that suits the player. At worst it gives another (pessimistic). Prices moved by a hair
-against what it would do instead make the wanted answer the only one (robust).
+against what it would do instead make the wanted answer the only one (robust). The shifts are a
+heuristic: better ones may exist.
 """
 
 from __future__ import annotations
@@ -14,7 +15,7 @@ import numpy as np
 from scipy import sparse
 
 from quartier.centralised.pricing.players import Prices, at_prices
-from quartier.centralised.pricing.pooled import drawn_rows, together
+from quartier.centralised.pricing.pooled import drawn_kw_at, drawn_rows, together
 from quartier.optimisation import NeighbourhoodModel
 from quartier.planning import Row
 from quartier.problem import Pricing
@@ -35,7 +36,9 @@ Point = Mapping[str, Array]
 
 @dataclass(frozen=True)
 class Worth:
-    """What prices earn if neighbourhoods answer at worst; exchange is balanced all the same.
+    """What prices earn if neighbourhoods answer at worst.
+
+    Exchange is balanced and contracts are kept all the same.
 
     Parameters
     ----------
@@ -70,20 +73,24 @@ class Worth:
                 break
         for name, model in self.models.items():
             model.move(before[name])
-        yield {"problem": "bilevel, robust", "status": _status(best), "objective": best}
+        found = "feasible" if np.isfinite(best) else "not found"
+        yield {"problem": "bilevel, robust", "status": found, "objective": best}
 
     def worst(self, prices: Prices) -> tuple[float, Point]:
         """Least profit over balanced answers that cost all together as little as these can.
 
-        Where what is balanced has one price, they are one follower that keeps the balance.
+        Where what is balanced has one price, they are one follower that keeps the balance. None of
+        them keeps contracts at a cost: these are the player's, so they stand beside the optimum.
 
         Parameters
         ----------
         prices
             Prices that the models are at.
         """
-        arrays, where, _ = together(self.pricing, self.models)
-        best = Highs("all neighbourhoods", arrays).needed().objective
+        pricing, models = self.pricing, self.models
+        free, _ = together(pricing, models, pricing.balanced)
+        arrays, where = together(pricing, models, (*pricing.balanced, *pricing.limited))
+        best = Highs("all neighbourhoods", free).needed().objective
         limit = best - arrays.offset + EPSILON * max(1.0, abs(best))
         near = sparse.csr_array(arrays.cost[np.newaxis])
         limited = arrays.with_rows(near, np.array([-np.inf]), np.array([limit]))
@@ -106,11 +113,12 @@ class Worth:
 
     def _against(self, prices: Prices, point: Point) -> Prices:
         """Prices moved against what neighbourhoods do at worst instead of what is wanted."""
-        found = {}
+        found, steps = {}, self.pricing.steps
         for carrier, priced in self.pricing.carriers.items():
             strayed = {
-                n: self._drawn(carrier, n, point) - self._drawn(carrier, n, self.wanted)
-                for n in self.models
+                n: drawn_kw_at(carrier, {n: model}, point, steps)
+                - drawn_kw_at(carrier, {n: model}, self.wanted, steps)
+                for n, model in self.models.items()
             }
             if self.pricing.mode == "uniform":
                 strayed = dict.fromkeys(strayed, np.sum(list(strayed.values()), axis=0))
@@ -121,12 +129,6 @@ class Worth:
                     moved, priced.floor_eur_per_kwh, priced.cap_eur_per_kwh
                 )
         return found
-
-    def _drawn(self, carrier: str, name: str, point: Point) -> Array:
-        drawn = np.zeros(self.pricing.steps)
-        for factor, columns in self.models[name].drawn(carrier):
-            drawn += factor * point[name][columns]
-        return drawn
 
 
 def _status(value: float) -> str:
