@@ -19,7 +19,7 @@ COORDINATIONS: dict[str, dict[str, str]] = {
         "redispatch": "quartier.agents.strategies.uncontrolled:Uncontrolled",
         "sharing": "quartier.agents.strategies.uncontrolled:Uncontrolled",
         "market": "quartier.agents.strategies.uncontrolled:Uncontrolled",
-        "pricing": "quartier.centralised.pricing:UncontrolledPricing",
+        "pricing": "quartier.centralised.pricing.mechanisms:UncontrolledPricing",
     },
     "cohda": {
         "redispatch": "quartier.agents.strategies.cohda:Cohda",
@@ -35,12 +35,12 @@ COORDINATIONS: dict[str, dict[str, str]] = {
         "redispatch": "quartier.centralised.central:Central",
         "sharing": "quartier.centralised.sharing:CentralSharing",
         "market": "quartier.centralised.market:CentralMarket",
-        "pricing": "quartier.centralised.pricing:CentralPricing",
+        "pricing": "quartier.centralised.pricing.mechanisms:CentralPricing",
     },
     "bilevel": {
         "redispatch": "quartier.centralised.bilevel:Bilevel",
         "sharing": "quartier.centralised.sharing:BilevelSharing",
-        "pricing": "quartier.centralised.pricing:BilevelPricing",
+        "pricing": "quartier.centralised.pricing.mechanisms:BilevelPricing",
     },
     "all-at-caps": {"pricing": "quartier.centralised.pricing.mechanisms:AllAtCaps"},
     "price-response": {

@@ -6,7 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from quartier.centralised.pricing import BilevelPricing
+from quartier.centralised.pricing.mechanisms import BilevelPricing
 from quartier.instance import build
 from quartier.kpi.run_data import RunData
 from quartier.kpi.settlement import balances, payments

@@ -7,7 +7,7 @@ from functools import cache
 import numpy as np
 import pytest
 
-from quartier.centralised.pricing import AllAtCaps, BilevelPricing, CentralPricing
+from quartier.centralised.pricing.mechanisms import AllAtCaps, BilevelPricing, CentralPricing
 from quartier.centralised.pricing.game import Game
 from quartier.centralised.pricing.players import alike
 from quartier.centralised.pricing.pooled import models_at

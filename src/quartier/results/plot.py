@@ -249,7 +249,7 @@ class Plot:
     def expects_vehicles(self) -> bool:
         """Whether the scenario has units that vehicles come to."""
         members = self._result.manifest["scenario"]["neighbourhoods"].values()
-        units = (unit for member in members for unit in member["units"].values())
+        units = (unit for member in members for unit in member.get("units", {}).values())
         return any(kind_of(unit["kind"]).sessions for unit in units)
 
     def player_prices(self) -> go.Figure:

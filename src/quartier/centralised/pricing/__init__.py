@@ -3,12 +3,3 @@
 `players` puts neighbourhoods at prices and says what they draw; `pooled` is one program of all of
 them at given prices, `game` the player's own: the bi-level problem; `mechanisms` has the four.
 """
-
-from quartier.centralised.pricing.mechanisms import (
-    AllAtCaps,
-    BilevelPricing,
-    CentralPricing,
-    UncontrolledPricing,
-)
-
-__all__ = ["AllAtCaps", "BilevelPricing", "CentralPricing", "UncontrolledPricing"]
