@@ -7,8 +7,8 @@ from functools import cache
 import numpy as np
 import pytest
 
-from quartier.centralised.pricing.mechanisms import AllAtCaps, BilevelPricing, CentralPricing
 from quartier.centralised.pricing.game import Game
+from quartier.centralised.pricing.mechanisms import AllAtCaps, BilevelPricing, CentralPricing
 from quartier.centralised.pricing.players import alike
 from quartier.centralised.pricing.pooled import models_at
 from quartier.errors import InputError, SolveFailed
