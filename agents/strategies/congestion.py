@@ -15,10 +15,9 @@ from quartier.agents.congestion_taker import CongestionTaker
 from quartier.agents.der import DerAgent
 from quartier.agents.messages import frozen
 from quartier.agents.strategies.cohda import unheard
-from quartier.agents.strategies.pricing import Market, Pricing
+from quartier.agents.strategies.pricing import Market, Pricing, by_rule
 from quartier.agents.strategies.records import Records
 from quartier.coordination import Plan, UnitPlan
-from quartier.optimisation.prices import Response
 from quartier.planning import (
     Row,
     assets_of,
@@ -30,7 +29,7 @@ from quartier.planning import (
     redispatch_rows,
     solve_rows,
 )
-from quartier.problem import NeighbourhoodProblem, Problem, State
+from quartier.problem import Problem, State
 from quartier.quantities import Array
 from quartier.redispatch.priced_caps import cap_rows
 from quartier.redispatch.rounds import KEPT_KW
@@ -94,7 +93,9 @@ class CongestionPrices(Pricing):
             one.name: own_rules(one.units, one.terms.penalty_eur_per_kwh)
             for one in problem.neighbourhoods
         }
-        published = {one.name: _published(one, rules[one.name]) for one in problem.neighbourhoods}
+        published = {
+            one.name: by_rule(rules[one.name].values(), one.terms) for one in problem.neighbourhoods
+        }
         settings, factor = problem.grid.settings, problem.grid.co2_kg_per_kwh
         nothing = np.zeros(problem.horizon.steps)
         dso = self.dso_type(
@@ -170,18 +171,6 @@ class CongestionPrices(Pricing):
                     "price_eur_per_kwh": float(row[3]),
                     "limits_eur_per_kwh": float(row[4]),
                 }
-
-
-def _published(one: NeighbourhoodProblem, rules: Rules) -> Response:
-    """What a neighbourhood publishes beforehand: what its units do if nobody plans for them."""
-    p_kw, loose_kw = (
-        np.sum([getattr(rule, name) for rule in rules.values()], axis=0)
-        for name in ("p_kw", "curtailable_kw")
-    )
-    own = sum(rule.cost_eur + one.terms.co2_eur_per_kg * rule.co2_kg for rule in rules.values())
-    cost = own + float(one.terms.cost_eur(p_kw, loose_kw))
-    done_kw = frozen(p_kw - one.terms.curtailed_kw(p_kw, loose_kw))
-    return Response(done_kw, cost, -np.inf, whole=True)
 
 
 def _units(market: Congestion) -> Iterator[tuple[str, UnitPlan]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
@@ -20,10 +20,11 @@ from quartier.agents.strategies.records import Records
 from quartier.coordination import Plan, UnitPlan
 from quartier.optimisation.prices import Response
 from quartier.planning import Row, plan_columns, plans_of
-from quartier.problem import NeighbourhoodProblem, Pooling, Problem, State
+from quartier.problem import ConnectionTerms, NeighbourhoodProblem, Pooling, Problem, State
 from quartier.program import relative_gap
 from quartier.quantities import ELECTRICITY, Array
 from quartier.units.sampling import own_rules
+from quartier.units.schedule import Schedule
 
 
 @dataclass(frozen=True)
@@ -163,9 +164,13 @@ def pooling(problem: Problem) -> Pooling:
 
 
 def published(one: NeighbourhoodProblem, fee: Array) -> Response:
-    """What a neighbourhood publishes beforehand: what its units do if nobody plans for them."""
-    rules = list(own_rules(one.units, one.terms.penalty_eur_per_kwh).values())
-    terms = one.terms.at_price(np.zeros_like(fee), fee)
+    """What a neighbourhood publishes before a market: what it costs is without its energy."""
+    rules = own_rules(one.units, one.terms.penalty_eur_per_kwh)
+    return by_rule(rules.values(), one.terms.at_price(np.zeros_like(fee), fee))
+
+
+def by_rule(rules: Collection[Schedule], terms: ConnectionTerms) -> Response:
+    """What all units do together if nobody plans for them, and what it costs under terms."""
     p_kw, loose_kw = (
         np.sum([getattr(rule, name) for rule in rules], axis=0)
         for name in ("p_kw", "curtailable_kw")

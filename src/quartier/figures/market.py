@@ -129,7 +129,7 @@ def prices(table: pd.DataFrame, signals: pd.DataFrame) -> go.Figure:
     return made
 
 
-def bids(table: pd.DataFrame, paid: pd.DataFrame, time: pd.Timestamp | str | None) -> go.Figure:
+def bids(table: pd.DataFrame, paid: pd.DataFrame, time: pd.Timestamp | None) -> go.Figure:
     """What is sold from a price on and bought up to a price in an hour, and where they meet.
 
     Power without an end is drawn as far as it was accepted.
@@ -139,7 +139,7 @@ def bids(table: pd.DataFrame, paid: pd.DataFrame, time: pd.Timestamp | str | Non
     table, paid
         Tables ``bids`` and ``prices`` of a run.
     time
-        Start of the hour, in UTC unless it says otherwise; None: the one with the highest price.
+        Start of the hour (UTC); None: the one with the highest price.
 
     Raises
     ------
@@ -147,7 +147,7 @@ def bids(table: pd.DataFrame, paid: pd.DataFrame, time: pd.Timestamp | str | Non
         If nobody bid then.
     """
     by_time = paid.groupby("time")["price_eur_per_kwh"].mean()
-    at = by_time.idxmax() if time is None else _utc(time)
+    at = by_time.idxmax() if time is None else time
     rows = table[table["time"] == at]
     if rows.empty:
         first, last = table["time"].min(), table["time"].max()
@@ -187,11 +187,6 @@ def bids(table: pd.DataFrame, paid: pd.DataFrame, time: pd.Timestamp | str | Non
         )
     )
     return made
-
-
-def _utc(time: pd.Timestamp | str) -> pd.Timestamp:
-    stamp = pd.Timestamp(time)
-    return stamp.tz_localize("UTC") if stamp.tzinfo is None else stamp.tz_convert("UTC")
 
 
 def _line(values: pd.Series[float], name: str, look: style.Look) -> go.Scatter:

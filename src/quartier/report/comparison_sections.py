@@ -17,7 +17,7 @@ from quartier.kpi import seasons
 from quartier.report.blocks import Block, Choice, Custom, Figure, Note, Section, Table
 from quartier.report.compared_runs import Compared
 from quartier.report.comparison_kpis import kpi_blocks, verdict
-from quartier.report.sections import block
+from quartier.report.sections import EARNED, block
 from quartier.results.comparison_plot import ComparisonPlot
 from quartier.scoreboard import keeping_limits, shown_lines
 
@@ -66,17 +66,13 @@ def sharing_section(compared: Compared, plot: ComparisonPlot) -> Section:
 def market_section(plot: ComparisonPlot) -> Section:
     """The prices of all runs on one axis, and who gains by which."""
     lead = "Below zero a neighbourhood pays less, or earns more. Hovering shows the amounts."
-    earned = (
-        "Suppliers: what they are paid less what their energy costs them. Neighbourhoods: what they"
-        " pay, as a loss."
-    )
     return Section(
         "market-part",
         "Market",
         [
             block("market-prices", plot.market_prices, "What all pay and get.", eager=True),
             block("cost-changes", plot.cost_changes, lead),
-            block("earnings", plot.earnings, earned),
+            block("earnings", plot.earnings, EARNED),
         ],
     )
 

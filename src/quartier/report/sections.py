@@ -21,6 +21,12 @@ from quartier.results.plot import OPERATOR, WITHOUT, Plot
 MOST_ROWS = 200
 """Most rows of a mechanism's own table on the page; the run folder has them all."""
 
+EARNED = (
+    "Suppliers: what they are paid less what their energy costs them. Neighbourhoods: what they"
+    " pay, as a loss."
+)
+"""How to read who earns what."""
+
 logger = logging.getLogger(__name__)
 
 Maker: TypeAlias = Callable[[], Section]
@@ -168,10 +174,6 @@ def market_section(plot: Plot) -> Section:
         "Suppliers, and the units of all neighbourhoods by kind: what feeds in is above zero, what"
         " draws below."
     )
-    earned = (
-        "Suppliers: what they are paid less what their energy costs them. Neighbourhoods: what they"
-        " pay, as a loss."
-    )
     return Section(
         "market-part",
         "Market",
@@ -179,7 +181,7 @@ def market_section(plot: Plot) -> Section:
             block("supply", plot.supply, who),
             block("market-prices", plot.market_prices, price),
             block("dispatch", plot.dispatch, every),
-            block("earnings", plot.earnings, earned),
+            block("earnings", plot.earnings, EARNED),
         ],
     )
 

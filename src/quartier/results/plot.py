@@ -233,7 +233,8 @@ class Plot:
 
     def bids(self, time: pd.Timestamp | str | None = None) -> go.Figure:
         """Bid curves of an hour and its clearing; without a time, of the dearest hour."""
-        return market.bids(self.table("bids"), self.table("prices"), time)
+        moment = None if time is None else _utc(time)
+        return market.bids(self.table("bids"), self.table("prices"), moment)
 
     def dispatch(self) -> go.Figure:
         """What suppliers and all units of a market do, by technology."""

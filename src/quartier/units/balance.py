@@ -12,7 +12,6 @@ from quartier.quantities import Array
 from quartier.units import KINDS
 from quartier.units.base import ELECTRICITY, Carrier, UnitData
 from quartier.units.node import Balance, Node
-from quartier.units.store import power_band
 
 Controls = Mapping[str, Array]
 
@@ -132,7 +131,9 @@ def spare_kw(
     for unit in units:
         kind, u = KINDS[unit.kind], unit.parameters
         if kind.holds == node.carrier:
-            spare = spare + power_band(unit, controls[unit.name], energy_kwh[unit.name])[0]
+            spare = (
+                spare + KINDS[unit.kind].band(unit, controls[unit.name], energy_kwh[unit.name])[0]
+            )
         elif kind.balances and kind.command == node.carrier:
             now_kw = kind.flow(u, controls[unit.name], unit.series, 1.0).of(node.carrier)
             spare = spare + np.maximum(full_kw(unit, node.carrier) - now_kw, 0.0)

@@ -31,8 +31,6 @@ from quartier.units.store import (
     StoreParameters,
     bounded_store,
     fullest,
-    least,
-    shift_band,
 )
 
 PER_DAY = 365.25
@@ -188,13 +186,3 @@ class EvFleet(StoreKind):
         most = self.bounds(u, s)
         up = (energy_up, empty, most["discharge_kw"][1] - net_kw)
         return up, (energy_down, most["charge_kw"][1] + net_kw)
-
-    def band(
-        self, unit: UnitData, x: Mapping[str, Array], energy_kwh: Array | None
-    ) -> tuple[Array, Array]:
-        """Power limit, and the energy that can be shifted."""
-        assert energy_kwh is not None
-        out_kwh, in_kwh = shift_band(unit, energy_kwh)
-        dt_h = unit.horizon.dt_h
-        up, down = self.limits(unit.parameters, x, unit.series, out_kwh / dt_h, in_kwh / dt_h)
-        return least(up), least(down)

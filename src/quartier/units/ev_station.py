@@ -29,7 +29,7 @@ from quartier.units.base import (
     UnitParameters,
     Values,
 )
-from quartier.units.store import least, shift_band
+from quartier.units.store import shifted_band
 
 
 class EvStationParameters(UnitParameters):
@@ -140,11 +140,7 @@ class EvStation(UnitKind):
         self, unit: UnitData, x: Mapping[str, Array], energy_kwh: Array | None
     ) -> tuple[Array, Array]:
         """Charge later what can still be had before departure, or sooner what is due anyway."""
-        assert energy_kwh is not None
-        later_kwh, sooner_kwh = shift_band(unit, energy_kwh)
-        dt_h = unit.horizon.dt_h
-        up, down = self.limits(unit.parameters, x, unit.series, later_kwh / dt_h, sooner_kwh / dt_h)
-        return least(up), least(down)
+        return shifted_band(self, unit, x, energy_kwh)
 
 
 def plugged_kw(sessions: Sequence[Session], steps: int, power_kw: float) -> Array:

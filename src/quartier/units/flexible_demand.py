@@ -28,7 +28,7 @@ from quartier.units.base import (
     UnitParameters,
     Values,
 )
-from quartier.units.store import least, shift_band
+from quartier.units.store import shifted_band
 
 
 class FlexibleDemandParameters(UnitParameters):
@@ -121,8 +121,4 @@ class FlexibleDemand(UnitKind):
         self, unit: UnitData, x: Mapping[str, Array], energy_kwh: Array | None
     ) -> tuple[Array, Array]:
         """Draw later what is not owed yet, or sooner what there is room for."""
-        assert energy_kwh is not None
-        later_kwh, sooner_kwh = shift_band(unit, energy_kwh)
-        dt_h = unit.horizon.dt_h
-        up, down = self.limits(unit.parameters, x, unit.series, later_kwh / dt_h, sooner_kwh / dt_h)
-        return least(up), least(down)
+        return shifted_band(self, unit, x, energy_kwh)

@@ -113,8 +113,7 @@ class StoreKind(UnitKind):
         self, unit: UnitData, x: Mapping[str, Array], energy_kwh: Array | None
     ) -> tuple[Array, Array]:
         """Power limit, and the energy that can be shifted."""
-        assert energy_kwh is not None
-        return power_band(unit, x, energy_kwh)
+        return shifted_band(self, unit, x, energy_kwh)
 
     def limits(
         self, u: Any, x: Values, s: Values, out_kw: Quantity, in_kw: Quantity
@@ -215,13 +214,17 @@ def fullest(now_kwh: float, gain_kwh: Array, kept: float, most_kwh: float | Arra
     return found
 
 
-def power_band(unit: UnitData, x: Values, energy_kwh: Array) -> tuple[Array, Array]:
-    """Power by which each step of a store could be raised and lowered, by shifting.
+def shifted_band(
+    kind: UnitKind, unit: UnitData, x: Values, energy_kwh: Array | None
+) -> tuple[Array, Array]:
+    """Power by which each step of a store, or of a load that is moved, can be raised and lowered.
 
     Parameters
     ----------
+    kind
+        Its limits say what power allows.
     x
-        Scheduled ``charge_kw`` and ``discharge_kw``, shape ``(..., T)``.
+        Controls as scheduled, shape ``(..., T)``.
     energy_kwh
         Planned energy, shape ``(..., T+1)``.
 
@@ -230,9 +233,10 @@ def power_band(unit: UnitData, x: Values, energy_kwh: Array) -> tuple[Array, Arr
     up_kw, down_kw
         Shape ``(..., T)``.
     """
+    assert energy_kwh is not None
     out_kwh, in_kwh = shift_band(unit, energy_kwh)
     dt_h = unit.horizon.dt_h
-    up, down = store_limits(unit.parameters, x, out_kwh / dt_h, in_kwh / dt_h)
+    up, down = kind.limits(unit.parameters, x, unit.series, out_kwh / dt_h, in_kwh / dt_h)
     return least(up), least(down)
 
 
