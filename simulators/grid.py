@@ -13,7 +13,7 @@ from typing import Any, cast
 
 import numpy as np
 
-from quartier.grid.recycled import RecycledPowerFlow
+from quartier.grid.engines import step_power_flow
 from quartier.quantities import KW_PER_MW, Array
 from quartier.simulators.background import Background, from_file
 from quartier.simulators.execution import Journal
@@ -23,7 +23,7 @@ from quartier.simulators.time_based import TimeBased
 MODELS = {
     "Grid": {
         "public": True,
-        "params": ["json_file", "tap_pos", "background", "connection_points"],
+        "params": ["json_file", "tap_pos", "background", "connection_points", "engine"],
         "attrs": [
             "power",
             "tap_pos",
@@ -64,7 +64,7 @@ class Grid(TimeBased):
 
     The model ``Grid`` takes ``json_file``, a pandapower file whose loads and generators are the
     background, and ``tap_pos``; or (in process) a ``background``. ``connection_points`` maps
-    names to buses.
+    names to buses; ``engine`` is one of :data:`quartier.grid.engines.Engine`.
     """
 
     def __init__(self) -> None:
@@ -81,7 +81,7 @@ class Grid(TimeBased):
             raise ValueError("one Grid a simulator: start another simulator for another grid")
         self._background = _background(model_params)
         self._network = network = self._background.network
-        self._flow = RecycledPowerFlow(network)
+        self._flow = step_power_flow(network, model_params.get("engine", "auto"))
         self._tap_pos = network.tap_pos
         # The first power flow of a process takes seconds (numba): not in a step of the run.
         self._flow.step(*self._background.at(0), self._tap_pos)
@@ -179,7 +179,7 @@ class Grid(TimeBased):
 
     def _out_steps(self) -> dict[str, Any]:
         result = self._flow.result
-        iterations = result.iterations if result.converged else np.nan
+        iterations = result.iterations or np.nan
         return {"converged": result.converged, "iterations": iterations}
 
     def _out_buses(self) -> dict[str, Any]:

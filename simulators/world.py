@@ -19,6 +19,7 @@ from quartier.simulators.grid import Grid
 from quartier.simulators.nodes import Nodes
 from quartier.simulators.planner import Planner
 from quartier.simulators.recorder import Recorder
+from quartier.simulators.scheduling import settle
 from quartier.simulators.topology import Topology
 from quartier.simulators.unit import simulator_of
 from quartier.simulators.wiring import COPPER_PLATE, GRID, Wire, wiring
@@ -57,6 +58,7 @@ def run_world(world: mosaik.World, execution: Execution) -> None:
     Without lazy stepping mosaik waits half as much, and still nobody runs ahead: the planner
     waits for everybody's last step, and everybody for the planner.
     """
+    settle(world)
     until = execution.instance.horizon.steps * execution.step_s
     world.run(until, print_progress=False, lazy_stepping=False)
 
@@ -97,7 +99,10 @@ def _entities(
             instance.network, instance.background_p_mw, instance.background_q_mvar
         )
         buses = dict(zip(points["name"], points["bus"], strict=True))
-        yield GRID, grid.Grid(background=background, connection_points=buses)
+        yield (
+            GRID,
+            grid.Grid(background=background, connection_points=buses, engine=instance.engine),
+        )
     else:
         plate = _start(world, CopperPlate, "copper_plate", execution)
         yield (

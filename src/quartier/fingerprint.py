@@ -20,6 +20,7 @@ PACKAGES = (
     "mosaik-api-v3",
     "mango-agents",
     "pandapower",
+    "power-grid-model",
     "pvlib",
     "simbench",
     "pyomo",

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from quartier.errors import InputError
+from quartier.grid import Engine
 from quartier.grid.network import Network
 from quartier.problem import (
     ConnectionTerms,
@@ -30,7 +31,7 @@ from quartier.scenario.checks import forecast_series
 from quartier.scenario.findings import Note
 from quartier.scenario.grid_data import GridData
 from quartier.scenario.load import LoadedScenario, shown
-from quartier.scenario.models import Scenario
+from quartier.scenario.models import GridSettings, Scenario
 from quartier.scenario.overrides import blamed
 from quartier.scenario.pricing_checks import wholesale
 from quartier.units import KINDS
@@ -76,6 +77,13 @@ class Instance:
     def network(self) -> Network:
         """The grid (ValueError: there is none)."""
         return self._grid.network
+
+    @property
+    def engine(self) -> Engine:
+        """Who solves the power flow of a step (ValueError: there is no grid)."""
+        if not isinstance(self.scenario.grid, GridSettings):
+            raise ValueError("the scenario has no grid (grid: none)")
+        return self.scenario.grid.engine
 
     @property
     def units(self) -> tuple[UnitData, ...]:

@@ -3,5 +3,11 @@
 `simbench` or a file gives the tables (`tables`), `net_checks` finds what is wrong with them,
 `network` keeps them without injections, with the tap changers that move (`tap_changers`).
 `power_flow` solves many steps at once on its `admittance`, `sensitivities` differentiates it,
-`recycled` solves step by step with pandapower; `limits` counts violations.
+`engines` solves step by step, with power-grid-model or with pandapower (`recycled`); `limits`
+counts violations.
 """
+
+from typing import Literal, TypeAlias
+
+Engine: TypeAlias = Literal["auto", "pandapower", "power-grid-model"]
+"""Who solves the power flow of a step; ``auto`` is power-grid-model where it can."""

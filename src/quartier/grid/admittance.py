@@ -7,8 +7,9 @@ obey ``I = Y V``; with the slack eliminated, ``V = w + Z I`` at all other buses.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,6 +47,20 @@ class Branches:
             np.abs(into_to[:, self.rows]) * self.to_scale,
         )
         return np.where((self.rows >= 0) | np.isnan(percent), percent, 0.0)
+
+
+@dataclass(frozen=True)
+class PiCircuits:
+    """Branches as pi circuits behind ideal transformers at their ``from`` ends, in pu.
+
+    ``shunt`` is halved between both ends. ``at_bus`` holds what stands at the fused buses: shunts,
+    and what transformers with a lopsided T circuit have more at their ``to`` ends.
+    """
+
+    series: Complex
+    shunt: Complex
+    ratio: Complex
+    at_bus: Complex
 
 
 @dataclass(frozen=True)
@@ -87,6 +102,7 @@ class Admittance:
     to_bus: Indices
     lines: Branches
     transformers: Branches
+    pi: PiCircuits
     _impedance: Complex | None
     _factors: object
 
@@ -176,9 +192,26 @@ def _build(network: Network, net: Net) -> Admittance:
         to_bus=_ends(inner["branch"], 1),
         lines=_lines(network, net),
         transformers=_transformers(network, net),
+        pi=_pi_circuits(inner),
         _impedance=impedance,
         _factors=factors,
     )
+
+
+def _pi_circuits(inner: Mapping[str, Any]) -> PiCircuits:
+    """Read the circuits as pandapower's ``makeYbus`` does, but for impedances of two directions."""
+    from pandapower.pypower import idx_brch as branches
+    from pandapower.pypower.idx_bus import BS, GS
+
+    branch = inner["branch"].real
+    series = 1 / (branch[:, branches.BR_R] + 1j * branch[:, branches.BR_X])
+    shunt = branch[:, branches.BR_G] + 1j * branch[:, branches.BR_B]
+    lopsided = branch[:, branches.BR_G_ASYM] + 1j * branch[:, branches.BR_B_ASYM]
+    tap = branch[:, branches.TAP]
+    ratio = np.where(tap == 0, 1.0, tap) * np.exp(1j * np.deg2rad(branch[:, branches.SHIFT]))
+    at_bus = (inner["bus"][:, GS] + 1j * inner["bus"][:, BS]) / inner["baseMVA"]
+    np.add.at(at_bus, _ends(branch, 1), lopsided / 2)
+    return PiCircuits(series, shunt, ratio, at_bus)
 
 
 def _invert(matrix: sparse.csr_array) -> tuple[Complex | None, object]:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from quartier.errors import InputError
 from quartier.grid.net_checks import DEFAULT_BAND_PU, net_problems, tidy
@@ -135,6 +136,11 @@ class Network:
         except KeyError:
             known = f"{self.buses.min()} .. {self.buses.max()}"
             raise InputError([f"bus {bus} is not in the grid; its buses are {known}"]) from None
+
+    def places(self, buses: pd.DataFrame) -> Indices:
+        """Columns of buses in arrays over buses, in the shape of ``buses``."""
+        places = pd.Index(self.buses).get_indexer(pd.Index(buses.to_numpy().ravel()))
+        return np.asarray(places, dtype=np.int64).reshape(buses.shape)
 
     def line_name(self, position: int) -> str:
         """``line <index> <name>`` of the line at ``position``."""

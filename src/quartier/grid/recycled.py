@@ -68,7 +68,7 @@ class RecycledPowerFlow:
         self._net = injection_net(network)
         self._tap_pos: int | None = None
         self._ready = False
-        self.result = _blank(network)
+        self.result = blank(network)
 
     @property
     def net(self) -> Net:
@@ -91,7 +91,7 @@ class RecycledPowerFlow:
             Whether it converged, from the last step's voltages or from a fresh start.
         """
         converged = self.solve(p_mw, q_mvar, tap_pos)
-        self.result = _read(self._net) if converged else _blank(self._network)
+        self.result = _read(self._net) if converged else blank(self._network)
         return converged
 
     def solve(self, p_mw: Array, q_mvar: Array, tap_pos: int) -> bool:
@@ -177,7 +177,8 @@ def _slack_power(net: Net) -> float:
     return power
 
 
-def _blank(network: Network) -> StepResult:
+def blank(network: Network) -> StepResult:
+    """Return the figures of a step that did not converge."""
     sizes = {"vm": network.buses, "va": network.buses, "tr": network.transformers}
     blank = {
         field.name: np.full(sizes.get(field.name[:2], network.lines).size, np.nan)

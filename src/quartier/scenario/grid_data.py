@@ -19,6 +19,7 @@ import pandas as pd
 
 from quartier.errors import InputError
 from quartier.grid import simbench
+from quartier.grid.engines import beyond_power_grid_model
 from quartier.grid.net_checks import tidy
 from quartier.grid.network import Network, load_json
 from quartier.quantities import KW_PER_MW, Array, Horizon
@@ -33,7 +34,7 @@ AGGREGATE = "lv_RES"
 """Type of SimBench's generators that stand for all small plants of a low-voltage grid."""
 
 _FOSSIL = ("gas", "diesel", "coal", "oil", "fossil", "chp")
-_KEYS = ("lines_out", "lines_in", "max_loading_percent", "tap_changers")
+_KEYS = ("engine", "lines_out", "lines_in", "max_loading_percent", "tap_changers")
 
 
 @dataclass(frozen=True)
@@ -106,6 +107,8 @@ def read_grid(
             grid.max_loading_percent,
             grid.tap_changers,
         )
+        if grid.engine == "power-grid-model" and (beyond := beyond_power_grid_model(network)):
+            raise InputError(beyond)
     except InputError as error:
         for problem in error.problems:
             findings.add(*_placed(problem, grid))

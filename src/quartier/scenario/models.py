@@ -28,6 +28,7 @@ from pydantic import (
 from pydantic_core import CoreSchema, PydanticCustomError, core_schema
 
 from quartier.errors import InputError
+from quartier.grid import Engine
 from quartier.quantities import LOCAL, Horizon
 from quartier.scenario.asked import Asked, RedispatchAsked
 from quartier.scenario.forecast_error import ForecastErrorSettings
@@ -136,8 +137,9 @@ class GridSettings(Frozen):
     profiles: dict[str, CsvColumn] = Field(default_factory=dict)
     """Profiles (share of the rated power) by the name in the column `profile` of loads and
     sgens; other names are SimBench's. Without a name an element keeps its power."""
-    engine: Literal["pandapower"] = "pandapower"
-    """Power-flow engine."""
+    engine: Engine = "auto"
+    """Power-flow engine of the execution: power-grid-model, which is some ten times as fast, or
+    pandapower; `auto` takes power-grid-model where it can model the grid."""
     tap_pos: int | None = None
     """Tap position at the start of the transformers whose taps the grid operator moves; without
     it, every transformer keeps its own of the grid's data."""
