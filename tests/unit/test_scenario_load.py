@@ -29,7 +29,7 @@ def own(tmp_path, monkeypatch):
 # -- finding --------------------------------------------------------------------------------------
 def test_shipped_scenarios_and_their_variants():
     title, variants = shipped()["fliegerhorst"]
-    assert variants == ("max-feed-in", "large-battery", "max-load", "three-neighbourhoods")
+    assert variants == ("max-feed-in", "large-battery", "max-load", "year", "three-neighbourhoods")
     assert "230 households" in title
 
 
