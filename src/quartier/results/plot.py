@@ -27,6 +27,7 @@ from quartier.figures import (
     schedules,
     sharing,
     storage,
+    zones,
 )
 from quartier.results.grid_file import read_grid
 from quartier.results.tables import schema
@@ -53,6 +54,8 @@ WITHOUT = {
     "redispatch": "no P_set was set in this run",
     "ev_sessions": "no vehicle charged in this run",
     "supply": "no suppliers served this run; that is the problem 'market'",
+    "zones": "the market of this run has no zones; name them in problem.zones",
+    "flows": "no lines lie between zones of this run; name some in problem.lines",
     "shares": "the neighbourhoods of this run share nothing; that is the problem 'sharing'",
     "nodes": "there are no nodes of other carriers than electricity",
     "plans": "nobody planned in this run",
@@ -230,6 +233,24 @@ class Plot:
         """Price of a market, and what was expected."""
         self.whole_table("supply")  # says why there is none
         return market.prices(self.table("prices"), self.table("signals"))
+
+    @property
+    def has_zones(self) -> bool:
+        """Whether the market of this run has zones."""
+        return "zones" in self._result.tables
+
+    @property
+    def has_lines(self) -> bool:
+        """Whether lines lie between zones."""
+        return "flows" in self._result.tables
+
+    def zone_prices(self) -> go.Figure:
+        """Price in every zone of a market."""
+        return zones.prices(self.table("zones"))
+
+    def flows(self) -> go.Figure:
+        """What lines between zones carried, with their limits."""
+        return zones.flows(self.table("flows"))
 
     def bids(self, time: pd.Timestamp | str | None = None) -> go.Figure:
         """Bid curves of an hour and its clearing; without a time, of the dearest hour."""
