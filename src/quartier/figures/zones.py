@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
@@ -11,6 +14,9 @@ from quartier.figures.frames import wide
 from quartier.quantities import Array
 
 CT_PER_EUR = 100.0
+DASHES = ("solid", "dash", "dot", "dashdot", "longdash")
+LINES = "lines"
+"""Who sells in a zone what lines bring in, and buys what they take out."""
 
 
 def prices(table: pd.DataFrame) -> go.Figure:
@@ -28,6 +34,59 @@ def prices(table: pd.DataFrame) -> go.Figure:
         made.add_trace(_line(paid.index, values, zone, look, "%{y:.3f} ct/kWh"))
     made.update_layout(hovermode="x unified")
     return made
+
+
+def prices_by_run(tables: Mapping[str, pd.DataFrame]) -> go.Figure:
+    """Price in every zone in ct/kWh, a colour a run and a dash a zone.
+
+    Parameters
+    ----------
+    tables
+        Tables ``zones`` by run.
+    """
+    made = style.figure("Price by zone", x="time (UTC)", y="price (ct/kWh)", unit="ct/kWh")
+    for number, (run, table) in enumerate(tables.items()):
+        paid = wide(table, "zone", "price_eur_per_kwh")
+        for place, zone in enumerate(dict.fromkeys(table["zone"].astype(str))):
+            values = CT_PER_EUR * paid[zone].to_numpy(float)
+            look = replace(style.look(number), dash=DASHES[place % len(DASHES)])
+            name = f"{run}, {zone}"
+            made.add_trace(_line(paid.index, values, name, look, "%{y:.3f} ct/kWh"))
+    made.update_layout(hovermode="x unified")
+    return made
+
+
+def in_one(
+    bids: pd.DataFrame, zones: pd.DataFrame, homes: Mapping[str, str], time: pd.Timestamp | None
+) -> tuple[pd.DataFrame, pd.DataFrame, str]:
+    """Bids of the zone where power is dearest, those of lines included, and prices there.
+
+    Parameters
+    ----------
+    bids, zones
+        Tables of a run.
+    homes
+        Zone by neighbourhood and supplier; of others, the last word of their name is it.
+    time
+        Start of the hour (UTC); None: the one with the highest price.
+
+    Returns
+    -------
+    bids, zones, zone
+        Rows of the zone, and its name.
+    """
+    at = zones if time is None else zones[zones["time"] == time]
+    zone = str((at if len(at) else zones).sort_values("price_eur_per_kwh").iloc[-1]["zone"])
+    agents = bids["agent"].astype(str)
+    own = bids[[homes.get(name, name.split()[-1]) == zone for name in agents]]
+    here = zones[zones["zone"].astype(str) == zone]
+    brought = here[["time", "price_eur_per_kwh"]].assign(agent=LINES)
+    brought = brought.assign(p_kw=here["imported_kw"], accepted_kw=here["imported_kw"])
+    gates = own.groupby("time")["gate"].max()
+    brought = brought.assign(gate=brought["time"].map(gates)).dropna()
+    brought = brought[brought["p_kw"] != 0]
+    columns = list(own.columns)
+    return pd.concat([own.astype({"agent": str}), brought[columns]]), here, zone
 
 
 def flows(table: pd.DataFrame) -> go.Figure:

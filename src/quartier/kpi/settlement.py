@@ -3,12 +3,12 @@
 A neighbourhood buys what it draws and sells what it feeds in: at the price that the plan sets for
 it, from and to the coordinator; without one, at the outer grid's tariffs. So do its nodes with
 other carriers. The coordinator buys or sells outside what the neighbourhoods with a price come to
-together: on a market from suppliers, of which lines between zones get their rent, and a player that
+together: on a market from suppliers, where lines between zones get their rent, and a player that
 prices several carriers at the market of each. A grid operator pays for redispatch, and buys the
-losses; where limits have prices, neighbourhoods pay them for what they feed in, or get them for what
-they do other than p_off. Every euro paid is received by somebody; what has a price as a weight only
-(curtailment, peaks, CO2) is no money, but for prices of limits: they come out of objectives, weights
-in them (docs: congestion).
+losses; where limits have prices, neighbourhoods pay them for what they feed in, or get them for
+what they do other than p_off. Every euro paid is received by somebody; what has a price as a weight
+only (curtailment, peaks, CO2) is no money, but for prices of limits: they come out of objectives,
+weights in them (docs: congestion).
 """
 
 from __future__ import annotations

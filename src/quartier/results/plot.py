@@ -255,7 +255,18 @@ class Plot:
     def bids(self, time: pd.Timestamp | str | None = None) -> go.Figure:
         """Bid curves of an hour and its clearing; without a time, of the dearest hour."""
         moment = None if time is None else _utc(time)
+        if self.has_zones:
+            return self._bids_of_a_zone(moment)
         return market.bids(self.table("bids"), self.table("prices"), moment)
+
+    def _bids_of_a_zone(self, moment: pd.Timestamp | None) -> go.Figure:
+        """The same where power is dearest then, with what lines bring in."""
+        scenario = self._result.manifest["scenario"]
+        groups = (scenario["problem"]["suppliers"], scenario["neighbourhoods"])
+        homes = {name: one["zone"] for members in groups for name, one in members.items()}
+        own, paid, zone = zones.in_one(self.table("bids"), self.table("zones"), homes, moment)
+        made = market.bids(own, paid, moment)
+        return made.update_layout(title_text=f"{made.layout.title.text}, {zone}")
 
     def dispatch(self) -> go.Figure:
         """What suppliers and all units of a market do, by technology."""

@@ -19,7 +19,7 @@ def check_zones(scenario: Scenario, findings: Findings, rest: Rest) -> None:
     asked = scenario.problem
     if rest.lacks("problem", "kind") or rest.lacks("problem", "zones"):
         return
-    zones = asked.zones if isinstance(asked, MarketAsked) else []
+    zones = list(dict.fromkeys(asked.zones)) if isinstance(asked, MarketAsked) else []
     members = dict(_members(scenario))
     for path, zone in members.items():
         if not zones and zone is not None:
@@ -33,7 +33,7 @@ def check_zones(scenario: Scenario, findings: Findings, rest: Rest) -> None:
         complete = not rest.lacks("neighbourhoods") and not rest.lacks("problem", "suppliers")
         for why in _wrong_zones(asked, scenario, set(members.values()) if complete else set(zones)):
             findings.add("problem.zones", why)
-        _check_lines(asked, findings)
+        _check_lines(asked, zones, findings)
     if zones and scenario.coordination == "cohda":
         known = ", ".join(KNOWING)
         findings.add(
@@ -60,14 +60,14 @@ def _wrong_zones(asked: MarketAsked, scenario: Scenario, taken: set[str | None])
             yield f"{zone!r} is the name of a neighbourhood, too; rename one of them"
 
 
-def _check_lines(asked: MarketAsked, findings: Findings) -> None:
-    if asked.lines and not asked.zones:
+def _check_lines(asked: MarketAsked, zones: list[str], findings: Findings) -> None:
+    if asked.lines and not zones:
         findings.add("problem.lines", "lie between zones, and there are none; name problem.zones")
         return
     for name, line in asked.lines.items():
         for key, zone in (("from", line.start), ("to", line.end)):
-            if zone not in asked.zones:
-                why = f"there is no zone {zone!r}{suggestion(zone, asked.zones)}"
+            if zone not in zones:
+                why = f"there is no zone {zone!r}{suggestion(zone, zones)}"
                 findings.add(f"problem.lines.{name}.{key}", why)
         if line.start == line.end:
             findings.add(f"problem.lines.{name}", f"leads from {line.start!r} to itself; remove it")
