@@ -100,7 +100,7 @@ def test_the_pages_show_zones_and_lines(compared):
 
 
 def test_bids_are_shown_where_power_is_dearest(compared):
-    """The south in the second hour: 50 kW of the line, 20 of gas and of the battery; 90 are bought."""
+    """In the south 90 kW are bought: 50 of the line, 20 of gas, 20 of the battery."""
     made = compared.result("auction").plot.bids()
     assert made.layout.title.text.endswith("south")
     sold, bought, cleared = made.data
