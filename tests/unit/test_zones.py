@@ -11,6 +11,7 @@ import pytest
 from quartier.centralised.sharing.mechanisms import models_of
 from quartier.centralised.sharing.pool import Pool
 from quartier.coordination import mechanisms
+from quartier.errors import InputError
 from quartier.instance import build
 from quartier.optimisation.prices import (
     Bid,
@@ -28,7 +29,7 @@ from quartier.problem import Line, Market, Problem, ZonedSupply, Zones
 from quartier.problem.market import RESERVE
 from quartier.scenario.growth import grown
 from quartier.scenario.load import load
-from quartier.scenario.zones import KNOWING
+from quartier.scenario.zones import BLIND, KNOWING
 
 CASE = Path(__file__).parents[1] / "cases" / "zones"
 STEPS = 3
@@ -316,4 +317,6 @@ def test_parts_stay_in_the_zone_of_the_whole():
 
 
 def test_every_mechanism_for_markets_knows_of_zones_or_is_refused():
-    assert set(mechanisms("market")) - {"cohda"} == set(KNOWING)
+    assert set(mechanisms("market")) - set(BLIND) == set(KNOWING)
+    with pytest.raises(InputError, match="cohda knows of no zones"):
+        build(load(CASE, ["coordination=cohda"]), 1)

@@ -95,6 +95,11 @@ class Supply:
         rows = zip(self.price_eur_per_kwh, self.least_kw, self.most_kw, strict=True)
         return tuple(Part(*row, ((1.0, every),)) for row in rows)
 
+    @cached_property
+    def matrix(self) -> sparse.csr_array:
+        """What a kW of every part and step adds to every balance."""
+        return sparse.csr_array(sparse.hstack([part.matrix(self.size) for part in self.parts]))
+
     def asked(self, step: int) -> tuple[Array, Array, Array]:
         """Price, least and most of every block in a step, shape ``(S,)`` each."""
         price, least, most = self.price_eur_per_kwh, self.least_kw, self.most_kw

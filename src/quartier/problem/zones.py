@@ -186,7 +186,7 @@ class ZonedSupply(Supply):
             np.concatenate([np.zeros(lower.size), np.ones(2 * self.size)]),
             np.concatenate([lower, none, none]),
             np.concatenate([upper, none + np.inf, none + np.inf]),
-            sparse.csr_array(sparse.hstack([self._matrix, missing, -missing])),
+            sparse.csr_array(sparse.hstack([self.matrix, missing, -missing])),
             needed_kw,
         )
         found = Highs("zones, what is missing at a price", arrays).needed().values[lower.size :]
@@ -203,7 +203,7 @@ class ZonedSupply(Supply):
             np.concatenate([price, -price_eur_per_kwh - weight * target_kw]),
             np.concatenate([least, -free]),
             np.concatenate([most, free]),
-            sparse.csr_array(sparse.hstack([self._matrix, -sparse.eye_array(size)])),
+            sparse.csr_array(sparse.hstack([self.matrix, -sparse.eye_array(size)])),
             np.zeros(size),
             {(k, k): weight / 2 for k in range(price.size, price.size + size)},
         )
@@ -219,7 +219,7 @@ class ZonedSupply(Supply):
             If no solution is found.
         """
         price, least, most = self._columns
-        arrays = _program(PER_MWH * price, least, most, self._matrix, needed_kw)
+        arrays = _program(PER_MWH * price, least, most, self.matrix, needed_kw)
         answer = Highs("zones, dispatch", arrays).needed()
         dual = answer.row_dual / PER_MWH
         values = self._with_least_flows(dual, needed_kw, answer.values)
@@ -232,7 +232,7 @@ class ZonedSupply(Supply):
         """What costs the same, but carries least: no power goes round, nor where nobody gains."""
         lower, upper = self._best(price_eur_per_kwh)
         size, flows = found.size, len(self.lines) * self.steps
-        blocks, matrix = slice(0, size - flows), self._matrix
+        blocks, matrix = slice(0, size - flows), self.matrix
         lines = slice(size - flows, size)
         arrays = _program(
             np.concatenate([np.zeros(size - flows), np.ones(2 * flows)]),
@@ -262,10 +262,6 @@ class ZonedSupply(Supply):
 
     # -- all parts side by side -----------------------------------------------------------------
     @cached_property
-    def _matrix(self) -> sparse.csr_array:
-        return sparse.csr_array(sparse.hstack([part.matrix(self.size) for part in self.parts]))
-
-    @cached_property
     def _columns(self) -> tuple[Array, Array, Array]:
         """Price, least and most of all parts."""
         rows = zip(*((p.price_eur_per_kwh, p.least_kw, p.most_kw) for p in self.parts), strict=True)
@@ -275,7 +271,7 @@ class ZonedSupply(Supply):
     def _best(self, price_eur_per_kwh: Array) -> tuple[Array, Array]:
         """Least and most that suits each part best at a price; apart where it is indifferent."""
         price, least, most = self._columns
-        margin = price - self._matrix.T @ price_eur_per_kwh
+        margin = price - self.matrix.T @ price_eur_per_kwh
         lower = np.where(margin < -SAME_EUR_PER_KWH, most, least)
         upper = np.where(margin > SAME_EUR_PER_KWH, least, most)
         return lower, upper

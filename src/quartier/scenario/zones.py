@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from quartier.scenario.asked import MarketAsked
 from quartier.scenario.findings import Findings
@@ -11,7 +11,9 @@ from quartier.scenario.problems import suggestion
 from quartier.scenario.repair import Rest
 
 KNOWING = ("uncontrolled", "individual", "central", "price-response", "auction")
-"""Mechanisms of ours that know of zones."""
+"""Mechanisms for markets that know of zones."""
+BLIND = ("cohda",)
+"""Those that do not: they know the power of all together only."""
 
 
 def check_zones(scenario: Scenario, findings: Findings, rest: Rest) -> None:
@@ -34,11 +36,19 @@ def check_zones(scenario: Scenario, findings: Findings, rest: Rest) -> None:
         for why in _wrong_zones(asked, scenario, set(members.values()) if complete else set(zones)):
             findings.add("problem.zones", why)
         _check_lines(asked, zones, findings)
-    if zones and scenario.coordination == "cohda":
-        known = ", ".join(KNOWING)
-        findings.add(
-            "coordination", f"cohda knows of no zones; leave problem.zones out, or: {known}"
-        )
+    for why in blind(scenario, [scenario.coordination]).values():
+        findings.add("coordination", why)
+
+
+def blind(scenario: Scenario, coordinations: Iterable[str]) -> dict[str, str]:
+    """Why mechanisms do not answer a market with zones, by name of those that do not."""
+    if not isinstance(scenario.problem, MarketAsked) or not scenario.problem.zones:
+        return {}
+    return {
+        name: f"{name} knows of no zones; leave problem.zones out, or take {', '.join(KNOWING)}"
+        for name in coordinations
+        if name in BLIND
+    }
 
 
 def _members(scenario: Scenario) -> Iterator[tuple[str, str | None]]:

@@ -102,8 +102,7 @@ class Memory(Balanced):
         power = np.array([supply.placed_kw(name, response.p_kw) for name, _, response in columns]).T
         owner = np.array([names.index(name) for name, _, _ in columns])
         one = (owner == np.arange(len(names))[:, None]).astype(float)
-        others = sparse.hstack([part.matrix(supply.size) for part in supply.parts])
-        matrix = sparse.block_array([[sparse.csr_array(power), others], [one, None]])
+        matrix = sparse.block_array([[sparse.csr_array(power), supply.matrix], [one, None]])
         own = np.zeros(len(columns))
         sides = np.concatenate([np.zeros(supply.size), np.ones(len(names))])
         price = np.concatenate([part.price_eur_per_kwh for part in supply.parts])
