@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from quartier.agents.strategies.auction import Auction
 from quartier.centralised.sharing.mechanisms import models_of
 from quartier.centralised.sharing.pool import Pool
 from quartier.coordination import mechanisms
@@ -302,6 +304,17 @@ def test_wider_lines_cost_no_more():
     ]
     assert all(wider <= narrower + 1e-9 for narrower, wider in pairwise(costs))
     assert costs[0] > costs[-1]
+
+
+def test_the_previous_day_says_the_price_of_each_zone(small: Case):
+    """And a forecast that is given holds for all."""
+    auction, given = Auction(), np.array([0.3, 0.4])
+    auction._known = {0: np.array([0.1, 0.3]), 1: np.array([0.2, 0.4])}
+    tomorrow = replace(small.problem, first=24)
+    found = auction._forecast(tomorrow, small.coupling, small.published)
+    assert found.tolist() == [0.1, 0.2, 0.3, 0.4]
+    stated = replace(tomorrow, forecast_eur_per_kwh=given)
+    assert auction._forecast(stated, small.coupling, small.published).tolist() == [*given, *given]
 
 
 # -- scenarios --------------------------------------------------------------------------------
