@@ -65,13 +65,13 @@ class Auctioneer(AskingAgent):
 
     def _call(self, name: str) -> BidCall:
         """Ask for a bid, and say all that the bidder may not have heard."""
-        held, told = self.auction.now, self._told[name]
-        forecast = frozen(held.forecast_eur_per_kwh) if told < 0 else None
-        accepted = held.accepted_kw[name]
+        held, told, seen = self.auction.now, self._told[name], self.auction.supply.seen
+        forecast = frozen(seen(name, held.forecast_eur_per_kwh)) if told < 0 else None
+        accepted, price = held.accepted_kw[name], seen(name, held.price_eur_per_kwh)
         cleared = (
             Hour(
                 step,
-                float(held.price_eur_per_kwh[step]),
+                float(price[step]),
                 None if accepted[step] != accepted[step] else float(accepted[step]),
             )
             for step in range(max(told, 0), self.auction.step)
@@ -146,5 +146,5 @@ class Auctioneer(AskingAgent):
         auction, price = self.auction, self.outcome.price_eur_per_kwh
         cost, bound = cost_of_all(done, auction.supply), auction.bound_eur
         known = auction.passes[self.outcome.negotiation.round - 1].responses
-        responses = responses_at(price, done, known, auction.supply.dt_h)
+        responses = responses_at(price, done, known, auction.supply)
         return Certificate(cost, bound, auction.is_near(cost, bound), responses)

@@ -35,7 +35,8 @@ class BidderAgent(TakerAgent[tuple[int, int], BidMade | PriceAnswer]):
     ) -> None:
         super().__init__(problem, market)
         self._fee, self._settings = fee_eur_per_kwh, settings
-        self._limits = supply.lowest_eur_per_kwh, supply.highest_eur_per_kwh
+        ends = (supply.lowest_eur_per_kwh, supply.highest_eur_per_kwh)
+        self._limits = (supply.seen(problem.name, ends[0]), supply.seen(problem.name, ends[1]))
         self._bidder: Bidder | None = None
         self._pass, self._settled = 0, set[int]()
         self._solutions: dict[int, Solution] = {}

@@ -5,8 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import numpy as np
-
 from quartier.agents.messages import Negotiation
 from quartier.optimisation.prices import Response, Round
 from quartier.problem import Supply
@@ -31,7 +29,7 @@ class Outcome:
 
     negotiation: Negotiation
     price_eur_per_kwh: Array
-    """The price of the best bound, shape ``(T,)``."""
+    """The price of the best bound, of every balance."""
     shares: Mapping[str, Mapping[int, float]]
     cost_eur: float
     decided_s: float
@@ -53,16 +51,19 @@ class Certificate:
 
 def cost_of_all(done: Done, supply: Supply) -> float:
     """Cost in EUR of what neighbourhoods do, and of who supplies them."""
-    needed_kw = -np.sum([p_kw for _, p_kw in done.values()], axis=0)
+    needed_kw = supply.needed_kw({name: p_kw for name, (_, p_kw) in done.items()})
     return sum(own for own, _ in done.values()) + supply.cost_eur(needed_kw)
 
 
 def responses_at(
-    price_eur_per_kwh: Array, done: Done, known: Mapping[str, Response], dt_h: float
+    price_eur_per_kwh: Array, done: Done, known: Mapping[str, Response], supply: Supply
 ) -> dict[str, tuple[float, float]]:
     """What each comes to at a price that it answered, and the least it could come to, in EUR."""
     return {
-        name: (own - dt_h * float(price_eur_per_kwh @ p_kw), known[name].bound_eur)
+        name: (
+            own - supply.dt_h * float(supply.seen(name, price_eur_per_kwh) @ p_kw),
+            known[name].bound_eur,
+        )
         for name, (own, p_kw) in done.items()
         if name in known
     }

@@ -243,7 +243,8 @@ def _priceable(instance: Instance) -> list[tuple[str, str]]:
         for node in unit.nodes.values()
         if unit.neighbourhood is not None and (node.buy or node.sell)
     }
-    return [*((ELECTRICITY, name) for name in instance.buses), *traded]
+    zones = () if instance.zones is None else instance.zones.names
+    return [*((ELECTRICITY, name) for name in (*instance.buses, *zones)), *traded]
 
 
 def _prices(

@@ -16,6 +16,7 @@ from quartier.simulators.execution import Execution
 from quartier.simulators.inputs import Inputs, Outputs, only
 from quartier.simulators.sessions import SessionLog
 from quartier.simulators.time_based import TimeBased
+from quartier.simulators.zones import executed
 from quartier.units import KINDS
 
 MODELS = {
@@ -114,11 +115,8 @@ class Recorder(TimeBased):
 
     def _planned_prices(self, sources: Mapping[str, Mapping[str, Any]]) -> Array:
         """Price of electricity that the plan sets for each neighbourhood, NaN without one."""
-        prices: Mapping[str, Any] = next(iter(sources.get("prices", {}).values()), {})
-        keys = zip(*(prices.get(n, ()) for n in ("carrier", "neighbourhood")), strict=True)
-        known = dict(zip(keys, prices.get("price_eur_per_kwh", ()), strict=True))
-        found = [known.get((ELECTRICITY, name), np.nan) for name in self._neighbourhoods]
-        return np.array(found, dtype=float)
+        known = _prices(sources)
+        return np.array([known.get(name, np.nan) for name in self._neighbourhoods], dtype=float)
 
     def _supply(
         self,
@@ -132,6 +130,9 @@ class Recorder(TimeBased):
         """
         names, now = self._neighbourhoods, self._times[step]
         market = self._instance.market(slice(step, step + 1))
+        if market.zones is not None:
+            self._serve_zones(now, market, p_kw, sources)
+            return
         needed = -p_kw[: len(names)].sum(keepdims=True)
         price = self._planned_prices(sources)
         price = np.where(np.isnan(price), market.blocks.marginal_eur_per_kwh(needed), price)
@@ -145,6 +146,19 @@ class Recorder(TimeBased):
             "cost_eur": np.array([cost[0] for _, cost in served.values()]),
         }
         self._writer.add("supply", {"time": now, **columns})
+
+    def _serve_zones(
+        self,
+        now: pd.Timestamp,
+        market: Market,
+        p_kw: Array,
+        sources: Mapping[str, Mapping[str, Any]],
+    ) -> None:
+        """The same zone by zone: each has a price, and lines carry what costs least."""
+        for table, columns in executed(
+            market, self._neighbourhoods, p_kw[: len(self._neighbourhoods)], _prices(sources)
+        ).items():
+            self._writer.add(table, {"time": now, **columns})
 
     def _signals(self, now: pd.Timestamp, sources: Mapping[str, Mapping[str, Any]]) -> None:
         costs = np.sum(list(sources.get("unit_cost", {}).values()), axis=0)
@@ -171,3 +185,11 @@ class Recorder(TimeBased):
     def get_data(self, outputs: Mapping[str, Sequence[str]]) -> Outputs:
         """Nothing is handed out."""
         return {}
+
+
+def _prices(sources: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
+    """Price of electricity that the plan sets in this step, by neighbourhood or zone."""
+    prices: Mapping[str, Any] = next(iter(sources.get("prices", {}).values()), {})
+    keys = ("carrier", "neighbourhood", "price_eur_per_kwh")
+    rows = zip(*(prices.get(key, ()) for key in keys), strict=True)
+    return {name: price for carrier, name, price in rows if carrier == ELECTRICITY}

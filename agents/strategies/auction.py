@@ -19,7 +19,7 @@ from quartier.coordination import Plan
 from quartier.optimisation.prices import Blocks, Hourly, Memory, Pass, Responder, Response
 from quartier.planning import Row
 from quartier.problem import Pooling, Problem, State
-from quartier.quantities import Array
+from quartier.quantities import ELECTRICITY, Array
 
 DAY_H = 24.0
 """Hours after which prices are expected to repeat."""
@@ -34,14 +34,16 @@ class Auction(Pricing):
     name = "auction"
 
     def __init__(self) -> None:
-        self._known: dict[int, float] = {}
-        """Prices that were cleared, in EUR/kWh by step of the run."""
+        self._known: dict[int, Array] = {}
+        """Prices that were cleared, in EUR/kWh by step of the run: one, or one a zone."""
 
     def plan(self, problem: Problem, state: State, rng: np.random.Generator) -> Plan:
         """Hold the auction; its prices are what the next gate expects."""
         found = super().plan(problem, state, rng)
-        for price in list(found.prices.values())[:1]:
-            self._known |= dict(enumerate(price.tolist(), start=problem.first))
+        if found.prices:
+            zones = [found.prices[ELECTRICITY, zone] for zone in pooling(problem).places]
+            every = np.array(zones or list(found.prices.values())[:1])
+            self._known |= dict(enumerate(every.T, start=problem.first))
         return found
 
     def market(self, problem: Problem, rng: np.random.Generator) -> Market:
@@ -75,22 +77,22 @@ class Auction(Pricing):
     def _forecast(
         self, problem: Problem, coupling: Pooling, alone: Mapping[str, Response]
     ) -> Array:
-        """What all expect of the prices, shape ``(T,)``."""
+        """What all expect of the prices, of every balance."""
         if problem.forecast_eur_per_kwh is not None:
-            return problem.forecast_eur_per_kwh
+            return coupling.supply.everywhere(problem.forecast_eur_per_kwh)
         if problem.market.forecast == "perfect":
             return _perfect(problem, coupling, alone)
-        needed_kw = -np.sum([one.p_kw for one in alone.values()], axis=0)
+        needed_kw = coupling.supply.needed_kw({name: one.p_kw for name, one in alone.items()})
         return self._previous_day(problem, coupling.supply.marginal_eur_per_kwh(needed_kw))
 
     def _previous_day(self, problem: Problem, otherwise: Array) -> Array:
         """Prices a day before, or as many days as it takes; of the first day, something else."""
         day = round(DAY_H / problem.horizon.dt_h)
-        forecast = otherwise.copy()
-        for k in range(forecast.size):
+        by_step = otherwise.reshape(-1, problem.horizon.steps).T.copy()
+        for k, here in enumerate(by_step):
             before = range(problem.first + k - day, -1, -day)
-            forecast[k] = next((self._known[t] for t in before if t in self._known), otherwise[k])
-        return forecast
+            here[:] = next((self._known[t] for t in before if t in self._known), here)
+        return np.asarray(by_step.T.ravel())
 
 
 def _of_blocks(
@@ -117,10 +119,12 @@ def _bids(problem: Problem, coupling: Pooling, held: Pass) -> Iterator[Row]:
         asked: list[tuple[str, float, float, float]] = [
             (name, price, power, accepted)
             for name, bid in bids.items()
-            for price, power, accepted in bid.parts(found.filled_kw[name], low[step], high[step])
+            for price, power, accepted in bid.parts(
+                found.filled_kw[name], *(supply.seen(name, end)[step] for end in (low, high))
+            )
         ]
-        prices, most = supply.price_eur_per_kwh[:, step], supply.most_kw[:, step]
-        power = np.where(most > 0, most, supply.least_kw[:, step])
+        prices, least, most = supply.asked(step)
+        power = np.where(most > 0, most, least)
         asked += zip(coupling.owners, prices, power, found.supplied_kw, strict=True)
         for name, price, p_kw, accepted_kw in asked:
             yield {
@@ -133,7 +137,7 @@ def _bids(problem: Problem, coupling: Pooling, held: Pass) -> Iterator[Row]:
 
 
 def _perfect(problem: Problem, coupling: Pooling, alone: Mapping[str, Response]) -> Array:
-    """The price that `price-response` would find with memory, shape ``(T,)``.
+    """The price that `price-response` would find with memory, of every balance.
 
     It takes all its rounds, in which everybody answers, before the auction: so nobody could have
     it. It says what a forecast can be worth.
@@ -143,7 +147,7 @@ def _perfect(problem: Problem, coupling: Pooling, alone: Mapping[str, Response])
     search = Memory(coupling.supply, alone, problem.market.tolerance)
     for _ in range(problem.market.rounds):
         for name, responder in own.items():
-            search.hear(name, search.number, responder.answer(search.price)[0])
+            search.hear(name, search.number, responder.answer(search.told(name, search.price))[0])
         search.conclude()
         if search.is_settled or not search.go_on():
             break

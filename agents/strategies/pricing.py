@@ -22,7 +22,7 @@ from quartier.optimisation.prices import Response
 from quartier.planning import Row, plan_columns, plans_of
 from quartier.problem import ConnectionTerms, NeighbourhoodProblem, Pooling, Problem, State
 from quartier.program import relative_gap
-from quartier.quantities import ELECTRICITY, Array
+from quartier.quantities import Array
 from quartier.units.sampling import own_rules
 from quartier.units.schedule import Schedule
 
@@ -76,7 +76,7 @@ class Pricing(ABC):
         price = outcome.price_eur_per_kwh
         return Plan(
             units=dict(_units(market)),
-            prices={(ELECTRICITY, name): price for name in market.takers},
+            prices=pooling(problem).prices(market.takers, price),
             records=self.records(problem, market),
             degraded=tuple(_trouble(market)),
         )

@@ -34,6 +34,7 @@ from quartier.results.folder import RUNS, free_folder
 from quartier.run import Clock, Story, as_asked, earlier_baseline, empty_folder, label
 from quartier.scenario.load import LoadedScenario, load
 from quartier.scenario.overrides import Overrides
+from quartier.scenario.zones import blind
 from quartier.units.kinds import is_own
 
 logger = logging.getLogger(__name__)
@@ -82,7 +83,8 @@ def mechanisms(asked: str | Iterable[str] | None, loaded: LoadedScenario) -> tup
         With every name that is unknown, or answers another problem.
     """
     problem = loaded.scenario.problem.kind
-    known = coordination.mechanisms(problem)
+    unfit = blind(loaded.scenario, coordination.mechanisms(problem))
+    known = tuple(name for name in coordination.mechanisms(problem) if name not in unfit)
     if asked is None:
         own = loaded.scenario.coordination
         asked = (*known, *([own] if own not in COORDINATIONS else []))
@@ -90,6 +92,7 @@ def mechanisms(asked: str | Iterable[str] | None, loaded: LoadedScenario) -> tup
         asked = asked.split(",")
     names = tuple(dict.fromkeys(text for name in asked if (text := name.strip())))
     wrong = [text for name in names for text in _wrong(name, problem)]
+    wrong += blind(loaded.scenario, names).values()
     if wrong or not names:
         raise InputError(wrong or [f"name at least one coordination; known: {', '.join(known)}"])
     return names

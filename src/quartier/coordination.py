@@ -99,9 +99,10 @@ class Plan:
     prices: Mapping[tuple[str, str], Array] = field(default_factory=dict)
     """What a carrier costs a neighbourhood in EUR/kWh by ``(carrier, neighbourhood)``, shape
     ``(T,)``: what it draws it buys at this price from the coordinator, what it feeds in it sells
-    so. Where there is none (or NaN), the scenario's tariffs hold. The KPIs settle on executed
-    energy (:mod:`quartier.kpi.settlement`): electricity at the connection point, other carriers
-    as far as nodes buy and sell them."""
+    so. Where there is none (or NaN), the scenario's tariffs hold. Of a market with zones also by
+    ``(carrier, zone)``, for suppliers there. The KPIs settle on executed energy
+    (:mod:`quartier.kpi.settlement`): electricity at the connection point, other carriers as far as
+    nodes buy and sell them."""
     sales: Mapping[str, Array] = field(default_factory=dict)
     """Most that a node sells in kW by the node's full name, shape ``(T,)``: what is left over
     beyond it is thrown away. Where there is none (or NaN), a node sells whatever it can."""

@@ -14,6 +14,7 @@ from quartier.grid.network import Network
 from quartier.problem import (
     ConnectionTerms,
     Coupling,
+    Line,
     Market,
     NeighbourhoodProblem,
     NetworkProblem,
@@ -23,6 +24,7 @@ from quartier.problem import (
     Redispatch,
     Sharing,
     State,
+    Zones,
 )
 from quartier.quantities import Array, Horizon
 from quartier.scenario.asked import MarketAsked, PricingAsked
@@ -197,7 +199,30 @@ class Instance:
         floor, ceiling = asked.floor_eur_per_kwh, asked.ceiling_eur_per_kwh
         available = {name: values[steps] for name, values in self.data.supplied.items()}
         suppliers = asked.of_suppliers(available)
-        return Market.of(self.horizon.dt_h, steps.stop - steps.start, suppliers, floor, ceiling)
+        count = steps.stop - steps.start
+        return Market.of(self.horizon.dt_h, count, suppliers, floor, ceiling, self.zones)
+
+    @property
+    def zones(self) -> Zones | None:
+        """Zones of a market, who is in which, and the lines between them; None: there are none."""
+        asked = self.scenario.problem
+        if not isinstance(asked, MarketAsked) or not asked.zones:
+            return None
+        suppliers, neighbourhoods = (
+            {name: str(one.zone) for name, one in members.items()}
+            for members in (asked.suppliers, self.scenario.neighbourhoods)
+        )
+        lines = tuple(
+            Line(
+                name,
+                line.start,
+                line.end,
+                line.capacity_kw,
+                line.capacity_kw if line.back_kw is None else line.back_kw,
+            )
+            for name, line in asked.lines.items()
+        )
+        return Zones(tuple(asked.zones), neighbourhoods, suppliers, lines)
 
     def pricing(self, steps: slice) -> Pricing:
         """What couples neighbourhoods whose carriers a player prices, in some steps."""

@@ -10,7 +10,6 @@ from quartier.centralised.sharing.mechanisms import Mechanism, units_of
 from quartier.centralised.sharing.pool import Pool
 from quartier.coordination import Plan
 from quartier.problem import Market, Problem, State
-from quartier.quantities import ELECTRICITY
 
 
 class IndividualMarket(Mechanism):
@@ -41,6 +40,6 @@ class CentralMarket(Mechanism):
         found = pool.solutions(pooled, price)
         return Plan(
             units=dict(units_of(problem, found)),
-            prices={(ELECTRICITY, name): price for name in found},
+            prices=pool.coupling.prices(found, price),
             records={"solves": [row_of("central", pooled.answer, pooled.answer.objective)]},
         )

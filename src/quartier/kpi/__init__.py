@@ -4,7 +4,7 @@ Nothing else is read than tables, manifest and ``grid.json`` of the run and of t
 its manifest names. A figure that is not defined, such as a share of nothing, is None.
 
 `run_data` is what they read; `grid` (with `limits`), `redispatch`, `neighbourhood`, `process`,
-`market`, `congestion`, `prices` and `settlement` (who pays whom) hold them, and the list
+`market`, `zones`, `congestion`, `prices` and `settlement` (who pays whom) hold them, and the list
 :data:`KPIS` here says which there are.
 """
 
@@ -25,6 +25,7 @@ from quartier.kpi import (
     redispatch,
     settlement,
     sharing,
+    zones,
 )
 from quartier.kpi.redispatch import Groups
 from quartier.kpi.run_data import RunData
@@ -182,6 +183,10 @@ KPIS: tuple[Kpi, ...] = (
     Kpi("unserved_by_suppliers", "Served by the reserve", "kWh", market.unserved_by_suppliers),
     Kpi("price_mean", "Mean price", "EUR/kWh", market.price_mean),
     Kpi("price_spread", "Spread of the price", "EUR/kWh", market.price_spread),
+    Kpi("zone_price", "Mean price in a zone", "EUR/kWh", zones.zone_price),
+    Kpi("congestion_rent", "Congestion rent", "EUR", zones.congestion_rent),
+    Kpi("congestion_rent", "Congestion rent", "EUR", zones.congestion_rent_by),
+    Kpi("hours_congested", "Hours of congestion", "h", zones.hours_congested),
     # Pricing
     Kpi("profit", "Profit of the player", "EUR", pricing.profit),
     Kpi("bill", "Bill", "EUR", pricing.bill),
@@ -255,6 +260,8 @@ def read(kpi: Kpi, run: RunData) -> dict[str, dict[str, Any]]:
 def _applies(kpi: Kpi, run: RunData) -> bool:
     """Whether a run can have a figure: those that a coupling declares are of its runs only."""
     if kpi.value.__module__ == grid.__name__ and not run.has_grid:
+        return False
+    if kpi.value.__module__ == zones.__name__ and not run.has_zones:
         return False
     owners = [kind for kind, coupling in COUPLINGS.items() if kpi.name in coupling.kpis]
     return not owners or not set(owners).isdisjoint(run.problems)

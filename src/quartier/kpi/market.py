@@ -28,7 +28,7 @@ def supplier_surplus(run: RunData) -> Groups:
 def unserved_by_suppliers(run: RunData) -> float:
     """Energy in kWh that suppliers lacked, and the reserve served at the ceiling of the price."""
     rows = run.table("supply")
-    reserve = rows[rows["supplier"] == RESERVE]
+    reserve = rows[rows["supplier"].astype(str).str.startswith(RESERVE)]
     return float(reserve["p_kw"].clip(lower=0.0).sum()) * run.dt_h
 
 

@@ -64,6 +64,12 @@ class RunData:
         return self.result.has_grid
 
     @cached_property
+    def has_zones(self) -> bool:
+        """Whether a market with zones was asked for."""
+        asked = self.scenario.get("problem")
+        return isinstance(asked, dict) and bool(asked.get("zones"))
+
+    @cached_property
     def dt_h(self) -> float:
         """Length of a step in hours."""
         return float(self.scenario["horizon"]["step_minutes"]) / 60

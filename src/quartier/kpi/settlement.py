@@ -3,11 +3,12 @@
 A neighbourhood buys what it draws and sells what it feeds in: at the price that the plan sets for
 it, from and to the coordinator; without one, at the outer grid's tariffs. So do its nodes with
 other carriers. The coordinator buys or sells outside what the neighbourhoods with a price come to
-together: on a market from suppliers, and a player that prices several carriers at the market of
-each. A grid operator pays for redispatch, and buys the losses; where limits have prices,
-neighbourhoods pay them for what they feed in, or get them for what they do other than p_off. Every
-euro paid is received by somebody; what has a price as a weight only (curtailment, peaks, CO2) is no
-money, but for prices of limits: they come out of objectives, weights in them (docs: congestion).
+together: on a market from suppliers, where lines between zones get their rent, and a player that
+prices several carriers at the market of each. A grid operator pays for redispatch, and buys the
+losses; where limits have prices, neighbourhoods pay them for what they feed in, or get them for
+what they do other than p_off. Every euro paid is received by somebody; what has a price as a weight
+only (curtailment, peaks, CO2) is no money, but for prices of limits: they come out of objectives,
+weights in them (docs: congestion).
 """
 
 from __future__ import annotations
@@ -33,6 +34,8 @@ PLANTS = "other plants"
 """Party: all plants outside the neighbourhoods together."""
 SUPPLIERS = "other suppliers"
 """Party that nodes of other carriers than electricity buy from and sell to."""
+LINES = "transmission lines"
+"""Party: all lines between zones together."""
 UNIT_COST = "unit_cost"
 """Signal by neighbourhood: fuel, wear, starts and trade of nodes in a step in EUR."""
 
@@ -44,7 +47,7 @@ class Payment:
     payer: str
     payee: str
     reason: str
-    """``energy``, ``nodes``, ``redispatch``, ``congestion`` or ``losses``."""
+    """``energy``, ``nodes``, ``redispatch``, ``congestion``, ``rent`` or ``losses``."""
     eur: float
 
 
@@ -147,6 +150,10 @@ def _supplied(run: RunData, coordinator: str) -> Iterator[Payment]:
         given = supply.loc[own.index, "p_kw"] >= 0
         yield Payment(coordinator, str(name), "energy", float(own[given].sum()))
         yield Payment(str(name), coordinator, "energy", float(-own[~given].sum()))
+    if run.has_zones:
+        rent = run.table("flows")["rent_eur"]
+        yield Payment(coordinator, LINES, "rent", float(rent.clip(lower=0.0).sum()))
+        yield Payment(LINES, coordinator, "rent", float(-rent.clip(upper=0.0).sum()))
 
 
 def _nodes(run: RunData) -> Iterator[Payment]:

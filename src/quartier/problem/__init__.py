@@ -21,6 +21,7 @@ from quartier.problem.pricing import PricedCarrier, Pricing
 from quartier.problem.redispatch import NetworkProblem, Offer, Redispatch
 from quartier.problem.sharing import Sharing
 from quartier.problem.supply import Supply
+from quartier.problem.zones import Line, ZonedSupply, Zones
 from quartier.quantities import Array, Horizon, through
 from quartier.scenario.models import (
     CommunicationSettings,
@@ -34,6 +35,7 @@ __all__ = [
     "COUPLINGS",
     "ConnectionTerms",
     "Coupling",
+    "Line",
     "Market",
     "NeighbourhoodProblem",
     "NetworkProblem",
@@ -46,6 +48,8 @@ __all__ = [
     "Sharing",
     "State",
     "Supply",
+    "ZonedSupply",
+    "Zones",
 ]
 
 COUPLINGS: Mapping[str, type[Coupling]] = {

@@ -4,6 +4,9 @@ A supplier's cost is piecewise linear: blocks of power, each at a price. A reser
 serves what they lack at the ceiling of the price, and takes what nobody wants at its floor. So the
 price never leaves these two, and every need can be met. Sharing is a market of two such blocks
 alone, the outer grid's tariffs.
+
+With zones, each has a reserve of its own, and what lines between them may carry couples them
+(:mod:`quartier.problem.zones`).
 """
 
 from __future__ import annotations
@@ -17,6 +20,7 @@ import numpy as np
 
 from quartier.problem.pooling import Pooling
 from quartier.problem.supply import Supply
+from quartier.problem.zones import ZonedSupply, Zones
 from quartier.quantities import Array
 from quartier.scenario.communication import MARKET
 
@@ -32,7 +36,7 @@ class Market(Pooling):
     kind: ClassVar[str] = "market"
     coordinator: ClassVar[str] = MARKET
     answers: ClassVar[frozenset[str]] = frozenset()
-    tables: ClassVar[tuple[str, ...]] = ("supply", "rounds", "bids")
+    tables: ClassVar[tuple[str, ...]] = ("supply", "rounds", "bids", "zones", "flows")
     kpis: ClassVar[tuple[str, ...]] = (
         "leader_cost",
         "system_cost",
@@ -48,11 +52,14 @@ class Market(Pooling):
         "price_mean",
         "price_spread",
         "unserved_by_suppliers",
+        "congestion_rent",
+        "hours_congested",
+        "zone_price",
     )
 
     dt_h: float
     suppliers: tuple[str, ...]
-    """Supplier of each block; the last two are the reserve's."""
+    """Supplier of each block; the last two are the reserve's, or of every zone two."""
     blocks: Supply
 
     @classmethod
@@ -63,6 +70,7 @@ class Market(Pooling):
         suppliers: Mapping[str, Sequence[tuple[float | Array, float]]],
         floor_eur_per_kwh: float,
         ceiling_eur_per_kwh: float,
+        zones: Zones | None = None,
     ) -> Market:
         """Make a market of blocks: power in kW, of each step or all, and price in EUR/kWh."""
         every = [(name, *block) for name, blocks in suppliers.items() for block in blocks]
@@ -75,7 +83,11 @@ class Market(Pooling):
             for rows in (price, least, most)
         ]
         names = tuple(name for name, _, _ in every)
-        return cls(dt_h, (*names, RESERVE, RESERVE), Supply(dt_h, *columns))
+        blocks = Supply(dt_h, *columns)
+        if zones is None:
+            return cls(dt_h, (*names, RESERVE, RESERVE), blocks)
+        reserves = [f"{RESERVE} {zone}" for zone in zones.names for _ in range(2)]
+        return cls(dt_h, (*names, *reserves), zones.supply(blocks, (*names, RESERVE, RESERVE)))
 
     @property
     def supply(self) -> Supply:
@@ -90,11 +102,31 @@ class Market(Pooling):
     @cached_property
     def inside_fee_eur_per_kwh(self) -> Array:
         """There is none."""
-        return np.zeros(self.blocks.price_eur_per_kwh.shape[1])
+        return np.zeros(self.blocks.steps)
 
-    def by_supplier(self, needed_kw: Array) -> dict[str, tuple[Array, Array]]:
-        """Power in kW and cost in EUR of each supplier for a need, shape ``(T,)`` each."""
-        power = self.blocks.dispatch_kw(needed_kw)
+    @property
+    def zones(self) -> ZonedSupply | None:
+        """The supply by zones; None if there are none."""
+        return self.blocks if isinstance(self.blocks, ZonedSupply) else None
+
+    @property
+    def places(self) -> tuple[str, ...]:
+        """Zones have prices as well, for suppliers in them."""
+        return self.zones.zones if self.zones is not None else ()
+
+    def by_supplier(
+        self, needed_kw: Array, power_kw: Array | None = None
+    ) -> dict[str, tuple[Array, Array]]:
+        """Power in kW and cost in EUR of each supplier for a need, shape ``(T,)`` each.
+
+        With zones both have a value at every balance, 0 in other zones than its own.
+
+        Parameters
+        ----------
+        power_kw
+            What blocks do for that, if it is known.
+        """
+        power = self.blocks.dispatch_kw(needed_kw) if power_kw is None else power_kw
         cost = power * self.blocks.price_eur_per_kwh * self.dt_h
         return {
             name: (power[rows].sum(axis=0), cost[rows].sum(axis=0))

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from quartier.problem.coupling import Coupling
 from quartier.problem.supply import Supply
-from quartier.quantities import Array
+from quartier.quantities import ELECTRICITY, Array
 
 
 class Pooling(Coupling):
@@ -26,3 +28,16 @@ class Pooling(Coupling):
     def inside_fee_eur_per_kwh(self) -> Array:
         """Fee on what a neighbourhood draws, shape ``(T,)``."""
         raise NotImplementedError
+
+    @property
+    def places(self) -> tuple[str, ...]:
+        """What has a price besides neighbourhoods, by name."""
+        return ()
+
+    def prices(
+        self, names: Iterable[str], price_eur_per_kwh: Array
+    ) -> dict[tuple[str, str], Array]:
+        """What a price of every balance is to neighbourhoods, as a plan says it."""
+        seen = self.supply.seen
+        every = (*names, *self.places)
+        return {(ELECTRICITY, name): seen(name, price_eur_per_kwh) for name in every}

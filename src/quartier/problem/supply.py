@@ -6,13 +6,37 @@ other. A supplier with a piecewise-linear cost is a block a piece.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 
 from quartier.quantities import Array
+
+
+@dataclass(frozen=True)
+class Part:
+    """Power that something gives or moves at a price; arrays have shape ``(T,)``.
+
+    What it takes, or moves back, is negative.
+    """
+
+    price_eur_per_kwh: Array
+    least_kw: Array
+    most_kw: Array
+    balances: tuple[tuple[float, slice], ...]
+    """Which balances a kW of it changes, and by how much."""
+
+    def matrix(self, size: int) -> sparse.csr_array:
+        """What a kW of each step adds to each of all balances, shape ``(size, T)``."""
+        steps = self.price_eur_per_kwh.size
+        entries = np.repeat([factor for factor, _ in self.balances], steps)
+        rows = np.concatenate([np.arange(size)[where] for _, where in self.balances])
+        columns = np.tile(np.arange(steps), len(self.balances))
+        return sparse.csr_array((entries, (rows, columns)), shape=(size, steps))
 
 
 @dataclass(frozen=True)
@@ -30,9 +54,56 @@ class Supply:
     most_kw: Array
 
     @property
+    def size(self) -> int:
+        """Number of balances: one a step, and zone if there are any."""
+        return int(self.price_eur_per_kwh.shape[1])
+
+    @property
     def steps(self) -> int:
         """Number of steps."""
-        return int(self.price_eur_per_kwh.shape[1])
+        return self.size
+
+    # -- where neighbourhoods are balanced ------------------------------------------------------
+    def balances_of(self, name: str) -> slice:
+        """Balances that a neighbourhood is part of, a step each: all of them, without zones."""
+        return slice(0, self.size)
+
+    def seen(self, name: str, values: Array) -> Array:
+        """What of a price, or another figure of every balance, concerns a neighbourhood."""
+        return values[self.balances_of(name)]
+
+    def placed_kw(self, name: str, p_kw: Array) -> Array:
+        """What a neighbourhood's power, shape ``(T,)``, adds to every balance."""
+        return p_kw
+
+    def needed_kw(self, powers: Mapping[str, Array]) -> Array:
+        """What neighbourhoods together need of others at every balance, by their power."""
+        return np.asarray(-np.sum([self.placed_kw(n, p_kw) for n, p_kw in powers.items()], axis=0))
+
+    def traders(self, names: Mapping[str, object]) -> Array | int:
+        """How many are part of each balance, the others counted as one."""
+        return len(names) + 1
+
+    def everywhere(self, values: Array) -> Array:
+        """A figure of every step, shape ``(T,)``, at every balance."""
+        return values
+
+    @cached_property
+    def parts(self) -> tuple[Part, ...]:
+        """Blocks, and what else changes balances."""
+        every = slice(0, self.size)
+        rows = zip(self.price_eur_per_kwh, self.least_kw, self.most_kw, strict=True)
+        return tuple(Part(*row, ((1.0, every),)) for row in rows)
+
+    @cached_property
+    def matrix(self) -> sparse.csr_array:
+        """What a kW of every part and step adds to every balance."""
+        return sparse.csr_array(sparse.hstack([part.matrix(self.size) for part in self.parts]))
+
+    def asked(self, step: int) -> tuple[Array, Array, Array]:
+        """Price, least and most of every block in a step, shape ``(S,)`` each."""
+        price, least, most = self.price_eur_per_kwh, self.least_kw, self.most_kw
+        return price[:, step], least[:, step], most[:, step]
 
     @cached_property
     def lowest_eur_per_kwh(self) -> Array:

@@ -180,10 +180,21 @@ def market_section(plot: Plot) -> Section:
         [
             block("supply", plot.supply, who),
             block("market-prices", plot.market_prices, price),
+            *_zones(plot),
             block("dispatch", plot.dispatch, every),
             block("earnings", plot.earnings, EARNED),
         ],
     )
+
+
+def _zones(plot: Plot) -> Iterator[Block]:
+    """Prices of zones and what lines carry between them, if there are any."""
+    if plot.has_zones:
+        price = "Ends of a line that is not full have the same price."
+        yield block("zone-prices", plot.zone_prices, price)
+    if plot.has_lines:
+        carried = "Above zero from start to end, below zero back; dotted: the most that it carries."
+        yield block("flows", plot.flows, carried)
 
 
 def _is_priced(result: Result) -> bool:

@@ -10,7 +10,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from quartier.errors import InputError
-from quartier.figures import groups, market, sharing
+from quartier.figures import groups, market, sharing, zones
 from quartier.figures.compared import changes, costs, grids, panels, points, stores
 from quartier.figures.grid import Grid
 from quartier.figures.storage import of_neighbourhood
@@ -217,7 +217,10 @@ class ComparisonPlot:
         return all("supply" in result.tables for result in self._results.values())
 
     def market_prices(self) -> go.Figure:
-        """Price of a market, a line a run."""
+        """Price of a market, a line a run, and zone if there are any."""
+        if all(plot.has_zones for plot in self.runs.values()):
+            tables = {name: plot.table("zones") for name, plot in self.runs.items()}
+            return self.over_time(zones.prices_by_run(tables))
         return self.over_time(
             market.prices_by_run({name: plot.table("prices") for name, plot in self.runs.items()})
         )

@@ -27,6 +27,7 @@ from quartier.figures import (
     schedules,
     sharing,
     storage,
+    zones,
 )
 from quartier.results.grid_file import read_grid
 from quartier.results.tables import schema
@@ -53,6 +54,8 @@ WITHOUT = {
     "redispatch": "no P_set was set in this run",
     "ev_sessions": "no vehicle charged in this run",
     "supply": "no suppliers served this run; that is the problem 'market'",
+    "zones": "the market of this run has no zones; name them in problem.zones",
+    "flows": "no lines lie between zones of this run; name some in problem.lines",
     "shares": "the neighbourhoods of this run share nothing; that is the problem 'sharing'",
     "nodes": "there are no nodes of other carriers than electricity",
     "plans": "nobody planned in this run",
@@ -231,10 +234,39 @@ class Plot:
         self.whole_table("supply")  # says why there is none
         return market.prices(self.table("prices"), self.table("signals"))
 
+    @property
+    def has_zones(self) -> bool:
+        """Whether the market of this run has zones."""
+        return "zones" in self._result.tables
+
+    @property
+    def has_lines(self) -> bool:
+        """Whether lines lie between zones."""
+        return "flows" in self._result.tables
+
+    def zone_prices(self) -> go.Figure:
+        """Price in every zone of a market."""
+        return zones.prices(self.table("zones"))
+
+    def flows(self) -> go.Figure:
+        """What lines between zones carried, with their limits."""
+        return zones.flows(self.table("flows"))
+
     def bids(self, time: pd.Timestamp | str | None = None) -> go.Figure:
         """Bid curves of an hour and its clearing; without a time, of the dearest hour."""
         moment = None if time is None else _utc(time)
+        if self.has_zones:
+            return self._bids_of_a_zone(moment)
         return market.bids(self.table("bids"), self.table("prices"), moment)
+
+    def _bids_of_a_zone(self, moment: pd.Timestamp | None) -> go.Figure:
+        """The same where power is dearest then, with what lines bring in."""
+        scenario = self._result.manifest["scenario"]
+        groups = (scenario["problem"]["suppliers"], scenario["neighbourhoods"])
+        homes = {name: one["zone"] for members in groups for name, one in members.items()}
+        own, paid, zone = zones.in_one(self.table("bids"), self.table("zones"), homes, moment)
+        made = market.bids(own, paid, moment)
+        return made.update_layout(title_text=f"{made.layout.title.text}, {zone}")
 
     def dispatch(self) -> go.Figure:
         """What suppliers and all units of a market do, by technology."""

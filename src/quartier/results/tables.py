@@ -51,7 +51,9 @@ _TEXTS = {
     "agent",
     "asset",
     "carrier",
+    "end",
     "kind",
+    "line",
     "lost_to",
     "mechanism",
     "method",
@@ -63,9 +65,11 @@ _TEXTS = {
     "receiver",
     "sender",
     "slowest",
+    "start",
     "status",
     "supplier",
     "unit",
+    "zone",
 }
 _COUNTS = {
     "agents",
@@ -141,6 +145,8 @@ TABLES: dict[str, dict[str, ColumnType]] = {
         "gate neighbourhood method point objective value chosen", objective=ColumnType.TEXT
     ),
     "supply": _columns("time supplier p_kw price_eur_per_kwh cost_eur"),
+    "zones": _columns("time zone price_eur_per_kwh drawn_kw supplied_kw imported_kw"),
+    "flows": _columns("time line start end p_kw p_min_kw p_max_kw rent_eur"),
     "shares": _columns("time neighbourhood shared_kw price_eur_per_kwh cost_eur"),
     "messages": _columns("sim_time_s gate sender receiver kind bytes delivered delay_s lost_to"),
 }

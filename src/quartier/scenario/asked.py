@@ -85,6 +85,8 @@ class SupplierSettings(Frozen):
 
     blocks: list[BlockSettings] = Field(min_length=1)
     """Blocks of power, in any order; the cheapest are used first."""
+    zone: Name | None = None
+    """Zone that it sells in, where the market has `zones`."""
     profile: Source | None = None
     """Share that it has of its blocks' power: a SimBench profile (`WP4`), one from weather (`pv:3`,
     `wind:3`), or a CSV column, which may also be the power of all blocks together; without it, all
@@ -124,6 +126,19 @@ class SupplierSettings(Frozen):
         )
 
 
+class LineSettings(Frozen):
+    """A line between two zones. It loses nothing, and carries any power up to its capacity."""
+
+    start: Name = Field(alias="from")
+    """Zone where it starts."""
+    end: Name = Field(alias="to")
+    """Zone where it ends."""
+    capacity_kw: NonNegativeFloat
+    """Most power in kW that it carries at a time."""
+    back_kw: NonNegativeFloat | None = None
+    """Most power in kW that it carries from its end to its start; without it, as much as forth."""
+
+
 class MarketAsked(Frozen):
     """Suppliers serve what neighbourhoods draw together, the cheapest first (seed 003).
 
@@ -139,6 +154,11 @@ class MarketAsked(Frozen):
     """The problem."""
     suppliers: dict[Name, SupplierSettings] = Field(min_length=1)
     """Suppliers by name."""
+    zones: list[Name] = Field(default_factory=list)
+    """Zones of the market by name: every supplier and neighbourhood then says in which `zone` it
+    is, and each zone has a price of electricity of its own. Without any, there is one price."""
+    lines: dict[Name, LineSettings] = Field(default_factory=dict)
+    """Lines between zones by name; zones without a line between them trade nothing."""
     agents: PositiveInt | None = None
     """Suppliers and neighbourhoods that there should be: while there are fewer, one is split in two
     at random (by the file's `seed`), six suppliers to four neighbourhoods, and totals stay. Without

@@ -15,6 +15,7 @@ from quartier.scenario.nodes import check_nodes, check_trade
 from quartier.scenario.pricing_checks import check_pricing
 from quartier.scenario.problems import suggestion
 from quartier.scenario.repair import Rest
+from quartier.scenario.zones import check_zones
 from quartier.units import KINDS
 from quartier.units.balance import by_node, flow_range
 from quartier.units.base import UnitData
@@ -45,6 +46,7 @@ def check(
     if not rest.lacks("problem"):
         _check_grid(scenario, findings)
         _check_problem(scenario, units, findings)
+    check_zones(scenario, findings, rest)
     _check_prices(scenario, signals, findings)
     _check_weights(scenario, signals, findings)
     _check_gates(scenario, findings)

@@ -260,6 +260,8 @@ class NeighbourhoodSettings(Frozen):
 
     bus: NonNegativeInt | str | None
     """Bus of the grid that it is connected to, by index or name; needed where there is a grid."""
+    zone: Name | None = None
+    """Zone of the market that it trades in, for `problem: market` with `zones`."""
     redispatch_price_eur_per_kwh: NonNegativeFloat = LOWER_EUR_PER_KWH
     """Price in EUR/kWh at which the DSO may lower its feed-in."""
     p_max_kw: NonNegativeFloat | None = None

@@ -21,6 +21,7 @@ from quartier.optimisation.mixed import MixedProgram
 from quartier.optimisation.own_optimum import GAP
 from quartier.optimisation.readings import Readings, solved_one_way
 from quartier.problem import ConnectionTerms, Pooling, Supply
+from quartier.problem.supply import Part
 from quartier.program import Answer, Arrays, Block, Highs, stacked
 from quartier.program.arrays import side_by_side
 from quartier.quantities import Array
@@ -38,7 +39,7 @@ class Pooled:
     """What the solver said of it."""
 
     def price_eur_per_kwh(self, coupling: Pooling) -> Array:
-        """Multiplier of the balance, shape ``(T,)``: one of the optimal prices.
+        """Multiplier of every balance, without zones shape ``(T,)``: one of the optimal prices.
 
         A search (for the direction of stores where energy is worth less than nothing) has none:
         then it is that of the program without whole numbers, which may waste energy.
@@ -46,7 +47,7 @@ class Pooled:
         dual = self.answer.row_dual
         if not dual.size:
             dual = Highs("pool, relaxed", self.arrays).needed().row_dual
-        return np.asarray(dual[-coupling.supply.steps :] / coupling.dt_h)
+        return np.asarray(dual[-coupling.supply.size :] / coupling.dt_h)
 
 
 class Pool(Generic[P]):
@@ -63,8 +64,8 @@ class Pool(Generic[P]):
     ----------
     arrays
         The program: columns of the neighbourhoods, then what the others take and give, block by
-        block (of a pool that shares: ``Exp`` and ``Imp``); the last rows are the balance, one a
-        step.
+        block (of a pool that shares: ``Exp`` and ``Imp``), and what lines between zones carry
+        back and forth; the last rows are the balance, one a step and zone.
     """
 
     def __init__(self, coupling: P, models: Mapping[str, NeighbourhoodModel]) -> None:
@@ -82,8 +83,8 @@ class Pool(Generic[P]):
 
     def all_at(self, price_eur_per_kwh: Array) -> dict[str, ConnectionTerms]:
         """Terms of all neighbourhoods at a price, by name."""
-        models = self.models.items()
-        return {name: self.at(m.problem.terms, price_eur_per_kwh) for name, m in models}
+        seen, models = self.coupling.supply.seen, self.models.items()
+        return {name: self.at(m.problem.terms, seen(name, price_eur_per_kwh)) for name, m in models}
 
     def _put_together(self, parts: list[Arrays]) -> Arrays:
         """``min Σ own cost + Δ Σ_b π_b p_b``, ``Σ_n P_n + Σ_b p_b = 0``; each block goes one way.
@@ -91,12 +92,12 @@ class Pool(Generic[P]):
         Of a pool that shares: ``Δ (outer · Imp - export · Exp)``, ``Σ_n P_n - Exp + Imp = 0``.
         """
         own, dt_h = side_by_side(parts), self.coupling.dt_h
-        most = np.concatenate([kw for _, _, kw in self._others])
+        most = np.concatenate([part.most_kw for part in self._others])
         size = sum(part.size for part in parts)
         matrix = sparse.csr_array(
             sparse.hstack([own[0], sparse.csr_array((own[0].shape[0], most.size))])
         )
-        traded = [sign * price for sign, price, _ in self._others]
+        traded = [part.price_eur_per_kwh for part in self._others]
         rows, low, high = stacked([(matrix, own[1], own[2]), self._balance(size)])
         return Arrays(
             cost=np.concatenate([*(p.cost for p in parts), *(dt_h * c for c in traded)]),
@@ -110,16 +111,18 @@ class Pool(Generic[P]):
         )
 
     def _balance(self, size: int) -> Block:
-        steps, factors = self.coupling.supply.steps, [sign for sign, _, _ in self._others]
-        every = np.arange(steps)
-        places = [size + k * steps + every for k in range(len(factors))]
-        for where, model in zip(self._where, self.models.values(), strict=True):
+        supply = self.coupling.supply
+        every, rows = np.arange(supply.steps), np.arange(supply.size)
+        at = [(size + k * supply.steps + every, part) for k, part in enumerate(self._others)]
+        places = [(rows[w], c, factor) for c, part in at for factor, w in part.balances]
+        for where, (name, model) in zip(self._where, self.models.items(), strict=True):
             for column, factor in zip(model.traded, (1.0, -1.0), strict=True):
-                places.append(where.start + column)
-                factors.append(factor)
-        entries = (np.repeat(factors, steps), (np.tile(every, len(places)), np.concatenate(places)))
-        matrix = sparse.csr_array(entries, shape=(steps, size + len(self._others) * steps))
-        return matrix, np.zeros(steps), np.zeros(steps)
+                places.append((rows[supply.balances_of(name)], where.start + column, factor))
+        row, column = (np.concatenate([place[k] for place in places]) for k in (0, 1))
+        factors = np.repeat([factor for _, _, factor in places], supply.steps)
+        shape = (supply.size, size + len(self._others) * supply.steps)
+        matrix = sparse.csr_array((factors, (row, column)), shape=shape)
+        return matrix, np.zeros(supply.size), np.zeros(supply.size)
 
     def solve(self) -> Pooled:
         """Solve; no store wastes energy by charging and discharging at once.
@@ -144,24 +147,21 @@ class Pool(Generic[P]):
         return Pooled(linear, replace(answer, wall_s=perf_counter() - began))
 
     def solutions(self, pooled: Pooled, price_eur_per_kwh: Array) -> dict[str, Solution]:
-        """What each does and pays at a price, shape ``(T,)``, by neighbourhood."""
+        """What each does and pays at a price of every balance, by neighbourhood."""
+        terms = self.all_at(price_eur_per_kwh)
         return {
-            name: model.solution_at(
-                pooled.answer.values[where],
-                pooled.answer,
-                self.at(model.problem.terms, price_eur_per_kwh),
-            )
+            name: model.solution_at(pooled.answer.values[where], pooled.answer, terms[name])
             for where, (name, model) in zip(self._where, self.models.items(), strict=True)
         }
 
 
-def _one_way(supply: Supply) -> list[tuple[float, Array, Array]]:
-    """Sign, price and most power of each block that takes (-1) or gives (1), in any step."""
+def _one_way(supply: Supply) -> list[Part]:
+    """Parts of what others supply by what they take and what they give, if they do in any step."""
     found = []
-    for price, least, most in zip(
-        supply.price_eur_per_kwh, supply.least_kw, supply.most_kw, strict=True
-    ):
-        for sign, kw in ((-1.0, -least), (1.0, most)):
+    for part in supply.parts:
+        for sign, kw in ((-1.0, -part.least_kw), (1.0, part.most_kw)):
             if kw.any():
-                found.append((sign, price, kw))
+                ways = tuple((sign * factor, where) for factor, where in part.balances)
+                none = np.zeros_like(kw)
+                found.append(Part(sign * part.price_eur_per_kwh, none, kw, ways))
     return found

@@ -35,7 +35,8 @@ class Blocks(Memory):
     def __post_init__(self) -> None:
         super().__post_init__()
         forecast = np.asarray(self.forecast_eur_per_kwh, dtype=float)
-        mean = forecast.mean()
+        steps = self.supply.steps  # the mean is that of each zone, if there are any
+        mean = np.repeat(forecast.reshape(-1, steps).mean(axis=1), steps)
         offers = [self.supply.kept(mean + shape * (forecast - mean)) for shape in SHAPES]
         self._offers = [
             offer

@@ -14,11 +14,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quartier.optimisation.prices.bids import Bid
-from quartier.problem import Supply
+from quartier.optimisation.prices.coupled import Steps, couple
+from quartier.problem import Supply, ZonedSupply
+from quartier.program import Flags
 from quartier.quantities import Array
 
 SAME_EUR_PER_KWH = 1e-7
 """Prices closer than this are one: less than a bid can tell."""
+
+NOTHING_KW = 1e-6
+"""Power that counts as none."""
 
 HALF = 0.5
 """Share of a whole step from which on it is taken."""
@@ -28,7 +33,8 @@ HALF = 0.5
 class Cleared:
     """What came of an hour."""
 
-    price_eur_per_kwh: float
+    price_eur_per_kwh: float | Array
+    """With zones one each, shape ``(Z,)``."""
     filled_kw: Mapping[str, Array]
     """How much of each step of its bid was taken, shape ``(K,)``, by bidder."""
     power_kw: Mapping[str, float]
@@ -55,6 +61,8 @@ def clear(bids: Mapping[str, Bid], supply: Supply, step: int) -> Cleared:
     price = np.concatenate([*(b.price_eur_per_kwh for b in bids.values()), np.zeros(0)])
     power = np.concatenate([*(b.power_kw for b in bids.values()), np.zeros(0)])
     whole = np.repeat([b.whole for b in bids.values()], sizes).astype(bool)
+    if isinstance(supply, ZonedSupply):
+        return _in_zones(bids, supply, step, owner, place, price, power, whole)
     low, high = supply.lowest_eur_per_kwh[step], supply.highest_eur_per_kwh[step]
     least, most = np.zeros_like(power), np.where(price > high, 0.0, power)
     price = np.clip(price, low, high)
@@ -76,6 +84,41 @@ def clear(bids: Mapping[str, Bid], supply: Supply, step: int) -> Cleared:
     by_name = {name: filled[owner == k] for k, name in enumerate(names)}
     net = {name: bids[name].base_kw + float(own.sum()) for name, own in by_name.items()}
     return Cleared(at, by_name, net, given)
+
+
+def _in_zones(
+    bids: Mapping[str, Bid],
+    supply: ZonedSupply,
+    step: int,
+    owner: NDArray[np.int64],
+    place: Array,
+    price: Array,
+    power: Array,
+    whole: Flags,
+) -> Cleared:
+    """The same in zones that lines couple."""
+    home = np.array([supply.members[name] for name in bids], dtype=np.int64)
+    at = home[owner] * supply.steps + step
+    low, high = supply.lowest_eur_per_kwh[at], supply.highest_eur_per_kwh[at]
+    least, most = np.zeros_like(power), np.where(price > high, 0.0, power)
+    price = np.clip(price, low, high)
+    base = np.zeros(len(supply.zones))
+    np.add.at(base, home, [bid.base_kw for bid in bids.values()])
+    while True:
+        found, filled, given = couple(Steps(home[owner], price, least, most), base, supply, step)
+        part = filled - least
+        torn = np.flatnonzero(whole & (part > NOTHING_KW) & (part < most - least - NOTHING_KW))
+        if not torn.size:
+            break
+        first = torn[0]
+        own = owner == owner[first]
+        if part[first] >= HALF * (most - least)[first]:
+            least[own & (place <= place[first])] = most[own & (place <= place[first])]
+        else:
+            most[own & (place >= place[first])] = least[own & (place >= place[first])]
+    by_name = {name: filled[owner == k] for k, name in enumerate(bids)}
+    net = {name: bids[name].base_kw + float(own.sum()) for name, own in by_name.items()}
+    return Cleared(found, by_name, net, given)
 
 
 def _alike(price: Array, asked: Array) -> tuple[Array, Array]:

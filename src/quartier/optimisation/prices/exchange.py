@@ -39,7 +39,8 @@ class Exchange(Balanced):
 
     def question(self, name: str) -> Question:
         """Price, weight, and the target: the own last answer, less a part of the imbalance."""
-        return Question(self.number, self.price, self.weight, self._targets.get(name))
+        told = self.told(name, self.price)
+        return Question(self.number, told, self.weight, self._targets.get(name))
 
     def _is_known(self, price: Array) -> bool:
         """Answers depend on targets as well, which never repeat."""
@@ -53,9 +54,13 @@ class Exchange(Balanced):
         done = {name: self.cost_of(name, own) for name, own in shares.items()}
         return self.total_eur(done), shares
 
+    def _placed(self, last: list[Array]) -> list[Array]:
+        """What last answers add to every balance."""
+        return [self.supply.placed_kw(n, kw) for n, kw in zip(self.published, last, strict=True)]
+
     def _missing_kw(self, last: list[Array]) -> Array:
         """What is missing from what all do, the others near their own target as well."""
-        before = self._others_kw
+        before, last = self._others_kw, self._placed(last)
         if self.weight:
             self._others_kw = self.supply.near_kw(self.price, self.weight, self._others_target)
         self._moved = self._movement([*last, self._others_kw], before)
@@ -72,8 +77,8 @@ class Exchange(Balanced):
         return float(self.weight * np.linalg.norm(change) / size)
 
     def _next(self) -> Array:
-        last = [p_kw for _, p_kw in self.last()]
-        agents = len(last) + 1
+        last = self._placed([p_kw for _, p_kw in self.last()])
+        agents = self.supply.traders(self.published)
         excess = np.sum([*last, self._others_kw], axis=0)
         price = self.price - self.weight / agents * excess
         if not self.weight:
@@ -81,12 +86,13 @@ class Exchange(Balanced):
             self.weight = max(float(np.mean(np.abs(self.price))), 1e-6) / mean
         elif self._moved:
             traded = max(float(np.linalg.norm([*last, self._others_kw])), 1e-9)
-            missing = float(np.linalg.norm(excess)) / np.sqrt(agents) / traded
+            missing = float(np.linalg.norm(excess / np.sqrt(agents))) / traded
             if missing > APART * self._moved or self._moved > APART * missing:
                 self._turn(missing > self._moved)
         self._before = last
         self._targets = {
-            name: p_kw - excess / agents for name, p_kw in zip(self.published, last, strict=True)
+            name: self.supply.seen(name, p_kw - excess / agents)
+            for name, p_kw in zip(self.published, last, strict=True)
         }
         self._others_target = self._others_kw - excess / agents
         return np.asarray(price)

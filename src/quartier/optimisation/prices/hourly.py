@@ -29,7 +29,10 @@ LEARNING = 0.5
 
 @dataclass
 class Pass:
-    """The auction of all hours at one forecast; arrays have shape ``(T,)``."""
+    """The auction of all hours at one forecast; arrays have shape ``(T,)``.
+
+    With zones, prices have one after the other, shape ``(Z T,)``.
+    """
 
     number: int
     forecast_eur_per_kwh: Array
@@ -77,7 +80,7 @@ class Hourly:
     def begin(self, forecast_eur_per_kwh: Array) -> None:
         """Begin a pass."""
         unknown = np.full_like(forecast_eur_per_kwh, np.nan)
-        accepted = {name: unknown.copy() for name in self.published}
+        accepted = {name: self.supply.seen(name, unknown).copy() for name in self.published}
         number = len(self.passes) + 1
         self.passes.append(Pass(number, forecast_eur_per_kwh, unknown.copy(), accepted))
         self._heard: dict[str, Bid] = {}
@@ -112,7 +115,7 @@ class Hourly:
         held, step = self.now, self.step
         bids = {name: self._counted(name, step) for name in self.published}
         found = clear(bids, self.supply, step)
-        held.price_eur_per_kwh[step] = found.price_eur_per_kwh
+        held.price_eur_per_kwh[step :: self.supply.steps] = found.price_eur_per_kwh
         for name in self._heard.keys() - self.dead:
             held.accepted_kw[name][step] = found.power_kw[name]
         held.late += len(self.published) - len(self._heard.keys() - self.dead)
@@ -148,9 +151,9 @@ class Hourly:
 
     def cost_at(self, held: Pass) -> float:
         """Cost of all in EUR as far as it is known what they do; who did not say it, published."""
-        done = [self._done(held, name) for name in self.published]
-        needed_kw = -np.sum([response.p_kw for response in done], axis=0)
-        return sum(r.cost_eur for r in done) + self.supply.cost_eur(needed_kw)
+        done = {name: self._done(held, name) for name in self.published}
+        needed_kw = self.supply.needed_kw({name: r.p_kw for name, r in done.items()})
+        return sum(r.cost_eur for r in done.values()) + self.supply.cost_eur(needed_kw)
 
     def _done(self, held: Pass, name: str) -> Response:
         said = {} if name in self.dead else held.responses
@@ -169,15 +172,16 @@ class Hourly:
     def conclude(self) -> Round:
         """Say what a pass came to."""
         held = self.now
-        powers = [self._done(held, name).p_kw for name in self.published]
-        missing = self.supply.missing_kw(held.price_eur_per_kwh, -np.sum(powers, axis=0))
+        powers = {name: self._done(held, name).p_kw for name in self.published}
+        needed_kw = self.supply.needed_kw(powers)
+        missing = self.supply.missing_kw(held.price_eur_per_kwh, needed_kw)
         return Round(
             held.number,
             held.price_eur_per_kwh,
             self.bound_at(held),
             self.cost_at(held),
             self.gap,
-            residual(missing, powers),
+            residual(missing, list(powers.values())),
             float(np.abs(missing).sum()) * self.supply.dt_h,
             len(held.responses),
         )

@@ -98,22 +98,20 @@ class Memory(Balanced):
 
     def _master(self, columns: list[tuple[str, int, Response]]) -> Arrays:
         """``min Σ α C + Δ Σ π p``, ``Σ α P + Σ p = 0``, ``Σ α = 1`` for each neighbourhood."""
-        steps, blocks = self.price.size, len(self.supply.price_eur_per_kwh)
-        names = list(self.published)
-        power = np.array([response.p_kw for _, _, response in columns]).T
+        supply, names = self.supply, list(self.published)
+        power = np.array([supply.placed_kw(name, response.p_kw) for name, _, response in columns]).T
         owner = np.array([names.index(name) for name, _, _ in columns])
         one = (owner == np.arange(len(names))[:, None]).astype(float)
-        others = sparse.hstack([sparse.eye_array(steps)] * blocks)
-        matrix = sparse.block_array([[sparse.csr_array(power), others], [one, None]])
+        matrix = sparse.block_array([[sparse.csr_array(power), supply.matrix], [one, None]])
         own = np.zeros(len(columns))
-        sides = np.concatenate([np.zeros(steps), np.ones(len(names))])
-        supply = self.supply
+        sides = np.concatenate([np.zeros(supply.size), np.ones(len(names))])
+        price = np.concatenate([part.price_eur_per_kwh for part in supply.parts])
         costs = np.array([response.cost_eur for _, _, response in columns])
         return Arrays(
-            cost=np.concatenate([costs, supply.dt_h * supply.price_eur_per_kwh.ravel()]),
-            lower=np.concatenate([own, supply.least_kw.ravel()]),
-            upper=np.concatenate([own + np.inf, supply.most_kw.ravel()]),
-            integer=np.zeros(own.size + blocks * steps, dtype=bool),
+            cost=np.concatenate([costs, supply.dt_h * price]),
+            lower=np.concatenate([own, *(part.least_kw for part in supply.parts)]),
+            upper=np.concatenate([own + np.inf, *(part.most_kw for part in supply.parts)]),
+            integer=np.zeros(own.size + price.size, dtype=bool),
             matrix=sparse.csr_array(matrix),
             row_lower=sides,
             row_upper=sides,
@@ -127,7 +125,7 @@ class Memory(Balanced):
             return wanted
         if self.level:
             try:
-                answers = [list(self.known(name).values()) for name in self.published]
+                answers = {name: list(self.known(name).values()) for name in self.published}
                 promised = bound + HALF * (self._promised - bound)
                 return nearest(self.supply, answers, best, promised)
             except SolveFailed as failure:

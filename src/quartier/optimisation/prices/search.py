@@ -272,15 +272,23 @@ class Search(ABC, Generic[O]):
 
 
 class Balanced(Search[Supply]):
-    """Of neighbourhoods that all see one price, and suppliers of what they lack together."""
+    """Of neighbourhoods that see one price, or that of their zone, and of who supplies them.
+
+    A price has a value for every balance of the supply.
+    """
+
+    def told(self, name: str, price: Array) -> Array:
+        """What a price is to a neighbourhood, shape ``(T,)``."""
+        return self.supply.seen(name, price)
 
     def total_eur(self, done: Mapping[str, tuple[float, Array]]) -> float:
         """Cost of the neighbourhoods and of the cheapest supply of what they need."""
-        needed_kw = -np.sum([p_kw for _, p_kw in done.values()], axis=0)
+        needed_kw = self.supply.needed_kw({name: p_kw for name, (_, p_kw) in done.items()})
         return sum((cost for cost, _ in done.values()), 0.0) + self.supply.cost_eur(needed_kw)
 
     def _missing_kw(self, last: list[Array]) -> Array:
-        return self.supply.missing_kw(self.price, -np.sum(last, axis=0))
+        powers = dict(zip(self.published, last, strict=True))
+        return self.supply.missing_kw(self.price, self.supply.needed_kw(powers))
 
 
 def near(cost_eur: float, bound_eur: float, tolerance: float) -> bool:
