@@ -51,6 +51,7 @@ _TEXTS = {
     "agent",
     "asset",
     "carrier",
+    "group",
     "kind",
     "lost_to",
     "mechanism",
@@ -141,6 +142,8 @@ TABLES: dict[str, dict[str, ColumnType]] = {
         "gate neighbourhood method point objective value chosen", objective=ColumnType.TEXT
     ),
     "supply": _columns("time supplier p_kw price_eur_per_kwh cost_eur"),
+    "offers": _columns("group carrier supplier price_eur_per_kwh need_kwh"),
+    "sizes": _columns("unit kind size annual_eur"),
     "shares": _columns("time neighbourhood shared_kw price_eur_per_kwh cost_eur"),
     "messages": _columns("sim_time_s gate sender receiver kind bytes delivered delay_s lost_to"),
 }
