@@ -197,7 +197,7 @@ class Bundling(Coupling):
     kind: ClassVar[str] = "bundles"
     coordinator: ClassVar[str] = OPERATOR
     answers: ClassVar[frozenset[str]] = frozenset()
-    tables: ClassVar[tuple[str, ...]] = ("offers", "sizes")
+    tables: ClassVar[tuple[str, ...]] = ("offers", "rounds", "sizes")
 
     offers: Bundles
     needs_kw: tuple[Mapping[str, Array], ...]

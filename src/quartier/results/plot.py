@@ -11,6 +11,7 @@ import plotly.graph_objects as go
 
 from quartier.errors import InputError
 from quartier.figures import (
+    bundles,
     convergence,
     costs,
     ev_stays,
@@ -49,6 +50,7 @@ WITHOUT = {
     " with --set record.fronts=true",
     "traces": "nobody negotiated in this run",
     "rounds": "no prices were asked for in this run; those are 'price-response' and 'auction'",
+    "sizes": "no sizes were chosen in this run; that is the problem 'bundles'",
     "bids": "nobody bid in this run; that is the mechanism 'auction' with market.clearing: hourly",
     "redispatch": "no P_set was set in this run",
     "ev_sessions": "no vehicle charged in this run",
@@ -259,6 +261,31 @@ class Plot:
         if not isinstance(asked, dict) or "carriers" not in asked:
             raise InputError(["no player priced carriers; that is the problem 'pricing'"])
         return pricing.prices(self.table("prices"), self.table("signals"), asked["carriers"])
+
+    def sizes(self) -> go.Figure:
+        """How much of each unit is built."""
+        return bundles.sizes(self.table("sizes"))
+
+    def bounds(self) -> go.Figure:
+        """Upper and lower bound of the profit in every round of cuts."""
+        self.whole_table("sizes")  # says why there is none
+        return bundles.bounds(self.table("rounds"))
+
+    @property
+    def balanced(self) -> tuple[str, ...]:
+        """Carriers that :meth:`balance` shows."""
+        return bundles.carriers({"nodes": self.table("nodes")} if self._has("nodes") else {})
+
+    def balance(self, carrier: str = "electricity") -> go.Figure:
+        """Who gives a carrier and who takes it, of the one neighbourhood there is."""
+        written = self._result.manifest["scenario"]["neighbourhoods"][self._neighbourhood(None)]
+        _check(carrier, self.balanced, "balance of")
+        names = ("units", "nodes", "connection_points")
+        tables = {name: self.table(name) for name in names if self._has(name)}
+        return bundles.balance({"units": self.table("units"), **tables}, carrier, written["units"])
+
+    def _has(self, table: str) -> bool:
+        return table in self._result.tables
 
     def ev_stays(self, neighbourhood: str | None = None) -> go.Figure:
         """Stays of vehicles, and which share of the energy due they got."""

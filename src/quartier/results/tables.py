@@ -143,7 +143,7 @@ TABLES: dict[str, dict[str, ColumnType]] = {
     ),
     "supply": _columns("time supplier p_kw price_eur_per_kwh cost_eur"),
     "offers": _columns("group carrier supplier price_eur_per_kwh need_kwh"),
-    "sizes": _columns("unit kind size annual_eur"),
+    "sizes": _columns("unit size annual_eur"),
     "shares": _columns("time neighbourhood shared_kw price_eur_per_kwh cost_eur"),
     "messages": _columns("sim_time_s gate sender receiver kind bytes delivered delay_s lost_to"),
 }
