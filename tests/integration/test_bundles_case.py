@@ -76,6 +76,9 @@ def test_executed_is_planned_and_money_is_conserved(tmp_path):
 
 def test_a_comparison_shows_all_three(tmp_path):
     names = ["uncontrolled", "central", "bilevel"]
-    kpis = quartier.compare(CASE, names, out=tmp_path / "compared").kpis
+    compared = quartier.compare(CASE, names, out=tmp_path / "compared")
+    kpis = compared.kpis
+    page = (tmp_path / "compared" / "report.html").read_text(encoding="utf-8")
+    assert "Who gains" in page and "cannot be shown" not in page
     assert kpis.loc["profit"].tolist() == pytest.approx([0.0, 0.0, MOST - COST], abs=1e-3)
     assert kpis.loc["system_cost"].tolist() == pytest.approx([OUTSIDE, COST, COST])

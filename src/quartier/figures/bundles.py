@@ -43,6 +43,32 @@ def sizes(table: pd.DataFrame) -> go.Figure:
     return made
 
 
+def gains(kpis: pd.DataFrame) -> go.Figure:
+    """What each group pays less than the competitor would ask, and what the operator earns.
+
+    Parameters
+    ----------
+    kpis
+        Values by KPI (index) and run (columns).
+    """
+    made = style.figure("Who gains", x="", y="EUR a year", unit="EUR", dates=False)
+    made.update_layout(barmode="group", meta={"x": "party", "unit": "EUR"})
+    rows = kpis[[str(name).startswith("saving[") for name in kpis.index]]
+    rows = pd.concat([rows, kpis.loc[["profit"]]]).astype(float)
+    names = [str(name).removeprefix("saving[").removesuffix("]") for name in rows.index]
+    for number, run in enumerate(rows):
+        made.add_trace(
+            go.Bar(
+                x=[*names[:-1], "the operator"],
+                y=rows[run].to_numpy(float),
+                name=str(run),
+                marker=style.filled(style.look(number)),
+                hovertemplate="%{y:,.0f} EUR",
+            )
+        )
+    return made
+
+
 def bounds(rounds: pd.DataFrame) -> go.Figure:
     """Upper and lower bound of the profit after every round of cuts (seed 004, figures 12-15).
 

@@ -74,15 +74,13 @@ def _line(
     )
 
 
-def gains(kpis: pd.Series[float], who: str = "the player") -> go.Figure:
+def gains(kpis: pd.Series[float]) -> go.Figure:
     """What each neighbourhood saves against its tariffs, and what the player earns.
 
     Parameters
     ----------
     kpis
         KPIs of a run by key.
-    who
-        What who sets prices is called.
     """
     made = style.figure("Who gains", x="", y="EUR", unit="EUR")
     saved = {
@@ -90,7 +88,7 @@ def gains(kpis: pd.Series[float], who: str = "the player") -> go.Figure:
         for key, value in kpis.items()
         if str(key).startswith("saving[")
     }
-    every = {**saved, who: float(kpis["profit"])}
+    every = {**saved, "the player": float(kpis["profit"])}
     made.add_trace(
         go.Bar(
             x=list(every),

@@ -11,7 +11,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from quartier.errors import InputError
-from quartier.figures import pricing
+from quartier.figures import bundles, pricing
 from quartier.report.blocks import Block, Choice, Custom, Figure, Note, Section, Table
 from quartier.report.kpis import kpi_blocks
 from quartier.results import Result
@@ -26,6 +26,12 @@ EARNED = (
     " pay, as a loss."
 )
 """How to read who earns what."""
+
+GAINED = (
+    "What each group pays less than the competitor would ask for everything, and what the operator"
+    " earns, in a year."
+)
+"""How to read who gains by bundles."""
 
 logger = logging.getLogger(__name__)
 
@@ -219,15 +225,11 @@ def bundles_section(result: Result, plot: Plot) -> Section:
         "Upper bound: prices and sizes that would earn the most if groups took what they are meant"
         " to. Lower bound: what the best prices so far earn as groups answer them."
     )
-    who = (
-        "What each group pays less than the competitor would ask for everything, and what the"
-        " operator earns, in a year."
-    )
     every = "What gives is above zero, what takes below; one typical day after the other."
     chosen = {c: [block(f"balance-{c}", partial(plot.balance, c), every)] for c in plot.balanced}
     blocks: list[Block] = [
         _table(result, "offers", "Who serves whom, and at which price"),
-        block("gains", lambda: pricing.gains(result.kpis, "the operator"), who),
+        block("gains", lambda: bundles.gains(result.kpi_table[["value"]]), GAINED),
         block("sizes", plot.sizes, "As many as are built of a unit as the scenario writes it."),
         *([block("bounds", plot.bounds, bounds)] if "rounds" in result.tables else []),
         *([Choice("balance-choice", "Carrier", chosen)] if "units" in result.tables else []),

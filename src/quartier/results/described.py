@@ -165,7 +165,10 @@ ELSEWHERE: dict[tuple[str, str], str] = {
     ("rounds", "slowest"): "who gave it; it differs from run to run, too",
     ("rounds", "wall_s"): "wall time of the slowest answer",
     ("offers", "carrier"): "carrier that is sold",
-    ("offers", "price_eur_per_kwh"): "unit price; of a bundle, only what all its carriers cost counts",
+    (
+        "offers",
+        "price_eur_per_kwh",
+    ): "unit price; of a bundle, only what all its carriers cost counts",
     ("offers", "supplier"): "bundle that the group takes, or the competitor",
     ("sizes", "unit"): "name of the unit, or `grid`: the connection",
     ("shares", "price_eur_per_kwh"): "price of the plan, or what a kWh came to after the fact",

@@ -63,6 +63,10 @@ WITHOUT = {
 """Why a table is not there."""
 
 
+_MAY_BE_EMPTY = {"transformers": "lines", "units": "connection_points"}
+"""Tables of what a run may have none of, by a table that is there if they could be."""
+
+
 class Plot:
     """Figures of a run, as Plotly figures.
 
@@ -109,8 +113,8 @@ class Plot:
     def whole_table(self, name: str) -> pd.DataFrame:
         """A table of the run with all steps."""
         tables = self._result.tables
-        if name == "transformers" and name not in tables and "lines" in tables:
-            empty: pd.DataFrame = schema(name).empty_table().to_pandas()  # a grid without any
+        if name not in tables and _MAY_BE_EMPTY.get(name) in tables:
+            empty: pd.DataFrame = schema(name).empty_table().to_pandas()
             return empty
         if name not in self._result.tables:
             why = WITHOUT.get(name, f"the table {name} is not there")
