@@ -112,6 +112,7 @@ def test_what_a_sized_system_cannot_have_is_named():
         neighbourhoods__system__p_max_kw=10,
         neighbourhoods__system__nodes__gas__demand=3.0,
         neighbourhoods__system__units__chp={"kind": "chp", "p_max_kw": 1, "p_min_kw": 0.5},
+        neighbourhoods__system__units__cars={"kind": "ev_station", "power_kw": 11},
         neighbourhoods__other={"units": {"pv": {"kind": "pv", "power_kw": 1, "profile": "pv:3"}}},
     )
     assert "horizon.steps: is 30, which is no whole number of days of 24 steps" in found
@@ -119,6 +120,12 @@ def test_what_a_sized_system_cannot_have_is_named():
     assert "neighbourhoods.system.p_max_kw: is chosen here" in found
     assert "neighbourhoods.system.nodes.gas: may only buy here" in found
     assert "neighbourhoods.system.units.chp: switches on and off" in found
+    assert "neighbourhoods.system.units.cars: a ev_station is a load that is moved" in found
+
+
+def test_days_that_are_no_year_are_noted():
+    instance = build(load(CASE, {"problem.days": [100, 100]}))
+    assert any("stand for 200 days" in note.what for note in instance.notes)
 
 
 # -- typical days --------------------------------------------------------------------------------

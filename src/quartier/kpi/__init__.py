@@ -31,7 +31,7 @@ from quartier.kpi.redispatch import Groups
 from quartier.kpi.run_data import RunData
 from quartier.problem import COUPLINGS, Bundling
 
-__all__ = ["KPIS", "Kpi", "RunData", "compute", "read"]
+__all__ = ["KPIS", "Kpi", "RunData", "applies", "compute", "read"]
 
 Figure: TypeAlias = Callable[[RunData], float | None] | Callable[[RunData], Groups]
 
@@ -250,7 +250,7 @@ def compute(run: RunData, names: Collection[str] | None = None) -> dict[str, dic
     """
     table: dict[str, dict[str, Any]] = {}
     for kpi in KPIS:
-        if not _applies(kpi, run) or (names is not None and kpi.name not in names):
+        if not applies(kpi, run) or (names is not None and kpi.name not in names):
             continue
         table |= read(kpi, run)
     return table
@@ -267,13 +267,14 @@ def read(kpi: Kpi, run: RunData) -> dict[str, dict[str, Any]]:
     }
 
 
-def _applies(kpi: Kpi, run: RunData) -> bool:
+def applies(kpi: Kpi, run: RunData) -> bool:
     """Whether a run can have a figure: those that a coupling declares are of its runs only.
 
     Where the days of a run stand for a year, figures are those that count them so.
     """
     if Bundling.kind in run.problems:
-        return kpi.value.__module__ in (bundles.__name__, process.__name__)
+        here = kpi.value.__module__ in (bundles.__name__, process.__name__)
+        return here or kpi.value is prices.rounds
     if kpi.value.__module__ == bundles.__name__:
         return False
     if kpi.value.__module__ == grid.__name__ and not run.has_grid:

@@ -37,7 +37,7 @@ def check_bundles(
         *_of_bundles(asked),
         *_of_groups(asked),
         *_of_system(asked, scenario),
-        *_of_switches(units),
+        *_of_kinds(units),
         *_of_supply(asked, units),
     ):
         findings.add(where, problem)
@@ -138,16 +138,24 @@ def _of_names(
             yield f"problem.sizes.{name}", "of several units: write one, its number is chosen"
 
 
-def _of_switches(units: Sequence[UnitData]) -> Iterator[tuple[str, str]]:
+def _of_kinds(units: Sequence[UnitData]) -> Iterator[tuple[str, str]]:
+    """Say which units there cannot be half of, or that do not begin a day as they end it."""
     for unit in units:
         kind = KINDS[unit.kind]
+        path = f"neighbourhoods.{unit.name.replace('.', '.units.', 1)}"
         series = {name: values[0] for name, values in unit.series.items() if len(values)}
         limits = kind.bounds(unit.parameters, series)
         if any(c.binary and limits[c.name][1] > limits[c.name][0] for c in kind.controls):
             yield (
-                f"neighbourhoods.{unit.name.replace('.', '.units.', 1)}",
+                path,
                 "switches on and off, of which there is no half: leave out what it switches for"
                 " (least power, starts, minimum times)",
+            )
+        if kind.stores and not hasattr(unit.parameters, "start_soc"):
+            yield (
+                path,
+                f"a {unit.kind} is a load that is moved in time, which typical days do not know;"
+                " leave it out",
             )
 
 

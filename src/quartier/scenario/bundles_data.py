@@ -16,6 +16,8 @@ from quartier.scenario.typical_days import steps_a_day, typical
 from quartier.units.base import SeriesRequest, UnitData
 
 YEAR_D = 365.0
+_LEAST_D, _MOST_D = 364.5, 366.5
+"""Days that are a year."""
 WEIGHT = "days_stood_for"
 """Signal: how many days of the year the day of a step stands for."""
 
@@ -68,6 +70,11 @@ def in_days(
         findings.add("problem.days", f"says {len(asked.days)} days, but the horizon has {days}")
     if findings.problems or reader.offhand:
         return None
+    if asked.days is not None and not _LEAST_D < sum(asked.days) < _MOST_D:
+        findings.note(
+            "problem.days",
+            f"stand for {sum(asked.days):g} days, while capital and upkeep are those of a year",
+        )
     whole = InDays(horizon, units, dict(signals), needs, np.full(days, YEAR_D / days))
     if asked.days is not None:
         whole = replace(whole, weights=np.array(asked.days))
