@@ -161,8 +161,9 @@ class Recorder(TimeBased):
             self._writer.add(table, {"time": now, **columns})
 
     def _signals(self, now: pd.Timestamp, sources: Mapping[str, Mapping[str, Any]]) -> None:
-        costs = np.sum(list(sources.get("unit_cost", {}).values()), axis=0)
         names = [f"unit_cost[{name}]" for name in self._neighbourhoods]
+        every = [*sources.get("unit_cost", {}).values()]
+        costs = np.sum(every, axis=0) if every else np.zeros(len(names))  # there are no units
         values = [*costs[: len(names)]]
         units = ["EUR"] * len(names)
         for slack_p_mw in sources.get("slack_p_mw", {}).values():

@@ -10,6 +10,7 @@ PAPERS = {
     "001": ("Ramirez Acosta et al. 2023", "ramirez-acosta"),
     "002": ("Yazdani Damavandi et al.", "damavandi"),
     "003": ("Flexibility scheduling 2025", "flexibility"),
+    "004": ("Moosavian 2025", "moosavian"),
 }
 """Papers by number: how they are cited, and their anchor on the page of papers."""
 
@@ -24,6 +25,7 @@ MODELS = {
     "8": ("several neighbourhoods", "models/benchmarks.md"),
     "9": ("markets", "models/markets.md"),
     "10": ("pricing", "models/pricing.md"),
+    "11": ("bundles", "models/bundles.md"),
 }
 """Parts of the model by number: what they are called, and their page."""
 

@@ -20,6 +20,7 @@ COORDINATIONS: dict[str, dict[str, str]] = {
         "sharing": "quartier.agents.strategies.uncontrolled:Uncontrolled",
         "market": "quartier.agents.strategies.uncontrolled:Uncontrolled",
         "pricing": "quartier.centralised.pricing.mechanisms:UncontrolledPricing",
+        "bundles": "quartier.centralised.bundles.mechanisms:UncontrolledBundles",
     },
     "cohda": {
         "redispatch": "quartier.agents.strategies.cohda:Cohda",
@@ -36,11 +37,13 @@ COORDINATIONS: dict[str, dict[str, str]] = {
         "sharing": "quartier.centralised.sharing:CentralSharing",
         "market": "quartier.centralised.market:CentralMarket",
         "pricing": "quartier.centralised.pricing.mechanisms:CentralPricing",
+        "bundles": "quartier.centralised.bundles.mechanisms:CentralBundles",
     },
     "bilevel": {
         "redispatch": "quartier.centralised.bilevel:Bilevel",
         "sharing": "quartier.centralised.sharing:BilevelSharing",
         "pricing": "quartier.centralised.pricing.mechanisms:BilevelPricing",
+        "bundles": "quartier.centralised.bundles.mechanisms:BilevelBundles",
     },
     "all-at-caps": {"pricing": "quartier.centralised.pricing.mechanisms:AllAtCaps"},
     "price-response": {
@@ -119,7 +122,11 @@ class Plan:
 
 
 class Coordination(Protocol):
-    """A coordination mechanism. One object serves all gates of a run."""
+    """A coordination mechanism. One object serves all gates of a run.
+
+    One that chooses sizes has a method ``design(problem)``, too, which returns a
+    :class:`~quartier.problem.Design`: it is asked once, before anything is built, about all steps.
+    """
 
     def plan(self, problem: Problem, state: State, rng: np.random.Generator) -> Plan:
         """Answer the problem asked in ``state``; every random draw comes from ``rng``."""

@@ -12,8 +12,10 @@ from quartier.errors import InputError
 from quartier.grid import Engine
 from quartier.grid.network import Network
 from quartier.problem import (
+    Bundling,
     ConnectionTerms,
     Coupling,
+    Design,
     Line,
     Market,
     NeighbourhoodProblem,
@@ -26,9 +28,11 @@ from quartier.problem import (
     State,
     Zones,
 )
+from quartier.problem.design import built
 from quartier.quantities import Array, Horizon
 from quartier.scenario.asked import MarketAsked, PricingAsked
 from quartier.scenario.assemble import ScenarioData, assemble
+from quartier.scenario.bundles_asked import BundlesAsked
 from quartier.scenario.checks import forecast_series
 from quartier.scenario.findings import Note
 from quartier.scenario.grid_data import GridData
@@ -137,7 +141,15 @@ class Instance:
         units = {unit.name: dict(unit.state) for unit in (*self.units, *self.plants)}
         return State(units, self.network.tap_pos if self.has_grid else 0)
 
-    def problem(self, gate: int, first: int, state: State, tap_is_fixed: bool = False) -> Problem:
+    def problem(
+        self,
+        gate: int,
+        first: int,
+        state: State,
+        tap_is_fixed: bool = False,
+        *,
+        whole: bool = False,
+    ) -> Problem:
         """Return what is asked at a gate.
 
         Parameters
@@ -150,9 +162,12 @@ class Instance:
             Where the system stands.
         tap_is_fixed
             Whether the tap position was chosen before and stays.
+        whole
+            Whether to ask about all steps that are left, whatever gates plan ahead.
         """
-        scenario = self.scenario
-        horizon = self.horizon.window(first, scenario.gates.horizon_steps or self.horizon.steps)
+        scenario, every = self.scenario, self.horizon.steps
+        ahead = every if whole else scenario.gates.horizon_steps or every
+        horizon = self.horizon.window(first, ahead)
         window = slice(first, first + horizon.steps)
         forecast = [self._planned(unit, first, horizon.steps, state) for unit in self.units]
         return Problem(
@@ -186,6 +201,8 @@ class Instance:
             return self.market(slice(first, first + horizon.steps))
         if self.scenario.problem.kind == "pricing":
             return self.pricing(slice(first, first + horizon.steps))
+        if isinstance(self.scenario.problem, BundlesAsked):
+            return self._bundling(self.scenario.problem)
         sharing = self.sharing(slice(first, first + horizon.steps))
         if not getattr(self.scenario.problem, "redispatch", False):
             return sharing
@@ -244,6 +261,16 @@ class Instance:
                 sold,
             )
         return Pricing(self.horizon.dt_h, found, asked.mode)
+
+    def _bundling(self, asked: BundlesAsked) -> Bundling:
+        """What couples a system and the groups that it offers bundles to, in all typical days."""
+        assert self.data.bundled is not None
+        co2 = self.scenario.signals.co2_kg_per_kwh
+        return Bundling.of(asked, self.data.bundled, co2)
+
+    def built(self, design: Design) -> Instance:
+        """The instance with units in the sizes of a design."""
+        return replace(self, data=replace(self.data, units=built(self.data.units, design)))
 
     def sharing(self, steps: slice) -> Sharing:
         """What couples neighbourhoods that share a pool, in some steps."""

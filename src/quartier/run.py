@@ -15,7 +15,7 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from quartier import kpi
-from quartier.coordination import COORDINATIONS
+from quartier.coordination import COORDINATIONS, Coordination
 from quartier.errors import InputError, QuartierError, RunFailed
 from quartier.fingerprint import identity
 from quartier.grid.recycled import RecycledPowerFlow
@@ -146,11 +146,7 @@ class Story:
             "notes": [asdict(note) for note in self.instance.notes],
             "warnings": [],
             "own_tables": asked.tables,
-            "start_energy_kwh": {
-                unit.name: unit.state["energy_kwh"]
-                for unit in self.instance.units
-                if "energy_kwh" in unit.state and not KINDS[unit.kind].sessions
-            },
+            "start_energy_kwh": _start_energy_kwh(self.instance),
         }
 
     def _write_signals(self, writer: RunWriter) -> None:
@@ -172,10 +168,10 @@ class Story:
 
     def execute(self, asked: Mechanism, writer: RunWriter) -> None:
         """Let everybody plan and act, step by step, in the mosaik world."""
-        name = asked.name
+        name, coordination = asked.name, asked.planner()
         execution = Execution(
-            instance=self.instance,
-            coordination=asked.planner(),
+            instance=self._built(coordination, name, writer),
+            coordination=coordination,
             name=name,
             rng=np.random.default_rng([self.loaded.scenario.seed, crc32(b"coordination")]),
             writer=writer,
@@ -192,6 +188,18 @@ class Story:
         if execution.journal.steps != steps:
             raise RunFailed(f"only {execution.journal.steps} of {steps} steps were executed")
         self.degraded += execution.journal.degraded()
+
+    def _built(self, coordination: Coordination, name: str, writer: RunWriter) -> Instance:
+        """The instance as it is simulated: sized first, where the mechanism chooses sizes."""
+        design = getattr(coordination, "design", None)
+        if design is None or self.instance.data.bundled is None:
+            return self.instance
+        self.progress.phase(f"{self.title}{name}, design")
+        with self.clock.phase("planning"):
+            whole = self.instance.problem(0, 0, self.instance.initial_state(), whole=True)
+            instance = self.instance.built(design(whole))
+        writer.update(start_energy_kwh=_start_energy_kwh(instance))
+        return instance
 
     def conclude(self, asked: Mechanism, writer: RunWriter, baseline: Result | None) -> None:
         """Read the KPIs from what was written, and say how the run ended."""
@@ -242,6 +250,15 @@ class Story:
     def _end(self, writer: RunWriter, status: str, error: str | None) -> None:
         writer.update(wall_times_s=self.clock.seconds)
         writer.finish(status, error)
+
+
+def _start_energy_kwh(instance: Instance) -> dict[str, float]:
+    """Energy in stores at the start of a run, by unit."""
+    return {
+        unit.name: unit.state["energy_kwh"]
+        for unit in instance.units
+        if "energy_kwh" in unit.state and not KINDS[unit.kind].sessions
+    }
 
 
 def as_asked(loaded: LoadedScenario, coordination: str | None, seed: int | None) -> LoadedScenario:

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
+
 import pandas as pd
 import pytest
 
 from quartier import kpi
 from quartier.kpi import process
+from quartier.problem import COUPLINGS
 from tests.unit.kpi_runs import points
 
 
@@ -69,6 +72,13 @@ def test_every_kpi_is_defined_in_its_docstring():
         assert figure.label[0].isupper(), figure.name
 
 
-def test_kpi_names_are_unique_apart_from_groups():
-    names = [figure.name for figure in kpi.KPIS if not figure.value.__name__.endswith("_by")]
+@pytest.mark.parametrize("problem", COUPLINGS)
+def test_kpi_names_are_unique_apart_from_groups(problem):
+    """Of all that a run has: profit, say, is read otherwise where days stand for a year."""
+    run = SimpleNamespace(problems=(problem,), has_grid=True)
+    names = [
+        figure.name
+        for figure in kpi.KPIS
+        if kpi.applies(figure, run) and not figure.value.__name__.endswith("_by")
+    ]
     assert len(names) == len(set(names))

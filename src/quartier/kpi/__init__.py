@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any, TypeAlias
 
 from quartier.kpi import (
+    bundles,
     congestion,
     grid,
     market,
@@ -29,9 +30,9 @@ from quartier.kpi import (
 )
 from quartier.kpi.redispatch import Groups
 from quartier.kpi.run_data import RunData
-from quartier.problem import COUPLINGS
+from quartier.problem import COUPLINGS, Bundling
 
-__all__ = ["KPIS", "Kpi", "RunData", "compute", "read"]
+__all__ = ["KPIS", "Kpi", "RunData", "applies", "compute", "read"]
 
 Figure: TypeAlias = Callable[[RunData], float | None] | Callable[[RunData], Groups]
 
@@ -193,6 +194,20 @@ KPIS: tuple[Kpi, ...] = (
     Kpi("saving", "Saved against own tariffs", "EUR", pricing.saving),
     Kpi("exchange_imbalance", "Exchange not balanced", "kWh", pricing.exchange_imbalance),
     Kpi("lruf", "Local resources used", "1", pricing.lruf),
+    # Bundles, of a year
+    Kpi("profit", "Profit of the operator", "EUR/a", bundles.profit),
+    Kpi("operator_cost", "Cost of the operator's system", "EUR/a", bundles.operator_cost),
+    Kpi("system_cost", "Cost of all together", "EUR/a", bundles.system_cost),
+    Kpi("bill", "Bill", "EUR/a", bundles.bill),
+    Kpi("bill_by_carrier", "Bill by carrier", "EUR/a", bundles.bill_by_carrier),
+    Kpi("bill_by_supplier", "Bill by bundle", "EUR/a", bundles.bill_by_supplier),
+    Kpi("saving", "Saved against the competitor", "EUR/a", bundles.saving),
+    Kpi("worse_off", "Worse off than with the competitor, at most", "EUR/a", bundles.worse_off),
+    Kpi("money", "Paid", "EUR/a", bundles.money),
+    Kpi("size", "Size", "count", bundles.size),
+    Kpi("delivered", "Delivered by the operator", "kWh/a", bundles.delivered),
+    Kpi("unserved", "Unserved", "kWh/a", bundles.unserved_in_a_year),
+    Kpi("lruf", "Local resources used", "1", bundles.lruf),
     # Money
     Kpi("leader_cost", "Cost of the pool's operator", "EUR", settlement.leader_cost),
     Kpi("cost_change", "Change of cost, vs baseline", "EUR", settlement.cost_change),
@@ -240,7 +255,7 @@ def compute(run: RunData, names: Collection[str] | None = None) -> dict[str, dic
     """
     table: dict[str, dict[str, Any]] = {}
     for kpi in KPIS:
-        if not _applies(kpi, run) or (names is not None and kpi.name not in names):
+        if not applies(kpi, run) or (names is not None and kpi.name not in names):
             continue
         table |= read(kpi, run)
     return table
@@ -257,8 +272,16 @@ def read(kpi: Kpi, run: RunData) -> dict[str, dict[str, Any]]:
     }
 
 
-def _applies(kpi: Kpi, run: RunData) -> bool:
-    """Whether a run can have a figure: those that a coupling declares are of its runs only."""
+def applies(kpi: Kpi, run: RunData) -> bool:
+    """Whether a run can have a figure: those that a coupling declares are of its runs only.
+
+    Where the days of a run stand for a year, figures are those that count them so.
+    """
+    if Bundling.kind in run.problems:
+        here = kpi.value.__module__ in (bundles.__name__, process.__name__)
+        return here or kpi.value is prices.rounds
+    if kpi.value.__module__ == bundles.__name__:
+        return False
     if kpi.value.__module__ == grid.__name__ and not run.has_grid:
         return False
     if kpi.value.__module__ == zones.__name__ and not run.has_zones:

@@ -55,15 +55,21 @@ class DayTerms:
     """What each node buys, by carrier and step."""
     cost_eur: Quantity
     co2_kg: Quantity
+    controls: Mapping[str, Mapping[str, Sequence[Quantity]]]
+    """Controls by unit and name, by step."""
 
 
-def add_day(block: Any, day: Day, sizes: Mapping[str, Any]) -> DayTerms:
+def add_day(
+    block: Any, day: Day, sizes: Mapping[str, Any], begins: Mapping[str, Any] | None = None
+) -> DayTerms:
     """Add a typical day to a Pyomo block.
 
     Parameters
     ----------
     sizes
         How many there are, by unit: variables or numbers.
+    begins
+        Energy of stores when the day begins, by unit; of others, it is what the day ends with.
 
     Raises
     ------
@@ -72,7 +78,11 @@ def add_day(block: Any, day: Day, sizes: Mapping[str, Any]) -> DayTerms:
         fuller than it must.
     """
     dt_h, steps = day.units[0].horizon.dt_h, range(day.units[0].horizon.steps)
-    every = [flow for u in day.units for flow in [_add_sized(block, u, sizes[u.name])]]
+    begins, controls = dict(begins or {}), {}
+    every = []
+    for u in day.units:
+        flows, controls[u.name] = _add_sized(block, u, sizes[u.name], begins.get(u.name))
+        every.append(flows)
     cost: Quantity = sum(f.cost_eur for flows in every for f in flows)
     co2: Quantity = sum(f.co2_kg for flows in every for f in flows)
     net = {c: [sum(flows[t].of(c) for flows in every) for t in steps] for c in day.nodes}
@@ -90,7 +100,7 @@ def add_day(block: Any, day: Day, sizes: Mapping[str, Any]) -> DayTerms:
             cost += dt_h * sum(node.money_eur_per_h(bought[carrier][t], 0.0, t) for t in steps)
             co2 += dt_h * sum(node.co2_kg_per_h(bought[carrier][t]) for t in steps)
             net[carrier] = [net[carrier][t] + bought[carrier][t] for t in steps]
-    return DayTerms(net, bought, cost, co2)
+    return DayTerms(net, bought, cost, co2, controls)
 
 
 def _variables(block: Any, name: str, steps: range, most: float = float("inf")) -> Any:
@@ -103,8 +113,10 @@ def _each(rows: Sequence[Any]) -> Callable[[Any, int], Any]:
     return lambda _, t: rows[t]
 
 
-def _add_sized(block: Any, unit: UnitData, size: Any) -> list[Flow]:
-    """Add the controls of many of a unit, and its store; return their flow in every step."""
+def _add_sized(
+    block: Any, unit: UnitData, size: Any, begin_kwh: Any
+) -> tuple[list[Flow], dict[str, list[Quantity]]]:
+    """Add many of a unit, and its store; return flow and controls of every step."""
     unit = KINDS[unit.kind].convex(unit)
     kind, u, dt_h = KINDS[unit.kind], unit.parameters, unit.horizon.dt_h
     steps, name = range(unit.horizon.steps), unit.name.replace(".", "_")
@@ -116,16 +128,17 @@ def _add_sized(block: Any, unit: UnitData, size: Any) -> list[Flow]:
     at = [{control: values[t] for control, values in x.items()} for t in steps]
     idle = dict.fromkeys(x, 0.0)
     if kind.stores:
-        _add_store(part, unit, at, series, size)
+        _add_store(part, unit, at, series, size, begin_kwh)
     nothing = {control: [0.0 for _ in steps] for control in x}
     for t in steps:
         rows = zip(kind.rows(u, x, t, unit), kind.rows(u, nothing, t, unit), strict=True)
         for (_, many), (_, none) in rows:
             _limit(part, _made(many, none, size))
-    return [
+    flows = [
         _many(partial(kind.flow, u, s=s, dt_h=dt_h), values, idle, size)
         for values, s in zip(at, series, strict=True)
     ]
+    return flows, x
 
 
 def _controls(
@@ -151,7 +164,12 @@ def _controls(
 
 
 def _add_store(
-    part: Any, unit: UnitData, at: Sequence[Values], series: Sequence[Values], size: Any
+    part: Any,
+    unit: UnitData,
+    at: Sequence[Values],
+    series: Sequence[Values],
+    size: Any,
+    begin_kwh: Any,
 ) -> None:
     """Energy at the ends of all steps; the last one's is that of the start."""
     kind, u, dt_h = KINDS[unit.kind], unit.parameters, unit.horizon.dt_h
@@ -163,6 +181,8 @@ def _add_store(
     part.energy_kwh = pyo.Var(range(len(at)))
     idle = dict.fromkeys(at[0], 0.0)
     part.energy = pyo.ConstraintList()
+    if begin_kwh is not None:
+        part.energy.add(part.energy_kwh[len(at) - 1] == begin_kwh)
     for t, (x, s) in enumerate(zip(at, series, strict=True)):
         before = part.energy_kwh[t - 1 if t else len(at) - 1]
         many = kind.next_energy(u, before, x, s, dt_h)

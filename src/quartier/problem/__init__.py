@@ -14,7 +14,9 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from quartier.problem.bundles import Bundling
 from quartier.problem.coupling import Coupling
+from quartier.problem.design import Design
 from quartier.problem.market import Market
 from quartier.problem.pooling import Pooling
 from quartier.problem.pricing import PricedCarrier, Pricing
@@ -33,8 +35,10 @@ from quartier.units.base import UnitData
 
 __all__ = [
     "COUPLINGS",
+    "Bundling",
     "ConnectionTerms",
     "Coupling",
+    "Design",
     "Line",
     "Market",
     "NeighbourhoodProblem",
@@ -53,7 +57,7 @@ __all__ = [
 ]
 
 COUPLINGS: Mapping[str, type[Coupling]] = {
-    c.kind: c for c in (Redispatch, Sharing, Market, Pricing)
+    c.kind: c for c in (Redispatch, Sharing, Market, Pricing, Bundling)
 }
 """What neighbourhoods can be coupled by, by the kind of problem that a scenario names."""
 

@@ -17,7 +17,7 @@ from quartier.kpi import seasons
 from quartier.report.blocks import Block, Choice, Custom, Figure, Note, Section, Table
 from quartier.report.compared_runs import Compared
 from quartier.report.comparison_kpis import kpi_blocks, verdict
-from quartier.report.sections import EARNED, block
+from quartier.report.sections import EARNED, GAINED, block
 from quartier.results.comparison_plot import ComparisonPlot
 from quartier.scoreboard import keeping_limits, shown_lines
 
@@ -31,7 +31,7 @@ def comparison_sections(
         yield sharing_section(compared, plot)
     if plot.has_suppliers:
         yield market_section(plot)
-    yield costs_section(plot)
+    yield bundles_section(plot) if plot.has_bundles else costs_section(plot)
     if plot.any_grid:
         yield grid_section(plot)
     yield points_section(plot)
@@ -75,6 +75,11 @@ def market_section(plot: ComparisonPlot) -> Section:
             block("earnings", plot.earnings, EARNED),
         ],
     )
+
+
+def bundles_section(plot: ComparisonPlot) -> Section:
+    """Who gains by which mechanism."""
+    return Section("bundles-part", "Bundles", [block("gains", plot.gains, GAINED, eager=True)])
 
 
 def _by_season(compared: Compared) -> Iterator[Block]:

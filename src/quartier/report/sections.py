@@ -11,7 +11,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from quartier.errors import InputError
-from quartier.figures import pricing
+from quartier.figures import bundles, pricing
 from quartier.report.blocks import Block, Choice, Custom, Figure, Note, Section, Table
 from quartier.report.kpis import kpi_blocks
 from quartier.results import Result
@@ -26,6 +26,12 @@ EARNED = (
     " pay, as a loss."
 )
 """How to read who earns what."""
+
+GAINED = (
+    "What each group pays less than the competitor would ask for everything, and what the operator"
+    " earns, in a year."
+)
+"""How to read who gains by bundles."""
 
 logger = logging.getLogger(__name__)
 
@@ -43,6 +49,11 @@ def run_sections(result: Result, plot: Plot, explorer: Custom | None) -> Iterato
         *([("sharing-part", lambda: sharing_section(plot))] if "shares" in result.tables else []),
         *([("market-part", lambda: market_section(plot))] if "supply" in result.tables else []),
         *([("auction-part", lambda: auction_section(plot))] if "bids" in result.tables else []),
+        *(
+            [("bundles-part", lambda: bundles_section(result, plot))]
+            if "sizes" in result.tables
+            else []
+        ),
         *([("pricing-part", lambda: pricing_section(result, plot))] if _is_priced(result) else []),
         ("schedules", lambda: schedules_section(plot)),
         ("stores-part", lambda: stores_section(result, plot)),
@@ -217,6 +228,24 @@ def pricing_section(result: Result, plot: Plot) -> Section:
             block("gains", lambda: pricing.gains(result.kpis), who),
         ],
     )
+
+
+def bundles_section(result: Result, plot: Plot) -> Section:
+    """What is built and offered, who gains by it, and who gives and takes each carrier."""
+    bounds = (
+        "Upper bound: prices and sizes that would earn the most if groups took what they are meant"
+        " to. Lower bound: what the best prices so far earn as groups answer them."
+    )
+    every = "What gives is above zero, what takes below; one typical day after the other."
+    chosen = {c: [block(f"balance-{c}", partial(plot.balance, c), every)] for c in plot.balanced}
+    blocks: list[Block] = [
+        _table(result, "offers", "Who serves whom, and at which price"),
+        block("gains", lambda: bundles.gains(result.kpi_table[["value"]]), GAINED),
+        block("sizes", plot.sizes, "As many as are built of a unit as the scenario writes it."),
+        *([block("bounds", plot.bounds, bounds)] if "rounds" in result.tables else []),
+        *([Choice("balance-choice", "Carrier", chosen)] if "units" in result.tables else []),
+    ]
+    return Section("bundles-part", "Bundles and sizes", blocks)
 
 
 def schedules_section(plot: Plot) -> Section:

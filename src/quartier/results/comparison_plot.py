@@ -10,7 +10,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from quartier.errors import InputError
-from quartier.figures import groups, market, sharing, zones
+from quartier.figures import bundles, groups, market, sharing, zones
 from quartier.figures.compared import changes, costs, grids, panels, points, stores
 from quartier.figures.grid import Grid
 from quartier.figures.storage import of_neighbourhood
@@ -215,6 +215,15 @@ class ComparisonPlot:
     def has_suppliers(self) -> bool:
         """Whether suppliers serve the neighbourhoods of all runs."""
         return all("supply" in result.tables for result in self._results.values())
+
+    @property
+    def has_bundles(self) -> bool:
+        """Whether sizes were chosen in all runs."""
+        return all("sizes" in result.tables for result in self._results.values())
+
+    def gains(self) -> go.Figure:
+        """Who gains by bundles, a bar a run."""
+        return bundles.gains(self._kpis)
 
     def market_prices(self) -> go.Figure:
         """Price of a market, a line a run, and zone if there are any."""

@@ -11,6 +11,7 @@ import plotly.graph_objects as go
 
 from quartier.errors import InputError
 from quartier.figures import (
+    bundles,
     convergence,
     costs,
     ev_stays,
@@ -50,6 +51,7 @@ WITHOUT = {
     " with --set record.fronts=true",
     "traces": "nobody negotiated in this run",
     "rounds": "no prices were asked for in this run; those are 'price-response' and 'auction'",
+    "sizes": "no sizes were chosen in this run; that is the problem 'bundles'",
     "bids": "nobody bid in this run; that is the mechanism 'auction' with market.clearing: hourly",
     "redispatch": "no P_set was set in this run",
     "ev_sessions": "no vehicle charged in this run",
@@ -62,6 +64,10 @@ WITHOUT = {
     "solves": "no optimiser was used in this run",
 }
 """Why a table is not there."""
+
+
+_MAY_BE_EMPTY = {"transformers": "lines", "units": "connection_points"}
+"""Tables of what a run may have none of, by a table that is there if they could be."""
 
 
 class Plot:
@@ -110,8 +116,8 @@ class Plot:
     def whole_table(self, name: str) -> pd.DataFrame:
         """A table of the run with all steps."""
         tables = self._result.tables
-        if name == "transformers" and name not in tables and "lines" in tables:
-            empty: pd.DataFrame = schema(name).empty_table().to_pandas()  # a grid without any
+        if name not in tables and _MAY_BE_EMPTY.get(name) in tables:
+            empty: pd.DataFrame = schema(name).empty_table().to_pandas()
             return empty
         if name not in self._result.tables:
             why = WITHOUT.get(name, f"the table {name} is not there")
@@ -291,6 +297,31 @@ class Plot:
         if not isinstance(asked, dict) or "carriers" not in asked:
             raise InputError(["no player priced carriers; that is the problem 'pricing'"])
         return pricing.prices(self.table("prices"), self.table("signals"), asked["carriers"])
+
+    def sizes(self) -> go.Figure:
+        """How much of each unit is built."""
+        return bundles.sizes(self.table("sizes"))
+
+    def bounds(self) -> go.Figure:
+        """Upper and lower bound of the profit in every round of cuts."""
+        self.whole_table("sizes")  # says why there is none
+        return bundles.bounds(self.table("rounds"))
+
+    @property
+    def balanced(self) -> tuple[str, ...]:
+        """Carriers that :meth:`balance` shows."""
+        return bundles.carriers({"nodes": self.table("nodes")} if self._has("nodes") else {})
+
+    def balance(self, carrier: str = "electricity") -> go.Figure:
+        """Who gives a carrier and who takes it, of the one neighbourhood there is."""
+        written = self._result.manifest["scenario"]["neighbourhoods"][self._neighbourhood(None)]
+        _check(carrier, self.balanced, "balance of")
+        names = ("units", "nodes", "connection_points")
+        tables = {name: self.table(name) for name in names if self._has(name)}
+        return bundles.balance({"units": self.table("units"), **tables}, carrier, written["units"])
+
+    def _has(self, table: str) -> bool:
+        return table in self._result.tables
 
     def ev_stays(self, neighbourhood: str | None = None) -> go.Figure:
         """Stays of vehicles, and which share of the energy due they got."""

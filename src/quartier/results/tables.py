@@ -52,6 +52,7 @@ _TEXTS = {
     "asset",
     "carrier",
     "end",
+    "group",
     "kind",
     "line",
     "lost_to",
@@ -147,6 +148,8 @@ TABLES: dict[str, dict[str, ColumnType]] = {
     "supply": _columns("time supplier p_kw price_eur_per_kwh cost_eur"),
     "zones": _columns("time zone price_eur_per_kwh drawn_kw supplied_kw imported_kw"),
     "flows": _columns("time line start end p_kw p_min_kw p_max_kw rent_eur"),
+    "offers": _columns("group carrier supplier price_eur_per_kwh need_kwh"),
+    "sizes": _columns("unit size annual_eur"),
     "shares": _columns("time neighbourhood shared_kw price_eur_per_kwh cost_eur"),
     "messages": _columns("sim_time_s gate sender receiver kind bytes delivered delay_s lost_to"),
 }

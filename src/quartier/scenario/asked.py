@@ -18,7 +18,8 @@ from pydantic import (
 from pydantic_core import CoreSchema
 
 from quartier.quantities import Array
-from quartier.scenario.node_settings import CARRIER_PATTERN, Price
+from quartier.scenario.bundles_asked import BundlesAsked, CarrierName
+from quartier.scenario.node_settings import Price
 from quartier.scenario.settings import Name, Share
 from quartier.units.base import Frozen, SeriesRequest, Source, is_measured
 
@@ -223,9 +224,6 @@ class PricedSettings(Frozen):
     """Most that it sells there."""
 
 
-CarrierName: TypeAlias = Annotated[str, Field(pattern=CARRIER_PATTERN)]
-
-
 class PricingAsked(Frozen):
     """A player sets the prices at which neighbourhoods trade carriers with it (seed 002).
 
@@ -266,7 +264,8 @@ class _OrItsWord:
 
 Asked: TypeAlias = Annotated[
     Annotated[
-        RedispatchAsked | SharingAsked | MarketAsked | PricingAsked, Field(discriminator="kind")
+        RedispatchAsked | SharingAsked | MarketAsked | PricingAsked | BundlesAsked,
+        Field(discriminator="kind"),
     ],
     BeforeValidator(_in_full),
     _OrItsWord,

@@ -12,6 +12,7 @@ from quartier.grid.network import Network
 from quartier.grid.tables import find_element
 from quartier.quantities import Array, Horizon
 from quartier.scenario import checks
+from quartier.scenario.bundles_data import InDays, in_days
 from quartier.scenario.communication_checks import check_communication
 from quartier.scenario.coverage import covered, offhand, supplier_requests
 from quartier.scenario.findings import Findings, Note
@@ -54,6 +55,8 @@ class ScenarioData:
         By supplier of a market that follows a profile: power that it has in kW, shape ``(T,)``.
     notes
         What of the data is not simulated, or taken differently.
+    bundled
+        What user groups need, where bundles are offered; the rest is then in typical days, too.
     """
 
     horizon: Horizon
@@ -64,6 +67,7 @@ class ScenarioData:
     forecasts: Mapping[str, Array]
     supplied: Mapping[str, Array]
     notes: tuple[Note, ...] = ()
+    bundled: InDays | None = None
 
 
 def assemble(
@@ -118,10 +122,24 @@ def assemble(
         check_names(scenario, units, grid.rows if grid else {}, findings)
     if (settings is None or settings.simbench is None) and reader.simbench_names:
         note_profiles(reader.simbench_names, findings)
+    bundled = in_days(scenario.problem, horizon, units, signals, reader, findings)
     if findings.problems or (grid is None and settings is not None):
         return None, findings.problems
     data = ScenarioData(horizon, grid, buses, units, signals, forecasts, supplied, findings.notes)
-    return data, []
+    return _in_days(data, bundled), []
+
+
+def _in_days(data: ScenarioData, bundled: InDays | None) -> ScenarioData:
+    """The data in typical days, where there are any."""
+    if bundled is None:
+        return data
+    return replace(
+        data,
+        horizon=bundled.horizon,
+        units=bundled.units,
+        signals=bundled.signals,
+        bundled=bundled,
+    )
 
 
 def _reader(

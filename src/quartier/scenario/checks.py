@@ -9,6 +9,7 @@ import numpy as np
 
 from quartier.quantities import Array
 from quartier.scenario.asked import MOST_PLAYERS
+from quartier.scenario.bundles_checks import check_bundles
 from quartier.scenario.findings import Findings
 from quartier.scenario.models import MarketSettings, Scenario
 from quartier.scenario.nodes import check_nodes, check_trade
@@ -53,6 +54,7 @@ def check(
     _check_names(scenario, units, findings)
     if not rest.lacks("problem") and not rest.lacks("neighbourhoods"):
         check_pricing(scenario, units, signals, findings)
+        check_bundles(scenario, units, signals, findings)
     if not rest.gone:
         check_nodes(scenario, findings)
         check_trade(units, findings)

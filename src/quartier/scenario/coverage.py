@@ -84,6 +84,9 @@ def _of_markets(scenario: Scenario) -> Iterator[tuple[str, Source]]:
             yield f"problem.carriers.{carrier}.wholesale_eur_per_kwh", market
     for name, request in supplier_requests(scenario).items():
         yield f"problem.suppliers.{name}.profile", request.source
+    for name, group in getattr(scenario.problem, "groups", {}).items():
+        for carrier, source in group.needs.items():
+            yield f"problem.groups.{name}.needs.{carrier}", source
 
 
 def supplier_requests(scenario: Scenario) -> dict[str, SeriesRequest]:

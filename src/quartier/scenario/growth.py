@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from itertools import count
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import numpy as np
 from pydantic import BaseModel
@@ -18,14 +18,12 @@ from quartier.scenario.asked import MarketAsked
 from quartier.scenario.models import NeighbourhoodSettings, Scenario
 from quartier.units import KINDS
 from quartier.units.base import CsvColumn, is_measured
+from quartier.units.size import scaled
 
 OF_TEN = (True, False, True, True, False, True, False, True, False, True)
 """Whether the next of ten agents more is a supplier."""
 LEAST = 0.3
 """Least share of a part."""
-SIZES = ("_kw", "_kwh", "_kw_per_h", "_kwh_per_year", "start_eur")
-"""Endings of what is twice as much of twice the system, unless it is per kW or kWh."""
-
 T = TypeVar("T", bound=BaseModel)
 
 
@@ -76,22 +74,6 @@ def _split(parts: Mapping[str, T], times: dict[str, int], rng: np.random.Generat
             found[new] = scaled(part, size)
             times[new] = fewest + 1
     return found
-
-
-def scaled(part: T, share: float) -> T:
-    """Return a part of something: what its names call a size is that share of it."""
-    return part.model_copy(update={n: _part(n, v, share) for n, v in part if v is not None})
-
-
-def _part(name: str, value: Any, share: float) -> Any:
-    if isinstance(value, BaseModel) and not isinstance(value, CsvColumn):
-        return scaled(value, share)
-    if isinstance(value, Mapping):
-        return {key: _part(name, inner, share) for key, inner in value.items()}
-    if isinstance(value, list):
-        return [_part(name, inner, share) for inner in value]
-    is_size = isinstance(value, float) and (name == "demand" or name.endswith(SIZES))
-    return value * share if is_size and "_per_kw" not in name else value
 
 
 def _indivisible(scenario: Scenario) -> Iterator[str]:

@@ -292,7 +292,8 @@ class Scenario(Frozen):
     """What the study is about, and where its data come from."""
     problem: Asked = RedispatchAsked()
     """What is coordinated: `redispatch`, the DSO's caps; `sharing`, a pool of neighbourhoods;
-    `market`, suppliers that serve them; or `pricing`, a player that sets prices of carriers."""
+    `market`, suppliers that serve them; `pricing`, a player that sets prices of carriers; or
+    `bundles`, an operator that offers carriers together and sizes its units."""
     coordination: str = Field(default="cohda", min_length=1)
     """Mechanism: a known name, or `module:Class` of one's own."""
     seed: NonNegativeInt = 1

@@ -264,6 +264,7 @@ def check_trade(units: Sequence[UnitData], findings: Findings) -> None:
 
 def check_nodes(scenario: Scenario, findings: Findings) -> None:
     """Note nodes that nothing is given to, or that nobody takes from."""
+    outside = getattr(scenario.problem, "serves", {})
     for neighbourhood, settings in scenario.neighbourhoods.items():
         at: dict[tuple[str, Carrier], list[UnitKind]] = {}
         for unit in settings.units.values():
@@ -276,7 +277,8 @@ def check_nodes(scenario: Scenario, findings: Findings) -> None:
             elif (name, node.carrier) not in at:
                 findings.add(path, f"no unit has to do with this node of {node.carrier}; remove it")
         for (name, carrier), kinds in at.items():
-            for problem in _lopsided(settings.nodes.get(name), name, carrier, kinds):
+            known, taken = settings.nodes.get(name), carrier in outside
+            for problem in _lopsided(known, name, carrier, kinds, taken=taken):
                 findings.add(f"neighbourhoods.{neighbourhood}.units", problem)
 
 
@@ -301,11 +303,16 @@ def _not_carried_out(node: Node, members: Sequence[UnitData]) -> Iterator[str]:
 
 
 def _lopsided(
-    node: NodeSettings | None, name: str, carrier: Carrier, kinds: Sequence[UnitKind]
+    node: NodeSettings | None,
+    name: str,
+    carrier: Carrier,
+    kinds: Sequence[UnitKind],
+    *,
+    taken: bool,
 ) -> Iterator[str]:
-    """Say where a node has nobody who takes, or nobody who gives."""
+    """Say where a node has nobody who takes, or nobody who gives; user groups may take, too."""
     what = f"the heat hub {name!r}" if carrier == HEAT else f"the node {name!r}"
-    takes = any(carrier in kind.takes for kind in kinds)
+    takes = taken or any(carrier in kind.takes for kind in kinds)
     if not takes and not (node and (node.demand is not None or node.sell)):
         takers = _like("takes", carrier)
         yield f"{what} has nothing that takes {carrier}; add {takers}, or a demand of the node"

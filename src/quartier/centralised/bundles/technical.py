@@ -13,36 +13,12 @@ from typing import Any
 import pyomo.environ as pyo
 
 from quartier.optimisation.sized import Day, DayTerms, add_day
+from quartier.problem.bundles import CONNECTION, Investment
 from quartier.quantities import ELECTRICITY, Array
+from quartier.units import KINDS
+from quartier.units.base import UnitData
 
-
-@dataclass(frozen=True)
-class Investment:
-    """What one unit costs, and how many there may be.
-
-    Parameters
-    ----------
-    capital_eur
-        What it costs to build.
-    life_years
-        Over which it is paid back.
-    upkeep_eur
-        Operation and maintenance in a year.
-    most
-        Most that may be built; None: any number.
-    """
-
-    capital_eur: float
-    life_years: float
-    upkeep_eur: float
-    most: float | None = None
-
-    def annual_eur(self, interest: float) -> float:
-        """Capital recovery ``i (1 + i)^n / ((1 + i)^n - 1)`` of its capital, and its upkeep."""
-        if not interest:
-            return self.capital_eur / self.life_years + self.upkeep_eur
-        grown = float((1 + interest) ** self.life_years)
-        return self.capital_eur * interest * grown / (grown - 1) + self.upkeep_eur
+__all__ = ["Investment", "Technical"]
 
 
 @dataclass(frozen=True)
@@ -59,6 +35,9 @@ class Technical:
         By day, needs of the groups at the nodes, by carrier, shape ``(U, T)``.
     tariff_of
         Carrier that a node's needs are bought as, where it is another one (cooling as heat).
+    alike
+        Whether a store begins all days with the same energy, so that they can follow each other;
+        without it, each ends as it began.
     """
 
     days: Sequence[Day]
@@ -67,6 +46,7 @@ class Technical:
     interest: float
     co2_eur_per_kg: float
     tariff_of: Mapping[str, str]
+    alike: bool = False
 
     def add(self, model: Any, served: Mapping[tuple[int, str], Any]) -> list[DayTerms]:
         """Add sizes, days and balances to a Pyomo model; ``model.system_eur`` is the cost.
@@ -79,8 +59,12 @@ class Technical:
         model.size = pyo.Var(list(self.investments), domain=pyo.NonNegativeReals)
         for name, investment in self.investments.items():
             model.size[name].setub(investment.most)
+            model.size[name].setlb(investment.least)
+        model.begin = pyo.Var([u.name for u in self.days[0].units if self._begins_alike(u)])
         model.day = pyo.Block(range(len(self.days)))
-        found = [add_day(model.day[d], day, model.size) for d, day in enumerate(self.days)]
+        found = [
+            add_day(model.day[d], day, model.size, model.begin) for d, day in enumerate(self.days)
+        ]
         built = sum(
             one.annual_eur(self.interest) * model.size[name]
             for name, one in self.investments.items()
@@ -96,8 +80,11 @@ class Technical:
                 for t, net_kw in enumerate(terms.flows_kw[carrier]):
                     model.balance.add(net_kw >= self._need(needs, carrier, t, served))
             for bought_kw in terms.bought_kw[ELECTRICITY].values():
-                model.balance.add(bought_kw <= model.size["grid"])
+                model.balance.add(bought_kw <= model.size[CONNECTION])
         return found
+
+    def _begins_alike(self, unit: UnitData) -> bool:
+        return self.alike and KINDS[unit.kind].stores
 
     def _need(
         self,
