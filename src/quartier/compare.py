@@ -13,6 +13,7 @@ from typing import Any
 from threadpoolctl import threadpool_limits
 
 from quartier import coordination
+from quartier.baseline import earlier_baseline
 from quartier.coordination import COORDINATIONS
 from quartier.errors import InputError, QuartierError
 from quartier.fingerprint import identity
@@ -31,7 +32,7 @@ from quartier.results import (
 )
 from quartier.results.comparison import is_comparison, write_figures, write_manifest
 from quartier.results.folder import RUNS, free_folder
-from quartier.run import Clock, Story, as_asked, earlier_baseline, empty_folder, label
+from quartier.run import Clock, Story, as_asked, empty_folder, label
 from quartier.scenario.load import LoadedScenario, load
 from quartier.scenario.overrides import Overrides
 from quartier.units.kinds import is_own
