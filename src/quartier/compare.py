@@ -140,7 +140,8 @@ class Campaign:
     def _reuse(self, name: str, places: Sequence[Path]) -> None:
         """Take a finished run; not with classes of the user's own, whose code is not known."""
         units = self.loaded.scenario.unit_items().values()
-        if name in COORDINATIONS and not any(is_own(unit.kind) for unit in units):
+        outside = self.loaded.scenario.simulators or any(is_own(unit.kind) for unit in units)
+        if name in COORDINATIONS and not outside:  # code of the user's may have changed
             found = finished_run(identity(self._under(name), name), places)
             if found is not None:
                 error = found.manifest["error"]

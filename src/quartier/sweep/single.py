@@ -10,42 +10,10 @@ from __future__ import annotations
 import ctypes
 import json
 import signal
-import subprocess
 import sys
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 ENDED = "manifest.json"
-
-
-def start(task: Mapping[str, Any], _before: object = None) -> int:
-    """Start the run in a process of its own, and wait for it; return its exit code.
-
-    Parameters
-    ----------
-    task
-        ``scenario``, ``coordination``, ``seed``, ``overrides``, ``out``, ``modules`` (of Quartier
-        that the run needs) and ``baseline``: a run folder, or None.
-    _before
-        What has to be done before.
-
-    Raises
-    ------
-    RuntimeError
-        If the process that runs are forked from has ended.
-    """
-    from quartier.sweep import template
-
-    out = Path(task["out"])
-    out.parent.mkdir(parents=True, exist_ok=True)
-    described = beside(out, ".json")
-    described.write_text(json.dumps(dict(task), indent=2), encoding="utf-8")
-    if template.FORKS:
-        return template.run_forked(described)
-    with beside_task(described).open("w", encoding="utf-8") as said:
-        command = [sys.executable, "-m", "quartier.sweep.single", str(described)]
-        return subprocess.run(command, stdout=said, stderr=said, check=False).returncode
 
 
 def beside_task(described: Path) -> Path:

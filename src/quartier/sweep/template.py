@@ -17,8 +17,10 @@ import subprocess
 import sys
 import threading
 import traceback
+from collections.abc import Mapping
 from contextlib import suppress
 from pathlib import Path
+from typing import Any
 
 from quartier.sweep import single
 
@@ -29,6 +31,33 @@ ONE_THREAD = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_
 run when the template forks."""
 LOOK_EVERY_S = 0.02
 _of_thread = threading.local()
+
+
+def start(task: Mapping[str, Any], _before: object = None) -> int:
+    """Start the run in a process of its own, and wait for it; return its exit code.
+
+    Parameters
+    ----------
+    task
+        ``scenario``, ``coordination``, ``seed``, ``overrides``, ``out``, ``modules`` (of Quartier
+        that the run needs) and ``baseline``: a run folder, or None.
+    _before
+        What has to be done before.
+
+    Raises
+    ------
+    RuntimeError
+        If the process that runs are forked from has ended.
+    """
+    out = Path(task["out"])
+    out.parent.mkdir(parents=True, exist_ok=True)
+    described = single.beside(out, ".json")
+    described.write_text(json.dumps(dict(task), indent=2), encoding="utf-8")
+    if FORKS:
+        return run_forked(described)
+    with single.beside_task(described).open("w", encoding="utf-8") as said:
+        command = [sys.executable, "-m", "quartier.sweep.single", str(described)]
+        return subprocess.run(command, stdout=said, stderr=said, check=False).returncode
 
 
 class Template:
