@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import sys
 from collections.abc import Container, Iterable, Mapping, Sequence
 from time import perf_counter
@@ -39,6 +40,11 @@ MODELS = {
         "params": [],
         "attrs": ["set_point_kw", "planned_kw"],
     },
+    "Order": {
+        "public": False,
+        "params": [],
+        "attrs": ["set_point_kw", "planned_kw"],
+    },
 }
 
 OFFER_COLUMNS = (
@@ -55,7 +61,8 @@ class Planner(TimeBased):
     """Asks the coordination mechanism at every gate, and hands out its plan step by step.
 
     The entity ``Planner`` gives the tap position and what the recorder wants to know; a child
-    entity ``Orders`` for each fleet, named after its kind, gives the set points.
+    entity ``Orders`` for each fleet, named after its kind, gives the set points. An ``Order`` gives
+    that of one unit to the user's own simulator that acts for it.
     """
 
     def __init__(self) -> None:
@@ -77,7 +84,9 @@ class Planner(TimeBased):
         self._nodes = [node.name for node, _ in by_node(units)]  # in the order of the topology
         self._sales = np.empty((0, len(self._nodes)))
         self._allocation: str | None = None
+        self._single = {own.unit: None for own in self._instance.scenario.simulators.values()}
         children = [{"eid": kind, "type": "Orders"} for kind in execution.fleets]
+        children += [{"eid": unit, "type": "Order"} for unit in self._single]
         return [{"eid": "Planner", "type": "Planner", "children": children}]
 
     def step(self, time: int, inputs: Inputs, max_advance: int) -> int:
@@ -166,6 +175,8 @@ class Planner(TimeBased):
 
     def _value(self, eid: str, name: str) -> Any:
         row = self._step - self._first
+        if eid in self._single:
+            return self._order_of(eid, name)
         if eid != "Planner":
             set_points, planned = self._orders.get(eid, _nothing(len(self._execution.fleets[eid])))
             table = set_points if name == "set_point_kw" else planned
@@ -180,6 +191,15 @@ class Planner(TimeBased):
         if name == "allocation":
             return self._allocation if row < self._steps else None
         return self._tap_pos if name == "tap_pos" else self._records
+
+    def _order_of(self, unit: str, name: str) -> float | None:
+        """What one unit shall do, as other programs read it: None where nothing is asked."""
+        for kind, units in self._execution.fleets.items():
+            for k, one in enumerate(units):
+                if one.name == unit:
+                    value = float(self._value(simulator_id(kind), name)[k])
+                    return value if math.isfinite(value) else None
+        raise KeyError(unit)
 
     def _prices_at(self, row: int) -> dict[str, Any]:
         """Prices of a step, as columns."""

@@ -7,6 +7,7 @@ JSON; the model ``Fleet`` takes units that Quartier made ready, and talks in arr
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, ClassVar
@@ -38,6 +39,10 @@ OUTPUTS = (
 )
 """What a unit hands out; NaN where it does not apply."""
 
+MEASURED = ("measured_kw", "measured_kwh")
+"""Power of a unit, and energy in its store at the step's end, as another simulator has them: they
+are taken for what the unit did."""
+
 FLEET_INPUTS = (
     "set_point_kw",
     "planned_kw",
@@ -55,7 +60,7 @@ def models(kind: str) -> dict[str, dict[str, Any]]:
         model_name(kind): {
             "public": True,
             "params": [*fields, "series", "sessions"],
-            "attrs": [*OUTPUTS, "set_point_kw", *signals_of(KINDS[kind])],
+            "attrs": [*OUTPUTS, "set_point_kw", *MEASURED, *signals_of(KINDS[kind])],
         },
         "Fleet": {
             "public": True,
@@ -114,6 +119,7 @@ class UnitSimulator(TimeBased):
         units = self._units
         self._fleet = Fleet(self.kind, units)
         self._index = {unit.name: k for k, unit in enumerate(units)}
+        self._measured = np.full((len(MEASURED), len(units)), np.nan)
         kind = KINDS[self.kind]
         self._points = self._topology.point_of(units)
         self._at = {c: self._topology.node_of(units, c) for c in kind.carriers}
@@ -132,10 +138,14 @@ class UnitSimulator(TimeBased):
             signals = self._signals(self._number(time), inputs)
             if len(inputs) > ("Fleet" in inputs):
                 set_point = self._single(inputs, set_point, signals)
+                self._measure(inputs)
+            set_point = np.where(np.isnan(self._measured[0]), set_point, self._measured[0])
             planned = only(inputs, "Fleet", "planned_kw")
             self._planned = nothing if planned is None else planned
             with self._own_mistakes(self._number(time)):
                 self._result = self._fleet.step(self._number(time), set_point, signals)
+            if not np.isnan(self._measured).all():
+                self._result = self._fleet.measured(self._result, *self._measured)
         return time + self.step_size
 
     @contextmanager
@@ -199,6 +209,21 @@ class UnitSimulator(TimeBased):
                     values = set_point if name == "set_point_kw" else signals[name]
                     values[k] = value
         return set_point
+
+    def _measure(self, inputs: Inputs) -> None:
+        """Note what others measured; it holds until they measure anew."""
+        for eid, attributes in inputs.items():
+            for row, name in enumerate(MEASURED if eid in self._index else ()):
+                for source, value in attributes.get(name, {}).items():
+                    if value is None:
+                        continue
+                    if not isinstance(value, int | float) or not math.isfinite(value):
+                        who = source.partition(".")[0].removeprefix("own-")
+                        raise RunFailed(
+                            f"simulator {who!r} gives {value!r} for {eid}; give a finite number,"
+                            f" {'power in kW, positive when fed in' if row == 0 else 'in kWh'}"
+                        )
+                    self._measured[row, self._index[eid]] = value
 
     # -- what is handed out ------------------------------------------------------------------------
     def get_data(self, outputs: Mapping[str, Sequence[str]]) -> Outputs:

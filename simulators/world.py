@@ -5,18 +5,21 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, cast
 
 import mosaik
 from mosaik.scenario import ModelFactory
 from mosaik.starters import PythonStarter
 from mosaik_api_v3 import Simulator
 
+from quartier.errors import RunFailed
+from quartier.scenario.own_simulators import OwnSimulator
 from quartier.simulators.background import Background
 from quartier.simulators.copper_plate import CopperPlate
 from quartier.simulators.execution import Execution, simulator_id
 from quartier.simulators.grid import Grid
 from quartier.simulators.nodes import Nodes
+from quartier.simulators.own import GIVES, OWN, TAKES, OwnStarter
 from quartier.simulators.planner import Planner
 from quartier.simulators.recorder import Recorder
 from quartier.simulators.scheduling import settle
@@ -44,11 +47,15 @@ def opened(execution: Execution, *, debug: bool = False) -> Iterator[mosaik.Worl
         configure_logging=False,
         asyncio_loop=loop,
     )
+    readers: set[asyncio.Task[Any]] = set()
     try:
-        _build(world, execution)
+        try:
+            _build(world, execution)
+        finally:
+            readers = asyncio.all_tasks(loop)  # of what simulators elsewhere say, to their end
         yield world
     finally:
-        _cancel(loop)
+        _cancel(loop, readers)
         world.shutdown()  # type: ignore[no-untyped-call]
 
 
@@ -63,9 +70,9 @@ def run_world(world: mosaik.World, execution: Execution) -> None:
     world.run(until, print_progress=False, lazy_stepping=False)
 
 
-def _cancel(loop: asyncio.AbstractEventLoop) -> None:
-    """End what a failed or interrupted run has left in its loop."""
-    tasks = asyncio.all_tasks(loop)
+def _cancel(loop: asyncio.AbstractEventLoop, kept: set[asyncio.Task[Any]]) -> None:
+    """End what a failed or interrupted run has left in its loop, but for ``kept``."""
+    tasks = asyncio.all_tasks(loop) - kept
     for task in tasks:
         task.cancel()
     if tasks:
@@ -78,6 +85,8 @@ def _build(world: mosaik.World, execution: Execution) -> None:
     entities = dict(_entities(world, execution, topology))
     for wire in wiring(list(execution.fleets), has_grid=execution.instance.has_grid):
         _connect(world, entities, wire, topology)
+    for name, own in execution.instance.scenario.simulators.items():
+        _join(world, entities, execution, name, own)
 
 
 def _entities(
@@ -113,6 +122,35 @@ def _entities(
         )
     recorder = _start(world, Recorder, "recorder", execution)
     yield "recorder.Recorder", recorder.Recorder(execution=execution)
+
+
+def _join(
+    world: mosaik.World,
+    entities: Mapping[str, Any],
+    execution: Execution,
+    name: str,
+    own: OwnSimulator,
+) -> None:
+    """Let a simulator of the user's own act for a unit: after the planner, before the fleets."""
+    started = world.start(OwnStarter(name, own), sim_id=f"{OWN}{name}", **own.init)
+    models: Mapping[str, Any] = cast(Any, started).meta["models"]
+    if own.model not in models:
+        known = ", ".join(models)
+        raise RunFailed(f"simulator {name!r} ({own.where}) has no model {own.model!r}, but {known}")
+    entity = getattr(started, own.model)(**own.params)
+    attributes = models[own.model]["attrs"]
+    if "p_kw" not in attributes:
+        said = ", ".join(attributes) or "nothing"
+        raise RunFailed(f"simulator {name!r}: model {own.model!r} gives no p_kw, but {said}")
+    kind = next(
+        k for k, units in execution.fleets.items() if any(u.name == own.unit for u in units)
+    )
+    unit = next(c for c in entities[f"{kind}.Fleet"].children if c.eid == own.unit)
+    order = entities[f"planner.{own.unit}"]
+    for taken in (a for a in TAKES if a in attributes):
+        world.connect(order, entity, taken)
+    for given, measured in ((g, m) for g, m in GIVES.items() if g in attributes):
+        world.connect(entity, unit, (given, measured))
 
 
 def _start(

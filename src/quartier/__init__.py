@@ -21,7 +21,7 @@ from quartier.errors import InputError, QuartierError, RunFailed
 if TYPE_CHECKING:
     from quartier.progress import Progress
     from quartier.results import Comparison, Result
-    from quartier.sweep import Study
+    from quartier.sweep.study import Study
 
     __version__: str
 
@@ -195,7 +195,7 @@ def sweep(
     InputError
         With every problem found in the input.
     """
-    from quartier.sweep import sweep as run_study
+    from quartier.sweep.study import sweep as run_study
 
     study: Study = run_study(
         scenario,
@@ -232,7 +232,7 @@ def __getattr__(name: str) -> Any:
 
         return getattr(results, name)
     if name == "Study":
-        from quartier.sweep import Study
+        from quartier.sweep.study import Study
 
         return Study
     if name == "__version__":

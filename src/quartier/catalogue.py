@@ -14,12 +14,9 @@ Rows: TypeAlias = Iterator[tuple[str, ...]]
 
 def scenarios() -> Rows:
     """Shipped scenarios, each followed by its variants."""
-    from quartier.scenario.load import load, shipped
+    from quartier.scenario.files import shipped
 
-    for name, (title, variants) in shipped().items():
-        yield name, title
-        for variant in (f"{name}:{variant}" for variant in variants):
-            yield variant, load(variant).scenario.title
+    yield from shipped().items()
 
 
 def coordinations() -> Rows:
@@ -33,10 +30,16 @@ def coordinations() -> Rows:
 
 def units() -> Rows:
     """Kinds of units."""
-    from quartier.units import KINDS
-
-    for name, kind in KINDS.items():
-        yield name, _summary(type(kind).__doc__)
+    package = _source("quartier.units")
+    module_of = {
+        alias.name: statement.module
+        for statement in package.body
+        if isinstance(statement, ast.ImportFrom) and statement.module
+        for alias in statement.names
+    }
+    for name, made in _entries(package, "KINDS"):
+        module = module_of[made].rpartition(".")[2]
+        yield name, _class_summary(f"quartier.units:{made}", f"{module}.py")
 
 
 def kpis() -> Rows:
@@ -48,19 +51,40 @@ def kpis() -> Rows:
         yield name, f"{kpi.label}{unit}"
 
 
-def _class_summary(path: str) -> str:
-    """First line of a class's docstring, read without importing what the class needs."""
+def _class_summary(path: str, file: str | None = None) -> str:
+    """First line of a class's docstring, read without importing what the class needs.
+
+    Parameters
+    ----------
+    path
+        ``module:Class``.
+    file
+        Name of the file beside the module's that the class stands in, if not in its own.
+    """
     module, _, name = path.partition(":")
-    spec = importlib.util.find_spec(module)
-    source = Path(spec.origin).read_text(encoding="utf-8") if spec and spec.origin else ""
-    for node in ast.parse(source).body:
+    for node in _source(module, file).body:
         if isinstance(node, ast.ClassDef) and node.name == name:
-            return _summary(ast.get_docstring(node))
+            return (ast.get_docstring(node) or "").partition("\n")[0]
     return ""
 
 
-def _summary(docstring: str | None) -> str:
-    return (docstring or "").strip().partition("\n")[0]
+def _source(module: str, file: str | None = None) -> ast.Module:
+    spec = importlib.util.find_spec(module)
+    if spec is None or spec.origin is None:
+        return ast.Module([], [])
+    path = Path(spec.origin)
+    return ast.parse((path.with_name(file) if file else path).read_text(encoding="utf-8"))
+
+
+def _entries(package: ast.Module, name: str) -> Iterator[tuple[str, str]]:
+    """Keys of ``NAME: Type = Type({"key": Class(), ...})``, with the class of each."""
+    for statement in package.body:
+        if isinstance(statement, ast.AnnAssign) and ast.unparse(statement.target) == name:
+            for node in ast.walk(statement):
+                if isinstance(node, ast.Dict):
+                    for key, made in zip(node.keys, node.values, strict=True):
+                        if isinstance(key, ast.Constant) and isinstance(made, ast.Call):
+                            yield str(key.value), ast.unparse(made.func)
 
 
 def headings(what: str) -> tuple[str, ...]:
@@ -79,3 +103,5 @@ CATALOGUE: dict[str, Callable[[], Rows]] = {
     "kpis": kpis,
 }
 """All that can be listed, in this order."""
+BRIEF = ("scenarios", "coordinations", "units")
+"""What is listed if nothing is asked for."""

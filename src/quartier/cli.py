@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from quartier.catalogue import CATALOGUE, headings
+from quartier.catalogue import BRIEF, CATALOGUE, headings
 from quartier.comparison_table import print_comparison
 from quartier.errors import InputError
 from quartier.terminal import (
@@ -301,12 +301,12 @@ def validate(
 def list_(
     what: Annotated[
         Literal["scenarios", "coordinations", "units", "kpis"] | None,
-        typer.Argument(help="What to list (default: all)."),
+        typer.Argument(help="What to list (default: all but KPIs)."),
     ] = None,
 ) -> None:
     """List scenarios, coordination mechanisms, kinds of units and KPIs."""
     with exit_codes():
-        for title in [what] if what else CATALOGUE:
+        for title in [what] if what else BRIEF:
             print_rows(title, CATALOGUE[title](), headings(title))
 
 
@@ -324,10 +324,9 @@ def _read_all(
     loaded: LoadedScenario, coordination: str | None, seed: int | None
 ) -> tuple[Note, ...]:
     """Read what a run would read, and raise one error with all problems; else return the notes."""
+    from quartier.baseline import check_mechanism, earlier_baseline
     from quartier.instance import build
-    from quartier.mechanism import mechanism
-    from quartier.run import earlier_baseline
-    from quartier.scenario.load import shown
+    from quartier.scenario.files import shown
 
     problems: list[str] = []
     notes: tuple[Note, ...] = ()
@@ -336,7 +335,7 @@ def _read_all(
     except InputError as error:
         problems += error.problems
     checks: list[Callable[[], object]] = [
-        lambda: mechanism(
+        lambda: check_mechanism(
             coordination or loaded.scenario.coordination, loaded.scenario.problem.kind
         ),
         lambda: earlier_baseline(loaded),

@@ -13,6 +13,7 @@ from typing import Any
 from threadpoolctl import threadpool_limits
 
 from quartier import coordination
+from quartier.baseline import earlier_baseline
 from quartier.coordination import COORDINATIONS
 from quartier.errors import InputError, QuartierError
 from quartier.fingerprint import identity
@@ -31,7 +32,7 @@ from quartier.results import (
 )
 from quartier.results.comparison import is_comparison, write_figures, write_manifest
 from quartier.results.folder import RUNS, free_folder
-from quartier.run import Clock, Story, as_asked, earlier_baseline, empty_folder, label
+from quartier.run import Clock, Story, as_asked, empty_folder, label
 from quartier.scenario.load import LoadedScenario, load
 from quartier.scenario.overrides import Overrides
 from quartier.scenario.zones import blind
@@ -142,7 +143,8 @@ class Campaign:
     def _reuse(self, name: str, places: Sequence[Path]) -> None:
         """Take a finished run; not with classes of the user's own, whose code is not known."""
         units = self.loaded.scenario.unit_items().values()
-        if name in COORDINATIONS and not any(is_own(unit.kind) for unit in units):
+        outside = self.loaded.scenario.simulators or any(is_own(unit.kind) for unit in units)
+        if name in COORDINATIONS and not outside:  # code of the user's may have changed
             found = finished_run(identity(self._under(name), name), places)
             if found is not None:
                 error = found.manifest["error"]

@@ -5,14 +5,16 @@ from __future__ import annotations
 import importlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Protocol
-
-import numpy as np
+from typing import TYPE_CHECKING, Any, Protocol
 
 from quartier.errors import InputError
 from quartier.own_code import named
-from quartier.problem import Offer, Problem, State
-from quartier.quantities import Array
+
+if TYPE_CHECKING:  # the registry is read to list what there is: that imports nothing heavy
+    import numpy as np
+
+    from quartier.problem import Offer, Problem, State
+    from quartier.quantities import Array
 
 COORDINATIONS: dict[str, dict[str, str]] = {
     "uncontrolled": {
@@ -82,6 +84,8 @@ class Cap:
 
     def excess_kw(self, p_kw: Array) -> Array:
         """Power beyond the cap, shape ``(T,)``."""
+        import numpy as np
+
         over, under = p_kw - self.p_max_kw, self.p_min_kw - p_kw
         return np.asarray(np.maximum(over, 0.0) + np.maximum(under, 0.0), dtype=float)
 
@@ -175,8 +179,14 @@ def resolve(name: str, problem: str) -> type[Coordination]:
     return found  # type: ignore[no-any-return]
 
 
-def _shipped(name: str, problem: str) -> type[Coordination]:
-    """Import a mechanism of ours: an error in it is nobody's input."""
+def path_of(name: str, problem: str) -> str:
+    """Return the ``module:Class`` of a mechanism of ours for a problem.
+
+    Raises
+    ------
+    InputError
+        If it does not answer the problem.
+    """
     answered = COORDINATIONS[name]
     if problem not in answered:
         raise InputError(
@@ -186,6 +196,11 @@ def _shipped(name: str, problem: str) -> type[Coordination]:
                 " or module:Class of your own"
             ]
         )
-    module_name, _, class_name = answered[problem].partition(":")
+    return answered[problem]
+
+
+def _shipped(name: str, problem: str) -> type[Coordination]:
+    """Import a mechanism of ours: an error in it is nobody's input."""
+    module_name, _, class_name = path_of(name, problem).partition(":")
     found: type[Coordination] = getattr(importlib.import_module(module_name), class_name)
     return found

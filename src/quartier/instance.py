@@ -34,9 +34,10 @@ from quartier.scenario.asked import MarketAsked, PricingAsked
 from quartier.scenario.assemble import ScenarioData, assemble
 from quartier.scenario.bundles_asked import BundlesAsked
 from quartier.scenario.checks import forecast_series
+from quartier.scenario.files import shown
 from quartier.scenario.findings import Note
 from quartier.scenario.grid_data import GridData
-from quartier.scenario.load import LoadedScenario, shown
+from quartier.scenario.load import LoadedScenario
 from quartier.scenario.models import GridSettings, Scenario
 from quartier.scenario.overrides import blamed
 from quartier.scenario.pricing_checks import wholesale

@@ -15,7 +15,8 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from quartier import kpi
-from quartier.coordination import COORDINATIONS, Coordination
+from quartier.baseline import earlier_baseline
+from quartier.coordination import Coordination
 from quartier.errors import InputError, QuartierError, RunFailed
 from quartier.fingerprint import identity
 from quartier.grid.recycled import RecycledPowerFlow
@@ -23,7 +24,6 @@ from quartier.instance import Instance, build
 from quartier.mechanism import Mechanism, mechanism
 from quartier.own_code import told
 from quartier.progress import Progress, SilentProgress, is_cancellation
-from quartier.report import write_report
 from quartier.results import Result, RunWriter, new_run_directory, run_log
 from quartier.run_warnings import warnings
 from quartier.scenario.load import LoadedScenario, load
@@ -239,6 +239,8 @@ class Story:
     def _write_report(self, writer: RunWriter) -> None:
         try:
             with self.clock.phase("report"):
+                from quartier.report import write_report  # what draws is slow to import
+
                 write_report(Result(writer.directory))
         except Exception:
             logger.exception(
@@ -287,35 +289,6 @@ def empty_folder(folder: Path) -> Path:
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise InputError([f"{folder} exists and is not empty: name another folder with --out"])
     return folder
-
-
-def earlier_baseline(loaded: LoadedScenario) -> Result | None:
-    """Return the run that the scenario names as its baseline, None if it names a mechanism.
-
-    Raises
-    ------
-    InputError
-        If it is neither, or a run that this one cannot be compared with.
-    """
-    name = loaded.scenario.baseline
-    if name in COORDINATIONS:  # even if a folder beside it is called so
-        mechanism(name, loaded.scenario.problem.kind)
-        return None
-    folder = loaded.folder / name
-    if not (folder / "manifest.json").exists():
-        folder = Path(name)
-    if not (folder / "manifest.json").exists():
-        mechanism(name, loaded.scenario.problem.kind)
-        return None
-    earlier, now = Result.open(folder).manifest, loaded.resolved()
-    compared = ("horizon", "grid", "signals", "neighbourhoods", "seed")
-    differ = [key for key in compared if earlier["scenario"].get(key) != now[key]]
-    if differ or earlier["status"] not in {"complete", "degraded"}:
-        why = f"differs in {', '.join(differ)}" if differ else f"is {earlier['status']}"
-        raise InputError(
-            [f"baseline: the run in {folder} {why}; name another run, or 'uncontrolled'"]
-        )
-    return Result.open(folder)
 
 
 def _failure(error: BaseException) -> QuartierError:

@@ -13,7 +13,6 @@ import typer
 from quartier import progress
 from quartier.cancelling import CancellableProgress, Cancellation
 from quartier.errors import InputError, QuartierError
-from quartier.quantities import shown_unit
 from quartier.scoreboard import figure
 
 if TYPE_CHECKING:
@@ -38,6 +37,8 @@ def print_rows(title: str, rows: Iterable[tuple[str, ...]], headings: Sequence[s
 
 def print_kpis(result: Result) -> None:
     """Print the table of KPIs; on a wide terminal, with what they mean."""
+    from quartier.quantities import shown_unit
+
     console = new_console()
     table = new_table("KPI", "value", "unit", *(["meaning"] if console.width >= WIDE else []))
     table.columns[1].justify = "right"

@@ -10,9 +10,9 @@ import pandas as pd
 import pytest
 
 import quartier
+from quartier.baseline import earlier_baseline
 from quartier.instance import build
 from quartier.results import Result
-from quartier.run import earlier_baseline
 from quartier.scenario.load import load
 
 SHORT = ("horizon.steps=8",)

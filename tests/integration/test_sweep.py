@@ -16,6 +16,7 @@ import pytest
 
 import quartier
 from quartier.sweep.scheduling import scheduled
+from quartier.sweep.template import Template
 
 CASE = Path(__file__).parents[1] / "cases" / "market"
 POWER = "neighbourhoods.store.units.battery.power_kw"
@@ -90,7 +91,7 @@ def test_a_run_that_fails_is_explained_and_the_others_are_kept(case, monkeypatch
 
 
 def test_a_run_is_run_again_if_its_worker_is_killed(case, tmp_path):
-    """The worker's parent starts another one; the run's own process ended with its worker."""
+    """Dask starts another one; the template and the run ended with the worker that was killed."""
     script = tmp_path / "study.py"
     script.write_text(
         "import quartier\n"
@@ -99,25 +100,29 @@ def test_a_run_is_run_again_if_its_worker_is_killed(case, tmp_path):
         " workers=1)\n"
     )
     process = subprocess.Popen([sys.executable, str(script)], cwd=case)
-    single = _wait_for(lambda: _single_of(tmp_path / "s"))
-    parent = int(Path(f"/proc/{single}/stat").read_text().rpartition(")")[2].split()[1])
-    os.kill(parent, signal.SIGKILL)
-    assert _wait_for(lambda: not Path(f"/proc/{single}").exists() or _is_zombie(single))
+    run = _wait_for(lambda: _run_of(tmp_path / "s"))
+    template = _parent(run)
+    os.kill(_parent(template), signal.SIGKILL)
+    for one in (run, template):
+        assert _wait_for(lambda one=one: not Path(f"/proc/{one}").exists() or _is_zombie(one))
     assert process.wait(timeout=300) == 0
     found = quartier.Study.open(tmp_path / "s")
     assert found.runs["status"].tolist() == ["complete"]
 
 
-def _single_of(folder: Path) -> int | None:
-    """The process of a run below a folder."""
-    for path in Path("/proc").glob("[0-9]*/cmdline"):
+def _run_of(folder: Path) -> int | None:
+    """The process of a run below a folder: what it says goes to a file there."""
+    for path in Path("/proc").glob("[0-9]*/fd/1"):
         try:
-            words = path.read_bytes().split(b"\0")
+            if path.readlink().is_relative_to(folder / "runs"):
+                return int(path.parts[2])
         except OSError:
             continue
-        if b"quartier.sweep.single" in words and any(str(folder).encode() in w for w in words):
-            return int(path.parent.name)
     return None
+
+
+def _parent(process: int) -> int:
+    return int(Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[1])
 
 
 def _is_zombie(process: int) -> bool:
@@ -144,7 +149,30 @@ def test_tasks_that_end_badly_have_their_code(tmp_path):
         "overrides": {},
         "out": str(tmp_path / "runs" / "one"),
         "baseline": None,
+        "modules": [],
     }
     ((_, code),) = list(scheduled([task], 1, None))
     assert code == 1
     assert "nowhere" in (tmp_path / "runs" / "one.txt").read_text()
+
+
+def test_runs_are_forked_from_a_process_that_knows_nothing_of_them(study):
+    """What a run imports and opens is gone with it: the template's memory does not grow."""
+    task = json.loads(next(study.dir.glob("runs/uncontrolled*.json")).read_text())
+    template, sizes = Template(), []
+    for number in range(4):
+        described = study.dir / f"again-{number}.json"
+        described.write_text(json.dumps(task | {"out": str(study.dir / f"again-{number}")}))
+        assert template.run(described) == 0
+        sizes.append(_memory_kb(template.pid))
+    assert sizes[-1] <= 1.02 * sizes[0]
+    kpis = {(study.dir / f"again-{n}" / "kpis.json").exists() for n in range(4)}
+    assert kpis == {True}
+    os.kill(template.pid, signal.SIGKILL)
+    with pytest.raises(RuntimeError, match="forked from has ended"):
+        template.run(described)
+
+
+def _memory_kb(process: int) -> int:
+    status = Path(f"/proc/{process}/status").read_text()
+    return int(next(line for line in status.splitlines() if line.startswith("VmRSS")).split()[1])

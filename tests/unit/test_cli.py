@@ -17,6 +17,7 @@ from quartier.progress import Cancelled
 from quartier.results import ComparedRun, Comparison, Result, RunWriter
 from quartier.results.comparison import write_figures, write_manifest
 from quartier.scoreboard import figure
+from quartier.units import KINDS
 
 
 @pytest.fixture
@@ -175,6 +176,14 @@ def test_lists_have_a_line_for_everything(invoke):
         words = line.strip(" ─").split()
         assert len(words) != 1 or words[0] in CATALOGUE, f"no description: {line}"
     assert "ev_station" not in invoke("list", "scenarios").stdout
+    assert "wall_time_planning" not in answer.stdout
+    assert "wall_time_planning" in invoke("list", "kpis").stdout
+
+
+def test_lists_read_from_sources_what_importing_them_says():
+    assert [name for name, _ in CATALOGUE["units"]()] == list(KINDS)
+    for name, told in CATALOGUE["units"]():
+        assert told == (type(KINDS[name]).__doc__ or "").strip().partition("\n")[0]
 
 
 def test_new_scenario_is_valid_as_it_is(invoke, tmp_path):
@@ -267,11 +276,20 @@ def test_module_is_the_same_program():
     assert answer.stdout == f"quartier {quartier.__version__}\n"
 
 
-def test_help_and_lists_do_not_import_what_only_runs_need():
-    heavy = ("pandapower", "mosaik", "mango", "pyomo", "numba", "simbench")
+@pytest.mark.parametrize(
+    ("words", "heavy"),
+    [
+        (["--help"], ("numpy", "pandas", "yaml", "quartier.units", "quartier.run")),
+        (["--version"], ("numpy", "pandas", "yaml", "quartier.units", "quartier.run")),
+        (["list"], ("numpy", "pandas", "scipy", "quartier.units", "quartier.scenario.load")),
+        (["list", "kpis"], ("pandapower", "mosaik", "mango", "pyomo", "numba", "simbench")),
+        (["validate", "fliegerhorst"], ("mosaik", "mango", "pyomo", "highspy", "quartier.report")),
+    ],
+)
+def test_commands_do_not_import_what_they_do_not_need(words, heavy):
     code = (
         "import sys; from typer.testing import CliRunner; from quartier.cli import app\n"
-        "assert CliRunner().invoke(app, ['list']).exit_code == 0\n"
+        f"assert CliRunner().invoke(app, {words}).exit_code == 0\n"
         f"print([name for name in {heavy} if name in sys.modules])"
     )
     answer = subprocess.run(

@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import copy
+from importlib import import_module
 
 import numpy as np
 import pandapower as pp
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from numba.core.caching import NullCache
+from numba.core.dispatcher import Dispatcher
 
 from quartier.grid import admittance
+from quartier.grid.compiled import COMPILED, pandapower
 from quartier.grid.network import Network
 from quartier.grid.power_flow import BatchPowerFlow, RecycledPowerFlow
 from tests.unit.grids import BINDING, FEED_IN_ROW, background, feeding, network, plants
@@ -247,3 +251,11 @@ def test_generators_that_hold_a_voltage_are_supported_step_by_step():
     load[0, [1, 2]] = [163, 85]  # what the generators feed in is an injection, too
     assert flow.step(load[0], load[1], 0)
     assert flow.result.slack_p_mw == pytest.approx(71.95, abs=0.01)  # WSCC 9 bus: 71.95 MW
+
+
+def test_what_numba_compiles_of_pandapower_is_kept_on_disk():
+    assert pandapower() is pp
+    for name in COMPILED:
+        compiled = [f for f in vars(import_module(name)).values() if isinstance(f, Dispatcher)]
+        assert compiled
+        assert all(not isinstance(function._cache, NullCache) for function in compiled)

@@ -11,7 +11,8 @@ import pytest
 
 from quartier.errors import InputError
 from quartier.scenario import yaml_file
-from quartier.scenario.load import load, shipped
+from quartier.scenario.files import shipped
+from quartier.scenario.load import load
 from quartier.scenario.overrides import merged
 
 TEMPLATE = Path(yaml_file.__file__).with_name("template.yaml")
@@ -28,9 +29,18 @@ def own(tmp_path, monkeypatch):
 
 # -- finding --------------------------------------------------------------------------------------
 def test_shipped_scenarios_and_their_variants():
-    title, variants = shipped()["fliegerhorst"]
-    assert variants == ("max-feed-in", "large-battery", "max-load", "year", "three-neighbourhoods")
-    assert "230 households" in title
+    found = shipped()
+    variants = [name for name in found if name.startswith("fliegerhorst:")]
+    assert [name.partition(":")[2] for name in variants] == [
+        "max-feed-in",
+        "large-battery",
+        "max-load",
+        "year",
+        "three-neighbourhoods",
+    ]
+    assert "230 households" in found["fliegerhorst"]
+    for name in variants:
+        assert found[name] == load(name).scenario.title
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from quartier.errors import InputError
+from quartier.grid.compiled import pandapower
 from quartier.grid.network import Net, Network
 from quartier.quantities import Array
 
@@ -139,8 +140,7 @@ def run(net: Net, recycle: dict[str, bool] | None = None) -> bool:
     InputError
         If pandapower refuses the network.
     """
-    import pandapower as pp
-
+    pp = pandapower()
     try:
         pp.runpp(net, recycle=recycle)
     except (pp.LoadflowNotConverged, FloatingPointError):

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import difflib
 import functools
+import pickle
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -19,7 +20,7 @@ import pyarrow.parquet as pq
 
 from quartier import cache
 from quartier.errors import InputError
-from quartier.grid.tables import Net, net_of
+from quartier.grid.tables import Net, parsed
 from quartier.quantities import Array
 
 PROFILE_START = pd.Timestamp("2016-01-01T00:00+01:00").tz_convert("UTC")
@@ -56,15 +57,16 @@ def network(code: str) -> Net:
     InputError
         If there is no such grid.
     """
-    from pandapower import to_json
-
     scenario_of(code)
 
     def write(path: Path) -> None:
-        to_json(_read_network(code), str(path))
+        from pandapower import to_json
 
-    name = f"{cache.key('simbench', 'pandapower')}/{code}.json"
-    return with_taps(cache.cached(name, write, net_of))
+        text = to_json(_read_network(code))
+        path.write_bytes(pickle.dumps(parsed(text)))  # reading JSON takes half a second
+
+    name = f"{cache.key('simbench', 'pandapower', 'pandas', 'numpy')}/{code}.pickle"
+    return with_taps(cache.cached(name, write, lambda path: pickle.loads(path.read_bytes())))
 
 
 def with_taps(net: Net) -> Net:

@@ -44,11 +44,12 @@ UNSUPPORTED = (
 
 def net_of(path: Path) -> Net:
     """Return what a file of pandapower's JSON holds; a text is parsed once (half a second each)."""
-    return copy.deepcopy(_parsed(path.read_text(encoding="utf-8")))
+    return copy.deepcopy(parsed(path.read_text(encoding="utf-8")))
 
 
 @functools.lru_cache(maxsize=8)
-def _parsed(text: str) -> Net:
+def parsed(text: str) -> Net:
+    """Return what a text of pandapower's JSON holds; nobody may change it."""
     from pandapower import from_json
 
     return from_json(io.StringIO(text))

@@ -20,10 +20,12 @@ from quartier.scenario.grid_data import GridData, profiles_of, read_grid
 from quartier.scenario.left_out import note_profiles
 from quartier.scenario.models import Scenario
 from quartier.scenario.names import check_names
+from quartier.scenario.nodes import unit_names
 from quartier.scenario.pricing_checks import wholesale
 from quartier.scenario.problems import suggestion
 from quartier.scenario.repair import Rest
 from quartier.scenario.series import SeriesReader
+from quartier.scenario.simulator_checks import check_simulators
 from quartier.scenario.unit_reader import UnitReader
 from quartier.units import KINDS
 from quartier.units.base import CsvColumn, SeriesRequest, UnitData
@@ -117,6 +119,8 @@ def assemble(
     checks.check(scenario, units, signals, findings, rest)
     every = complete and not findings.problems  # else units may be missing
     checks.check_forecast_error(scenario, (*units, *plants), findings, complete=every)
+    if complete:
+        check_simulators(scenario.simulators, _kinds(scenario), findings)
     if grid is not None or settings is None:
         check_communication(rest, plants, findings)
         check_names(scenario, units, grid.rows if grid else {}, findings)
@@ -153,6 +157,15 @@ def _reader(
 
 def _lacks_prices(rest: Rest) -> bool:
     return any(rest.lacks("signals", f"{way}_eur_per_kwh") for way in ("export", "import"))
+
+
+def _kinds(scenario: Scenario) -> dict[str, str]:
+    """Kind by unit."""
+    return {
+        name: unit.kind
+        for (neighbourhood, described), unit in scenario.unit_items().items()
+        for name in unit_names(neighbourhood, described, unit)
+    }
 
 
 def _buses(scenario: Scenario, network: Network, findings: Findings) -> dict[str, int]:

@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import functools
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +11,11 @@ from pydantic import ValidationError
 
 from quartier.errors import InputError
 from quartier.scenario import yaml_file
+from quartier.scenario.files import find, shown
 from quartier.scenario.growth import grown
 from quartier.scenario.models import Scenario
 from quartier.scenario.overrides import Overrides, as_texts, blamed, override, with_variant
-from quartier.scenario.problems import described, suggestion
-
-FILE_NAME = "scenario.yaml"
+from quartier.scenario.problems import described
 
 
 @dataclass(frozen=True)
@@ -79,64 +75,6 @@ def load(source: str | Path, overrides: Overrides = ()) -> LoadedScenario:
     except InputError as error:
         raise InputError(blamed(error.problems, texts), shown(path)) from None
     return LoadedScenario(scenario, path.parent, variant, path, texts)
-
-
-def shipped() -> dict[str, tuple[str, tuple[str, ...]]]:
-    """Title and variants of every scenario that comes with Quartier, by name."""
-    found = {}
-    for folder in sorted(_shipped_root().iterdir()):
-        if (folder / FILE_NAME).is_file():
-            data = yaml_file.read(folder / FILE_NAME)
-            found[folder.name] = (str(data.get("title", "")), tuple(data.get("variants", {})))
-    return found
-
-
-# -- finding the file -----------------------------------------------------------------------------
-def find(source: str) -> tuple[Path, str | None]:
-    """Return the file of a scenario and the variant named, if any.
-
-    Raises
-    ------
-    InputError
-        If there is no such scenario.
-    """
-    name, colon, variant = source.rpartition(":")
-    for text, wanted in ((source, None), (name, variant)):
-        path = _file(text) if text else None
-        if path is not None:
-            return path, wanted or None
-    name = name if colon else source
-    raise InputError(
-        [
-            f"there is no scenario {name!r}, neither a folder with {FILE_NAME} nor a YAML file nor "
-            f"a shipped one{suggestion(name, _shipped_names())}"
-        ]
-    )
-
-
-def shown(path: Path) -> str:
-    """Name a scenario's file in a message; a shipped one by its name alone."""
-    shipped_one = path.is_relative_to(_shipped_root())
-    return f"the shipped scenario {path.parent.name}" if shipped_one else str(path)
-
-
-def _file(text: str) -> Path | None:
-    path = Path(text)
-    if path.is_file():
-        return path
-    for folder in (path, _shipped_root() / text if re.fullmatch(r"[\w-]+", text) else path):
-        if (folder / FILE_NAME).is_file():
-            return folder / FILE_NAME
-    return None
-
-
-@functools.cache
-def _shipped_root() -> Path:
-    return Path(str(resources.files("quartier.scenarios")))
-
-
-def _shipped_names() -> list[str]:
-    return [folder.name for folder in _shipped_root().iterdir() if (folder / FILE_NAME).is_file()]
 
 
 # -- validation ---------------------------------------------------------------------------------

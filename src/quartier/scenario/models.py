@@ -33,6 +33,7 @@ from quartier.quantities import LOCAL, Horizon
 from quartier.scenario.asked import Asked, RedispatchAsked
 from quartier.scenario.forecast_error import ForecastErrorSettings
 from quartier.scenario.node_settings import NodeSettings, Price, TimeOfUse
+from quartier.scenario.own_simulators import OwnSimulator
 from quartier.scenario.settings import (
     LOWER_EUR_PER_KWH,
     NAME_PATTERN,
@@ -330,6 +331,8 @@ class Scenario(Frozen):
     """How much forecasts err that are drawn at random; without it they do not."""
     neighbourhoods: dict[Name, NeighbourhoodSettings] = Field(min_length=1)
     """The neighbourhoods by name."""
+    simulators: dict[Name, OwnSimulator] = Field(default_factory=dict)
+    """Simulators of your own by name, each of which acts for a unit."""
 
     @model_validator(mode="before")
     @classmethod

@@ -13,6 +13,7 @@ from typing import Any
 import yaml
 
 from quartier.compare import mechanisms
+from quartier.coordination import COORDINATIONS, path_of
 from quartier.errors import InputError
 from quartier.fingerprint import identity
 from quartier.results.files import plain
@@ -43,6 +44,8 @@ class Cell:
         The run that its KPIs are compared with; None for that run itself.
     asked
         Whether it was asked for, or is a baseline only.
+    modules
+        Modules of Quartier that its run needs.
     """
 
     values: Values
@@ -51,6 +54,7 @@ class Cell:
     digest: str
     baseline: Cell | None = field(default=None, repr=False)
     asked: bool = True
+    modules: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
@@ -165,4 +169,14 @@ def _cell(
 ) -> Cell:
     known = plain(identity(as_asked(loaded, coordination, seed), coordination))
     digest = sha256(yaml.safe_dump(known, sort_keys=True).encode()).hexdigest()
-    return Cell(dict(chosen), coordination, seed, digest, baseline, asked)
+    modules = tuple(_modules(loaded, coordination))
+    return Cell(dict(chosen), coordination, seed, digest, baseline, asked, modules)
+
+
+def _modules(loaded: LoadedScenario, coordination: str) -> Iterator[str]:
+    """Modules of Quartier, and pandapower, that a run needs; never those of the user."""
+    yield "quartier.run"
+    if coordination in COORDINATIONS:
+        yield path_of(coordination, loaded.scenario.problem.kind).partition(":")[0]
+    if loaded.scenario.grid_settings is not None:
+        yield "pandapower"

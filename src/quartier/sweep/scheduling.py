@@ -10,7 +10,7 @@ from typing import Any
 import dask
 from distributed import Client, LocalCluster, as_completed
 
-from quartier.sweep.single import start
+from quartier.sweep.template import start
 
 TRIES = 3
 """How often a run may lose its worker before it is given up."""
@@ -29,7 +29,7 @@ def scheduled(
     Parameters
     ----------
     tasks
-        As of :func:`~quartier.sweep.single.start`; one with a ``baseline`` begins when the task
+        As of :func:`~quartier.sweep.template.start`; one with a ``baseline`` begins when the task
         that writes there has ended.
     workers
         Runs at a time on this machine; as many as it has cores if None.

@@ -1,7 +1,8 @@
-"""One run of a study, in a process of its own: ``python -m quartier.sweep.single TASK.json``.
+"""One run of a study, in a process of its own.
 
-Whoever schedules runs knows nothing of them but this command, so that nothing of a run is left
-behind in its process. If that process dies, so does this one: two never write to one folder.
+It is forked from a template, or ``python -m quartier.sweep.single TASK.json``. Whoever schedules
+runs knows nothing of them but that file, so that nothing of a run is left behind in its process.
+If that process dies, so does this one: two never write to one folder.
 """
 
 from __future__ import annotations
@@ -9,33 +10,15 @@ from __future__ import annotations
 import ctypes
 import json
 import signal
-import subprocess
 import sys
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 ENDED = "manifest.json"
 
 
-def start(task: Mapping[str, Any], _before: object = None) -> int:
-    """Start the run in a process of its own, and wait for it; return its exit code.
-
-    Parameters
-    ----------
-    task
-        ``scenario``, ``coordination``, ``seed``, ``overrides``, ``out``, and ``baseline``: a run
-        folder, or None.
-    _before
-        What has to be done before.
-    """
-    out = Path(task["out"])
-    out.parent.mkdir(parents=True, exist_ok=True)
-    described = beside(out, ".json")
-    described.write_text(json.dumps(dict(task), indent=2), encoding="utf-8")
-    with beside(out, ".txt").open("w", encoding="utf-8") as said:
-        command = [sys.executable, "-m", "quartier.sweep.single", str(described)]
-        return subprocess.run(command, stdout=said, stderr=said, check=False).returncode
+def beside_task(described: Path) -> Path:
+    """File with what the run of a task file says."""
+    return described.with_name(f"{described.name.removesuffix('.json')}.txt")
 
 
 def beside(out: Path, ending: str) -> Path:

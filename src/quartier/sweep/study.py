@@ -210,6 +210,7 @@ class _Campaign:
             "overrides": dict(cell.values),
             "out": str(place),
             "baseline": None if baseline is None else str(baseline),
+            "modules": list(cell.modules),
         }
 
     def rows(self, shown: Sequence[Cell], lost: Mapping[str, str]) -> Iterator[dict[str, Any]]:

@@ -14,7 +14,6 @@ from typing import Any, Literal
 
 import numpy as np
 from pydantic import Field, NonNegativeFloat, PositiveFloat
-from scipy.special import ndtr
 
 from quartier.quantities import LOCAL, Array, Horizon
 from quartier.units.base import (
@@ -67,6 +66,8 @@ class EvFleetParameters(StoreParameters):
 
 def away(u: EvFleetParameters, hour: Array) -> Array:
     """Share of the vehicles that is away at an hour of the local day, any shape."""
+    from scipy.special import ndtr  # many studies need nothing of SciPy
+
     left, back = ((hour - mean) / u.spread_h for mean in (u.leave_h_mean, u.return_h_mean))
     return np.asarray(u.away_share * (ndtr(left) - ndtr(back)), dtype=float)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -121,6 +121,21 @@ class Fleet:
             driving_kw=s.get("driving_kw", self._nan),
             controls=controls,
         )
+
+    def measured(self, result: StepResult, p_kw: Array, energy_kwh: Array) -> StepResult:
+        """Take what others saw the units do for what they did in the last step.
+
+        Parameters
+        ----------
+        p_kw, energy_kwh
+            Power, and energy of the store at the step's end, shape ``(N,)``; NaN where nothing was
+            measured.
+        """
+        power = np.where(np.isnan(p_kw), result.p_kw, p_kw)
+        energy = np.where(np.isnan(energy_kwh), result.energy_kwh, energy_kwh)
+        if self.kind.stores:
+            self._state["energy_kwh"] = energy
+        return replace(result, p_kw=power, energy_kwh=energy)
 
     def _execute(
         self, s: dict[str, Array], set_point_kw: Array, signals: Mapping[str, Array]
