@@ -265,6 +265,18 @@ def test_a_contract_that_no_prices_keep_is_said():
         planned(BilevelPricing, asked(**EVENING, **{CAP_AT: 0.05, DRAWN_AT: 5650}))
 
 
+@pytest.mark.parametrize("mechanism", [CentralPricing, BilevelPricing])
+def test_a_contract_that_no_plan_keeps_is_named_with_time_and_power(mechanism):
+    """What is drawn beyond is as little as can be; so somewhere it is as much as said."""
+    with pytest.raises(SolveFailed) as caught:
+        planned(mechanism, asked(**EVENING, **{DRAWN_AT: 4000}))
+    assert "Any plan breaks problem.carriers.electricity.most_bought_kw in 3 of 3" in str(
+        caught.value
+    )
+    assert "the most at 2015-05-13 18:00 UTC: the player would buy 5178.95 kW" in str(caught.value)
+    assert "1178.95 kW more than its contract allows" in str(caught.value)
+
+
 # -- prices of what is balanced lie within floor and cap -------------------------------------------
 def test_a_floor_of_heat_is_a_floor_of_what_clears_it():
     """The optimum without a floor has heat at 0 by night; with one there are other prices."""
@@ -305,8 +317,8 @@ def test_a_carrier_nobody_can_supply_is_named():
     assert "problem.carriers.gas: nobody can supply gas" in found
 
 
-def test_heat_that_nobody_can_make_is_said_when_prices_are_sought():
-    with pytest.raises(SolveFailed, match="without a market"):
+def test_heat_that_nobody_can_make_is_named_when_prices_are_sought():
+    with pytest.raises(SolveFailed, match=r"les2\.heat lacks heat in 2 of 4 .* 976\.764 kW"):
         planned(BilevelPricing, asked(neighbourhoods__les2__units__boiler__heat_max_kw=500))
 
 

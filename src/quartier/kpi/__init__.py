@@ -187,6 +187,7 @@ KPIS: tuple[Kpi, ...] = (
     Kpi("bill", "Bill", "EUR", pricing.bill),
     Kpi("saving", "Saved against own tariffs", "EUR", pricing.saving),
     Kpi("exchange_imbalance", "Exchange not balanced", "kWh", pricing.exchange_imbalance),
+    Kpi("contract_breach", "Traded beyond contract", "kWh", pricing.contract_breach),
     Kpi("lruf", "Local resources used", "1", pricing.lruf),
     # Money
     Kpi("leader_cost", "Cost of the pool's operator", "EUR", settlement.leader_cost),

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from pydantic import ValidationError
 
 from quartier.kpi.exchange import exchanged
@@ -40,18 +41,29 @@ def bill(run: RunData) -> Groups:
 def saving(run: RunData) -> Groups:
     """What a neighbourhood pays less than it would without the player, at its tariffs, in EUR.
 
-    Both as planned, at best, from where it stands at a gate; the sum over all gates.
+    Both as planned, at best, from where it stands at a gate; the sum over all gates. Of a window
+    that the next gate plans anew in part, the share of its steps that is carried out counts.
     """
     solves = run.table("solves")
     found = {}
     for name in run.neighbourhoods:
         alone, planned = (
-            solves[solves["problem"] == f"{prefix} {name}"]["objective"]
+            solves[solves["problem"] == f"{prefix} {name}"].set_index("gate")["objective"]
             for prefix in ("individual", "response")
         )
-        if len(alone) and len(planned):
-            found[name] = float(alone.sum() - planned.sum())
+        saved = (alone - planned).dropna()
+        if len(saved):
+            shares = [_carried_out(run, int(gate)) for gate in saved.index.astype(int)]
+            found[name] = float(saved.to_numpy(dtype=float) @ np.array(shares))
     return found
+
+
+def _carried_out(run: RunData, gate: int) -> float:
+    """Share of the steps planned at a gate that pass before the next one."""
+    gates, steps = run.setting("gates"), int(run.setting("horizon", "steps"))
+    left = steps - gates["first"] - gate * (gates["every"] or 0)
+    ahead = min(gates["horizon_steps"] or steps, left)
+    return min(1.0, float(gates["every"] or steps) / float(ahead))
 
 
 def exchange_imbalance(run: RunData) -> Groups:
@@ -66,6 +78,25 @@ def exchange_imbalance(run: RunData) -> Groups:
         for carrier in pricing_of(run).balanced
         if carrier in total.index
     }
+
+
+def contract_breach(run: RunData) -> Groups:
+    """Energy in kWh that the player trades at a carrier's market beyond its contract (M10).
+
+    As executed; only of carriers with a limit of what is bought or sold.
+    """
+    return {c: float(rows["beyond_kw"].sum()) * run.dt_h for c, rows in beyond_contracts(run)}
+
+
+def beyond_contracts(run: RunData) -> Iterator[tuple[str, pd.DataFrame]]:
+    """By carrier with a contract: ``drawn_kw`` of all and ``beyond_kw`` of the contract by time."""
+    pricing, rows = pricing_of(run), exchanged(run)
+    total = rows[rows["price_eur_per_kwh"].notna()].groupby(["carrier", "time"])["drawn_kw"].sum()
+    for carrier in pricing.limited:
+        if carrier in total.index:
+            drawn = total[carrier]
+            beyond = pricing.carriers[carrier].beyond_kw(drawn.to_numpy(dtype=float))
+            yield carrier, pd.DataFrame({"drawn_kw": drawn, "beyond_kw": beyond})
 
 
 def lruf(run: RunData) -> Groups:
