@@ -83,6 +83,21 @@ def test_without_a_store_hours_are_problems_of_their_own():
     assert sum(hours) == pytest.approx(whole, rel=3e-4)
 
 
+@pytest.mark.parametrize("mechanism", [CentralPricing, BilevelPricing])
+def test_blocks_alike_that_need_no_least_power_are_as_good_as_one_chp(mechanism):
+    blocks = {
+        "neighbourhoods__les1__units__chp__count": 3,
+        "neighbourhoods__les1__units__chp__p_max_kw": 2500 / 3,
+        "neighbourhoods__les2__units__chp__count": 2,
+        "neighbourhoods__les2__units__chp__p_max_kw": 750,
+    }
+    one, several = (planned(mechanism, asked(**changes))[1] for changes in ({}, blocks))
+    assert cost_of(several) == pytest.approx(cost_of(one), rel=3e-4)
+    assert several["profit"]["objective"] == pytest.approx(
+        one["profit"]["objective"], rel=2e-4, abs=1e-6
+    )
+
+
 BARE = {
     "neighbourhoods__les1__units__boiler__heat_max_kw": 5000,
     "neighbourhoods__les2__units__boiler__heat_max_kw": 5000,

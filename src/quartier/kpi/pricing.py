@@ -105,39 +105,45 @@ def lruf(run: RunData) -> Groups:
     `(ECEC + ECES) / (T (B + A))`: output of the B converters over their greatest, and changes of
     the energy in the A stores over what they hold, each summed over the T steps. The source's
     (25)-(27) swap the indices of the two sums. Wind and PV are converters; the greatest output is
-    what a unit can reach (of a CHP's heat, at its greatest electric power).
+    what a unit can reach (of a CHP's heat, at its greatest electric power). Units of one
+    description (``count``: the blocks of a CHP) are one converter or store.
     """
     found = {}
     for carrier in (ELECTRICITY, HEAT):
-        shares = list(_used(run, carrier))
-        if shares:
-            found[carrier] = float(np.mean(shares))
+        shares = pd.DataFrame(_used(run, carrier), columns=["described", "share"])
+        if len(shares):
+            found[carrier] = float(shares.groupby("described")["share"].mean().mean())
     return found
 
 
-def _used(run: RunData, carrier: str) -> Iterator[float]:
-    """Mean share of each converter and store of a carrier."""
+def _used(run: RunData, carrier: str) -> Iterator[tuple[str, float]]:
+    """Mean share of each converter and store of a carrier, by the description it is of."""
     settings = run.setting("neighbourhoods")
     for (place, unit), rows in run.units.groupby(["neighbourhood", "unit"], observed=True):
         kind = kind_of(str(rows["kind"].iloc[0]))
-        parameters = _parameters(kind, settings[str(place)]["units"], str(unit).partition(".")[2])
+        described = settings[str(place)]["units"]
+        name = _description(described, str(unit).partition(".")[2])
+        parameters = _parameters(kind, described.get(name))
         if parameters is None:
             continue
         if kind.holds == carrier:
             before = parameters.start_soc * parameters.energy_kwh
             steps = np.diff(rows["energy_kwh"].to_numpy(float), prepend=before)
-            yield float(np.abs(steps).mean() / parameters.energy_kwh)
+            yield f"{place}.{name}", float(np.abs(steps).mean() / parameters.energy_kwh)
         elif (greatest := _greatest(kind, parameters, carrier)) > 0:
             made = rows["p_kw" if carrier == ELECTRICITY else "heat_kw"]
-            yield float(made.clip(lower=0.0).mean() / greatest)
+            yield f"{place}.{name}", float(made.clip(lower=0.0).mean() / greatest)
 
 
-def _parameters(kind: UnitKind, units: dict[str, Any], name: str) -> Any:
-    """Parameters of a unit, None if it is one of several of a description."""
-    if name not in units:
-        return None
+def _description(described: dict[str, Any], name: str) -> str:
+    """Key of the units that one is of: its name, or that without its number."""
+    return name if name in described else name.rpartition("-")[0]
+
+
+def _parameters(kind: UnitKind, described: Any) -> Any:
+    """Parameters of a unit, None of a kind that cannot be found any more."""
     try:
-        return kind.Parameters.model_validate(units[name])
+        return kind.Parameters.model_validate(described)
     except ValidationError:
         return None
 
