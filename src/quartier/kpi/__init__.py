@@ -189,6 +189,8 @@ KPIS: tuple[Kpi, ...] = (
     Kpi("exchange_imbalance", "Exchange not balanced", "kWh", pricing.exchange_imbalance),
     Kpi("contract_breach", "Traded beyond contract", "kWh", pricing.contract_breach),
     Kpi("lruf", "Local resources used", "1", pricing.lruf),
+    Kpi("lruf_least", "Local resources used, at least", "1", pricing.lruf_least),
+    Kpi("lruf_greatest", "Local resources used, at most", "1", pricing.lruf_greatest),
     # Money
     Kpi("leader_cost", "Cost of the pool's operator", "EUR", settlement.leader_cost),
     Kpi("cost_change", "Change of cost, vs baseline", "EUR", settlement.cost_change),

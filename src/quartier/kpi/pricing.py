@@ -15,6 +15,7 @@ from quartier.kpi.run_data import RunData
 from quartier.kpi.settlement import balances, payments, pricing_of
 from quartier.problem import Pricing
 from quartier.quantities import ELECTRICITY
+from quartier.units.balance import greatest_kw
 from quartier.units.base import HEAT, UnitKind
 from quartier.units.kinds import kind_of
 
@@ -116,6 +117,30 @@ def lruf(run: RunData) -> Groups:
     return found
 
 
+def lruf_least(run: RunData) -> Groups:
+    """Least LRUF of all plans that are as good as the one carried out, by carrier (M10).
+
+    As planned: of plans that cost all neighbourhoods together as little and earn the player as much
+    (to 1e-6 and 1e-4). Only where one gate plans all, and no store has a standing loss.
+    """
+    return _end(run, "least")
+
+
+def lruf_greatest(run: RunData) -> Groups:
+    """Greatest LRUF of all plans that are as good as the one carried out, as `lruf_least`."""
+    return _end(run, "greatest")
+
+
+def _end(run: RunData, name: str) -> Groups:
+    solves, found = run.table("solves"), {}
+    for carrier in (ELECTRICITY, HEAT):
+        rows = solves[solves["problem"] == f"lruf[{carrier}], {name}"]
+        whole = len(rows) == 1 and run.setting("gates")["every"] is None
+        if whole and rows["objective"].notna().all():
+            found[carrier] = float(rows["objective"].iloc[0])
+    return found
+
+
 def _used(run: RunData, carrier: str) -> Iterator[tuple[str, float]]:
     """Mean share of each converter and store of a carrier, by the description it is of."""
     settings = run.setting("neighbourhoods")
@@ -130,7 +155,7 @@ def _used(run: RunData, carrier: str) -> Iterator[tuple[str, float]]:
             before = parameters.start_soc * parameters.energy_kwh
             steps = np.diff(rows["energy_kwh"].to_numpy(float), prepend=before)
             yield f"{place}.{name}", float(np.abs(steps).mean() / parameters.energy_kwh)
-        elif (greatest := _greatest(kind, parameters, carrier)) > 0:
+        elif (greatest := greatest_kw(parameters, carrier)) > 0:
             made = rows["p_kw" if carrier == ELECTRICITY else "heat_kw"]
             yield f"{place}.{name}", float(made.clip(lower=0.0).mean() / greatest)
 
@@ -146,22 +171,3 @@ def _parameters(kind: UnitKind, described: Any) -> Any:
         return kind.Parameters.model_validate(described)
     except ValidationError:
         return None
-
-
-def _greatest(kind: UnitKind, parameters: Any, carrier: str) -> float:
-    """Most that a converter gives of a carrier; 0 where that depends on its series."""
-    if not kind.controls or (carrier != ELECTRICITY and carrier not in kind.gives):
-        return 0.0
-    if kind.curtailable:
-        return float(getattr(parameters, "power_kw", 0.0))
-    try:
-        high = {name: top for name, (_, top) in kind.bounds(parameters, {}).items()}
-        return float(kind.flow(_free(parameters), high, {}, 1.0).of(carrier))
-    except KeyError:
-        return 0.0
-
-
-def _free(parameters: Any) -> Any:
-    """Parameters without the prices that a node has instead."""
-    missing = {n: 0.0 for n, value in parameters if value is None}
-    return parameters.model_copy(update=missing)

@@ -11,6 +11,7 @@ import numpy as np
 
 from quartier.centralised.central import row_of
 from quartier.centralised.pricing.game import Game
+from quartier.centralised.pricing.most import least_cost, most_paid
 from quartier.centralised.pricing.players import Prices, alike, drawn_kw, sales_at, settled
 from quartier.centralised.pricing.pooled import (
     Pooled,
@@ -22,6 +23,7 @@ from quartier.centralised.pricing.pooled import (
 )
 from quartier.centralised.pricing.robust import Worth
 from quartier.centralised.pricing.shortage import broken, impossible
+from quartier.centralised.pricing.used import UsedRange
 from quartier.centralised.self_optimiser import solve_row
 from quartier.centralised.sharing.mechanisms import units_of
 from quartier.coordination import Plan
@@ -30,6 +32,7 @@ from quartier.optimisation import NeighbourhoodModel, Solution
 from quartier.planning import Row
 from quartier.problem import Pricing, Problem, State
 from quartier.program import relative_gap
+from quartier.quantities import Array
 
 BROKEN = "contract broken"
 """Status of caps at which neighbourhoods draw or deliver more than the player may trade."""
@@ -92,18 +95,15 @@ class CentralPricing(_Mechanism):
     def plan(self, problem: Problem, state: State, rng: np.random.Generator) -> Plan:
         """Solve one program over all units at wholesale prices."""
         pricing = problem.asks(Pricing)
-        given = {
-            c: np.zeros_like(p.cap_eur_per_kwh)
-            if p.wholesale_eur_per_kwh is None
-            else p.wholesale_eur_per_kwh
-            for c, p in pricing.carriers.items()
-        }
+        given = _wholesale(pricing)
         models = self._at(problem, alike(problem, given))
         with _told(problem, models):
             pooled = solve(pricing, models, given, (*pricing.balanced, *pricing.limited))
         prices = alike(problem, pooled.prices)
-        row = row_of("central", pooled.answer, pooled.answer.objective)
-        return _plan(problem, self._at(problem, prices), prices, pooled, [row])
+        models = self._at(problem, prices)
+        worth = Worth(pricing, models, prices, pooled.parts)
+        rows = [row_of("central", pooled.answer, pooled.answer.objective), *UsedRange(worth).rows()]
+        return _plan(problem, models, prices, pooled, rows)
 
 
 class BilevelPricing(_Mechanism):
@@ -115,7 +115,11 @@ class BilevelPricing(_Mechanism):
         nothing = alike(
             problem, {c: np.zeros_like(p.cap_eur_per_kwh) for c, p in pricing.carriers.items()}
         )
+        models = self._at(problem, alike(problem, _wholesale(pricing)))
+        with _told(problem, models):
+            least = least_cost(pricing, models)
         models = self._at(problem, nothing)
+        most = most_paid(pricing, models) - least
         game = Game(pricing, models)
         with _told(problem, models):
             result = game.solve(problem.optimisation)
@@ -123,7 +127,9 @@ class BilevelPricing(_Mechanism):
         prices = {**game.prices(), **self._cleared(problem, pricing, game.prices())}
         chosen = Pooled(game.answer(result), {}, parts)
         models = self._at(problem, prices)
-        rows = [game.row(result), *Worth(pricing, models, prices, parts).rows()]
+        worth = Worth(pricing, models, prices, parts)
+        at_most = {"problem": "bilevel, at most", "status": "optimal", "objective": most}
+        rows = [game.row(result, most), at_most, *worth.rows(), *UsedRange(worth).rows()]
         return _plan(problem, models, prices, chosen, rows)
 
     def _cleared(self, problem: Problem, pricing: Pricing, set_: Prices) -> Prices:
@@ -140,6 +146,16 @@ class BilevelPricing(_Mechanism):
         pooled = solve(pricing, models, given, pricing.balanced)
         found = clearing(pricing, models, given, pooled)
         return alike(problem, {c: found[c] for c in missing})
+
+
+def _wholesale(pricing: Pricing) -> dict[str, Array]:
+    """Prices of the markets; 0 of what has none."""
+    return {
+        c: np.zeros_like(p.cap_eur_per_kwh)
+        if p.wholesale_eur_per_kwh is None
+        else p.wholesale_eur_per_kwh
+        for c, p in pricing.carriers.items()
+    }
 
 
 @contextmanager
