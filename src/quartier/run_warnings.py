@@ -6,13 +6,15 @@ from collections.abc import Iterator
 
 from quartier.kpi import RunData
 from quartier.kpi.grid import overloads, voltage_violations
+from quartier.kpi.pricing import beyond_contracts
+from quartier.problem import Pricing
 
 LEAST_KW = 1e-3
 """Power not served that is worth a word: more than solvers and sums are off by."""
 
 
 def warnings(run: RunData) -> Iterator[str]:
-    """Say what was not served, and what the grid did in spite of a plan that was clean.
+    """Say what was not served, what broke a contract, and what the grid did in spite of a plan.
 
     The status stays ``complete``: nothing failed, but a plan rests on forecasts and on gates.
     """
@@ -20,6 +22,37 @@ def warnings(run: RunData) -> Iterator[str]:
         yield from _unserved(run)
     if "redispatch" in run.result.tables:
         yield from _unforeseen(run)
+    if run.problem == Pricing.kind:
+        yield from _beyond(run)
+    if "solves" in run.result.tables:
+        yield from _contradictions(run)
+
+
+def _beyond(run: RunData) -> Iterator[str]:
+    """Contracts of a player that what was executed did not keep, with the worst step."""
+    for carrier, rows in beyond_contracts(run):
+        broken = rows[rows["beyond_kw"] > LEAST_KW]
+        if broken.empty:
+            continue
+        time, worst = broken["beyond_kw"].idxmax(), broken.loc[broken["beyond_kw"].idxmax()]
+        drawn = worst["drawn_kw"]
+        verb, key = ("bought", "most_bought_kw") if drawn > 0 else ("sold", "most_sold_kw")
+        yield (
+            f"problem.carriers.{carrier}.{key}: the player traded"
+            f" {broken['beyond_kw'].sum() * run.dt_h:.4g} kWh beyond its contract, in"
+            f" {len(broken)} of {len(rows)} steps, the most at {time:%Y-%m-%d %H:%M} UTC: it"
+            f" {verb} {abs(drawn):.6g} kW, {worst['beyond_kw']:.6g} kW more than it may"
+        )
+
+
+def _contradictions(run: RunData) -> Iterator[str]:
+    """Bounds above the cost that they are bounds of: one of the two is wrong."""
+    solves = run.table("solves")
+    for row in solves[solves["gap"] < 0.0].to_dict("records"):
+        yield (
+            f"{row['problem']} at gate {row['gate']}: its bound {row['bound']:.6g} is beyond its"
+            f" objective {row['objective']:.6g}; one of them is wrong, so trust no gap of it"
+        )
 
 
 def _unserved(run: RunData) -> Iterator[str]:

@@ -148,3 +148,17 @@ def test_uncontrolled_is_settled_at_the_caps(uncontrolled):
     assert prices.min().to_dict() == {"electricity": 0.09, "gas": 0.032, "heat": 0.06}
     assert (prices.min() == prices.max()).all()
     assert uncontrolled.kpis["profit"] > 0
+
+
+def test_cold_is_made_of_heat_as_planned(run_once):
+    """What the chiller takes costs heat; at the caps all is served, and costs what was planned."""
+    run = run_once("mep:cooling", coordination="all-at-caps")
+    nodes = run.table("nodes").set_index("node")
+    cold = nodes.loc["les2.cold"]
+    assert cold["demand_kw"].max() == pytest.approx(500.0)
+    assert nodes["unserved_kw"].max() == pytest.approx(0.0, abs=1e-6)
+    taken = run.table("units").query("unit == 'les2.chiller'")["heat_kw"].to_numpy()
+    assert taken == pytest.approx(-cold["demand_kw"].to_numpy() / 0.7, abs=1e-6)
+    planned = solves(run)["objective"]
+    assert run.kpis["cost[les2]"] == pytest.approx(planned["response les2"], rel=1e-6)
+    assert run.kpis["profit"] == pytest.approx(planned["profit"], rel=1e-6)

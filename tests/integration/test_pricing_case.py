@@ -69,6 +69,34 @@ def test_a_run_at_caps_that_break_a_contract_is_degraded_and_says_where(tmp_path
     assert found.kpis["profit"] == pytest.approx(ELECTRICITY + GAS, abs=1e-6)
 
 
+def test_a_contract_that_own_rules_break_is_measured_and_said(tmp_path):
+    """Nobody plans: 10 kW for two hours, 9 kW allowed; of gas 5.625 kW, of which 6 kW may be."""
+    limits = {"electricity": 9, "gas": 6}
+    changes = {f"problem__carriers__{c}__most_bought_kw": most for c, most in limits.items()}
+    found = run(tmp_path, "uncontrolled", **changes)
+    assert found.manifest["status"] == "complete"
+    assert found.kpis["contract_breach[electricity]"] == pytest.approx(2.0)
+    assert found.kpis["contract_breach[gas]"] == 0.0
+    (said,) = found.manifest["warnings"]
+    assert said == (
+        "problem.carriers.electricity.most_bought_kw: the player traded 2 kWh beyond its contract,"
+        " in 2 of 2 steps, the most at 2016-05-02 08:00 UTC: it bought 10 kW, 1 kW more than it may"
+    )
+
+
+def test_what_windows_save_counts_once_where_they_overlap(tmp_path):
+    """Individual prices leave nobody a saving but at tariffs above them: here heat at 0.12."""
+    own = {
+        "problem__carriers__heat__cap_eur_per_kwh": 0.1,
+        "neighbourhoods__buyer__nodes__heat__buy__price_eur_per_kwh": 0.12,
+    }
+    alone = run(tmp_path / "one", "bilevel", "individual", **own)
+    more = {"horizon__steps": 2, "gates__every": 1, "gates__horizon_steps": 2}
+    moved = run(tmp_path / "two", "bilevel", "individual", **own, **more)
+    assert alone.kpis["saving[buyer]"] == pytest.approx(2 * 5 * 0.02)
+    assert moved.kpis["saving[buyer]"] == pytest.approx(2 * 5 * 0.02)
+
+
 def test_nobody_plans_what_somebody_must_make_up_for(tmp_path):
     """Own rules sell no heat: the player makes up for the buyer's 5 kW at the cap, 1 EUR."""
     kpis = run(tmp_path, "uncontrolled").kpis

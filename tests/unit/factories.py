@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import replace
 
 import numpy as np
@@ -98,9 +99,10 @@ def has_hub(kind: str) -> bool:
     return issubclass(KINDS[kind].Parameters, HeatParameters)
 
 
-def makes_hydrogen(kind: str) -> bool:
-    """Whether a unit of a kind is at a node of hydrogen."""
-    return HYDROGEN in KINDS[kind].carriers
+def makes_hydrogen(kind: str, **extra) -> bool:
+    """Whether a unit of a kind is at a node of hydrogen; ``extra`` overrides its parameters."""
+    parameters = KINDS[kind].Parameters(**parameters_of(kind, **extra))
+    return HYDROGEN in KINDS[kind].served(parameters)
 
 
 def horizon(steps: int = 130, dt_h: float = 0.25) -> Horizon:
@@ -160,7 +162,11 @@ def unit(
         name=name or f"place.{kind}",
         parameters=parameters,
         neighbourhood="place",
-        agent="heat" if has_hub(kind) else "h2" if makes_hydrogen(kind) else (name or kind),
+        agent="heat"
+        if has_hub(kind)
+        else "h2"
+        if makes_hydrogen(kind, **extra)
+        else (name or kind),
         horizon=horizon(steps, dt_h),
         nodes=nodes_of(kind, parameters, steps),
         series=profile(kind, parameters, np.arange(steps) * dt_h, rng),
@@ -184,15 +190,18 @@ def heat_hub(*kinds: str, **changes) -> tuple[UnitData, ...]:
 FLIEGERHORST_HUB = ("chp", "thermal_storage", "boiler")
 
 
-def agents_of(kind: str, **changes) -> tuple[UnitData, ...]:
-    """Units of one agent that a unit of the kind can act in: a hub, a node of hydrogen, or both."""
+def agents_of(kind: str, own: Mapping[str, object] = {}, **changes) -> tuple[UnitData, ...]:
+    """Units of one agent that a unit of the kind can act in: a hub, a node of hydrogen, or both.
+
+    ``own`` overrides parameters of the kind alone, as far as they say what it has to do with.
+    """
     helpers = [k for k in ("electrolyser", "hydrogen_tank", "reformer") if k != kind]
-    hydrogen = [unit(k, **changes) for k in helpers] if makes_hydrogen(kind) else []
+    hydrogen = [unit(k, **changes) for k in helpers] if makes_hydrogen(kind, **own) else []
     if not has_hub(kind):
         return (unit(kind, **changes), *hydrogen)
     helpers = [k for k in ("thermal_storage", "boiler") if k != kind]
-    own = [] if kind == "heat_demand" else [kind]
-    return (*heat_hub(*own, *helpers, **changes), *hydrogen)
+    mine = [] if kind == "heat_demand" else [kind]
+    return (*heat_hub(*mine, *helpers, **changes), *hydrogen)
 
 
 def rounded(data: UnitData) -> UnitData:

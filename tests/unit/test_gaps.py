@@ -9,6 +9,9 @@ from quartier.gaps import SideBySide, bound_eur, gap
 from quartier.kpi import RunData
 from quartier.kpi.redispatch import upper_cost
 from quartier.results import Result, RunWriter
+from quartier.run_warnings import warnings
+
+from . import kpi_runs
 
 TIMES = list(pd.to_datetime(["2016-07-24T22:00Z", "2016-07-24T22:30Z"]))
 SCENARIO = {
@@ -161,3 +164,16 @@ def test_emissions_of_imports_cost_the_leader_what_the_scenario_says(run_of):
     data = RunData(run)
     data._tables["signals"] = writer_signals
     assert upper_cost(data) == pytest.approx(LOSS_EUR + 2000 * 0.5 * 0.4 * 0.05)
+
+
+def test_a_bound_beyond_its_objective_is_a_warning_of_the_run(tmp_path):
+    """Of two programs one is wrong: 210 cannot bound a cost of 200 from below."""
+    rows = {
+        "gate": [0, 0],
+        "problem": ["central", "response nord"],
+        "objective": [200.0, 50.0],
+        "bound": [210.0, 50.0],
+        "gap": [-0.05, 0.0],
+    }
+    (said,) = warnings(RunData(kpi_runs.run_of(tmp_path, {"solves": rows})))
+    assert said.startswith("central at gate 0: its bound 210 is beyond its objective 200")

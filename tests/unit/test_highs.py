@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from quartier.program import Arrays, Highs, highs
+from quartier.program import Arrays, Highs, highs, relative_gap
 from quartier.program.answer import residual
 
 QUIET = """
@@ -50,6 +50,22 @@ def test_one_way_at_a_time(price):
     assert found.objective == pytest.approx(price)
     assert found.values == pytest.approx([1.0, 0.0])
     assert both.solve().objective == pytest.approx(2 * price)  # it is left as it was
+
+
+# -- gaps ----------------------------------------------------------------------------------------
+@pytest.mark.parametrize(
+    ("objective", "bound", "gap"),
+    [
+        (200.0, 190.0, 0.05),
+        (200.0, 200.0001, 0.0),  # solvers are off by as much
+        (200.0, 210.0, -0.05),  # one of the two is wrong: no 0 hides it
+        (-200.0, -190.0, -0.05),
+        (1e-8, 1e-7, 0.0),
+        (200.0, -np.inf, np.inf),
+    ],
+)
+def test_a_bound_beyond_its_objective_is_a_negative_gap(objective, bound, gap):
+    assert relative_gap(objective, bound) == pytest.approx(gap)
 
 
 # -- quadratic programs --------------------------------------------------------------------------

@@ -83,6 +83,21 @@ def test_without_a_store_hours_are_problems_of_their_own():
     assert sum(hours) == pytest.approx(whole, rel=3e-4)
 
 
+@pytest.mark.parametrize("mechanism", [CentralPricing, BilevelPricing])
+def test_blocks_alike_that_need_no_least_power_are_as_good_as_one_chp(mechanism):
+    blocks = {
+        "neighbourhoods__les1__units__chp__count": 3,
+        "neighbourhoods__les1__units__chp__p_max_kw": 2500 / 3,
+        "neighbourhoods__les2__units__chp__count": 2,
+        "neighbourhoods__les2__units__chp__p_max_kw": 750,
+    }
+    one, several = (planned(mechanism, asked(**changes))[1] for changes in ({}, blocks))
+    assert cost_of(several) == pytest.approx(cost_of(one), rel=3e-4)
+    assert several["profit"]["objective"] == pytest.approx(
+        one["profit"]["objective"], rel=2e-4, abs=1e-6
+    )
+
+
 BARE = {
     "neighbourhoods__les1__units__boiler__heat_max_kw": 5000,
     "neighbourhoods__les2__units__boiler__heat_max_kw": 5000,
@@ -265,6 +280,18 @@ def test_a_contract_that_no_prices_keep_is_said():
         planned(BilevelPricing, asked(**EVENING, **{CAP_AT: 0.05, DRAWN_AT: 5650}))
 
 
+@pytest.mark.parametrize("mechanism", [CentralPricing, BilevelPricing])
+def test_a_contract_that_no_plan_keeps_is_named_with_time_and_power(mechanism):
+    """What is drawn beyond is as little as can be; so somewhere it is as much as said."""
+    with pytest.raises(SolveFailed) as caught:
+        planned(mechanism, asked(**EVENING, **{DRAWN_AT: 4000}))
+    assert "Any plan breaks problem.carriers.electricity.most_bought_kw in 3 of 3" in str(
+        caught.value
+    )
+    assert "the most at 2015-05-13 18:00 UTC: the player would buy 5178.95 kW" in str(caught.value)
+    assert "1178.95 kW more than its contract allows" in str(caught.value)
+
+
 # -- prices of what is balanced lie within floor and cap -------------------------------------------
 def test_a_floor_of_heat_is_a_floor_of_what_clears_it():
     """The optimum without a floor has heat at 0 by night; with one there are other prices."""
@@ -305,8 +332,8 @@ def test_a_carrier_nobody_can_supply_is_named():
     assert "problem.carriers.gas: nobody can supply gas" in found
 
 
-def test_heat_that_nobody_can_make_is_said_when_prices_are_sought():
-    with pytest.raises(SolveFailed, match="without a market"):
+def test_heat_that_nobody_can_make_is_named_when_prices_are_sought():
+    with pytest.raises(SolveFailed, match=r"les2\.heat lacks heat in 2 of 4 .* 976\.764 kW"):
         planned(BilevelPricing, asked(neighbourhoods__les2__units__boiler__heat_max_kw=500))
 
 

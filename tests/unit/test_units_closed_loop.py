@@ -49,6 +49,8 @@ VARIANTS = [
     *((kind, {}) for kind in KINDS),
     ("chp", {"ramp_kw_per_h": 150.0}),
     ("chp", {"available": False}),
+    ("chp", {"hydrogen_share": 0.07}),
+    ("boiler", {"hydrogen_share": 0.07}),
     ("heat_pump", {"cop": 3.0}),
     ("battery", {"standing_loss_per_h": 0.01, "start_soc": 0.9}),
     ("battery", {"min_soc": 0.0, "max_soc": 1.0, "start_soc": 1.0}),
@@ -65,7 +67,7 @@ every_unit = pytest.mark.parametrize(
 def group_of(kind, changes):
     """The unit, and what it needs around it, all over the same horizon."""
     own = factories.unit(kind, steps=STEPS, **changes)
-    others = [u for u in factories.agents_of(kind, steps=STEPS) if u.kind != kind]
+    others = [u for u in factories.agents_of(kind, changes, steps=STEPS) if u.kind != kind]
     return (*others, own)
 
 

@@ -193,7 +193,10 @@ KPIS: tuple[Kpi, ...] = (
     Kpi("bill", "Bill", "EUR", pricing.bill),
     Kpi("saving", "Saved against own tariffs", "EUR", pricing.saving),
     Kpi("exchange_imbalance", "Exchange not balanced", "kWh", pricing.exchange_imbalance),
+    Kpi("contract_breach", "Traded beyond contract", "kWh", pricing.contract_breach),
     Kpi("lruf", "Local resources used", "1", pricing.lruf),
+    Kpi("lruf_least", "Local resources used, at least", "1", pricing.lruf_least),
+    Kpi("lruf_greatest", "Local resources used, at most", "1", pricing.lruf_greatest),
     # Bundles, of a year
     Kpi("profit", "Profit of the operator", "EUR/a", bundles.profit),
     Kpi("operator_cost", "Cost of the operator's system", "EUR/a", bundles.operator_cost),

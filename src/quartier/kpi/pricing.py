@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from pydantic import ValidationError
 
 from quartier.kpi.exchange import exchanged
@@ -14,6 +15,7 @@ from quartier.kpi.run_data import RunData
 from quartier.kpi.settlement import balances, payments, pricing_of
 from quartier.problem import Pricing
 from quartier.quantities import ELECTRICITY
+from quartier.units.balance import greatest_kw
 from quartier.units.base import HEAT, UnitKind
 from quartier.units.kinds import kind_of
 
@@ -40,18 +42,29 @@ def bill(run: RunData) -> Groups:
 def saving(run: RunData) -> Groups:
     """What a neighbourhood pays less than it would without the player, at its tariffs, in EUR.
 
-    Both as planned, at best, from where it stands at a gate; the sum over all gates.
+    Both as planned, at best, from where it stands at a gate; the sum over all gates. Of a window
+    that the next gate plans anew in part, the share of its steps that is carried out counts.
     """
     solves = run.table("solves")
     found = {}
     for name in run.neighbourhoods:
         alone, planned = (
-            solves[solves["problem"] == f"{prefix} {name}"]["objective"]
+            solves[solves["problem"] == f"{prefix} {name}"].set_index("gate")["objective"]
             for prefix in ("individual", "response")
         )
-        if len(alone) and len(planned):
-            found[name] = float(alone.sum() - planned.sum())
+        saved = (alone - planned).dropna()
+        if len(saved):
+            shares = [_carried_out(run, int(gate)) for gate in saved.index.astype(int)]
+            found[name] = float(saved.to_numpy(dtype=float) @ np.array(shares))
     return found
+
+
+def _carried_out(run: RunData, gate: int) -> float:
+    """Share of the steps planned at a gate that pass before the next one."""
+    gates, steps = run.setting("gates"), int(run.setting("horizon", "steps"))
+    left = steps - gates["first"] - gate * (gates["every"] or 0)
+    ahead = min(gates["horizon_steps"] or steps, left)
+    return min(1.0, float(gates["every"] or steps) / float(ahead))
 
 
 def exchange_imbalance(run: RunData) -> Groups:
@@ -68,63 +81,93 @@ def exchange_imbalance(run: RunData) -> Groups:
     }
 
 
+def contract_breach(run: RunData) -> Groups:
+    """Energy in kWh that the player trades at a carrier's market beyond its contract (M10).
+
+    As executed; only of carriers with a limit of what is bought or sold.
+    """
+    return {c: float(rows["beyond_kw"].sum()) * run.dt_h for c, rows in beyond_contracts(run)}
+
+
+def beyond_contracts(run: RunData) -> Iterator[tuple[str, pd.DataFrame]]:
+    """By carrier with a contract: ``drawn_kw`` of all and ``beyond_kw`` of the contract by time."""
+    pricing, rows = pricing_of(run), exchanged(run)
+    total = rows[rows["price_eur_per_kwh"].notna()].groupby(["carrier", "time"])["drawn_kw"].sum()
+    for carrier in pricing.limited:
+        if carrier in total.index:
+            drawn = total[carrier]
+            beyond = pricing.carriers[carrier].beyond_kw(drawn.to_numpy(dtype=float))
+            yield carrier, pd.DataFrame({"drawn_kw": drawn, "beyond_kw": beyond})
+
+
 def lruf(run: RunData) -> Groups:
     """Local resource utilisation factor by carrier (seed 002, eq. 25-27).
 
     `(ECEC + ECES) / (T (B + A))`: output of the B converters over their greatest, and changes of
     the energy in the A stores over what they hold, each summed over the T steps. The source's
     (25)-(27) swap the indices of the two sums. Wind and PV are converters; the greatest output is
-    what a unit can reach (of a CHP's heat, at its greatest electric power).
+    what a unit can reach (of a CHP's heat, at its greatest electric power). Units of one
+    description (``count``: the blocks of a CHP) are one converter or store.
     """
     found = {}
     for carrier in (ELECTRICITY, HEAT):
-        shares = list(_used(run, carrier))
-        if shares:
-            found[carrier] = float(np.mean(shares))
+        shares = pd.DataFrame(_used(run, carrier), columns=["described", "share"])
+        if len(shares):
+            found[carrier] = float(shares.groupby("described")["share"].mean().mean())
     return found
 
 
-def _used(run: RunData, carrier: str) -> Iterator[float]:
-    """Mean share of each converter and store of a carrier."""
+def lruf_least(run: RunData) -> Groups:
+    """Least LRUF of all plans that are as good as the one carried out, by carrier (M10).
+
+    As planned: of plans that cost all neighbourhoods together as little and earn the player as much
+    (to 1e-6 and 1e-4). Only where one gate plans all, and no store has a standing loss.
+    """
+    return _end(run, "least")
+
+
+def lruf_greatest(run: RunData) -> Groups:
+    """Greatest LRUF of all plans that are as good as the one carried out, as `lruf_least`."""
+    return _end(run, "greatest")
+
+
+def _end(run: RunData, name: str) -> Groups:
+    solves, found = run.table("solves"), {}
+    for carrier in (ELECTRICITY, HEAT):
+        rows = solves[solves["problem"] == f"lruf[{carrier}], {name}"]
+        whole = len(rows) == 1 and run.setting("gates")["every"] is None
+        if whole and rows["objective"].notna().all():
+            found[carrier] = float(rows["objective"].iloc[0])
+    return found
+
+
+def _used(run: RunData, carrier: str) -> Iterator[tuple[str, float]]:
+    """Mean share of each converter and store of a carrier, by the description it is of."""
     settings = run.setting("neighbourhoods")
     for (place, unit), rows in run.units.groupby(["neighbourhood", "unit"], observed=True):
         kind = kind_of(str(rows["kind"].iloc[0]))
-        parameters = _parameters(kind, settings[str(place)]["units"], str(unit).partition(".")[2])
+        described = settings[str(place)]["units"]
+        name = _description(described, str(unit).partition(".")[2])
+        parameters = _parameters(kind, described.get(name))
         if parameters is None:
             continue
         if kind.holds == carrier:
             before = parameters.start_soc * parameters.energy_kwh
             steps = np.diff(rows["energy_kwh"].to_numpy(float), prepend=before)
-            yield float(np.abs(steps).mean() / parameters.energy_kwh)
-        elif (greatest := _greatest(kind, parameters, carrier)) > 0:
+            yield f"{place}.{name}", float(np.abs(steps).mean() / parameters.energy_kwh)
+        elif (greatest := greatest_kw(parameters, carrier)) > 0:
             made = rows["p_kw" if carrier == ELECTRICITY else "heat_kw"]
-            yield float(made.clip(lower=0.0).mean() / greatest)
+            yield f"{place}.{name}", float(made.clip(lower=0.0).mean() / greatest)
 
 
-def _parameters(kind: UnitKind, units: dict[str, Any], name: str) -> Any:
-    """Parameters of a unit, None if it is one of several of a description."""
-    if name not in units:
-        return None
+def _description(described: dict[str, Any], name: str) -> str:
+    """Key of the units that one is of: its name, or that without its number."""
+    return name if name in described else name.rpartition("-")[0]
+
+
+def _parameters(kind: UnitKind, described: Any) -> Any:
+    """Parameters of a unit, None of a kind that cannot be found any more."""
     try:
-        return kind.Parameters.model_validate(units[name])
+        return kind.Parameters.model_validate(described)
     except ValidationError:
         return None
-
-
-def _greatest(kind: UnitKind, parameters: Any, carrier: str) -> float:
-    """Most that a converter gives of a carrier; 0 where that depends on its series."""
-    if not kind.controls or (carrier != ELECTRICITY and carrier not in kind.gives):
-        return 0.0
-    if kind.curtailable:
-        return float(getattr(parameters, "power_kw", 0.0))
-    try:
-        high = {name: top for name, (_, top) in kind.bounds(parameters, {}).items()}
-        return float(kind.flow(_free(parameters), high, {}, 1.0).of(carrier))
-    except KeyError:
-        return 0.0
-
-
-def _free(parameters: Any) -> Any:
-    """Parameters without the prices that a node has instead."""
-    missing = {n: 0.0 for n, value in parameters if value is None}
-    return parameters.model_copy(update=missing)

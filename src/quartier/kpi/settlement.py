@@ -111,6 +111,10 @@ def pricing_of(run: RunData) -> Pricing:
             np.full(steps, float(asked["floor_eur_per_kwh"])),
             np.full(steps, float(asked["cap_eur_per_kwh"])),
             np.asarray(run.signal(wholesale(carrier)), dtype=float) if market else None,
+            *(
+                np.inf if asked[name] is None else float(asked[name])
+                for name in ("most_bought_kw", "most_sold_kw")
+            ),
         )
     return Pricing(run.dt_h, found, str(run.setting("problem", "mode")))
 

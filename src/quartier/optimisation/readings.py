@@ -7,7 +7,7 @@ with a binary for the direction in every step.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from copy import copy
 from dataclasses import replace
 from typing import Any, Protocol
@@ -20,7 +20,7 @@ from quartier.optimisation.repair import wasteful
 from quartier.program import Answer, Flags, Indices, relative_gap
 from quartier.quantities import Array
 from quartier.units import KINDS
-from quartier.units.base import UnitData
+from quartier.units.base import UnitData, Values
 from quartier.units.store import StoreKind
 
 MOST_REPAIRS = 40
@@ -54,6 +54,26 @@ class Reading:
         free, _, columns, _, high = self._where[name]
         at = np.ones(free.size, dtype=bool) if steps is None else steps[free]
         return columns[at], high[at]
+
+    def summed(self, of: Callable[[Values], Array], size: int) -> tuple[Array, float]:
+        """Sum over the steps of an affine function of the controls: by column, and a constant.
+
+        Parameters
+        ----------
+        of
+            From controls by name to values, shape ``(T,)`` each.
+        size
+            Number of columns.
+        """
+        shape, factors = self.unit.horizon.steps, np.zeros(size)
+        still = {name: fixed.copy() for name, (_, fixed, _, _, _) in self._where.items()}
+        for name, (free, *_) in self._where.items():
+            still[name][free] = 0.0
+        nothing = np.broadcast_to(of(still), shape)
+        for name, (free, _, columns, _, _) in self._where.items():
+            one = {**still, name: still[name] + np.isin(np.arange(shape), free)}
+            np.add.at(factors, columns, (np.broadcast_to(of(one), shape) - nothing)[free])
+        return factors, float(nothing.sum())
 
     def moved(self, unit: UnitData, bounds: Mapping[str, tuple[Array, Array]]) -> Reading:
         """The same of another window of the unit, given bounds of its controls, ``(T,)`` each."""
@@ -132,6 +152,8 @@ class Readings:
     def both_ways(self) -> tuple[Indices, Indices]:
         """Columns of charging and discharging of all stores, pair by pair."""
         stores = list(self._stores)
+        if not stores:
+            return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
         charge, discharge = (
             np.concatenate([reading.columns(name)[0] for reading in stores])
             for name in ("charge_kw", "discharge_kw")

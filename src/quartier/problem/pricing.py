@@ -64,6 +64,7 @@ class Pricing(Coupling):
         "saving",
         "worse_off",
         "exchange_imbalance",
+        "contract_breach",
         "lruf",
         "system_cost",
         "system_cost_change",

@@ -30,6 +30,8 @@ WORDS = {
 PROVEN = ("optimal", "infeasible", "unbounded")
 LIMITS = ("node-limit", "time-limit", "interrupted")
 """What ends a search early, on demand: its best point counts."""
+ROUNDING = 1e-6
+"""Relative (of less than 1, absolute): a bound above its objective by less is equal to it."""
 
 
 @dataclass(frozen=True)
@@ -75,10 +77,17 @@ class Answer:
 
 
 def relative_gap(objective: float, bound: float) -> float:
-    """Distance of an objective from its bound, relative to the objective, never negative."""
+    """Distance of a minimised objective from its bound, relative to the objective.
+
+    Below zero where the bound is above the objective by more than solvers are off: one of the two
+    is wrong then, and no 0 should hide it.
+    """
     if not np.isfinite(objective - bound):
         return np.inf
-    return max(objective - bound, 0.0) / max(abs(objective), 1e-9)
+    distance = objective - bound
+    if -ROUNDING * max(1.0, abs(objective)) <= distance < 0.0:
+        return 0.0
+    return distance / max(abs(objective), 1e-9)
 
 
 def residual(arrays: Arrays, answer: Answer) -> float:

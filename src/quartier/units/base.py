@@ -330,8 +330,8 @@ class UnitKind(ABC):
     order: ClassVar[float] = 0
     """Place in a step: 0 follows nobody, 0.5 takes heat to make cold, 1-3 are led by the hub and
     its store (solar thermal, CHP, fuel cell), 4 stores heat, 5-7 make the heat that is still
-    lacking (heat pump, heater, boiler), 9 balances the neighbourhood's power. A unit sees what
-    lower places did in the same step."""
+    lacking (heat pump, heater, boiler), 8 makes the hydrogen that is (reformer), 9 balances the
+    neighbourhood's power. A unit sees what lower places did in the same step."""
     shared_by: ClassVar[str | None] = None
     """Parameter by which several units of the kind share a missing heat or power pro rata."""
 

@@ -2,12 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import Field, NonNegativeFloat, PositiveFloat
 
-from quartier.units.base import HEAT, Control, HeatParameters, Shown
-from quartier.units.burner import BurnerKind
+from quartier.units.base import (
+    GAS,
+    HEAT,
+    HYDROGEN,
+    Carrier,
+    Control,
+    HeatParameters,
+    Quantity,
+    Shown,
+)
+from quartier.units.burner import BurnerKind, blend
 
 
 class BoilerParameters(HeatParameters):
@@ -22,6 +31,9 @@ class BoilerParameters(HeatParameters):
     """Fuel price in EUR/kWh; without it, fuel is drawn from a node of gas at its price."""
     fuel_co2_kg_per_kwh: NonNegativeFloat = 0.201
     """Emissions of the fuel in kg/kWh (natural gas 55.9 t/TJ, German Environment Agency)."""
+    hydrogen_share: float = Field(0.0, ge=0, le=1)
+    """Share of the fuel's energy that is hydrogen, always the same, from a node of hydrogen (0.07:
+    20 % by volume). The rest is gas, to which fuel price and emissions apply."""
 
 
 class Boiler(BurnerKind):
@@ -30,5 +42,13 @@ class Boiler(BurnerKind):
     Parameters = BoilerParameters
     gives = (HEAT,)
     command = HEAT
+    takes = (GAS, HYDROGEN)
     controls = (Control("heat_kw"),)
     shown = Shown("Boiler", "orange", "\\", "longdash", "cross", 11)
+
+    def served(self, u: Any) -> tuple[Carrier, ...]:
+        """Hydrogen only where it is blended in."""
+        return self.carriers if u.hydrogen_share > 0 else (HEAT, GAS)
+
+    def _burnt(self, u: Any, fuel_kw: Quantity) -> dict[Carrier, Quantity]:
+        return blend(fuel_kw, u.hydrogen_share)

@@ -1,4 +1,7 @@
-"""What boilers and reformers share: `fuel = out / η`, and what their node lacks, made up."""
+"""What boilers and reformers share: `fuel = out / η`, and what their node lacks, made up.
+
+Fuel of boilers and CHPs may be a blend of gas and hydrogen: :func:`blend`.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,14 @@ from typing import Any, ClassVar
 import numpy as np
 
 from quartier.quantities import Array
-from quartier.units.base import GAS, Control, Flow, Quantity, UnitKind, Values
+from quartier.units.base import GAS, HYDROGEN, Carrier, Control, Flow, Quantity, UnitKind, Values
+
+
+def blend(fuel_kw: Quantity, hydrogen_share: Quantity) -> dict[Carrier, Quantity]:
+    """Flows of what is burnt: hydrogen is a share of the energy of the fuel, gas the rest (M11)."""
+    if not np.any(hydrogen_share):
+        return {GAS: -fuel_kw}
+    return {GAS: (hydrogen_share - 1.0) * fuel_kw, HYDROGEN: -hydrogen_share * fuel_kw}
 
 
 class BurnerKind(UnitKind):
@@ -20,7 +30,7 @@ class BurnerKind(UnitKind):
     ``fuel_eur_per_kwh`` and ``fuel_co2_kg_per_kwh``.
     """
 
-    takes = (GAS,)
+    takes: ClassVar[tuple[Carrier, ...]] = (GAS,)
     priced: ClassVar[Mapping[str, tuple[str, str]]] = {
         GAS: ("fuel_eur_per_kwh", "fuel_co2_kg_per_kwh")
     }
@@ -38,12 +48,15 @@ class BurnerKind(UnitKind):
     def flow(self, u: Any, x: Values, s: Values, dt_h: float) -> Flow:
         """What it gives, and the fuel burnt for it."""
         out_kw = x[self._control.name]
-        fuel_kw = out_kw / u.efficiency
+        burnt = self._burnt(u, out_kw / u.efficiency)
         return Flow(
-            {self.gives[0]: out_kw, GAS: -fuel_kw},
-            co2_kg=u.fuel_co2_kg_per_kwh * fuel_kw * dt_h,
-            cost_eur=u.fuel_eur_per_kwh * fuel_kw * dt_h,
+            {self.gives[0]: out_kw, **burnt},
+            co2_kg=u.fuel_co2_kg_per_kwh * -burnt[GAS] * dt_h,
+            cost_eur=u.fuel_eur_per_kwh * -burnt[GAS] * dt_h,
         )
+
+    def _burnt(self, u: Any, fuel_kw: Quantity) -> dict[Carrier, Quantity]:
+        return blend(fuel_kw, 0.0)
 
     def bounds(self, u: Any, s: Values) -> Mapping[str, tuple[Quantity, Quantity]]:
         """Between nothing and the greatest."""

@@ -19,6 +19,8 @@ from quartier.units.base import (
     ELECTRICITY,
     GAS,
     HEAT,
+    HYDROGEN,
+    Carrier,
     Control,
     Flow,
     HeatParameters,
@@ -29,6 +31,7 @@ from quartier.units.base import (
     UnitKind,
     Values,
 )
+from quartier.units.burner import blend
 from quartier.units.switching import History, can_toggle, steps_before, steps_left, steps_of
 
 START_BELOW = 0.2
@@ -53,6 +56,9 @@ class ChpParameters(HeatParameters):
     """Fuel price in EUR/kWh; without it, fuel is drawn from a node of gas at its price."""
     fuel_co2_kg_per_kwh: NonNegativeFloat = 0.201
     """Emissions of the fuel in kg/kWh (natural gas 55.9 t/TJ, German Environment Agency)."""
+    hydrogen_share: float = Field(0.0, ge=0, le=1)
+    """Share of the fuel's energy that is hydrogen, always the same, from a node of hydrogen (0.07:
+    20 % by volume). The rest is gas, to which fuel price and emissions apply."""
     start_eur: NonNegativeFloat = 0.0
     """Cost of a start in EUR."""
     min_up_h: NonNegativeFloat = 0.0
@@ -70,7 +76,7 @@ class Chp(UnitKind):
 
     Parameters = ChpParameters
     gives = (HEAT,)
-    takes = (GAS,)
+    takes = (GAS, HYDROGEN)
     priced: ClassVar[Mapping[str, tuple[str, str]]] = {
         GAS: ("fuel_eur_per_kwh", "fuel_co2_kg_per_kwh")
     }
@@ -81,6 +87,10 @@ class Chp(UnitKind):
     command = ELECTRICITY
     order = 2
     shared_by = "p_max_kw"
+
+    def served(self, u: Any) -> tuple[Carrier, ...]:
+        """Hydrogen only where it is blended in."""
+        return self.carriers if u.hydrogen_share > 0 else (HEAT, GAS)
 
     def problems(self, u: ChpParameters) -> Iterable[str]:
         """Check powers and efficiencies against each other."""
@@ -107,10 +117,11 @@ class Chp(UnitKind):
     def flow(self, u: Any, x: Values, s: Values, dt_h: float) -> Flow:
         """Power, heat and fuel in fixed proportion, and the cost of starts."""
         fuel_kw = x["p_kw"] / u.electric_efficiency
+        burnt = blend(fuel_kw, u.hydrogen_share)
         return Flow(
-            {ELECTRICITY: x["p_kw"], HEAT: u.thermal_efficiency * fuel_kw, GAS: -fuel_kw},
-            co2_kg=u.fuel_co2_kg_per_kwh * fuel_kw * dt_h,
-            cost_eur=u.fuel_eur_per_kwh * fuel_kw * dt_h + u.start_eur * x["start"],
+            {ELECTRICITY: x["p_kw"], HEAT: u.thermal_efficiency * fuel_kw, **burnt},
+            co2_kg=u.fuel_co2_kg_per_kwh * -burnt[GAS] * dt_h,
+            cost_eur=u.fuel_eur_per_kwh * -burnt[GAS] * dt_h + u.start_eur * x["start"],
         )
 
     def bounds(self, u: ChpParameters, s: Values) -> Mapping[str, tuple[Quantity, Quantity]]:

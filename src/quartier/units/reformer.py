@@ -31,4 +31,5 @@ class Reformer(BurnerKind):
     gives = (HYDROGEN,)
     command = HYDROGEN
     controls = (Control("hydrogen_kw"),)
+    order = 8  # a boiler may burn hydrogen
     shown = Shown("Steam reformer", "sky", "\\", "longdash", "cross", 15)

@@ -22,7 +22,7 @@ from quartier.optimisation import NeighbourhoodModel
 from quartier.optimisation.bilevel import BilevelProblem, BilevelResult, Follower, Status
 from quartier.optimisation.bilevel.bounds import MissingBound
 from quartier.problem import Pricing
-from quartier.program import Answer
+from quartier.program import Answer, relative_gap
 from quartier.quantities import ELECTRICITY, Array
 from quartier.scenario.settings import OptimisationSettings
 from quartier.units.balance import by_node
@@ -203,15 +203,24 @@ class Game:
             np.zeros(0), result.status.value, objective, bound, wall_s=result.wall_s, found=True
         )
 
-    def row(self, result: BilevelResult) -> dict[str, Any]:
-        """Row of the table ``solves``: profit, its proven bound, and the followers' certificate."""
+    def row(self, result: BilevelResult, most_eur: float) -> dict[str, Any]:
+        """Row of the table ``solves``: profit, its proven bound, and the followers' certificate.
+
+        Parameters
+        ----------
+        most_eur
+            What can be earned at most, as is known otherwise.
+        """
         worst = max(result.follower_suboptimality.values(), default=0.0)
+        bound, gap = result.bound, result.gap
+        if result.objective is not None and (bound is None or most_eur < bound):
+            bound, gap = most_eur, relative_gap(-result.objective, -most_eur)
         return {
             "problem": "bilevel",
             "status": result.status.value,
             "objective": result.objective,
-            "bound": result.bound,
-            "gap": result.gap,
+            "bound": bound,
+            "gap": gap,
             "follower_suboptimality": worst,
             "wall_s": result.wall_s,
         }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import replace
 from typing import Any
 
@@ -10,29 +11,31 @@ import numpy as np
 
 from quartier.centralised.central import row_of
 from quartier.centralised.pricing.game import Game
+from quartier.centralised.pricing.most import least_cost, most_paid
 from quartier.centralised.pricing.players import Prices, alike, drawn_kw, sales_at, settled
 from quartier.centralised.pricing.pooled import (
     Pooled,
     clearing,
-    drawn_kw_at,
     models_at,
     solutions,
     solve,
     within_contracts,
 )
 from quartier.centralised.pricing.robust import Worth
+from quartier.centralised.pricing.shortage import broken, impossible
+from quartier.centralised.pricing.used import UsedRange
 from quartier.centralised.self_optimiser import solve_row
 from quartier.centralised.sharing.mechanisms import units_of
 from quartier.coordination import Plan
+from quartier.errors import SolveFailed
 from quartier.optimisation import NeighbourhoodModel, Solution
 from quartier.planning import Row
 from quartier.problem import Pricing, Problem, State
 from quartier.program import relative_gap
+from quartier.quantities import Array
 
 BROKEN = "contract broken"
 """Status of caps at which neighbourhoods draw or deliver more than the player may trade."""
-BEYOND_KW = 1e-3
-"""What is broken by less is not worth a word."""
 
 
 class _Mechanism:
@@ -75,11 +78,11 @@ class AllAtCaps(_Mechanism):
         prices = alike(problem, clearing(pricing, models, given, free))
         pooled = within_contracts(pricing, models, free)
         row = row_of("all-at-caps", pooled.answer, pooled.answer.objective)
-        broken = tuple(_broken(problem, models, pooled))
-        if broken:
+        said = tuple(f"all-at-caps breaks {one}" for one in broken(problem, models, pooled.parts))
+        if said:
             row["status"] = BROKEN
         plan = _plan(problem, self._at(problem, prices), prices, pooled, [row])
-        return replace(plan, degraded=broken)
+        return replace(plan, degraded=said)
 
 
 class CentralPricing(_Mechanism):
@@ -92,20 +95,15 @@ class CentralPricing(_Mechanism):
     def plan(self, problem: Problem, state: State, rng: np.random.Generator) -> Plan:
         """Solve one program over all units at wholesale prices."""
         pricing = problem.asks(Pricing)
-        given = {
-            c: np.zeros_like(p.cap_eur_per_kwh)
-            if p.wholesale_eur_per_kwh is None
-            else p.wholesale_eur_per_kwh
-            for c, p in pricing.carriers.items()
-        }
-        models, held = (
-            self._at(problem, alike(problem, given)),
-            (*pricing.balanced, *pricing.limited),
-        )
-        pooled = solve(pricing, models, given, held)
+        given = _wholesale(pricing)
+        models = self._at(problem, alike(problem, given))
+        with _told(problem, models):
+            pooled = solve(pricing, models, given, (*pricing.balanced, *pricing.limited))
         prices = alike(problem, pooled.prices)
-        row = row_of("central", pooled.answer, pooled.answer.objective)
-        return _plan(problem, self._at(problem, prices), prices, pooled, [row])
+        models = self._at(problem, prices)
+        worth = Worth(pricing, models, prices, pooled.parts)
+        rows = [row_of("central", pooled.answer, pooled.answer.objective), *UsedRange(worth).rows()]
+        return _plan(problem, models, prices, pooled, rows)
 
 
 class BilevelPricing(_Mechanism):
@@ -117,13 +115,21 @@ class BilevelPricing(_Mechanism):
         nothing = alike(
             problem, {c: np.zeros_like(p.cap_eur_per_kwh) for c, p in pricing.carriers.items()}
         )
-        game = Game(pricing, self._at(problem, nothing))
-        result = game.solve(problem.optimisation)
+        models = self._at(problem, alike(problem, _wholesale(pricing)))
+        with _told(problem, models):
+            least = least_cost(pricing, models)
+        models = self._at(problem, nothing)
+        most = most_paid(pricing, models) - least
+        game = Game(pricing, models)
+        with _told(problem, models):
+            result = game.solve(problem.optimisation)
         parts = {name: model.declared_values for name, model in self._models.items()}
         prices = {**game.prices(), **self._cleared(problem, pricing, game.prices())}
         chosen = Pooled(game.answer(result), {}, parts)
         models = self._at(problem, prices)
-        rows = [game.row(result), *Worth(pricing, models, prices, parts).rows()]
+        worth = Worth(pricing, models, prices, parts)
+        at_most = {"problem": "bilevel, at most", "status": "optimal", "objective": most}
+        rows = [game.row(result, most), at_most, *worth.rows(), *UsedRange(worth).rows()]
         return _plan(problem, models, prices, chosen, rows)
 
     def _cleared(self, problem: Problem, pricing: Pricing, set_: Prices) -> Prices:
@@ -142,25 +148,27 @@ class BilevelPricing(_Mechanism):
         return alike(problem, {c: found[c] for c in missing})
 
 
-def _broken(
-    problem: Problem, models: Mapping[str, NeighbourhoodModel], pooled: Pooled
-) -> Iterator[str]:
-    """Say which contracts are broken, when the most and by how much."""
-    pricing = problem.asks(Pricing)
-    for carrier in pricing.limited:
-        drawn = drawn_kw_at(carrier, models, pooled.parts, pricing.steps)
-        beyond = pricing.carriers[carrier].beyond_kw(drawn)
-        worst, steps = int(np.argmax(beyond)), int(np.sum(beyond > BEYOND_KW))
-        if steps:
-            verb, key = (
-                ("buy", "most_bought_kw") if drawn[worst] > 0.0 else ("sell", "most_sold_kw")
-            )
-            yield (
-                f"all-at-caps breaks problem.carriers.{carrier}.{key} in {steps} of"
-                f" {pricing.steps} steps, the most at"
-                f" {problem.horizon.times[worst]:%Y-%m-%d %H:%M} UTC: the player would {verb}"
-                f" {abs(drawn[worst]):.6g} kW, {beyond[worst]:.6g} kW more than its contract allows"
-            )
+def _wholesale(pricing: Pricing) -> dict[str, Array]:
+    """Prices of the markets; 0 of what has none."""
+    return {
+        c: np.zeros_like(p.cap_eur_per_kwh)
+        if p.wholesale_eur_per_kwh is None
+        else p.wholesale_eur_per_kwh
+        for c, p in pricing.carriers.items()
+    }
+
+
+@contextmanager
+def _told(problem: Problem, models: Mapping[str, NeighbourhoodModel]) -> Iterator[None]:
+    """Say of a problem without a solution which contract or demand has none by itself."""
+    try:
+        yield
+    except SolveFailed as failure:
+        said = impossible(problem, models) if "infeasible" in failure.status else ""
+        if not said:
+            raise
+        hint = "Raise the contract, lower the demand, or let units make more."
+        raise SolveFailed(failure.problem, failure.status, f"{said} {hint}") from failure
 
 
 def _plan(

@@ -163,7 +163,7 @@ def within_contracts(
         return free
     hair = np.full(pricing.steps, HAIR)
     arrays, where = together(pricing, models, (*pricing.balanced, *pricing.limited))
-    loose = _loosened(pricing, arrays, dict.fromkeys(pricing.limited, (hair, hair)))
+    loose = loosened(pricing, arrays, dict.fromkeys(pricing.limited, (hair, hair)))
     answer = _solved(loose, models, where)
     values = answer.values[: arrays.size]
     answer = replace(free.answer, values=values, objective=float(arrays.value(values)))
@@ -238,7 +238,7 @@ def _within(
     arrays, size = arrays.relaxed(), arrays.size
     least = Highs("all neighbourhoods, balanced", arrays).needed().objective
     own = {c: pricing.carriers[c] for c in pricing.balanced}
-    loose = _loosened(
+    loose = loosened(
         pricing, arrays, {c: (p.cap_eur_per_kwh, -p.floor_eur_per_kwh) for c, p in own.items()}
     )
     answer = Highs("all neighbourhoods, made up for", loose).needed()
@@ -255,7 +255,7 @@ def _within(
     return _clipped(pricing, found)
 
 
-def _loosened(pricing: Pricing, arrays: Arrays, paid: Mapping[str, tuple[Array, Array]]) -> Arrays:
+def loosened(pricing: Pricing, arrays: Arrays, paid: Mapping[str, tuple[Array, Array]]) -> Arrays:
     """A program whose last rows are held at a price only.
 
     Parameters

@@ -19,7 +19,7 @@ from quartier.centralised.pricing.pooled import drawn_kw_at, drawn_rows, togethe
 from quartier.optimisation import NeighbourhoodModel
 from quartier.planning import Row
 from quartier.problem import Pricing
-from quartier.program import Highs
+from quartier.program import Arrays, Highs
 from quartier.quantities import Array
 
 EPSILON = 1e-6
@@ -87,18 +87,42 @@ class Worth:
         prices
             Prices that the models are at.
         """
+        limited, where = self._near()
+        cost = self._profit(prices, where, limited.size)
+        found = Highs("worst answers", replace(limited, cost=cost, offset=0.0)).solve()
+        if not found.found:
+            return np.nan, {}
+        return found.objective, {name: found.values[at] for name, at in where.items()}
+
+    def as_good(self, less: float) -> tuple[Arrays, dict[str, slice]]:
+        """Program of balanced answers that cost as little, and earn as much as what is wanted.
+
+        Parameters
+        ----------
+        less
+            What may be earned less, relative.
+
+        Returns
+        -------
+        arrays, where
+            The program, and columns of each neighbourhood.
+        """
+        limited, where = self._near()
+        earned = self._profit(self.prices, where, limited.size)
+        wanted = sum(float(earned[at] @ self.wanted[name]) for name, at in where.items())
+        least = wanted - less * max(1.0, abs(wanted))
+        row = sparse.csr_array(earned[np.newaxis])
+        return limited.with_rows(row, np.array([least]), np.array([np.inf])), where
+
+    def _near(self) -> tuple[Arrays, dict[str, slice]]:
+        """Program of balanced answers, contracts kept, that cost next to the least."""
         pricing, models = self.pricing, self.models
         free, _ = together(pricing, models, pricing.balanced)
         arrays, where = together(pricing, models, (*pricing.balanced, *pricing.limited))
         best = Highs("all neighbourhoods", free).needed().objective
         limit = best - arrays.offset + EPSILON * max(1.0, abs(best))
         near = sparse.csr_array(arrays.cost[np.newaxis])
-        limited = arrays.with_rows(near, np.array([-np.inf]), np.array([limit]))
-        cost = self._profit(prices, where, arrays.size)
-        found = Highs("worst answers", replace(limited, cost=cost, offset=0.0)).solve()
-        if not found.found:
-            return np.nan, {}
-        return found.objective, {name: found.values[at] for name, at in where.items()}
+        return arrays.with_rows(near, np.array([-np.inf]), np.array([limit])), where
 
     def _profit(self, prices: Prices, where: Mapping[str, slice], size: int) -> Array:
         """What the player earns by column."""

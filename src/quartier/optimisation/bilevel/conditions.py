@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
+from quartier.errors import SolveFailed
 from quartier.optimisation.bilevel import milp
 from quartier.optimisation.bilevel.complete import completed
 from quartier.optimisation.bilevel.diagnose import high_point_reason
-from quartier.optimisation.bilevel.incumbent import Incumbent, find, objective_of
+from quartier.optimisation.bilevel.incumbent import Incumbent, answered, find, objective_of
 from quartier.optimisation.bilevel.judge import Judge
 from quartier.optimisation.bilevel.prepare import prepare, relaxation
 from quartier.optimisation.bilevel.pricing import check_products
@@ -24,7 +27,7 @@ def solve(system: System, settings: Settings) -> BilevelResult:
         As `BilevelProblem.solve` does, and if a part of it finds no way to solve a program.
     """
     check_products(system)
-    judge = Judge(system, settings.reformulation, settings.gap, settings.epsilon)
+    judge = Judge(system, settings.reformulation, settings.gap, settings.epsilon, settings.shift)
     relaxed = relaxation(system)
     if relaxed.status == "infeasible":
         return judge.result(Status.INFEASIBLE, high_point_reason(system))
@@ -55,7 +58,15 @@ def solve(system: System, settings: Settings) -> BilevelResult:
 
 
 def first_point(system: System, settings: Settings) -> Incumbent | None:
-    """A point to begin with; a linear program needs none."""
-    if settings.reformulation == "primal-dual" or settings.search_s is None:
+    """A point to begin with; a linear program needs none.
+
+    The one that follows from a decision that was given, if there is any; else it is looked for.
+    """
+    if settings.reformulation == "primal-dual":
         return None
-    return find(system, settings.search_s)
+    if settings.start is not None:
+        with suppress(SolveFailed):
+            given = answered(system, settings.start)
+            if given is not None:
+                return given
+    return None if settings.search_s is None else find(system, settings.search_s)

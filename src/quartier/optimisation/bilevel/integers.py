@@ -14,9 +14,9 @@ leader's variables in such followers' constraints must be integer and bounded.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
-from math import ceil, gcd, inf, isfinite, lcm
+from math import ceil, gcd, inf, isfinite, lcm, nan
 
 import numpy as np
 
@@ -57,9 +57,9 @@ def solve(system: System, settings: Settings) -> BilevelResult:
     InputError, SolveFailed
         If a follower is unbounded; if no way to solve a part of it is found.
     """
-    if settings.epsilon is not None:
+    if settings.epsilon is not None or settings.shift is not None:
         raise InputError(
-            ["the pessimistic value beside integer followers is not supported: leave it out"],
+            ["pessimistic and robust value beside integer followers are not supported"],
             "solve(pessimistic=True)",
         )
     return _Search(system, settings).result()
@@ -82,9 +82,15 @@ class _Search:
         self._value_cuts = ValueCuts(system, self.master)
         self._bound, self._judge = -inf, Judge(system, NAME, settings.gap, None)
         self._best: _Reply | None = None
+        self._trace: list[tuple[float, float]] = []
+        if settings.start is not None:
+            self._reply(settings.start, self._optima(settings.start))
 
     def result(self) -> BilevelResult:
         """Solve and cut in turn."""
+        return replace(self._solved(), trace=tuple(self._trace))
+
+    def _solved(self) -> BilevelResult:
         for _ in range(MOST):
             found = milp.solve(
                 self.master,
@@ -98,8 +104,9 @@ class _Search:
             if found.point is None or found.status == "unbounded":
                 return self._without_point(found.status)
             point = found.point[: len(self.system.leader)]
-            optima = [_optimum(self.system, form, point) for form in self.system.followers]
+            optima = self._optima(point)
             self._reply(point, optima)
+            self._note()
             if self._gap() <= 2.0 * self.settings.gap:
                 return self._said(Status.OPTIMAL)
             if found.status != "optimal":
@@ -107,6 +114,16 @@ class _Search:
             if not self._value_cuts.add(optima):
                 return self._said(Status.FEASIBLE, "rounding hides what is left of the gap")
         return self._said(Status.FEASIBLE, f"stopped after {MOST} rounds of cuts")
+
+    def _optima(self, point: Array) -> list[Array]:
+        return [_optimum(self.system, form, point) for form in self.system.followers]
+
+    def _note(self) -> None:
+        """Keep what is known after a round."""
+        best = inf if self._best is None else self._best.objective
+        known = (self.system.sign * value for value in (self._bound, best))
+        bound, objective = (value if isfinite(value) else nan for value in known)
+        self._trace.append((bound, objective))
 
     def _reply(self, point: Array, optima: list[Array]) -> None:
         """The followers' optimal responses at a decision that suit the leader best."""

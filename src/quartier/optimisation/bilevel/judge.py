@@ -16,9 +16,13 @@ from quartier.optimisation.bilevel.incumbent import Incumbent, objective_of
 from quartier.optimisation.bilevel.pessimistic import pessimistic_value
 from quartier.optimisation.bilevel.reformulate import SingleLevel
 from quartier.optimisation.bilevel.result import BilevelResult, Status
+from quartier.optimisation.bilevel.robust import robust_value
 from quartier.optimisation.bilevel.system import System
 from quartier.program import Answer
 from quartier.quantities import Array
+
+EPSILON = 1e-6
+"""ε of the robust value where no other is given."""
 
 
 @dataclass(frozen=True)
@@ -35,12 +39,15 @@ class Judge:
         Relative gap that was asked for.
     epsilon
         ε of the pessimistic value, or None if it was not asked for.
+    shift
+        By how much prices move for the robust value, or None if it was not asked for.
     """
 
     system: System
     reformulation: str
     gap: float
     epsilon: float | None
+    shift: float | None = None
 
     def result(self, status: Status, reason: str = "", **fields: Any) -> BilevelResult:
         """A result with the given fields."""
@@ -147,7 +154,24 @@ class Judge:
             follower_suboptimality=certificate.suboptimality,
             dual_margins=certificate.margins,
             pessimistic_objective=self._worst(certificate) if self.epsilon is not None else None,
+            **(self._robust(certificate) if self.shift is not None else {}),
         )
+
+    def _robust(self, certificate: Certificate) -> dict[str, Any]:
+        assert certificate.point is not None and self.shift is not None
+        epsilon = EPSILON if self.epsilon is None else self.epsilon
+        try:
+            found = robust_value(
+                self.system, certificate.point, certificate.answers, epsilon, self.shift
+            )
+        except SolveFailed:
+            found = None
+        if found is None or not isfinite(found[0]):
+            return {}
+        own, names = self.system.own(), self.system.leader.names
+        decision = {n: float(v) for k, (n, v) in enumerate(zip(names, found[1], strict=True))}
+        kept = {names[k]: decision[names[k]] for k in range(len(names)) if k not in own}
+        return {"robust_objective": self.system.sign * found[0], "robust_values": kept}
 
     def _worst(self, certificate: Certificate) -> float:
         assert certificate.point is not None and self.epsilon is not None

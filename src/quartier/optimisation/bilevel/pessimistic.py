@@ -44,17 +44,25 @@ def pessimistic_value(
     InputError
         If a leader's variable that reacts to the followers is integer.
     """
+    return worst_response(system, point, answers, epsilon)[0]
+
+
+def worst_response(
+    system: System, point: Array, answers: Sequence[Response], epsilon: float
+) -> tuple[float, Array | None]:
+    """What :func:`pessimistic_value` says, and the responses; None where it breaks or reacts."""
     reacting = _reacting(system)
     mixed = [row for row in system.leader.rows if _touches(system, row)]
     nature = _nature(system, point, answers, epsilon, reacting)
     for row in mixed:
         if reacting.isdisjoint(row.coefs) and _can_break(nature, row):
-            return inf
+            return inf, None
     cost, offset = leader_cost(system, point)
     if not reacting:
         found = Lp(nature).maximise(cost)
-        return found.objective + offset if found.status == "optimal" else nan
-    return _worst_reaction(system, nature, reacting, cost, offset)
+        value = found.objective + offset if found.status == "optimal" else nan
+        return value, found.point
+    return _worst_reaction(system, nature, reacting, cost, offset), None
 
 
 def _touches(system: System, row: Row) -> bool:

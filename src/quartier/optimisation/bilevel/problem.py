@@ -15,6 +15,8 @@ from math import inf
 from time import perf_counter
 from typing import Any
 
+import numpy as np
+
 from quartier.errors import InputError, SolveFailed
 from quartier.optimisation.bilevel import conditions, integers, milp, quadratic
 from quartier.optimisation.bilevel.expressions import is_convex
@@ -27,6 +29,7 @@ from quartier.optimisation.bilevel.reformulate import REFORMULATIONS, Reformulat
 from quartier.optimisation.bilevel.result import BilevelResult, Status
 from quartier.optimisation.bilevel.settings import Settings
 from quartier.optimisation.bilevel.system import System
+from quartier.quantities import Array
 
 SEARCH_S = 10.0
 SEARCH_SHARE = 0.1
@@ -92,8 +95,10 @@ class BilevelProblem:
         gap: float = 1e-6,
         big_m: float = BIG_M,
         search: bool = True,
+        start: bool = False,
         pessimistic: bool = False,
         epsilon: float = 1e-6,
+        robust: float | None = None,
         threads: int | None = None,
         solver_options: dict[str, Any] | None = None,
     ) -> BilevelResult:
@@ -116,10 +121,17 @@ class BilevelProblem:
             Bound for multipliers without a proof and without a hint.
         search
             Look for a solution to begin with, in at most a tenth of the time limit.
+        start
+            Begin with the decision that the leader's variables hold, e.g. of an earlier solve: the
+            followers answer it, and what follows is a first solution if it fits. Values beyond
+            bounds are moved into them; without a value, a variable is 0 or at its nearer bound.
         pessimistic
             Also report the leader's worst value over the followers' ε-optimal responses.
         epsilon
             ε of that, relative to `max(1, |follower's optimum|)`.
+        robust
+            By how much prices may move at a time to make the wanted answers the only ones; then
+            the best value that holds for every answer is reported, too.
         threads, solver_options
             Passed on to the solver.
 
@@ -140,6 +152,8 @@ class BilevelProblem:
             big_m,
             (SEARCH_S if time_limit is None else SEARCH_SHARE * time_limit) if search else None,
             epsilon if pessimistic else None,
+            _held(system) if start else None,
+            robust,
             threads,
             solver_options or {},
         )
@@ -155,6 +169,13 @@ class BilevelProblem:
             return
         for variable, name in zip(system.variables, system.leader.names, strict=True):
             variable.set_value(result.values[name], skip_validation=True)
+
+
+def _held(system: System) -> Array:
+    """The point that the variables hold, within their bounds."""
+    values = [variable.value or 0.0 for variable in system.variables]
+    held = np.clip(np.array(values, dtype=float), system.leader.lower, system.leader.upper)
+    return np.asarray(held, dtype=float)
 
 
 def solved(system: System, settings: Settings) -> BilevelResult:

@@ -53,14 +53,16 @@ def solve(system: System, settings: Settings, inner: Solve) -> BilevelResult:
     inner
         Solves problems with a linear leader.
     """
-    if settings.epsilon is not None:
+    if settings.epsilon is not None or settings.shift is not None:
         raise InputError(
-            ["the pessimistic value of a quadratic leader is not supported: leave it out"],
+            ["pessimistic and robust value of a quadratic leader are not supported"],
             "solve(pessimistic=True)",
         )
     linear, squares = approximated(system)
+    settings = replace(settings, start=None)  # its columns are not those of the approximation
     best = BilevelResult(Status.FAILED, settings.reformulation)
     bound, least = -inf, inf
+    rounds: tuple[tuple[float, float], ...] = ()
     for _ in range(MOST):
         found = inner(linear, settings)
         if found.bound is not None:
@@ -73,8 +75,12 @@ def solve(system: System, settings: Settings, inner: Solve) -> BilevelResult:
             best, least = _of(system, found, value), value
         reached = gap(least, bound, system.size_at(point))
         best = replace(
-            best, bound=_signed(system, bound), gap=reached if isfinite(reached) else None
+            best,
+            bound=_signed(system, bound),
+            gap=reached if isfinite(reached) else None,
+            trace=(*rounds, (system.sign * bound, system.sign * least)),
         )
+        rounds = best.trace
         if reached <= 2.0 * settings.gap:
             return replace(best, status=Status.OPTIMAL, reason="")
         late = perf_counter() > settings.deadline

@@ -61,8 +61,14 @@ class BilevelResult:
     pessimistic_objective
         On request, the leader's worst objective over the followers' ε-optimal responses to its
         decision; `inf` (`-inf` when maximising) if a response breaks a leader's constraint.
+    robust_objective, robust_values
+        On request, the best of the leader's worst objectives at prices moved by a hair, and its
+        decision there by variable; None where nothing certain is found.
     values
         Value per variable name at the certified point.
+    trace
+        Of a solve in rounds (integer followers, quadratic leaders): bound and best objective after
+        each round, NaN where there is none yet.
     wall_s
         Seconds of the whole call.
     """
@@ -76,7 +82,10 @@ class BilevelResult:
     follower_suboptimality: Mapping[str, float] = field(default_factory=dict)
     dual_margins: Mapping[str, float] = field(default_factory=dict)
     pessimistic_objective: float | None = None
+    robust_objective: float | None = None
+    robust_values: Mapping[str, float] = field(default_factory=dict)
     values: Mapping[str, float] = field(default_factory=dict)
+    trace: tuple[tuple[float, float], ...] = ()
     wall_s: float = 0.0
 
     @property

@@ -8,6 +8,8 @@ from math import inf
 from time import perf_counter
 from typing import Any
 
+from quartier.quantities import Array
+
 
 @dataclass(frozen=True)
 class Settings:
@@ -22,6 +24,10 @@ class Settings:
     """Most seconds to look for a first solution; None: do not."""
     epsilon: float | None = None
     """ε of the pessimistic value, if it is wanted."""
+    start: Array | None = None
+    """Point whose leader's decision the search begins with, shape (system columns,)."""
+    shift: float | None = None
+    """By how much prices move at a time for the robust value, if it is wanted."""
     threads: int | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
 
