@@ -245,6 +245,33 @@ def sweep(
 
 
 @app.command()
+def agents(
+    scenario: ScenarioArgument,
+    neighbourhood: Annotated[
+        str, typer.Option("--neighbourhood", "-n", metavar="NAME", help="Whose agents to host.")
+    ],
+    connect: Annotated[
+        str,
+        typer.Option(
+            metavar="ADDRESS", help="Where the run is: tcp://HOST:PORT, or mqtt://HOST:PORT."
+        ),
+    ],
+    coordination: CoordinationOption = None,
+    overrides: SetOption = None,
+    seed: SeedOption = None,
+) -> None:
+    """Host the agents of a neighbourhood for a run over a network, until that is over.
+
+    It may start before the run. Scenario, seed and mechanism must be those of the run.
+    """
+    with exit_codes():
+        from quartier.run import host
+
+        host(scenario, neighbourhood, connect, coordination, seed, overrides or ())
+    typer.echo("The run is over.")
+
+
+@app.command()
 def report(
     folders: Annotated[
         list[Path],
@@ -326,7 +353,7 @@ def _read_all(
     """Read what a run would read, and raise one error with all problems; else return the notes."""
     from quartier.instance import build
     from quartier.mechanism import mechanism
-    from quartier.run import earlier_baseline
+    from quartier.run import check_stage, earlier_baseline
     from quartier.scenario.load import shown
 
     problems: list[str] = []
@@ -335,9 +362,10 @@ def _read_all(
         notes = build(loaded, loaded.scenario.seed if seed is None else seed).notes
     except InputError as error:
         problems += error.problems
+    asked = coordination or loaded.scenario.coordination
     checks: list[Callable[[], object]] = [
-        lambda: mechanism(
-            coordination or loaded.scenario.coordination, loaded.scenario.problem.kind
+        lambda: check_stage(
+            mechanism(asked, loaded.scenario.problem.kind), loaded.scenario.communication
         ),
         lambda: earlier_baseline(loaded),
     ]
