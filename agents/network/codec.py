@@ -57,8 +57,10 @@ class Malformed(ValueError):
 
 
 def register(kinds: Iterable[type]) -> None:
-    """Let more dataclasses be sent."""
-    KINDS.update({kind.__name__: kind for kind in kinds})
+    """Let more dataclasses be sent (ValueError: one of that name can be already)."""
+    for kind in kinds:
+        if KINDS.setdefault(kind.__name__, kind) is not kind:
+            raise ValueError(f"two kinds are called {kind.__name__}")
 
 
 def dumps(value: Any) -> bytes:

@@ -124,7 +124,7 @@ class Task:
 
 
 @dataclass(frozen=True)
-class Heard:
+class Hearing:
     """An agent heard a message: what the table ``messages`` tells of it."""
 
     now_s: float
@@ -138,7 +138,7 @@ class Done:
     """What came of a work: what is said to agents elsewhere, and when there is more to do."""
 
     said: tuple[Said, ...]
-    heard: tuple[Heard, ...]
+    heard: tuple[Hearing, ...]
     next_s: float
     left: Any = None
     """What agents leave, encoded, by name and attribute: at the end of a gate."""
@@ -159,7 +159,7 @@ class Reply:
 register(
     (
         *(Challenge, Hello, Welcome, Refused, Ended, OpenGate, Advance, Said, Hear, CloseGate),
-        *(Task, Heard, Measure, Done, Reply),
+        *(Task, Hearing, Measure, Done, Reply),
     )
 )
 

@@ -26,7 +26,7 @@ from quartier.agents.network.frames import (
     CloseGate,
     Done,
     Hear,
-    Heard,
+    Hearing,
     OpenGate,
     Said,
     Work,
@@ -194,7 +194,7 @@ class _Performance:
         if done.left is not None:
             self._bring_home(name, done.left)
 
-    def _note(self, heard: Iterable[Heard]) -> None:
+    def _note(self, heard: Iterable[Hearing]) -> None:
         for one in heard:
             self._medium.count(one.now_s, one.sender, one.receiver, one.measure, HEARD_AT_ONCE)
 

@@ -18,7 +18,7 @@ from mango.simulation.communication import SimpleCommunicationSimulation
 from quartier.agents.agenda import SAME_TIME_S, Agenda
 from quartier.agents.base import QuartierAgent
 from quartier.agents.communication import measure_of
-from quartier.agents.network.frames import Heard
+from quartier.agents.network.frames import Hearing
 from quartier.errors import RunFailed
 
 Spoken = tuple[str, str, Any]
@@ -42,7 +42,7 @@ class Troupe:
         self._order = order
         self._agenda = Agenda()
         self._abroad: list[Spoken] = []
-        self._heard: list[Heard] = []
+        self._heard: list[Hearing] = []
 
     async def __aenter__(self) -> Troupe:
         """Make everybody ready, at simulated time 0."""
@@ -85,7 +85,7 @@ class Troupe:
                 await self._deliver(*message)
         await self._settle()
 
-    def collect(self) -> tuple[list[Spoken], list[Heard]]:
+    def collect(self) -> tuple[list[Spoken], list[Hearing]]:
         """Take what was said to agents elsewhere, and what was heard, since this was asked last."""
         said, self._abroad = self._abroad, []
         heard, self._heard = self._heard, []
@@ -126,6 +126,6 @@ class Troupe:
 
     async def _deliver(self, sender: str, receiver: str, content: Any) -> None:
         now_s = float(self._world.clock.time)
-        self._heard.append(Heard(now_s, sender, receiver, measure_of(content)))
+        self._heard.append(Hearing(now_s, sender, receiver, measure_of(content)))
         await self._world.send_message(content, AgentAddress(self._world.addr, receiver), sender)
         await self._world.step(step_size_s=0.0)
