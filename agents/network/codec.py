@@ -78,11 +78,9 @@ def loads(data: bytes, hint: Any) -> Any:
     """
     try:
         plain = json.loads(data)
-        return decode(plain, hint)
-    except Malformed:
-        raise
     except (ValueError, RecursionError) as error:  # bytes that are no text are a ValueError too
         raise Malformed(f"no JSON: {error}") from error
+    return decode(plain, hint)
 
 
 # -- writing --------------------------------------------------------------------------------------
@@ -122,7 +120,22 @@ def _array(values: np.ndarray[Any, Any]) -> dict[str, Any]:
 
 # -- reading --------------------------------------------------------------------------------------
 def decode(data: Any, hint: Any) -> Any:
-    """Return what plain data stands for, checked against a type hint (Malformed: it is not)."""
+    """Return what plain data stands for, checked against a type hint.
+
+    Raises
+    ------
+    Malformed
+        If it is not of that type, whatever it is.
+    """
+    try:
+        return _decode(data, hint)
+    except Malformed:
+        raise
+    except (ArithmeticError, LookupError, RecursionError, TypeError, ValueError) as error:
+        raise Malformed(f"{type(error).__name__}: {error}") from error
+
+
+def _decode(data: Any, hint: Any) -> Any:
     if hint is Any:
         return data
     if hint in _PLAIN:
@@ -185,7 +198,7 @@ def _one_of(data: Any, hints: Sequence[Any]) -> Any:
     for hint in hints:
         if hint is not type(None):
             try:
-                return decode(data, hint)
+                return _decode(data, hint)
             except Malformed as error:
                 problem = error
     raise problem
@@ -194,9 +207,9 @@ def _one_of(data: Any, hints: Sequence[Any]) -> Any:
 def _tuple(data: Any, hints: Sequence[Any]) -> tuple[Any, ...]:
     _must(isinstance(data, list), data, tuple)
     if len(hints) == 2 and hints[1] is ...:
-        return tuple(decode(item, hints[0]) for item in data)
+        return tuple(_decode(item, hints[0]) for item in data)
     _must(len(data) == len(hints), data, tuple)
-    return tuple(decode(item, hint) for item, hint in zip(data, hints, strict=True))
+    return tuple(_decode(item, hint) for item, hint in zip(data, hints, strict=True))
 
 
 def _mapping(data: Any, key: Any, item: Any) -> Mapping[Any, Any]:
@@ -230,11 +243,11 @@ def _kind(data: Any, hint: Any) -> Any:
     _must(isinstance(data, dict) and isinstance(data.get(KIND), str), data, hint)
     kind = KINDS.get(data[KIND])
     if kind is None:
-        raise Malformed(f"the kind {data['kind'][:60]!r} is unknown")
+        raise Malformed(f"the kind {data[KIND][:60]!r} is unknown")
     _must(hint is object or (isinstance(hint, type) and issubclass(kind, hint)), data, hint)
     hints = _hints(kind)
     _must(data.keys() == {KIND, *hints}, data, kind)
-    return kind(**{name: decode(data[name], own) for name, own in hints.items()})
+    return kind(**{name: _decode(data[name], own) for name, own in hints.items()})
 
 
 @lru_cache(maxsize=256)

@@ -66,12 +66,12 @@ class Letters:
             try:
                 found = self._next(wire)
             except Gone:
-                self._hang_up()
+                self.close()
                 continue
             if isinstance(found, Task):
                 return self._taken(found)
             if isinstance(found, Ended):
-                self._hang_up()
+                self.close()
                 return None
 
     def reply(self, done: Done) -> None:
@@ -111,7 +111,7 @@ class Letters:
         try:
             self._wire.send(self._seal.write(Reply(self._session, n, self._replies[n]), UP))
         except Gone:
-            self._hang_up()
+            self.close()
 
     # -- calling ----------------------------------------------------------------------------------
     def _connect(self) -> Wire:
@@ -131,7 +131,7 @@ class Letters:
                 self._introduce(self._wire)
             except (OSError, Malformed) as error:
                 why = f"{type(error).__name__}: {error}"
-                self._hang_up()
+                self.close()
             if self._wire is not None:
                 return self._wire
             time.sleep(AGAIN_S)
@@ -161,7 +161,8 @@ class Letters:
             if n > answer.replied:
                 self._send_reply(n)
 
-    def _hang_up(self) -> None:
+    def close(self) -> None:
+        """Hang up."""
         if self._wire is not None:
             wire, self._wire = self._wire, None
             wire.close()

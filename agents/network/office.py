@@ -148,6 +148,9 @@ class Office:
                     self._drop("unsigned", event, error)
                 except Malformed as error:
                     self._drop("malformed", event, error)
+                except Exception as error:  # our own mistake: others are served all the same
+                    logger.exception("the post office cannot deal with something")
+                    self._drop("not understood", event, error)
 
     def _take(self, event: Event) -> None:
         if isinstance(event, Dropped):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -123,4 +123,5 @@ def serve(
     network = loaded.scenario.communication.network
     call = caller(address, network, loaded.folder, neighbourhood)
     letters = Letters(call, neighbourhood, facts(loaded), token(), network.wait_s)
-    Host(letters, instance, coordination, neighbourhood).run()
+    with closing(letters):
+        Host(letters, instance, coordination, neighbourhood).run()
