@@ -59,7 +59,9 @@ class Line:
     """Works of the gate, numbered from ``first``."""
     replied: int = 0
     caller: Caller | None = None
+    """Who called last; it may have been cut off since."""
     calls: int = 0
+    is_there: bool = False
     absent_since: float = field(default_factory=time.monotonic)
 
     @property
@@ -122,7 +124,7 @@ class Office:
             return [
                 name
                 for name, line in self.lines.items()
-                if line.caller is None and now - line.absent_since > seconds
+                if not line.is_there and now - line.absent_since > seconds
             ]
 
     def close(self) -> None:
@@ -158,7 +160,7 @@ class Office:
         elif isinstance(event, Called):
             self._greet(event.caller)
         elif isinstance(event, Lost):
-            self._forget(event.caller)
+            self._lose(event.caller)
         else:
             self._arrived(event)
 
@@ -181,12 +183,18 @@ class Office:
         self._visitors[caller] = Visitor(session, Seal(self._token, session))
         self._port.send(caller, Seal("").write(Challenge(session), DOWN))
 
-    def _forget(self, caller: Caller) -> None:
-        visitor = self._visitors.pop(caller, None)
-        if visitor is not None and visitor.name is not None:
-            line = self.lines[visitor.name]
-            line.caller, line.absent_since = None, time.monotonic()
-            logger.warning("the agents of %s are not there; waiting for them", visitor.name)
+    def _lose(self, caller: Caller) -> None:
+        """Note that somebody is gone, as far as the network knows.
+
+        A broker may be made to say so of anybody, so it is heard again if it speaks.
+        """
+        visitor = self._visitors.get(caller)
+        if visitor is None or visitor.name is None:
+            self._visitors.pop(caller, None)
+            return
+        line = self.lines[visitor.name]
+        line.is_there, line.absent_since = False, time.monotonic()
+        logger.warning("the agents of %s are not there; waiting for them", visitor.name)
 
     def _arrived(self, event: Arrived) -> None:
         visitor = self._visitors.get(event.caller)
@@ -196,6 +204,7 @@ class Office:
             self._admit(event.caller, visitor, visitor.seal.read(event.payload, Hello, UP))
         else:
             reply = visitor.seal.read(event.payload, Reply, UP)
+            self.lines[visitor.name].is_there = True
             self._note(visitor, reply)
 
     # -- who calls ------------------------------------------------------------------------------
@@ -216,6 +225,7 @@ class Office:
             self._replace(line.caller)
         visitor.name, line.caller = hello.neighbourhood, caller
         line.calls += 1
+        line.is_there = True
         self._port.trust(caller)
         self._send(caller, Welcome(visitor.session, self.run, line.replied))
         handled = hello.handled if hello.run == self.run else 0

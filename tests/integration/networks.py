@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import getpass
 import os
 import shutil
 import signal
@@ -27,6 +28,7 @@ class Mosquitto:
         self.port = free_port()
         self._conf, self._log = folder / "mosquitto.conf", folder / "mosquitto.log"
         own = [f"listener {self.port} 127.0.0.1", f"allow_anonymous {str(anonymous).lower()}"]
+        own.append(f"user {getpass.getuser()}")  # started as root, it would be somebody else
         text = "\n".join([*own, "set_tcp_nodelay true", "persistence false", *lines, ""])
         self._conf.write_text(text)
         self.start()
@@ -44,6 +46,7 @@ class Mosquitto:
                 if not probe.connect_ex(("127.0.0.1", self.port)):
                     return
             time.sleep(0.1)
+        self.kill()
         raise AssertionError(self._log.read_text())
 
     def kill(self) -> None:
