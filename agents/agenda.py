@@ -41,24 +41,30 @@ class Agenda:
         end_s = world.clock.time + seconds
         await self._post(world)
         while True:
-            due_s = min(self._next_s, end_s)
+            due_s = min(self.next_s, end_s)
             rest_s = max(due_s - world.clock.time, 0.0)
             if await world.step(max_advance_time_s=rest_s) is None:
-                if self._next_s > end_s:
+                if self.next_s > end_s:
                     return
                 world.clock.set_time(world.clock.time + rest_s)  # nothing arrives until then
-                self._work(world.clock.time + SAME_TIME_S)
+                self.work(world.clock.time + SAME_TIME_S)
             await self._post(world)
 
     @property
-    def _next_s(self) -> float:
+    def next_s(self) -> float:
+        """Simulated time of the next timer, infinite if there is none."""
         return self._timers[0][0] if self._timers else math.inf
 
-    def _work(self, until_s: float) -> None:
-        while self._next_s <= until_s:
+    def work(self, until_s: float) -> None:
+        """Do what is due."""
+        while self.next_s <= until_s:
             heapq.heappop(self._timers)[2]()
 
-    async def _post(self, world: SimulationWorld) -> None:
+    def collect(self) -> list[tuple[str, str, Any]]:
+        """Take what was said since this was asked last: sender, receiver, message."""
         outbox, self._outbox = self._outbox, []
-        for sender, receiver, content in outbox:
+        return outbox
+
+    async def _post(self, world: SimulationWorld) -> None:
+        for sender, receiver, content in self.collect():
             await world.send_message(content, AgentAddress(world.addr, receiver), sender)

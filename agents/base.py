@@ -6,7 +6,7 @@ import functools
 import logging
 from collections.abc import Callable
 from functools import partial
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from mango import Agent, on_message
 
@@ -55,6 +55,10 @@ class QuartierAgent(Agent):  # type: ignore[misc]  # mango is untyped
     principal
         Name of the agent that is told when this one fails.
     """
+
+    LEAVES: ClassVar[dict[str, Any]] = {"failure": str | None}
+    """Attributes that a plan is made of at the end of a gate, with their types: what is told of it
+    where it lived in another process."""
 
     def __init__(self, name: str, principal: str | None = None) -> None:
         super().__init__()

@@ -10,6 +10,7 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -85,6 +86,13 @@ class CallerAgent(QuartierAgent):
     principal
         Who asks for negotiations; None: nobody does.
     """
+
+    LEAVES: ClassVar[dict[str, Any]] = {
+        **QuartierAgent.LEAVES,
+        "outcomes": list[Outcome],
+        "terms": ConnectionTerms,
+        "curtailed_share": Array,
+    }
 
     def __init__(
         self,

@@ -50,6 +50,27 @@ class Fate:
     lost_to: str = ""
 
 
+@dataclass(frozen=True)
+class Measure:
+    """What is counted of a message."""
+
+    kind: str
+    size: int
+    """Payload in bytes."""
+    negotiation: Negotiation | None
+    numbers: int
+
+
+def measure_of(content: Any) -> Measure:
+    """Measure a message."""
+    return Measure(
+        type(content).__name__,
+        size_bytes(content),
+        getattr(content, "negotiation", None),
+        getattr(content, "numbers", 0),
+    )
+
+
 class Link:
     """A medium between agents, which one message after the other goes over.
 
@@ -151,27 +172,32 @@ class MeasuredCommunication(CommunicationSimulation):  # type: ignore[misc]  # m
         return CommunicationSimulationResult([self._sent(current_time, m) for m in messages])
 
     def _sent(self, now_s: float, message: MessagePackage) -> PackageResult:
-        content = message.content[0]
-        size = size_bytes(content)
-        total = self.traffic[getattr(content, "negotiation", None)]
+        measure = measure_of(message.content[0])
+        fate = self.fate(message.sender_id, message.receiver_id, now_s, measure.size)
+        self.count(now_s, message.sender_id, message.receiver_id, measure, fate)
+        return PackageResult(reached=not fate.lost_to, delay_s=fate.delay_s)
+
+    def count(
+        self, now_s: float, sender: str | None, receiver: str, measure: Measure, fate: Fate
+    ) -> None:
+        """Count a message, and keep its row if asked for."""
+        total = self.traffic[measure.negotiation]
         total.messages += 1
-        total.payload_bytes += size
-        total.numbers += getattr(content, "numbers", 0)
-        fate = self.fate(message.sender_id, message.receiver_id, now_s, size)
+        total.payload_bytes += measure.size
+        total.numbers += measure.numbers
         if self.keep:
             self.rows.append(
                 {
                     "sim_time_s": now_s,
-                    "sender": message.sender_id,
-                    "receiver": message.receiver_id,
-                    "kind": type(content).__name__,
-                    "bytes": size,
+                    "sender": sender,
+                    "receiver": receiver,
+                    "kind": measure.kind,
+                    "bytes": measure.size,
                     "delivered": not fate.lost_to,
                     "delay_s": fate.delay_s,
                     "lost_to": fate.lost_to,
                 }
             )
-        return PackageResult(reached=not fate.lost_to, delay_s=fate.delay_s)
 
     def fate(self, sender: str | None, receiver: str, now_s: float, size: int) -> Fate:
         """Tell what becomes of a message of ``size`` bytes that is sent now."""

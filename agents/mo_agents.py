@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import partial
 from itertools import product
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -213,6 +213,12 @@ class FrontSpeakerAgent(SpeakerAgent):
 
     What scouting is measured by, it asks the agents before.
     """
+
+    LEAVES: ClassVar[dict[str, Any]] = {
+        **SpeakerAgent.LEAVES,
+        "fronts": list[tuple[int, Front, float]],
+        "goal": Goal | None,
+    }
 
     def __init__(
         self,

@@ -24,6 +24,7 @@ from quartier.agents.fallback import own_rule_entry
 from quartier.agents.messages import frozen
 from quartier.agents.pool import PoolAgent
 from quartier.agents.speaker import SpeakerAgent
+from quartier.agents.stage import Stage
 from quartier.agents.unit import UnitAgent
 from quartier.planning import Forecast, assets_of, reactive_kvar
 from quartier.problem import NeighbourhoodProblem, Problem
@@ -80,6 +81,16 @@ async def live(
         world.register(agent, suggested_aid=agent.title)
     async with world:
         await agenda.carry_out(world, seconds)
+
+
+def perform(
+    problem: Problem, agents: Sequence[QuartierAgent], medium: MeasuredCommunication
+) -> None:
+    """Let the agents of a gate live for its lead time, wherever they do."""
+    if isinstance(problem.stage, Stage):
+        problem.stage.perform(problem, agents, medium)
+    else:
+        run_apart(live(agents, medium, problem.lead_s))
 
 
 def build(

@@ -6,6 +6,7 @@ import logging
 import math
 from collections.abc import Sequence
 from functools import partial
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -66,6 +67,11 @@ class UnitAgent(QuartierAgent):
     own_rule
         What its units do if nobody plans for anybody, which it published before the gate.
     """
+
+    LEAVES: ClassVar[dict[str, Any]] = {
+        **QuartierAgent.LEAVES,
+        "history": list[tuple[int, Option, Array]],
+    }
 
     def __init__(
         self,

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 
+from quartier.agents.stage import Stage
 from quartier.coordination import Coordination
 from quartier.instance import Instance
 from quartier.progress import Progress
@@ -56,6 +57,8 @@ class Execution:
     writer: RunWriter
     progress: Progress
     journal: Journal = field(default_factory=Journal)
+    stage: Stage | None = None
+    """Where agents live; None: in a simulated world."""
 
     @property
     def step_s(self) -> int:

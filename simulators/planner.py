@@ -6,6 +6,7 @@ import logging
 import math
 import sys
 from collections.abc import Container, Iterable, Mapping, Sequence
+from dataclasses import replace
 from time import perf_counter
 from typing import Any
 
@@ -126,9 +127,12 @@ class Planner(TimeBased):
         return State(states, state.tap_pos if tap_pos is None else tap_pos)
 
     def _ask(self, state: State) -> Plan:
-        problem = self._instance.problem(
-            self._gate, self._step, state, tap_is_fixed=self._tap_pos is not None
-        )
+        tap_is_fixed, stage = self._tap_pos is not None, self._execution.stage
+        problem = self._instance.problem(self._gate, self._step, state, tap_is_fixed=tap_is_fixed)
+        if stage is not None:
+            rng = self._execution.rng
+            stage.open(self._gate, self._step, state, tap_is_fixed=tap_is_fixed, rng=rng)
+            problem = replace(problem, stage=stage)
         self._steps, self._coupling = problem.horizon.steps, problem.coupling
         take_hiccups()  # of others, before
         return self._execution.coordination.plan(problem, state, self._execution.rng)

@@ -28,10 +28,13 @@ class Cohda:
 
     name = "cohda"
 
+    networked = True
+    """Its agents may live in several processes."""
+
     def plan(self, problem: Problem, state: State, rng: np.random.Generator) -> Plan:
         """Let the agents of the gate live for the lead time; what they agreed on is the plan."""
         agents = self.society(problem, rng)
-        society.run_apart(agents.live(problem.lead_s))
+        society.perform(problem, agents.agents, agents.medium)
         assert agents.dso is not None
         return Plan(
             units=dict(plans(problem, agents)),
@@ -62,7 +65,7 @@ class SharingCohda(Cohda):
         sharing = problem.asks(Sharing)
         together = replace(problem, neighbourhoods=(pooled(problem),))
         agents = society.build_pool(problem, together.neighbourhoods[0], rng)
-        society.run_apart(agents.live(problem.lead_s))
+        society.perform(problem, agents.agents, agents.medium)
         return Plan(
             units=dict(plans(together, agents)),
             allocation=sharing.allocation,

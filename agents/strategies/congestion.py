@@ -76,7 +76,7 @@ class CongestionPrices(Pricing):
     def plan(self, problem: Problem, state: State, rng: np.random.Generator) -> Plan:
         """Let the DSO find prices of what is congested; P_set is the safe end of it."""
         market = self.market(problem, rng)
-        society.run_apart(society.live(market.agents, market.medium, problem.lead_s))
+        society.perform(problem, market.agents, market.medium)
         dso = market.dso
         return Plan(
             units=dict(_units(market)),

@@ -56,6 +56,9 @@ class Pricing(ABC):
 
     name: ClassVar[str]
 
+    networked = False
+    """Its agents live in one process only."""
+
     @abstractmethod
     def market(self, problem: Problem, rng: np.random.Generator) -> Market:
         """Make the agents of a gate."""
@@ -63,7 +66,7 @@ class Pricing(ABC):
     def plan(self, problem: Problem, state: State, rng: np.random.Generator) -> Plan:
         """Let the market find its prices; what it awards is the plan, and settled at its price."""
         market = self.market(problem, rng)
-        society.run_apart(society.live(market.agents, market.medium, problem.lead_s))
+        society.perform(problem, market.agents, market.medium)
         outcome = market.agent.outcome
         if outcome is None:
             reason = market.agent.failure or "no price was found within the lead time"

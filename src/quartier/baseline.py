@@ -10,6 +10,7 @@ from quartier.errors import InputError
 
 if TYPE_CHECKING:
     from quartier.results import Result
+    from quartier.scenario.communication import CommunicationSettings
     from quartier.scenario.load import LoadedScenario
 
 
@@ -28,6 +29,29 @@ def check_mechanism(name: str, problem: str) -> None:
     from quartier.mechanism import mechanism  # it imports all KPIs
 
     mechanism(name, problem)
+
+
+def check_stage(name: str, problem: str, settings: CommunicationSettings) -> None:
+    """Refuse what :func:`check_mechanism` does, and agents that cannot live where they should.
+
+    Raises
+    ------
+    InputError
+        As there, or if the mechanism's agents live in one process only.
+    """
+    if settings.transport == "simulated" and settings.replay is None:
+        check_mechanism(name, problem)
+        return
+    from quartier.mechanism import mechanism
+
+    if mechanism(name, problem).networked is False:
+        key = "replay" if settings.transport == "simulated" else f"transport: {settings.transport}"
+        raise InputError(
+            [
+                f"communication.{key}: the agents of {name!r} live in one process only;"
+                " leave it out for this mechanism"
+            ]
+        )
 
 
 def earlier_baseline(loaded: LoadedScenario) -> Result | None:

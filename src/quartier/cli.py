@@ -245,6 +245,33 @@ def sweep(
 
 
 @app.command()
+def agents(
+    scenario: ScenarioArgument,
+    neighbourhood: Annotated[
+        str, typer.Option("--neighbourhood", "-n", metavar="NAME", help="Whose agents to host.")
+    ],
+    connect: Annotated[
+        str,
+        typer.Option(
+            metavar="ADDRESS", help="Where the run is: tcp://HOST:PORT, or mqtt://HOST:PORT."
+        ),
+    ],
+    coordination: CoordinationOption = None,
+    overrides: SetOption = None,
+    seed: SeedOption = None,
+) -> None:
+    """Host the agents of a neighbourhood for a run over a network, until that is over.
+
+    It may start before the run. Scenario, seed and mechanism must be those of the run.
+    """
+    with exit_codes():
+        from quartier.run import host
+
+        host(scenario, neighbourhood, connect, coordination, seed, overrides or ())
+    typer.echo("The run is over.")
+
+
+@app.command()
 def report(
     folders: Annotated[
         list[Path],
@@ -324,7 +351,7 @@ def _read_all(
     loaded: LoadedScenario, coordination: str | None, seed: int | None
 ) -> tuple[Note, ...]:
     """Read what a run would read, and raise one error with all problems; else return the notes."""
-    from quartier.baseline import check_mechanism, earlier_baseline
+    from quartier.baseline import check_stage, earlier_baseline
     from quartier.instance import build
     from quartier.scenario.files import shown
 
@@ -334,10 +361,9 @@ def _read_all(
         notes = build(loaded, loaded.scenario.seed if seed is None else seed).notes
     except InputError as error:
         problems += error.problems
+    asked = coordination or loaded.scenario.coordination
     checks: list[Callable[[], object]] = [
-        lambda: check_mechanism(
-            coordination or loaded.scenario.coordination, loaded.scenario.problem.kind
-        ),
+        lambda: check_stage(asked, loaded.scenario.problem.kind, loaded.scenario.communication),
         lambda: earlier_baseline(loaded),
     ]
     for check in checks:

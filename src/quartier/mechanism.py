@@ -32,6 +32,8 @@ class Mechanism:
     planner: type[Coordination]
     tables: Declared
     kpis: tuple[Kpi, ...]
+    networked: bool | None = None
+    """Whether its agents may live in several processes; None: it has no agents."""
 
 
 def mechanism(name: str, problem: str) -> Mechanism:
@@ -54,7 +56,7 @@ def mechanism(name: str, problem: str) -> Mechanism:
     wrong = [*_wrong_tables(tables), *_wrong_kpis(kpis)]
     if wrong:
         raise InputError([f"coordination {name!r}: {text}" for text in wrong])
-    return Mechanism(name, found, tables, tuple(kpis))
+    return Mechanism(name, found, tables, tuple(kpis), getattr(found, "networked", None))
 
 
 def _wrong_tables(tables: Any) -> Iterator[str]:

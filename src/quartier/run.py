@@ -15,7 +15,9 @@ import numpy as np
 from threadpoolctl import threadpool_limits
 
 from quartier import kpi
-from quartier.baseline import earlier_baseline
+from quartier.agents.network.opening import Opened, opened_stage, serve
+from quartier.agents.stage import Stage
+from quartier.baseline import check_stage, earlier_baseline
 from quartier.coordination import Coordination
 from quartier.errors import InputError, QuartierError, RunFailed
 from quartier.fingerprint import identity
@@ -62,18 +64,51 @@ def run(
         progress.phase("Reading the scenario")
         loaded = as_asked(load(scenario, overrides), coordination, seed)
         asked = mechanism(loaded.scenario.coordination, loaded.scenario.problem.kind)
+        check_stage(asked.name, loaded.scenario.problem.kind, loaded.scenario.communication)
         earlier = earlier_baseline(loaded)
         instance = build(loaded, loaded.scenario.seed)
         folder = _folder(loaded, scenario, out)
     story = Story(loaded, instance, clock, progress)
     with story.recorded(folder, asked) as writer:
         baseline = earlier or story.baseline(folder)
-        story.execute(asked, writer)
+        with staged(loaded, asked, str(scenario), folder) as opened:
+            story.execute(asked, writer, opened.stage)
+        writer.update(**({"network": opened.told} if opened.told else {}))
         story.conclude(asked, writer, baseline)
     if report:
         story.report(writer)
     progress.done()
     return Result.open(folder)
+
+
+def host(
+    scenario: str | Path,
+    neighbourhood: str,
+    address: str,
+    coordination: str | None = None,
+    seed: int | None = None,
+    overrides: Overrides = (),
+) -> None:
+    """Host the agents of a neighbourhood for a run over a network, until that is over.
+
+    Parameters
+    ----------
+    address
+        Where the run's orchestrator is: ``tcp://host:port``, or its broker: ``mqtt://host:port``.
+
+    Raises
+    ------
+    InputError
+        With every problem found, or what differs from the orchestrator's.
+    RunFailed
+        If no orchestrator is there for too long.
+    """
+    loaded = as_asked(load(scenario, overrides), coordination, seed)
+    asked = mechanism(loaded.scenario.coordination, loaded.scenario.problem.kind)
+    if not asked.networked:
+        raise InputError([f"coordination {asked.name!r} has no agents that live in processes"])
+    instance = build(loaded, loaded.scenario.seed)
+    serve(loaded, instance, asked.planner(), neighbourhood, address)
 
 
 class Clock:
@@ -166,8 +201,11 @@ class Story:
             own.conclude(asked, writer, None)
         return Result.open(folder / BASELINE)
 
-    def execute(self, asked: Mechanism, writer: RunWriter) -> None:
-        """Let everybody plan and act, step by step, in the mosaik world."""
+    def execute(self, asked: Mechanism, writer: RunWriter, stage: Stage | None = None) -> None:
+        """Let everybody plan and act, step by step, in the mosaik world.
+
+        Agents live on the stage, or in a simulated world.
+        """
         name, coordination = asked.name, asked.planner()
         execution = Execution(
             instance=self._built(coordination, name, writer),
@@ -176,6 +214,7 @@ class Story:
             rng=np.random.default_rng([self.loaded.scenario.seed, crc32(b"coordination")]),
             writer=writer,
             progress=self.progress,
+            stage=stage,
         )
         steps = self.instance.horizon.steps
         with ExitStack() as stack:
@@ -261,6 +300,17 @@ def _start_energy_kwh(instance: Instance) -> dict[str, float]:
         for unit in instance.units
         if "energy_kwh" in unit.state and not KINDS[unit.kind].sessions
     }
+
+
+@contextmanager
+def staged(loaded: LoadedScenario, asked: Mechanism, source: str, folder: Path) -> Iterator[Opened]:
+    """Open where the agents of a mechanism live, if it has any."""
+    settings = loaded.scenario.communication
+    if asked.networked is None or (settings.transport == "simulated" and settings.replay is None):
+        yield Opened(None)
+        return
+    with opened_stage(loaded, source, folder) as opened:
+        yield opened
 
 
 def as_asked(loaded: LoadedScenario, coordination: str | None, seed: int | None) -> LoadedScenario:

@@ -1,134 +1,365 @@
+"""What goes over a network: its form, who is let in, and that nothing is lost or done twice."""
+
 from __future__ import annotations
 
-import copy
+import pickle
+import queue
+import socket
+import struct
+import threading
+import time
+from collections.abc import Callable
+from contextlib import closing
+from typing import Any
 
 import numpy as np
-import pandapower as pp
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
-from quartier.errors import InputError
-from quartier.grid.network import Network, load_json
-from tests.unit.grids import net, network
+from quartier.agents.messages import (
+    AskStart,
+    Candidate,
+    Gossip,
+    Negotiation,
+    Start,
+    entry_of,
+    snapshot,
+)
+from quartier.agents.network.codec import Malformed, decode, dumps, encode, loads
+from quartier.agents.network.frames import (
+    UP,
+    Advance,
+    CloseGate,
+    Done,
+    OpenGate,
+    Reply,
+    Seal,
+    Task,
+    Unsigned,
+)
+from quartier.agents.network.homes import rng_from, rng_state
+from quartier.agents.network.letters import Letters
+from quartier.agents.network.office import Office
+from quartier.agents.network.port import Gone
+from quartier.agents.network.tcp import TcpPort, TcpWire
+from quartier.errors import InputError, RunFailed
+from quartier.problem import State
+
+HERE = Negotiation("here", 0)
+SAME = {"scenario": "a"}
+GATE = OpenGate(0, 0, State({}, 0), tap_is_fixed=False, rng="")
+NOTHING = Done((), (), 0.0)
 
 
-def test_injections_are_taken_out_and_the_original_stays():
-    before = len(net().load)
-    grid = network()
-    assert len(grid.net.load) == len(grid.net.sgen) == len(grid.net.storage) == 0
-    assert len(net().load) == before > 0
+# -- form -----------------------------------------------------------------------------------------
+def gossip() -> Gossip:
+    entries = (entry_of("here.a", 3, np.array([1.5, -np.pi]), np.array([0.0, 0.25]), 2.0),)
+    counters = snapshot({"here.a": 3, "here.b": 0})
+    return Gossip(HERE, entries, counters, Candidate(counters, 1 / 3, "here.a"))
 
 
-def test_arrays_are_in_the_order_of_the_tables():
-    grid = network()
-    assert grid.position(15) == list(net().bus.index).index(15)
-    assert grid.lines.tolist() == net().line.index.tolist()
-    assert grid.line_name(10) == "line 10 MV1.101 Line 11"
-    assert grid.transformer_name(1) == "transformer 1 HV1-MV1.101-Trafo2"
+def test_what_is_sent_arrives_to_the_last_bit_and_cannot_be_changed():
+    said = gossip()
+    heard = loads(dumps(said), object)
+    assert heard.gamma.value == said.gamma.value
+    assert dict(heard.omega) == dict(said.omega)
+    assert (heard.entries[0].p_kw == said.entries[0].p_kw).all()
+    assert not heard.entries[0].p_kw.flags.writeable
 
 
-def test_limits_are_each_elements_own():
-    grid = network()
-    assert np.unique(grid.vm_max_pu).tolist() == [1.055, 1.1]
-    assert grid.line_mva[10] == pytest.approx(np.sqrt(3) * 20 * net().line.max_i_ka[10])
-    assert grid.transformer_mva.tolist() == [25.0, 25.0]
-
-
-def test_limits_can_be_set_for_all_or_for_single_elements():
-    assert (Network(net(), 0, max_loading_percent=50.0).line_limit_percent == 50).all()
-    grid = Network(
-        net(), 0, max_loading_percent={"MV1.101 Line 11": 50.0, 3: 70.0, "HV1-MV1.101-Trafo1": 60.0}
+@pytest.mark.parametrize("values", [[np.inf, -np.inf, np.nan], [], [5e-324, 1.7e308]])
+def test_any_float_is_sent(values):
+    assert np.array_equal(
+        decode(encode(np.array(values)), np.ndarray[Any, np.dtype[np.float64]]),
+        np.array(values),
+        equal_nan=True,
     )
-    assert grid.line_limit_percent[[10, 3, 4]].tolist() == [50.0, 70.0, 100.0]
-    assert grid.transformer_limit_percent.tolist() == [60.0, 100.0]
-    # The network's file says the limits that hold.
-    assert grid.net.line.max_loading_percent[10] == 50.0
-    assert grid.net.trafo.max_loading_percent[0] == 60.0
 
 
-def test_missing_limits_are_100_percent_and_the_usual_band():
-    bare = pp.networks.create_kerber_landnetz_freileitung_1()
-    bare.line = bare.line.drop(columns="max_loading_percent", errors="ignore")
-    bare.bus = bare.bus.drop(columns=["min_vm_pu", "max_vm_pu"], errors="ignore")
-    grid = Network(bare)
-    assert (grid.line_limit_percent == 100).all()
-    assert (grid.vm_min_pu == 0.9).all()
-    assert (grid.net.bus["max_vm_pu"] == 1.1).all()
+def test_only_known_kinds_are_sent():
+    with pytest.raises(TypeError, match="SimpleQueue cannot be sent"):
+        dumps(queue.SimpleQueue())
 
 
-def test_taps_of_simbench_act():
-    grid = network()
-    assert (grid.net.trafo.tap_changer_type == "Ratio").all()
-    assert (grid.tap_min, grid.tap_max, grid.regulated.tolist()) == (-9, 9, [0, 1])
-    moved = grid.with_tap(3)
-    pp.runpp(grid.net), pp.runpp(moved)
-    assert moved.res_bus.vm_pu[15] < grid.net.res_bus.vm_pu[15] - 0.03
+def changed(**fields: Any) -> dict[str, Any]:
+    return {**encode(gossip()), **fields}
 
 
-def test_only_the_substation_takes_the_tap_position():
-    own = copy.deepcopy(net())
-    pp.create_bus(own, 0.4, index=500)
-    pp.create_transformer(own, 15, 500, "0.4 MVA 20/0.4 kV")
-    grid = Network(own, 4)
-    assert grid.net.trafo.tap_pos.tolist() == [4.0, 4.0, 0.0]
+WRONG = {
+    "an unknown kind": {"@": "Popen", "args": ["touch", "x"]},
+    "no kind": {"negotiation": None},
+    "a kind that is no text": {"@": 7},
+    "a field less": {"@": "AskStart"},
+    "a field more": {**encode(AskStart(HERE)), "more": 1},
+    "a text for a number": encode(HERE) | {"round": "0"},
+    "a flag for a number": encode(HERE) | {"round": True},
+    "another kind inside": changed(negotiation=encode(AskStart(HERE))),
+    "entries that are none": changed(entries=[1]),
+    "counters of nobody": changed(omega={"names": ["a"], "counters": encode(np.int32([1, 2]))}),
+    "counters of one twice": changed(
+        omega={"names": ["a"] * 2, "counters": encode(np.int32([1, 2]))}
+    ),
+    "an array of objects": changed(
+        omega={"names": [], "counters": {"array": "|O", "shape": [0], "data": ""}}
+    ),
+    "an array too short": changed(
+        omega={"names": [], "counters": {"array": "<i4", "shape": [9], "data": ""}}
+    ),
+    "an array of no base64": changed(
+        omega={"names": [], "counters": {"array": "<i4", "shape": [0], "data": "?"}}
+    ),
+    "a shape below zero": changed(
+        omega={"names": [], "counters": {"array": "<i4", "shape": [-1], "data": ""}}
+    ),
+    "a key that is a list": changed(omega={"map": [[[1], 1]]}),
+    "a number beyond floats": encode(Candidate({}, 1.0, "a")) | {"value": 10**400},
+}
 
 
-def test_a_network_without_tap_changer_has_position_0_only():
-    bare = pp.networks.create_cigre_network_mv()
-    bare.trafo["tap_step_percent"] = 0.0
-    grid = Network(bare)
-    assert (grid.tap_min, grid.tap_pos, grid.tap_max) == (0, 0, 0)
-    with pytest.raises(InputError, match="no transformer with a tap changer"):
-        Network(bare, 1)
+@pytest.mark.parametrize("data", WRONG.values(), ids=list(WRONG))
+def test_what_is_not_as_it_must_be_is_refused(data):
+    with pytest.raises(Malformed):
+        decode(data, object)
 
 
-def test_lines_go_out_and_come_in_with_their_switches():
-    grid = network(lines_out=(0,), lines_in=(93,))
-    assert not grid.net.line.in_service[0]
-    switches = grid.net.switch[(grid.net.switch.et == "l") & (grid.net.switch.element == 93)]
-    assert len(switches) > 0
-    assert switches.closed.all()
-    assert grid.unsupplied_buses() == frozenset()
-    assert 15 in network(lines_out=(0,)).unsupplied_buses()
+@pytest.mark.parametrize("text", [b"", b"\xff", b"{", b"[" * 10**5, b'{"@":"Start"}', b"NaN"])
+def test_what_is_no_json_is_refused(text):
+    with pytest.raises(Malformed):
+        loads(text, Start)
 
 
-def test_all_problems_are_listed_at_once():
-    with pytest.raises(InputError) as caught:
-        Network(
-            net(),
-            30,
-            lines_out=[0, "MV1.101 loop_lin"],
-            lines_in=[0],
-            max_loading_percent={"nowhere": 1.0},
-        )
-    problems = caught.value.problems
-    assert len(problems) == 4
-    assert any("did you mean 'MV1.101 loop_line" in p for p in problems)
-    assert any("lines_out and in lines_in" in p for p in problems)
-    assert any("tap position 30 is outside -9 .. 9" in p for p in problems)
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
+        lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    )
+)
+def test_anything_else_is_refused_too(data):
+    with pytest.raises(Malformed):
+        decode(data, Task)
 
 
-def test_what_is_not_simulated_is_refused():
-    with pytest.raises(InputError, match="trafo3w in the grid: not supported"):
-        Network(pp.networks.example_multivoltage())
-    fed = copy.deepcopy(net())
-    fed.load["const_z_p_percent"] = 10.0
-    fed.ext_grid["in_service"] = False
-    with pytest.raises(InputError) as caught:
-        Network(fed)
-    assert len(caught.value.problems) == 2
+class Planted:
+    """Runs code when it is unpickled."""
+
+    def __reduce__(self):
+        return pytest.fail, ("a pickle from the wire was read",)
 
 
-def test_an_unknown_bus_is_an_error_that_says_which_there_are():
-    with pytest.raises(InputError, match=r"bus 999 is not in the grid; its buses are 0 \.\. 98"):
-        network().position(999)
+def test_pickles_are_refused_unread():
+    with pytest.raises(Malformed):
+        loads(pickle.dumps(Planted()), object)
 
 
-def test_json_is_read_and_faults_are_named(tmp_path):
-    path = tmp_path / "grid.json"
-    pp.to_json(net(), str(path))
-    assert len(load_json(path).load) == len(net().load)
-    with pytest.raises(InputError, match="no grid file"):
-        load_json(tmp_path / "none.json")
-    path.write_text("{}")
-    with pytest.raises(InputError, match=r"grid\.json"):
-        load_json(path)
+def test_what_somebody_else_signed_is_refused():
+    frame = Reply("s", 1, NOTHING)
+    signed = Seal("secret", "1").write(frame, UP)
+    assert Seal("secret", "1").read(signed, Reply, UP).n == 1
+    for other in (Seal("guess", "1"), Seal("secret", "2")):
+        with pytest.raises(Unsigned):
+            other.read(signed, Reply, UP)
+    with pytest.raises(Unsigned):
+        Seal("secret", "1").read(signed, Reply, "down")
+
+
+def test_random_numbers_go_on_elsewhere_as_here():
+    rng = np.random.default_rng([1, 2])
+    rng.spawn(3)
+    rng.random(5)
+    other = rng_from(rng_state(rng))
+    assert (other.random(4) == rng.random(4)).all()
+    assert (other.spawn(2)[1].random(4) == rng.spawn(2)[1].random(4)).all()
+
+
+# -- who is let in, and what becomes of works ------------------------------------------------------
+class Post:
+    """A post office that listens, and who calls it."""
+
+    def __init__(self, token: str = "", most_bytes: int = 2**20) -> None:
+        self.port = TcpPort("127.0.0.1", 0, most_bytes)
+        self.number = int(self.port.address.rpartition(":")[2])
+        self.callers: list[Letters] = []
+        self.office = Office(self.port, ["here", "there"], SAME, token)
+
+    def letters(
+        self, token: str = "", identity: dict[str, str] = SAME, wait_s: float = 5
+    ) -> Letters:
+        self.callers.append(Letters(self.wire, "here", identity, token, wait_s))
+        return self.callers[-1]
+
+    def wire(self) -> TcpWire:
+        return TcpWire("127.0.0.1", self.number, 2**20)
+
+    def reply(self) -> float:
+        """Time of the next reply, which tells them apart."""
+        return self.office.replies.get(timeout=10)[1].next_s
+
+    def close(self) -> None:
+        for letters in self.callers:
+            letters.close()
+        self.office.close()
+        self.port.close()
+
+
+@pytest.fixture
+def post():
+    with closing(Post()) as found:
+        yield found
+
+
+def test_works_are_done_in_order_whoever_comes_first(post):
+    letters = post.letters()
+    for work in (GATE, Advance(1.0), CloseGate()):
+        post.office.give("here", work)
+    for k, work in enumerate((GATE, Advance(1.0), CloseGate())):
+        assert letters.receive() == work
+        letters.reply(Done((), (), float(k)))
+        assert post.reply() == k
+    assert not post.office.dropped
+
+
+def test_what_was_under_way_when_the_line_broke_is_sent_again(post):
+    letters = post.letters()
+    post.office.give("here", GATE)
+    assert letters.receive() == GATE
+    letters._wire.close()  # the reply finds no line
+    letters.reply(Done((), (), 7.0))
+    post.office.give("here", Advance(1.0))
+    assert letters.receive() == Advance(1.0)
+    assert post.reply() == 7.0
+    letters.reply(Done((), (), 8.0))
+    assert post.reply() == 8.0
+    assert post.office.lines["here"].calls == 2
+
+
+def test_a_process_that_starts_anew_does_the_gate_again_and_is_heard_once(post):
+    first = post.letters()
+    post.office.give("here", GATE)
+    post.office.give("here", Advance(1.0))
+    for _ in range(2):
+        first.receive()
+        first.reply(NOTHING)
+        post.reply()
+    second = post.letters()
+    assert second.receive() == GATE
+    post.office.give("here", Advance(2.0))
+    second.reply(NOTHING)
+    assert second.receive() == Advance(1.0)
+    second.reply(NOTHING)
+    assert second.receive() == Advance(2.0)
+    second.reply(Done((), (), 9.0))
+    assert post.reply() == 9.0
+    assert post.office.dropped == {"repeated": 2}
+    with pytest.raises(InputError, match="another process took its place"):
+        first.receive()
+
+
+def test_the_works_of_earlier_gates_are_not_done_again(post):
+    letters = post.letters()
+    for _ in range(2):
+        post.office.give("here", GATE)
+        letters.receive()
+        letters.reply(NOTHING)
+        post.reply()
+    other = post.letters()
+    post.office.give("here", CloseGate())
+    assert other.receive() == GATE
+    other.reply(NOTHING)
+    assert other.receive() == CloseGate()
+
+
+def test_an_end_is_an_end(post):
+    letters, found = post.letters(), []
+    thread = threading.Thread(target=lambda: found.append(letters.receive()))
+    thread.start()
+    until(lambda: post.office.lines["here"].calls == 1)
+    post.office.close()
+    thread.join(10)
+    assert found == [None]
+
+
+def test_whoever_runs_something_else_is_refused_by_name(post):
+    other = post.letters(identity={"scenario": "b", "seed": "1"})
+    with pytest.raises(InputError, match="not the same scenario, seed"):
+        other.receive()
+    assert post.office.dropped == {"refused": 1}
+
+
+def test_whoever_does_not_know_the_token_gets_nothing():
+    with closing(Post("secret")) as post:
+        post.office.give("here", GATE)
+        for token in ("", "guess"):
+            with pytest.raises(RunFailed, match="are token and TLS the same"):
+                post.letters(token, wait_s=1).receive()
+        assert set(post.office.dropped) == {"unsigned"}
+        assert post.letters("secret").receive() == GATE
+
+
+def test_an_orchestrator_that_does_not_know_the_token_is_not_listened_to(post):
+    with pytest.raises(RunFailed, match="are token and TLS the same"):
+        post.letters("secret", wait_s=1).receive()
+
+
+def say(post: Post, payload: bytes) -> None:
+    """Say something as a stranger, and listen until the office hangs up."""
+    with socket.create_connection(("127.0.0.1", post.number), timeout=20) as stranger:
+        (length,) = struct.unpack(">I", stranger.recv(4))
+        assert b"Challenge" in stranger.recv(length)
+        stranger.sendall(payload)
+        assert stranger.recv(1) == b""
+
+
+def framed(payload: bytes) -> bytes:
+    return struct.pack(">I", len(payload)) + payload
+
+
+def test_strangers_are_counted_and_nobody_minds(post):
+    letters = post.letters()
+    post.office.give("here", GATE)
+    assert letters.receive() == GATE
+    for payload in (pickle.dumps(Planted()), b"{}", b'{"@": "Popen"}', b"\xff" * 99):
+        say(post, framed(payload))
+    for payload in (struct.pack(">I", 2**31), framed(b" " * 2**17), b"GET / HTTP/1.1\r\n\r\n"):
+        say(post, payload[: 2**12])
+    assert post.office.dropped == {"malformed": 4, "oversized": 3}
+    letters.reply(NOTHING)
+    assert post.reply() == 0.0
+
+
+@pytest.mark.parametrize("payload", [pickle.dumps(Planted()), b"{}", dumps(HERE)])
+def test_what_one_of_ours_says_wrongly_is_dropped_and_the_rest_taken(payload, post):
+    letters = post.letters()
+    post.office.give("here", GATE)
+    assert letters.receive() == GATE
+    letters._wire.send(payload)
+    letters.reply(NOTHING)
+    assert post.reply() == 0.0
+    assert post.office.dropped == {"malformed": 1}
+
+
+def test_a_frame_of_ours_that_is_too_long_costs_its_connection_only():
+    with closing(Post(most_bytes=2**17)) as post:
+        letters = post.letters()
+        post.office.give("here", GATE)
+        assert letters.receive() == GATE
+        letters._wire.send(b" " * 2**18)
+        with pytest.raises(Gone):
+            letters._wire.receive(10)
+        letters.reply(NOTHING)
+        post.office.give("here", CloseGate())
+        assert letters.receive() == CloseGate()
+        assert post.office.dropped == {"oversized": 1}
+
+
+def until(holds: Callable[[], bool]) -> None:
+    for _ in range(200):
+        if holds():
+            return
+        time.sleep(0.05)
+    raise AssertionError("it never came")
+
+
+def test_absence_is_noticed(post):
+    assert post.office.absent(60.0) == []
+    until(lambda: post.office.absent(0.1) == ["here", "there"])

@@ -249,6 +249,8 @@ class Problem:
     """How prices and bids are found."""
     forecast_eur_per_kwh: Array | None = None
     """What is expected of the price, shape ``(T,)``; None: nothing is given."""
+    stage: object | None = None
+    """Where agents live (:class:`quartier.agents.stage.Stage`); None: in a simulated world."""
 
     def asks(self, coupling: type[C]) -> C:
         """Return what couples the neighbourhoods, if it is what a mechanism answers.

@@ -17,6 +17,7 @@ from pydantic import (
     model_validator,
 )
 
+from quartier.scenario.network import NetworkSettings, Transport
 from quartier.units.base import Frozen
 
 DSO = "dso"
@@ -215,6 +216,16 @@ class OutageSettings(Frozen):
 class CommunicationSettings(Frozen):
     """What the messages go through."""
 
+    transport: Transport = "simulated"
+    """`simulated`: all agents live in one process, and messages go through a simulated medium, as
+    the keys below have it. `tcp`, `mqtt`: each neighbourhood's agents live in a process of their
+    own, and messages go over TCP or an MQTT broker; what a medium does to them is then not
+    simulated. Mechanisms without agents take no notice."""
+    network: NetworkSettings = NetworkSettings()
+    """Where, with `transport: tcp` or `mqtt`, the processes find each other."""
+    replay: str | None = None
+    """With `transport: simulated`: folder of a run whose table `messages` (`record.messages`) says
+    who hears whom in which order. Agents then do again what they did over a network."""
     delay_s: Delay = 0.05
     """Delay of a message in s, besides what the bandwidth makes of its size: a number, or a
     distribution, e.g. `{kind: lognormal, mean_s: 0.2, sd_s: 0.1}`."""

@@ -42,6 +42,7 @@ def check_communication(rest: Rest, plants: Sequence[UnitData], findings: Findin
     if DSO in scenario.neighbourhoods:
         findings.add(f"neighbourhoods.{DSO}", "is the name of the DSO's agent; rename it")
     settings = scenario.communication
+    _check_network(settings, findings)
     if not settings.links and not settings.outages:
         return
     groups = {
@@ -56,6 +57,28 @@ def check_communication(rest: Rest, plants: Sequence[UnitData], findings: Findin
     if agents_known and not rest.lacks("communication", "links"):
         _check_links(settings, names, _talks(names, groups), findings)
     _check_outages(rest, names if agents_known else None, findings)
+
+
+MEDIUM = ("loss", "bandwidth_kbit_per_s", "links", "outages")
+"""What a simulated medium does to messages, besides delay."""
+
+
+def _check_network(settings: CommunicationSettings, findings: Findings) -> None:
+    """Note what of the medium comes into play only where it is simulated."""
+    if settings.transport == "simulated":
+        return
+    tls = settings.network.tls
+    if settings.transport == "tcp" and tls is not None and tls.cert is None:
+        findings.add("communication.network.tls.cert", "is missing: who listens needs one")
+    if settings.replay is not None:
+        findings.add("communication.replay", "needs transport: simulated; leave out one of them")
+    idle = [name for name in MEDIUM if getattr(settings, name)]
+    if idle:
+        what = (
+            f"is simulated only with transport: simulated; over {settings.transport} it is as it is"
+        )
+        for name in idle:
+            findings.note(f"communication.{name}", what)
 
 
 def _agents(scenario: Scenario, neighbourhood: str) -> list[str]:

@@ -1,0 +1,28 @@
+"""Where the agents of a gate live: in mango's simulated world, or elsewhere."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+
+import numpy as np
+
+from quartier.agents.base import QuartierAgent
+from quartier.agents.communication import MeasuredCommunication
+from quartier.problem import Problem, State
+
+
+class Stage(ABC):
+    """Lets agents live that a mechanism made; what they leave is on them afterwards."""
+
+    @abstractmethod
+    def open(
+        self, gate: int, first: int, state: State, *, tap_is_fixed: bool, rng: np.random.Generator
+    ) -> None:
+        """Prepare for a gate, before its mechanism is asked; ``rng`` is only looked at."""
+
+    @abstractmethod
+    def perform(
+        self, problem: Problem, agents: Sequence[QuartierAgent], medium: MeasuredCommunication
+    ) -> None:
+        """Let all agents live for the gate's lead time; ``medium`` counts what they say."""

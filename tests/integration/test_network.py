@@ -1,0 +1,244 @@
+"""The same agents in one process and in three, over TCP and MQTT, whatever happens in between."""
+
+from __future__ import annotations
+
+import socket
+import struct
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+import quartier
+from quartier import Result
+from quartier.agents.network import hub
+from quartier.agents.network.frames import Advance
+from quartier.agents.network.office import Office
+from quartier.agents.unit import UnitAgent
+
+from .networks import CASE, agents, broker, stop
+
+TCP, MQTT = "communication.transport=tcp", "communication.transport=mqtt"
+SOME = 20
+"""Works of a gate after which something happens: in the middle of its first negotiation."""
+
+
+@pytest.fixture(scope="module")
+def simulated(tmp_path_factory: pytest.TempPathFactory) -> Result:
+    return quartier.run(CASE, out=tmp_path_factory.mktemp("runs") / "simulated")
+
+
+@pytest.fixture(scope="module")
+def over(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Result]]:
+    """Return a run over a transport, made once."""
+    folder, done = tmp_path_factory.mktemp("runs"), dict[str, Result]()
+
+    def run(transport: str) -> Result:
+        if transport not in done:
+            asked = [f"communication.transport={transport}"]
+            with broker(folder / "broker") as mosquitto:
+                if transport == "mqtt":
+                    asked.append(f"communication.network.address={mosquitto.address}")
+                done[transport] = quartier.run(CASE, overrides=asked, out=folder / transport)
+        return done[transport]
+
+    return run
+
+
+def is_whole(result: Result) -> None:
+    """Everybody agreed and did what was agreed, nobody is missing, and the caps hold."""
+    assert result.status == "complete", result.manifest["error"]
+    assert result.table("negotiations")["agreed"].all()
+    points = result.table("connection_points")
+    assert (points["p_kw"] <= points["p_set_max_kw"] + 1e-3).all()
+    assert result.table("lines")["loading_percent"].max() <= 40.1
+
+
+def same_after_replay(result: Result, out: Path) -> None:
+    """Agents that hear the same in the same order in one process do the same."""
+    again = quartier.run(CASE, overrides=[f"communication.replay={result.dir}"], out=out)
+    for table in ("units", "plans", "connection_points", "redispatch", "messages"):
+        pd.testing.assert_frame_equal(result.table(table), again.table(table))
+
+
+@pytest.mark.parametrize("transport", ["tcp", "mqtt"])
+def test_three_processes_do_what_one_does(transport, simulated, over):
+    result = over(transport)
+    is_whole(result)
+    assert result.manifest["network"]["dropped"] == {}
+    assert result.manifest["network"]["calls"] == {"east": 1, "west": 1}
+    one, other = (r.table("negotiations")["objective"].to_numpy() for r in (simulated, result))
+    assert other == pytest.approx(one, rel=0.02)
+    assert result.kpis["lower_cost"] == pytest.approx(simulated.kpis["lower_cost"], rel=0.02)
+
+
+@pytest.mark.parametrize("transport", ["tcp", "mqtt"])
+def test_a_recorded_run_played_again_in_one_process_is_the_same(transport, over, tmp_path):
+    same_after_replay(over(transport), tmp_path / "again")
+
+
+def test_a_record_of_another_run_is_refused(over, tmp_path):
+    asked = [f"communication.replay={over('tcp').dir}"]
+    with pytest.raises(quartier.RunFailed, match="not of this scenario, seed and version"):
+        quartier.run(CASE, seed=7, overrides=asked, out=tmp_path / "again")
+
+
+def test_all_agents_of_a_run_commit_one_candidate(tmp_path, monkeypatch):
+    """What comes home from the processes is what their speaker says that they do together."""
+    left = []
+    perform = hub.Hub.perform
+
+    def watched(self, problem, agents, medium):
+        perform(self, problem, agents, medium)
+        left.append({agent.title: agent for agent in agents})
+
+    monkeypatch.setattr(hub.Hub, "perform", watched)
+    quartier.run(CASE, overrides=[TCP], out=tmp_path / "run")
+    assert len(left) == 2
+    for here in left:
+        for name in ("east", "west"):
+            outcome = here[name].outcomes[-1]
+            members = [a for a in here.values() if isinstance(a, UnitAgent) and a.principal == name]
+            assert {agent.history[-1][0] for agent in members} == {outcome.negotiation.round}
+            total = sum(agent.history[-1][1].p_kw for agent in members)
+            assert total == pytest.approx(outcome.p_kw + outcome.curtailed_kw, abs=1e-4)
+            assert outcome.missing == ()
+
+
+# -- what happens in between ----------------------------------------------------------------------
+def after_some_works(monkeypatch: pytest.MonkeyPatch, mischief: Callable[[], None]) -> list[bool]:
+    """Do something once in the middle of a negotiation."""
+    give, count, done = Office.give, 0, []
+
+    def counted(self, name, work):
+        nonlocal count
+        count += isinstance(work, Advance)
+        if count == SOME and not done:
+            done.append(True)
+            mischief()
+        give(self, name, work)
+
+    monkeypatch.setattr(Office, "give", counted)
+    return done
+
+
+def test_a_process_that_dies_is_started_again_and_goes_on(tmp_path, monkeypatch):
+    from quartier.agents.network import hired, opening
+
+    team = []
+
+    class Watched(hired.Hired):
+        def __init__(self, *given):
+            super().__init__(*given)
+            team.append(self)
+
+    monkeypatch.setattr(opening, "Hired", Watched)
+    done = after_some_works(monkeypatch, lambda: team[0].processes["east"].kill())  # noqa: PLW0108
+    result = quartier.run(CASE, overrides=[TCP], out=tmp_path / "run")
+    assert done
+    is_whole(result)
+    told = result.manifest["network"]
+    assert told["restarts"] == 1 and told["calls"] == {"east": 2, "west": 1}
+    assert told["dropped"]["repeated"] >= SOME / 2  # what it said before, known by its number
+    same_after_replay(result, tmp_path / "again")
+
+
+def test_a_broker_that_is_gone_for_a_while_and_a_process_that_dies(tmp_path, monkeypatch):
+    with broker(tmp_path / "broker") as mosquitto:
+        topic = f"mqtt://{mosquitto.address}/quartier"
+        processes = {name: agents(name, topic) for name in ("east", "west")}
+
+        def mischief():
+            mosquitto.kill()
+            stop(processes["east"])
+
+            def mend():
+                time.sleep(5)
+                mosquitto.start()
+                processes["east"] = agents("east", topic)
+
+            threading.Thread(target=mend).start()
+
+        done = after_some_works(monkeypatch, mischief)
+        asked = [MQTT, f"communication.network.address={mosquitto.address}"]
+        asked.append("communication.network.start=false")
+        try:
+            result = quartier.run(CASE, overrides=asked, out=tmp_path / "run")
+            assert [p.wait(30) for p in processes.values()] == [0, 0]
+        finally:
+            stop(*processes.values())
+    assert done
+    is_whole(result)
+    assert min(result.manifest["network"]["calls"].values()) >= 2
+    same_after_replay(result, tmp_path / "again")
+
+
+def test_rubbish_is_dropped_and_counted(tmp_path, monkeypatch):
+    """Strangers say pickles, long and unknown things in the middle of a run; nobody minds."""
+    trace = tmp_path / "executed"
+    pickled = b"cos\nsystem\n(S'touch " + str(trace).encode() + b"'\ntR."
+    port = []
+    opened = hub.Hub.open
+
+    def noted(self, *given, **named):
+        port[:] = [int(self.office._port.address.rpartition(":")[2])]
+        opened(self, *given, **named)
+
+    monkeypatch.setattr(hub.Hub, "open", noted)
+
+    def mischief():
+        for payload in (pickled, b"{}", b'{"@": "os.system"}', b"\xff" * 100):
+            say(port[0], struct.pack(">I", len(payload)) + payload)
+        say(port[0], struct.pack(">I", 2**31))
+        say(port[0], b"GET / HTTP/1.1\r\n\r\n")
+
+    done = after_some_works(monkeypatch, mischief)
+    result = quartier.run(CASE, overrides=[TCP], out=tmp_path / "run")
+    assert done
+    is_whole(result)
+    assert result.manifest["network"]["dropped"] == {"malformed": 4, "oversized": 2}
+    assert not trace.exists()
+
+
+def say(port: int, payload: bytes) -> None:
+    """Say something to the orchestrator, and listen until it hangs up."""
+    with socket.create_connection(("127.0.0.1", port), timeout=20) as stranger:
+        (length,) = struct.unpack(">I", stranger.recv(4))
+        assert b"Challenge" in stranger.recv(length)
+        stranger.sendall(payload)
+        assert stranger.recv(1) == b""
+
+
+def test_whoever_runs_something_else_is_refused_by_name(tmp_path):
+    with broker(tmp_path / "broker") as mosquitto:
+        address = f"mqtt://{mosquitto.address}/quartier"
+        other = agents("east", address, "horizon.steps=3", "objectives.peak_eur_per_kw=1")
+        same = [agents(name, address) for name in ("east", "west")]
+        asked = [MQTT, f"communication.network.address={mosquitto.address}"]
+        asked.append("communication.network.start=false")
+        try:
+            is_whole(quartier.run(CASE, overrides=asked, out=tmp_path / "run"))
+            said, _ = other.communicate(timeout=60)
+        finally:
+            stop(other, *same)
+    assert other.returncode == 2
+    assert "not the same scenario.horizon, scenario.objectives" in said
+
+
+def test_a_run_says_whom_it_waited_for_in_vain(tmp_path):
+    asked = [TCP, "communication.network.start=false", "communication.network.wait_s=1"]
+    with pytest.raises(quartier.RunFailed, match="agents of east, west was there for 1 s"):
+        quartier.run(CASE, overrides=asked, out=tmp_path / "run")
+
+
+def test_mechanisms_without_agents_take_no_notice(tmp_path):
+    result = quartier.run(CASE, coordination="central", overrides=[TCP], out=tmp_path / "run")
+    assert result.status == "complete" and "network" not in result.manifest
+
+
+def test_mechanisms_whose_agents_cannot_move_say_so(tmp_path):
+    with pytest.raises(quartier.InputError, match="agents of 'auction' live in one process only"):
+        quartier.run(CASE, coordination="auction", overrides=[TCP], out=tmp_path / "run")
