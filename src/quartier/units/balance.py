@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from quartier.quantities import Array
 from quartier.units import KINDS
-from quartier.units.base import ELECTRICITY, Carrier, UnitData
+from quartier.units.base import ELECTRICITY, Carrier, UnitData, UnitParameters
 from quartier.units.node import Balance, Node
 
 Controls = Mapping[str, Array]
@@ -99,6 +99,26 @@ def full_kw(unit: UnitData, carrier: Carrier) -> Array:
     high = {name: top for name, (_, top) in kind.bounds(u, unit.series).items()}
     full = kind.flow(u, high, unit.series, 1.0).of(carrier)
     return np.broadcast_to(full, (unit.horizon.steps,))
+
+
+def greatest_kw(parameters: UnitParameters, carrier: Carrier) -> float:
+    """Most that a unit with these parameters can ever give of a carrier.
+
+    0 of what stores it, takes it only, or depends on its series.
+    """
+    kind, u = KINDS[parameters.kind], parameters
+    gives = carrier == ELECTRICITY or carrier in kind.gives
+    if kind.holds == carrier or not (kind.controls and gives):
+        return 0.0
+    if kind.curtailable:
+        return float(getattr(u, "power_kw", 0.0))
+    missing = {name: 0.0 for name, value in u if value is None}  # prices that a node has instead
+    free = u.model_copy(update=missing)
+    try:
+        high = {name: top for name, (_, top) in kind.bounds(free, {}).items()}
+        return max(float(kind.flow(free, high, {}, 1.0).of(carrier)), 0.0)
+    except KeyError:
+        return 0.0
 
 
 def per_kw(unit: UnitData, carrier: Carrier) -> Array:
