@@ -27,7 +27,9 @@ PACKAGES = (
     "highspy",
     "numpy",
     "pandas",
+    "scikit-learn",
     "scipy",
+    "tsam",
     "windpowerlib",
 )
 """Packages whose versions matter for the figures."""

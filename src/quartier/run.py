@@ -25,6 +25,7 @@ from quartier.grid.recycled import RecycledPowerFlow
 from quartier.instance import Instance, build
 from quartier.mechanism import Mechanism, mechanism
 from quartier.own_code import told
+from quartier.problem import Design
 from quartier.progress import Progress, SilentProgress, is_cancellation
 from quartier.results import Result, RunWriter, new_run_directory, run_log
 from quartier.run_warnings import warnings
@@ -236,7 +237,11 @@ class Story:
         self.progress.phase(f"{self.title}{name}, design")
         with self.clock.phase("planning"):
             whole = self.instance.problem(0, 0, self.instance.initial_state(), whole=True)
-            instance = self.instance.built(design(whole))
+            found = design(whole)
+            if not isinstance(found, Design):
+                kind = type(found).__name__
+                raise RunFailed(f"coordination {name!r}: design() returned {kind}, not a Design")
+            instance = self.instance.built(found)
         writer.update(start_energy_kwh=_start_energy_kwh(instance))
         return instance
 

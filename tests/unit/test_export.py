@@ -182,6 +182,7 @@ def test_every_column_with_a_unit_in_its_name_is_known():
         "objective",
         "residual",
         "sensitivity",
+        "size",
         "tap_pos",
         "tries",
         "value",

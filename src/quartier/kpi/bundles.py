@@ -13,7 +13,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from quartier.kpi.pricing import _parameters
 from quartier.kpi.redispatch import Groups
 from quartier.kpi.run_data import RunData
 from quartier.problem.bundles import COMPETITOR, OPERATOR
@@ -211,11 +210,11 @@ def _used(run: RunData, carrier: str) -> Iterator[float]:
     sizes, begun = size(run), run.result.manifest["start_energy_kwh"]
     for name, found in run.units.groupby("unit", observed=True):
         unit, rows = str(name).partition(".")[2], found.set_index("time")
-        kind = kind_of(str(rows["kind"].iloc[0]))
-        one = _parameters(kind, written.get(unit))
-        if one is None:  # the load of a group
+        if unit not in written:  # the load of a group
             continue
-        parameters = scaled(one, sizes.get(unit) or 0.0)
+        kind = kind_of(str(rows["kind"].iloc[0]))
+        one = kind.Parameters.model_validate(written[unit])
+        parameters: Any = scaled(one, sizes.get(unit) or 1.0)
         if kind.holds == carrier:
             steps = np.diff(rows["energy_kwh"].to_numpy(float), prepend=begun[str(name)])
             shares = np.abs(steps) / parameters.energy_kwh
