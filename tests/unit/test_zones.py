@@ -219,7 +219,23 @@ def day() -> Case:
     return Case("germany:two-zones")
 
 
-@pytest.fixture(params=["small", "day"])
+@pytest.fixture(scope="module")
+def ring() -> Case:
+    """Three zones in a ring, the coast in one without a supplier."""
+    ends = {"link": ("north", "south", 50), "coast": ("north", "east", 30)}
+    ends |= {"round": ("east", "south", 20)}
+    lines = ", ".join(
+        f"{n}: {{from: {a}, to: {b}, capacity_kw: {kw}}}" for n, (a, b, kw) in ends.items()
+    )
+    return Case(
+        CASE,
+        "problem.zones=[north, south, east]",
+        f"problem.lines={{{lines}}}",
+        "neighbourhoods.coast.zone=east",
+    )
+
+
+@pytest.fixture(params=["small", "ring", "day"])
 def case(request) -> Case:
     return request.getfixturevalue(request.param)
 
@@ -236,6 +252,16 @@ def test_no_price_of_zones_proves_more_than_the_optimum(case: Case):
         bounds.append(own + case.supply.worth_eur(price))
     assert max(bounds) <= case.optimum * (1 + 1e-7)
     assert bounds[-1] == pytest.approx(case.optimum, rel=1e-6)  # welfare theorem
+
+
+def test_one_program_costs_what_all_do_in_it(case: Case):
+    """Own costs, and the cheapest supply of what neighbourhoods draw there."""
+    nothing = np.zeros(case.supply.size)
+    model = Pool(case.coupling, models_of(case.problem))
+    found = model.solutions(case.pooled, nothing)
+    needed = case.supply.needed_kw({name: one.p_kw for name, one in found.items()})
+    total = sum(one.cost_eur for one in found.values()) + case.supply.cost_eur(needed)
+    assert total == pytest.approx(case.optimum, rel=1e-6)
 
 
 def test_payments_sum_to_the_congestion_rent(case: Case):
