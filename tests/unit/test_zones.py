@@ -93,6 +93,20 @@ def test_what_a_zone_lacks_is_served_at_the_ceiling_there_only():
     assert supply.seen("north", found.price_eur_per_kwh) == pytest.approx([0.02] * STEPS)
 
 
+def test_the_block_that_serves_last_makes_the_price():
+    """Wind and line are just filled in the first hour; nothing is needed in the second."""
+    supply = market(link(60.0)).zones
+    one = Market.of(0.5, STEPS, {"wind": [(100.0, 0.02), (30.0, 0.05)]}, -0.1, 3.0).supply
+    needed = supply.needed_kw(needs([40, 0, 70], [60, 0, 60]))
+    price = supply.marginal_eur_per_kwh(needed).reshape(2, STEPS)
+    assert price[0] == pytest.approx([0.02, 0.02, 0.05])
+    assert price[1] == pytest.approx([0.02, 0.02, 0.05])
+    assert price[0] == pytest.approx(one.marginal_eur_per_kwh(np.array([100.0, 0.0, 130.0])))
+    bids = {"coast": Bid.fixed(-40.0), "town": Bid.fixed(-60.0)}
+    assert clear(bids, supply, 0).price_eur_per_kwh == pytest.approx([0.02, 0.02])
+    assert clear(bids, supply, 0).supplied_kw[0] == pytest.approx(100.0)
+
+
 def test_nothing_goes_round():
     """Of three zones in a ring, and two lines side by side, none carries what need not be."""
     ring = [("a", "b"), ("b", "c"), ("c", "a"), ("a", "c")]
