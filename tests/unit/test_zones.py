@@ -93,6 +93,20 @@ def test_what_a_zone_lacks_is_served_at_the_ceiling_there_only():
     assert supply.seen("north", found.price_eur_per_kwh) == pytest.approx([0.02] * STEPS)
 
 
+def test_the_block_that_serves_last_makes_the_price():
+    """Wind and line are just filled in the first hour; nothing is needed in the second."""
+    supply = market(link(60.0)).zones
+    one = Market.of(0.5, STEPS, {"wind": [(100.0, 0.02), (30.0, 0.05)]}, -0.1, 3.0).supply
+    needed = supply.needed_kw(needs([40, 0, 70], [60, 0, 60]))
+    price = supply.marginal_eur_per_kwh(needed).reshape(2, STEPS)
+    assert price[0] == pytest.approx([0.02, 0.02, 0.05])
+    assert price[1] == pytest.approx([0.02, 0.02, 0.05])
+    assert price[0] == pytest.approx(one.marginal_eur_per_kwh(np.array([100.0, 0.0, 130.0])))
+    bids = {"coast": Bid.fixed(-40.0), "town": Bid.fixed(-60.0)}
+    assert clear(bids, supply, 0).price_eur_per_kwh == pytest.approx([0.02, 0.02])
+    assert clear(bids, supply, 0).supplied_kw[0] == pytest.approx(100.0)
+
+
 def test_nothing_goes_round():
     """Of three zones in a ring, and two lines side by side, none carries what need not be."""
     ring = [("a", "b"), ("b", "c"), ("c", "a"), ("a", "c")]
@@ -219,7 +233,23 @@ def day() -> Case:
     return Case("germany:two-zones")
 
 
-@pytest.fixture(params=["small", "day"])
+@pytest.fixture(scope="module")
+def ring() -> Case:
+    """Three zones in a ring, the coast in one without a supplier."""
+    ends = {"link": ("north", "south", 50), "coast": ("north", "east", 30)}
+    ends |= {"round": ("east", "south", 20)}
+    lines = ", ".join(
+        f"{n}: {{from: {a}, to: {b}, capacity_kw: {kw}}}" for n, (a, b, kw) in ends.items()
+    )
+    return Case(
+        CASE,
+        "problem.zones=[north, south, east]",
+        f"problem.lines={{{lines}}}",
+        "neighbourhoods.coast.zone=east",
+    )
+
+
+@pytest.fixture(params=["small", "ring", "day"])
 def case(request) -> Case:
     return request.getfixturevalue(request.param)
 
@@ -236,6 +266,16 @@ def test_no_price_of_zones_proves_more_than_the_optimum(case: Case):
         bounds.append(own + case.supply.worth_eur(price))
     assert max(bounds) <= case.optimum * (1 + 1e-7)
     assert bounds[-1] == pytest.approx(case.optimum, rel=1e-6)  # welfare theorem
+
+
+def test_one_program_costs_what_all_do_in_it(case: Case):
+    """Own costs, and the cheapest supply of what neighbourhoods draw there."""
+    nothing = np.zeros(case.supply.size)
+    model = Pool(case.coupling, models_of(case.problem))
+    found = model.solutions(case.pooled, nothing)
+    needed = case.supply.needed_kw({name: one.p_kw for name, one in found.items()})
+    total = sum(one.cost_eur for one in found.values()) + case.supply.cost_eur(needed)
+    assert total == pytest.approx(case.optimum, rel=1e-6)
 
 
 def test_payments_sum_to_the_congestion_rent(case: Case):

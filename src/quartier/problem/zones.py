@@ -28,6 +28,9 @@ PER_MWH = 1e3
 SAME_EUR_PER_KWH = 1e-9
 """Prices closer than this are one."""
 
+LITTLE = 1e-6
+"""How much less of a need says what it costs, relative to it."""
+
 
 @dataclass(frozen=True)
 class Line:
@@ -213,25 +216,36 @@ class ZonedSupply(Supply):
     def served(self, needed_kw: Array) -> Dispatch:
         """Serve a need, shape ``(Z T,)``, at least cost; of all ways with the least flows.
 
+        Where a need just fills a block or a line, the price is that of the block: what a little
+        less would save.
+
         Raises
         ------
         SolveFailed
             If no solution is found.
         """
         price, least, most = self._columns
-        arrays = _program(PER_MWH * price, least, most, self.matrix, needed_kw)
-        answer = Highs("zones, dispatch", arrays).needed()
-        dual = answer.row_dual / PER_MWH
-        values = self._with_least_flows(dual, needed_kw, answer.values)
+        for need in (just_below(needed_kw), needed_kw):
+            arrays = _program(PER_MWH * price, least, most, self.matrix, need)
+            answer = Highs("zones, dispatch", arrays).needed()
+            dual = answer.row_dual / PER_MWH
+            values = self._with_least_flows(dual, needed_kw)
+            if values is not None:
+                break
+        else:  # prices that differ by less than a solver can tell
+            values = answer.values
         power, blocks, steps = np.zeros_like(self.least_kw), len(self.block_zones), self.steps
         for k, zone in enumerate(self.block_zones):
             power[k, self._balances(zone)] = values[k * steps : (k + 1) * steps]
         return Dispatch(power, values[blocks * steps :].reshape(len(self.lines), steps), dual)
 
-    def _with_least_flows(self, price_eur_per_kwh: Array, needed_kw: Array, found: Array) -> Array:
-        """What costs the same, but carries least: no power goes round, nor where nobody gains."""
+    def _with_least_flows(self, price_eur_per_kwh: Array, needed_kw: Array) -> Array | None:
+        """What serves a need at least cost, if a price is right, and carries least.
+
+        So no power goes round, nor where nobody gains. None: the price is not right.
+        """
         lower, upper = self._best(price_eur_per_kwh)
-        size, flows = found.size, len(self.lines) * self.steps
+        size, flows = lower.size, len(self.lines) * self.steps
         blocks, matrix = slice(0, size - flows), self.matrix
         lines = slice(size - flows, size)
         arrays = _program(
@@ -242,8 +256,8 @@ class ZonedSupply(Supply):
             needed_kw,
         )
         answer = Highs("zones, least flows", arrays).solve()
-        if not answer.found:  # prices that differ by less than a solver can tell
-            return found
+        if not answer.found:
+            return None
         given, back = answer.values[:size].copy(), answer.values[size:]
         given[lines] -= back
         return given
@@ -275,6 +289,15 @@ class ZonedSupply(Supply):
         lower = np.where(margin < -SAME_EUR_PER_KWH, most, least)
         upper = np.where(margin > SAME_EUR_PER_KWH, least, most)
         return lower, upper
+
+
+def just_below(needed_kw: Array) -> Array:
+    """A need that is a little less, so that prices are those of what serves it last.
+
+    Where nothing is needed it is a little more: the price of the cheapest.
+    """
+    sign = np.where(needed_kw == 0, 1.0, -1.0)
+    return np.asarray(needed_kw + sign * LITTLE * (1 + np.abs(needed_kw)))
 
 
 def _one_way(forth: Array, back: Array) -> tuple[Array, Array]:

@@ -2,18 +2,20 @@
 
 As power exchanges couple their markets, without whole bids on either side of them: what is bid and
 what suppliers ask is cleared at least cost, lines within their capacity, and every zone's price is
-the multiplier of its balance. Of a zone's steps at its price each gives the same share. Steps that
-are whole or nothing are taken or left as in :mod:`quartier.optimisation.prices.clearing`.
+the multiplier of its balance: where steps are just filled, that of the step served last. Of a
+zone's steps at its price each gives the same share. Steps that are whole or nothing are taken or
+left as in :mod:`quartier.optimisation.prices.clearing`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import sparse
 
 from quartier.problem import ZonedSupply
+from quartier.problem.zones import just_below
 from quartier.program import Arrays, Flags, Highs, Indices
 from quartier.quantities import Array
 
@@ -69,9 +71,11 @@ def couple(
         row_lower=-base_kw,
         row_upper=-base_kw,
     )
-    answer = Highs("zones, clearing of an hour", arrays).needed()
-    price = answer.row_dual / PER_MWH
-    values, every = answer.values[:count], cost[:count] / PER_MWH
+    less = just_below(-base_kw)
+    below = replace(arrays, row_lower=less, row_upper=less)
+    price = Highs("zones, price of an hour", below).needed().row_dual / PER_MWH
+    values = Highs("zones, clearing of an hour", arrays).needed().values[:count]
+    every = cost[:count] / PER_MWH
     finite = np.isfinite(arrays.lower[:count] + arrays.upper[:count])
     marginal = finite & (np.abs(every - price[place]) <= SAME_EUR_PER_KWH)
     filled = _shared(values, marginal, place, arrays.lower[:count], arrays.upper[:count])
