@@ -13,14 +13,16 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import TYPE_CHECKING
 
 import numpy as np
 from scipy import sparse
 
 from quartier.problem.supply import Part, Supply
-from quartier.program import Arrays, Highs
-from quartier.program.convex import Convex
 from quartier.quantities import Array
+
+if TYPE_CHECKING:  # the solver is imported where there are zones to solve
+    from quartier.program import Arrays, Highs
 
 PER_MWH = 1e3
 """Costs of the dispatch are counted in EUR/MWh: solvers tell prices apart to 1e-7 of their unit."""
@@ -192,7 +194,7 @@ class ZonedSupply(Supply):
             sparse.csr_array(sparse.hstack([self.matrix, missing, -missing])),
             needed_kw,
         )
-        found = Highs("zones, what is missing at a price", arrays).needed().values[lower.size :]
+        found = _highs("zones, what is missing at a price", arrays).needed().values[lower.size :]
         return np.asarray(found[: self.size] - found[self.size :])
 
     def near_kw(self, price_eur_per_kwh: Array, weight: float, target_kw: Array) -> Array:
@@ -210,6 +212,8 @@ class ZonedSupply(Supply):
             np.zeros(size),
             {(k, k): weight / 2 for k in range(price.size, price.size + size)},
         )
+        from quartier.program.convex import Convex
+
         return Convex("zones, near a target", arrays).needed().values[price.size :]
 
     # -- at least cost --------------------------------------------------------------------------
@@ -227,7 +231,7 @@ class ZonedSupply(Supply):
         price, least, most = self._columns
         for need in (just_below(needed_kw), needed_kw):
             arrays = _program(PER_MWH * price, least, most, self.matrix, need)
-            answer = Highs("zones, dispatch", arrays).needed()
+            answer = _highs("zones, dispatch", arrays).needed()
             dual = answer.row_dual / PER_MWH
             values = self._with_least_flows(dual, needed_kw)
             if values is not None:
@@ -255,7 +259,7 @@ class ZonedSupply(Supply):
             sparse.csr_array(sparse.hstack([matrix, -matrix[:, lines]])),
             needed_kw,
         )
-        answer = Highs("zones, least flows", arrays).solve()
+        answer = _highs("zones, least flows", arrays).solve()
         if not answer.found:
             return None
         given, back = answer.values[:size].copy(), answer.values[size:]
@@ -305,6 +309,12 @@ def _one_way(forth: Array, back: Array) -> tuple[Array, Array]:
     return np.maximum(forth, 0.0), np.maximum(-back, 0.0)
 
 
+def _highs(title: str, arrays: Arrays) -> Highs:
+    from quartier.program import Highs
+
+    return Highs(title, arrays)
+
+
 def _program(
     cost: Array,
     lower: Array,
@@ -315,4 +325,6 @@ def _program(
 ) -> Arrays:
     """``min cost x`` over ``matrix x = right``."""
     integer = np.zeros(cost.size, dtype=bool)
+    from quartier.program import Arrays
+
     return Arrays(cost, lower, upper, integer, matrix, right, right, quadratic=quadratic or {})
