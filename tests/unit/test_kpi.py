@@ -75,7 +75,7 @@ def test_every_kpi_is_defined_in_its_docstring():
 @pytest.mark.parametrize("problem", COUPLINGS)
 def test_kpi_names_are_unique_apart_from_groups(problem):
     """Of all that a run has: profit, say, is read otherwise where days stand for a year."""
-    run = SimpleNamespace(problems=(problem,), has_grid=True)
+    run = SimpleNamespace(problems=(problem,), has_grid=True, has_zones=True)
     names = [
         figure.name
         for figure in kpi.KPIS
