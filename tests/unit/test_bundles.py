@@ -66,6 +66,25 @@ def test_welfare_is_what_no_profit_exceeds():
     assert outside - cost == pytest.approx(258_704, rel=1e-4)
 
 
+@pytest.mark.parametrize("method", ["direct", "cuts"])
+@pytest.mark.parametrize(
+    ("rule", "bill"), [("mandatory", 7884), ("none", 7884), ("optional", 8760)]
+)
+def test_what_need_not_be_offered_costs_the_operator_nothing(rule, bill, method):
+    """Power alone would be sold at 0.25, below the competitor's 0.3: only `both` is offered."""
+    rows = solved(BilevelBundles, asked(problem__rule=rule, problem__method=method))
+    assert rows["response town"]["objective"] == pytest.approx(bill, rel=1e-6)
+    assert rows["response town"]["follower_suboptimality"] <= 1e-9
+    assert rows["bilevel"]["objective"] == pytest.approx(bill - 4816, abs=1e-3)
+
+
+def test_a_unit_without_a_price_is_there_already():
+    """One kW of boiler, four are needed: heat is not offered, for it cannot be served."""
+    rows = solved(BilevelBundles, asked(problem__sizes=None))
+    power = 2 * 24 * (100 * 0.1 + 265 * 0.2) + 2 * 10
+    assert rows["bilevel"]["objective"] == pytest.approx(0.25 * 17_520 - power, rel=1e-6)
+
+
 # -- what is refused -----------------------------------------------------------------------------
 def problems(**changes):
     with pytest.raises(InputError) as caught:

@@ -197,6 +197,17 @@ KPIS: tuple[Kpi, ...] = (
     Kpi("lruf", "Local resources used", "1", pricing.lruf),
     Kpi("lruf_least", "Local resources used, at least", "1", pricing.lruf_least),
     Kpi("lruf_greatest", "Local resources used, at most", "1", pricing.lruf_greatest),
+    # Money
+    Kpi("leader_cost", "Cost of the pool's operator", "EUR", settlement.leader_cost),
+    Kpi("cost_change", "Change of cost, vs baseline", "EUR", settlement.cost_change),
+    Kpi("system_cost", "Cost of all together", "EUR", settlement.system_cost),
+    Kpi(
+        "system_cost_change",
+        "Change of the cost of all, vs baseline",
+        "1",
+        settlement.system_cost_change,
+    ),
+    Kpi("money", "Paid", "EUR", settlement.money),
     # Bundles, of a year
     Kpi("profit", "Profit of the operator", "EUR/a", bundles.profit),
     Kpi("operator_cost", "Cost of the operator's system", "EUR/a", bundles.operator_cost),
@@ -211,17 +222,6 @@ KPIS: tuple[Kpi, ...] = (
     Kpi("delivered", "Delivered by the operator", "kWh/a", bundles.delivered),
     Kpi("unserved", "Unserved", "kWh/a", bundles.unserved_in_a_year),
     Kpi("lruf", "Local resources used", "1", bundles.lruf),
-    # Money
-    Kpi("leader_cost", "Cost of the pool's operator", "EUR", settlement.leader_cost),
-    Kpi("cost_change", "Change of cost, vs baseline", "EUR", settlement.cost_change),
-    Kpi("system_cost", "Cost of all together", "EUR", settlement.system_cost),
-    Kpi(
-        "system_cost_change",
-        "Change of the cost of all, vs baseline",
-        "1",
-        settlement.system_cost_change,
-    ),
-    Kpi("money", "Paid", "EUR", settlement.money),
     # Process
     Kpi("negotiations", "Negotiations", "count", process.negotiations),
     Kpi("negotiation_agents", "Agents in a negotiation", "count", process.negotiation_agents),
