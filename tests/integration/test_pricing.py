@@ -101,9 +101,11 @@ def test_what_does_not_oblige_the_player_costs_it_a_hair_can_win_back(runs):
     assert 3960.0 < found["bilevel, robust"] <= found["bilevel"]
 
 
-@pytest.mark.parametrize(("cap", "profit"), [(0.050, 1584.3), (0.110, 5007.0)])
+@pytest.mark.parametrize(
+    ("cap", "profit"), [(0.050, 1584.3), (0.070, 2939.0), (0.100, 4446.5), (0.110, 5007.0)]
+)
 def test_profit_by_the_cap_of_electricity(cap, profit):
-    """The ends of M10's row of caps: 1,584 ... 5,005 (here 5,007, within its proven bound)."""
+    """M10's row of caps: 1,584 ... 5,005 (here 5,007, within its proven bound)."""
     key = "problem.carriers.electricity.cap_eur_per_kwh"
     instance = build(load("mep", {key: cap, "optimisation.time_limit_s": 300}))
     problem = instance.problem(0, 0, instance.initial_state())

@@ -7,6 +7,9 @@ from pathlib import Path
 import pytest
 
 import quartier
+from quartier.figures import pricing
+from quartier.report.compared_runs import of_folders
+from quartier.report.priced_runs import cap_curves, is_priced, pricing_section
 
 CASE = Path(__file__).parents[1] / "cases" / "pricing"
 
@@ -114,3 +117,24 @@ def test_windows_that_move_are_planned_from_where_things_stand(tmp_path):
     assert rows["status"].tolist() == ["optimal", "optimal"]
     assert found.kpis["worse_off"] <= 1e-6
     assert found.kpis["exchange_imbalance[heat]"] == pytest.approx(0.0, abs=1e-6)
+
+
+def test_runs_that_differ_by_a_cap_are_a_curve_and_say_who_gains(tmp_path):
+    """2 · 10 kWh of electricity, at caps of 0.15 and 0.2 less the market's 0.05 EUR."""
+    folders = []
+    for cap in (0.2, 0.15):
+        changes = {"problem__carriers__electricity__cap_eur_per_kwh": cap}
+        folders.append(run(tmp_path / str(cap), "all-at-caps", **changes).dir)
+    compared = of_folders(folders)
+    assert is_priced(compared)
+    (table,) = cap_curves(compared).values()
+    assert table["series"].tolist() == ["all-at-caps"] * 2
+    assert table["cap_eur_per_kwh"].tolist() == [0.2, 0.15]
+    assert table["profit"].tolist() == pytest.approx([GAS + 20 * 0.15, GAS + 20 * 0.1])
+    curve, who = pricing.curve(table, "electricity"), pricing.gains_by_run(compared.kpis)
+    assert list(curve.data[0].x) == pytest.approx([15.0, 20.0])
+    # Against its own tariffs the buyer saves 0.05 EUR a kWh, and of heat what the maker asks less.
+    saved = dict(zip(who.data[1].x, who.data[1].y, strict=True))
+    assert saved["buyer"] == pytest.approx(20 * 0.05 + 10 * (0.1 - 0.06 / 0.8))
+    names = [one.name for one in pricing_section(compared).blocks]
+    assert names == ["gains", "cap-electricity"]

@@ -74,6 +74,55 @@ def _line(
     )
 
 
+def curve(table: pd.DataFrame, carrier: str) -> go.Figure:
+    """Profit of the player over the cap of a carrier, a line a series.
+
+    Parameters
+    ----------
+    table
+        A row a run: ``series``, ``cap_eur_per_kwh`` and ``profit`` in EUR.
+    """
+    x = f"cap of {carrier} (ct/kWh)"
+    made = style.figure("Profit by the cap", x=x, y="profit (EUR)", unit="EUR", dates=False)
+    for number, (name, rows) in enumerate(table.groupby("series", sort=False)):
+        look, points = style.look(number), rows.sort_values("cap_eur_per_kwh")
+        made.add_trace(
+            go.Scatter(
+                x=CT_PER_EUR * points["cap_eur_per_kwh"].to_numpy(float),
+                y=points["profit"].to_numpy(float),
+                name=str(name),
+                mode="lines+markers",
+                line=style.line(look),
+                marker={"symbol": look.symbol, "size": 7},
+                hovertemplate="%{x:.2f} ct/kWh: %{y:,.1f} EUR",
+            )
+        )
+    return made
+
+
+def gains_by_run(kpis: pd.DataFrame) -> go.Figure:
+    """What each neighbourhood saves and the player earns, a bar a run.
+
+    Parameters
+    ----------
+    kpis
+        Values by KPI (index) and run (columns).
+    """
+    made = style.figure("Who gains", x="", y="EUR", unit="EUR", dates=False)
+    for number, run in enumerate(kpis):
+        every = _saved(kpis[run].dropna())
+        made.add_trace(
+            go.Bar(
+                x=list(every),
+                y=list(every.values()),
+                name=str(run),
+                marker=style.filled(style.look(number)),
+                hovertemplate="%{y:.1f} EUR",
+            )
+        )
+    return made
+
+
 def gains(kpis: pd.Series[float]) -> go.Figure:
     """What each neighbourhood saves against its tariffs, and what the player earns.
 
@@ -83,12 +132,7 @@ def gains(kpis: pd.Series[float]) -> go.Figure:
         KPIs of a run by key.
     """
     made = style.figure("Who gains", x="", y="EUR", unit="EUR")
-    saved = {
-        str(key).removeprefix("saving[").removesuffix("]"): float(value)
-        for key, value in kpis.items()
-        if str(key).startswith("saving[")
-    }
-    every = {**saved, "the player": float(kpis["profit"])}
+    every = _saved(kpis)
     made.add_trace(
         go.Bar(
             x=list(every),
@@ -99,3 +143,13 @@ def gains(kpis: pd.Series[float]) -> go.Figure:
         )
     )
     return made
+
+
+def _saved(kpis: pd.Series[float]) -> dict[str, float]:
+    """What each neighbourhood saves against its tariffs, and what the player earns, in EUR."""
+    saved = {
+        str(key).removeprefix("saving[").removesuffix("]"): float(value)
+        for key, value in kpis.items()
+        if str(key).startswith("saving[")
+    }
+    return {**saved, "the player": float(kpis["profit"])}

@@ -17,6 +17,7 @@ from quartier.kpi import seasons
 from quartier.report.blocks import Block, Choice, Custom, Figure, Note, Section, Table
 from quartier.report.compared_runs import Compared
 from quartier.report.comparison_kpis import kpi_blocks, verdict
+from quartier.report.priced_runs import is_priced, pricing_section
 from quartier.report.sections import EARNED, GAINED, block
 from quartier.results.comparison_plot import ComparisonPlot
 from quartier.scoreboard import keeping_limits, shown_lines
@@ -31,6 +32,8 @@ def comparison_sections(
         yield sharing_section(compared, plot)
     if plot.has_suppliers:
         yield market_section(plot)
+    if is_priced(compared):
+        yield pricing_section(compared)
     yield bundles_section(plot) if plot.has_bundles else costs_section(plot)
     if plot.any_grid:
         yield grid_section(plot)
