@@ -109,4 +109,5 @@ def stop(*processes: subprocess.Popen[str]) -> None:
     for process in processes:
         if process.poll() is None:
             process.send_signal(signal.SIGKILL)
-        process.communicate()
+        if process.stdout is not None and not process.stdout.closed:
+            process.communicate()

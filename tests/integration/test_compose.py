@@ -9,8 +9,11 @@ from pathlib import Path
 import pytest
 import yaml
 
+from .networks import broker, stop
+
 ROOT = Path(__file__).parents[2]
-SERVICES = yaml.safe_load((ROOT / "docker-compose.yml").read_text())["services"]
+COMPOSE = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+SERVICES = COMPOSE["services"]
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
 
 
@@ -24,22 +27,53 @@ def test_image_runs_quartier_as_an_ordinary_user():
     assert int(instruction("USER")) >= 1000
 
 
-@pytest.mark.parametrize("service", SERVICES.values(), ids=list(SERVICES))
+ALONE = {name: s for name, s in SERVICES.items() if "profiles" not in s}
+"""What runs without the others."""
+OURS = {name: s for name, s in SERVICES.items() if s["image"] == "quartier"}
+
+
+@pytest.mark.parametrize("service", OURS.values(), ids=list(OURS))
 def test_run_folders_end_up_on_the_host(service):
     targets = dict(volume.split(":") for volume in service["volumes"])
     assert targets["./runs"] == f"{instruction('WORKDIR')}/runs"
 
 
-@pytest.mark.parametrize("service", SERVICES.values(), ids=list(SERVICES))
-def test_command_of_every_service_works(service, tmp_path):
-    short = ["--set", "horizon.steps=4"]
-    done = subprocess.run(
-        [sys.executable, "-m", "quartier", *service["command"], *short],
-        cwd=tmp_path,
-        capture_output=True,
+def started(service, folder, address="broker:1883"):
+    """The command of a service, in a process here."""
+    words = [word.replace("broker:1883", address) for word in service["command"]]
+    return subprocess.Popen(
+        [sys.executable, "-m", "quartier", *words, "--set", "horizon.steps=4"],
+        cwd=folder,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
         text=True,
-        check=False,
     )
-    assert done.returncode == 0, done.stderr
-    (manifest,) = tmp_path.glob("runs/*/*/manifest.json")
-    assert json.loads(manifest.read_text())["status"] == "complete"
+
+
+def is_complete(folder):
+    (manifest,) = folder.glob("runs/*/*/manifest.json")
+    return json.loads(manifest.read_text())["status"] == "complete"
+
+
+@pytest.mark.parametrize("service", ALONE.values(), ids=list(ALONE))
+def test_command_of_every_service_works(service, tmp_path):
+    process = started(service, tmp_path)
+    said, _ = process.communicate()
+    assert process.returncode == 0, said
+    assert is_complete(tmp_path)
+
+
+def test_services_of_the_network_work_together(tmp_path):
+    lines = COMPOSE["configs"]["mosquitto"]["content"].splitlines()
+    assert lines[:2] == ["listener 1883", "allow_anonymous true"]
+    together = [service for service in OURS.values() if service.get("profiles") == ["network"]]
+    assert len(together) == 1 + 3  # the orchestrator, and one for each neighbourhood
+    with broker(tmp_path / "broker") as mosquitto:
+        processes = [started(service, tmp_path, mosquitto.address) for service in together]
+        try:
+            for process in processes:
+                said, _ = process.communicate(timeout=400)
+                assert process.returncode == 0, said
+        finally:
+            stop(*processes)
+    assert is_complete(tmp_path)

@@ -3,16 +3,21 @@
 A page is a story in a folder of its own: blocks with a title are files, Python blocks share their
 names, command lines (``$ ...``) run in a process each and must print what the page shows of it.
 Blocks of YAML without a title must be valid in a scenario. Runs whose horizon the page does not
-state are shortened to a few steps. What cannot run here stands below ``<!-- not run: why -->``.
+state are shortened to a few steps. A command line that ends with ``&`` runs beside the next ones:
+ours must end well, others are ended. What cannot run here stands below ``<!-- not run: why -->``.
 """
 
 from __future__ import annotations
 
 import contextlib
 import multiprocessing
+import os
 import re
 import runpy
 import shlex
+import shutil
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -88,6 +93,7 @@ class Story:
     def __init__(self, folder: Path, start) -> None:
         self.folder, self._start = folder, start
         self._python = None
+        self._beside: list[subprocess.Popen[bytes]] = []
 
     def follow(self, block: Block) -> None:
         if block.title is not None and block.language in FILES:
@@ -113,11 +119,29 @@ class Story:
     def _commands(self, block: Block) -> None:
         told = ""
         for line in block.content.splitlines():
-            if line.startswith("$ "):
+            if line.startswith("$ ") and line.endswith(" &"):
+                self._begin(shlex.split(line[2:-2]))
+            elif line.startswith("$ "):
                 told = "".join(self._command(words, block) for words in commands(line[2:]))
             else:
                 shown, printed = " ".join(line.split()), " ".join(told.split())
                 assert shown in printed, f"{block.name}:{block.line}: {line!r} not in\n{told}"
+
+    def _begin(self, words: list[str]) -> None:
+        ours = words[0] == "quartier"
+        program = shutil.which(words[0], path=f"{os.environ['PATH']}:/usr/sbin")
+        assert ours or program, f"{words[0]} is needed"
+        started = [sys.executable, "-m", "quartier"] if ours else [str(program)]
+        self._beside.append(subprocess.Popen([*started, *words[1:]], cwd=self.folder))
+
+    def end(self) -> None:
+        """Wait for what runs beside; end what does not end by itself."""
+        for process in self._beside:
+            if "quartier" not in process.args:
+                process.kill()
+                process.wait()
+            else:
+                assert process.wait(60) == 0, process.args
 
     def _command(self, words: list[str], block: Block) -> str:
         if (
@@ -193,9 +217,12 @@ def start():
 @pytest.mark.parametrize("page", PAGES, ids=ids)
 def test_every_block_of_a_page_runs(page, start, tmp_path):
     story = Story(tmp_path, start)
-    for block in blocks_of(page):
-        if block.runs:
-            story.follow(block)
+    try:
+        for block in blocks_of(page):
+            if block.runs:
+                story.follow(block)
+    finally:
+        story.end()
 
 
 def test_few_blocks_are_not_run():

@@ -6,7 +6,7 @@ import socket
 import struct
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
@@ -14,7 +14,8 @@ import pytest
 
 import quartier
 from quartier import Result
-from quartier.agents.network import hub
+from quartier.agents.base import QuartierAgent
+from quartier.agents.network import hired, hub, opening
 from quartier.agents.network.frames import Advance
 from quartier.agents.network.office import Office
 from quartier.agents.unit import UnitAgent
@@ -32,14 +33,25 @@ def simulated(tmp_path_factory: pytest.TempPathFactory) -> Result:
 
 
 @pytest.fixture(scope="module")
-def over(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callable[..., Result]]:
+def home() -> dict[str, list[dict[str, QuartierAgent]]]:
+    """Agents of every gate by transport and name, as they came home from their processes."""
+    return {"tcp": [], "mqtt": []}
+
+
+@pytest.fixture(scope="module")
+def over(tmp_path_factory: pytest.TempPathFactory, home) -> Callable[[str], Result]:
     """Return a run over a transport, made once."""
-    folder, done = tmp_path_factory.mktemp("runs"), dict[str, Result]()
+    folder, done, perform = tmp_path_factory.mktemp("runs"), dict[str, Result](), hub.Hub.perform
 
     def run(transport: str) -> Result:
+        def watched(self, problem, agents, medium):
+            perform(self, problem, agents, medium)
+            home[transport].append({agent.title: agent for agent in agents})
+
         if transport not in done:
             asked = [f"communication.transport={transport}"]
-            with broker(folder / "broker") as mosquitto:
+            with broker(folder / "broker") as mosquitto, pytest.MonkeyPatch.context() as patch:
+                patch.setattr(hub.Hub, "perform", watched)
                 if transport == "mqtt":
                     asked.append(f"communication.network.address={mosquitto.address}")
                 done[transport] = quartier.run(CASE, overrides=asked, out=folder / transport)
@@ -86,19 +98,12 @@ def test_a_record_of_another_run_is_refused(over, tmp_path):
         quartier.run(CASE, seed=7, overrides=asked, out=tmp_path / "again")
 
 
-def test_all_agents_of_a_run_commit_one_candidate(tmp_path, monkeypatch):
+@pytest.mark.parametrize("transport", ["tcp", "mqtt"])
+def test_all_agents_of_a_run_commit_one_candidate(transport, over, home):
     """What comes home from the processes is what their speaker says that they do together."""
-    left = []
-    perform = hub.Hub.perform
-
-    def watched(self, problem, agents, medium):
-        perform(self, problem, agents, medium)
-        left.append({agent.title: agent for agent in agents})
-
-    monkeypatch.setattr(hub.Hub, "perform", watched)
-    quartier.run(CASE, overrides=[TCP], out=tmp_path / "run")
-    assert len(left) == 2
-    for here in left:
+    over(transport)
+    assert len(home[transport]) == 2  # gates
+    for here in home[transport]:
         for name in ("east", "west"):
             outcome = here[name].outcomes[-1]
             members = [a for a in here.values() if isinstance(a, UnitAgent) and a.principal == name]
@@ -125,31 +130,52 @@ def after_some_works(monkeypatch: pytest.MonkeyPatch, mischief: Callable[[], Non
     return done
 
 
-def test_a_process_that_dies_is_started_again_and_goes_on(tmp_path, monkeypatch):
-    from quartier.agents.network import hired, opening
-
-    team = []
+def test_a_process_that_dies_is_started_again_and_strangers_change_nothing(tmp_path, monkeypatch):
+    """Strangers say pickles, long and unknown things in the middle of it all."""
+    trace = tmp_path / "executed"
+    pickled = b"cos\nsystem\n(S'touch " + str(trace).encode() + b"'\ntR."
+    team, port = [], []
 
     class Watched(hired.Hired):
         def __init__(self, *given):
             super().__init__(*given)
             team.append(self)
 
+    opened = opening.open_port
+
+    def noted(*given):
+        port.append(opened(*given))
+        return port[-1]
+
     monkeypatch.setattr(opening, "Hired", Watched)
-    done = after_some_works(monkeypatch, lambda: team[0].processes["east"].kill())  # noqa: PLW0108
+    monkeypatch.setattr(opening, "open_port", noted)
+
+    def mischief():
+        team[0].processes["east"].kill()
+        number = int(port[0].address.rpartition(":")[2])
+        for payload in (pickled, b"{}", b'{"@": "os.system"}', b"\xff" * 100):
+            say(number, struct.pack(">I", len(payload)) + payload)
+        for payload in (struct.pack(">I", 2**31), b"GET / HTTP/1.1\r\n\r\n"):
+            say(number, payload)
+
+    done = after_some_works(monkeypatch, mischief)
     result = quartier.run(CASE, overrides=[TCP], out=tmp_path / "run")
     assert done
     is_whole(result)
     told = result.manifest["network"]
     assert told["restarts"] == 1 and told["calls"] == {"east": 2, "west": 1}
-    assert told["dropped"]["repeated"] >= SOME / 2  # what it said before, known by its number
+    assert told["dropped"].pop("repeated") >= SOME / 2  # said before, known by its number
+    assert told["dropped"] == {"malformed": 4, "oversized": 2}
+    assert not trace.exists()
     same_after_replay(result, tmp_path / "again")
 
 
 def test_a_broker_that_is_gone_for_a_while_and_a_process_that_dies(tmp_path, monkeypatch):
+    """So are processes that are there before the run, one of which would do something else."""
     with broker(tmp_path / "broker") as mosquitto:
         topic = f"mqtt://{mosquitto.address}/quartier"
         processes = {name: agents(name, topic) for name in ("east", "west")}
+        other = agents("east", topic, "horizon.steps=3", "objectives.peak_eur_per_kw=1")
 
         def mischief():
             mosquitto.kill()
@@ -168,39 +194,15 @@ def test_a_broker_that_is_gone_for_a_while_and_a_process_that_dies(tmp_path, mon
         try:
             result = quartier.run(CASE, overrides=asked, out=tmp_path / "run")
             assert [p.wait(30) for p in processes.values()] == [0, 0]
+            said, _ = other.communicate(timeout=60)
         finally:
-            stop(*processes.values())
+            stop(*processes.values(), other)
     assert done
+    assert other.returncode == 2
+    assert "not the same scenario.horizon, scenario.objectives" in said
     is_whole(result)
     assert min(result.manifest["network"]["calls"].values()) >= 2
     same_after_replay(result, tmp_path / "again")
-
-
-def test_rubbish_is_dropped_and_counted(tmp_path, monkeypatch):
-    """Strangers say pickles, long and unknown things in the middle of a run; nobody minds."""
-    trace = tmp_path / "executed"
-    pickled = b"cos\nsystem\n(S'touch " + str(trace).encode() + b"'\ntR."
-    port = []
-    opened = hub.Hub.open
-
-    def noted(self, *given, **named):
-        port[:] = [int(self.office._port.address.rpartition(":")[2])]
-        opened(self, *given, **named)
-
-    monkeypatch.setattr(hub.Hub, "open", noted)
-
-    def mischief():
-        for payload in (pickled, b"{}", b'{"@": "os.system"}', b"\xff" * 100):
-            say(port[0], struct.pack(">I", len(payload)) + payload)
-        say(port[0], struct.pack(">I", 2**31))
-        say(port[0], b"GET / HTTP/1.1\r\n\r\n")
-
-    done = after_some_works(monkeypatch, mischief)
-    result = quartier.run(CASE, overrides=[TCP], out=tmp_path / "run")
-    assert done
-    is_whole(result)
-    assert result.manifest["network"]["dropped"] == {"malformed": 4, "oversized": 2}
-    assert not trace.exists()
 
 
 def say(port: int, payload: bytes) -> None:
@@ -210,22 +212,6 @@ def say(port: int, payload: bytes) -> None:
         assert b"Challenge" in stranger.recv(length)
         stranger.sendall(payload)
         assert stranger.recv(1) == b""
-
-
-def test_whoever_runs_something_else_is_refused_by_name(tmp_path):
-    with broker(tmp_path / "broker") as mosquitto:
-        address = f"mqtt://{mosquitto.address}/quartier"
-        other = agents("east", address, "horizon.steps=3", "objectives.peak_eur_per_kw=1")
-        same = [agents(name, address) for name in ("east", "west")]
-        asked = [MQTT, f"communication.network.address={mosquitto.address}"]
-        asked.append("communication.network.start=false")
-        try:
-            is_whole(quartier.run(CASE, overrides=asked, out=tmp_path / "run"))
-            said, _ = other.communicate(timeout=60)
-        finally:
-            stop(other, *same)
-    assert other.returncode == 2
-    assert "not the same scenario.horizon, scenario.objectives" in said
 
 
 def test_a_run_says_whom_it_waited_for_in_vain(tmp_path):
