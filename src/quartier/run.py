@@ -59,7 +59,7 @@ def run(
     clock = Clock()
     with clock.phase("setup"):
         progress.phase("Reading the scenario")
-        loaded = as_asked(load(scenario, overrides), coordination, seed)
+        loaded = as_asked(load(scenario, overrides, seed), coordination, seed)
         asked = mechanism(loaded.scenario.coordination, loaded.scenario.problem.kind)
         earlier = earlier_baseline(loaded)
         instance = build(loaded, loaded.scenario.seed)
