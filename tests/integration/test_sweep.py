@@ -107,6 +107,23 @@ def test_a_run_whose_baseline_failed_is_kept_without_what_compares(case, monkeyp
     assert "1 of 1 runs have no KPIs that compare: their baseline failed" in page
 
 
+def test_what_bad_communication_costs_by_mechanism(tmp_path):
+    """The study of the how-to page on a smaller scenario: loss x delay x mechanism."""
+    found = quartier.sweep(
+        CASE.parent / "sharing",
+        {"communication.loss": [0, 0.3], "communication.delay_s": [0, 1]},
+        ["cohda", "central"],
+        out=tmp_path / "s",
+        workers=2,
+    )
+    assert found.keys == ("communication.loss", "communication.delay_s")
+    assert len(found.runs) == 8 and not len(found.failed)
+    messages = found.kpis.query("kpi == 'negotiation_messages' and coordination == 'cohda'")
+    assert len(messages) == 4 and (messages["mean"] > 0).all()
+    page = (found.dir / "report.html").read_text()
+    assert "cannot be shown" not in page and "The mechanism with the best mean" in page
+
+
 def test_a_cluster_that_is_there_runs_a_study(case, tmp_path):
     """A scheduler and a worker, each started by hand, and a folder that both see."""
     file = tmp_path / "scheduler.json"

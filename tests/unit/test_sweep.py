@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import shlex
+from math import prod
 from pathlib import Path
 
 import numpy as np
@@ -104,6 +107,29 @@ def test_odd_seeds_are_told(seeds, tmp_path):
 def test_the_seed_decides_who_is_split():
     found = cells("germany", {"problem.agents": [32]}, ["uncontrolled"], [1, 2])
     assert len({cell.digest for cell in found}) == 2
+
+
+def documented() -> list[list[str]]:
+    """The studies of the how-to page that take too long for a test, as words."""
+    text = Path("docs/howto/sweep.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```text\n(.*?)```", text, re.DOTALL)
+    return [shlex.split(block.replace("\\\n", " ")) for block in blocks]
+
+
+@pytest.mark.parametrize("words", documented(), ids=lambda words: words[4].partition("=")[0])
+def test_documented_studies_ask_for_runs_that_are_there(words):
+    asked = dict(zip(words[3::2], words[4::2], strict=True))
+    values = [v for option, v in zip(words[3::2], words[4::2], strict=True) if option == "--set"]
+    assert words[:2] == ["quartier", "sweep"] and set(asked) <= OPTIONS
+    seeds = range(1, int(asked.get("--seeds", 1)) + 1)
+    found = cells(words[2], varied(values), asked.get("--coordination"), list(seeds))
+    several = [len(seeds), *map(len, varied(values).values())]
+    if "--coordination" in asked:
+        several.append(len(asked["--coordination"].split(",")))
+        assert sum(cell.asked for cell in found) == prod(several)
+
+
+OPTIONS = {"--set", "--coordination", "--seeds", "--scheduler", "--out"}
 
 
 class Workers:
