@@ -238,9 +238,11 @@ def sweep(
     for runs in (study.failed, study.degraded):
         for _, run in runs.iterrows():
             complain(f"{run['folder']} is {run['status']}: {run['error']}")
+    for _, run in study.uncompared.iterrows():
+        complain(f"{run['folder']}: {run['remark']}")
     if len(study.failed) == len(study.runs):
         raise typer.Exit(FAILED)
-    if len(study.failed) or len(study.degraded):
+    if len(study.failed) or len(study.degraded) or len(study.uncompared):
         raise typer.Exit(DEGRADED)
 
 
@@ -314,7 +316,7 @@ def validate(
     with exit_codes(), reporting(quiet=quiet):
         from quartier.scenario.load import load
 
-        loaded = load(scenario, overrides or ())
+        loaded = load(scenario, overrides or (), seed)
         notes = _read_all(loaded, coordination, seed)
     horizon = loaded.scenario.horizon
     print_notes([asdict(note) for note in notes])

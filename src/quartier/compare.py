@@ -60,7 +60,7 @@ def compare(
     """
     progress = progress or SilentProgress()
     progress.phase("Reading the scenario")
-    loaded = as_asked(load(scenario, overrides), None, seed)
+    loaded = as_asked(load(scenario, overrides, seed), None, seed)
     names = mechanisms(coordinations, loaded)
     campaign = Campaign(loaded, names, _folder(loaded, scenario, out), progress)
     campaign.prepare([*RUNS.glob(f"{loaded.scenario.name}*"), campaign.folder])

@@ -63,7 +63,7 @@ def run(
     clock = Clock()
     with clock.phase("setup"):
         progress.phase("Reading the scenario")
-        loaded = as_asked(load(scenario, overrides), coordination, seed)
+        loaded = as_asked(load(scenario, overrides, seed), coordination, seed)
         asked = mechanism(loaded.scenario.coordination, loaded.scenario.problem.kind)
         check_stage(asked.name, loaded.scenario.problem.kind, loaded.scenario.communication)
         earlier = earlier_baseline(loaded)

@@ -15,6 +15,7 @@ import pandas as pd
 import pytest
 
 import quartier
+from quartier.errors import InputError
 from quartier.sweep.scheduling import scheduled
 from quartier.sweep.template import Template
 
@@ -90,6 +91,63 @@ def test_a_run_that_fails_is_explained_and_the_others_are_kept(case, monkeypatch
     assert "1 of 2 runs have no KPIs" in (found.dir / "report.html").read_text()
 
 
+def test_a_run_whose_baseline_failed_is_kept_without_what_compares(case, monkeypatch):
+    (case / "own.py").write_text(
+        "class Breaks:\n    def plan(self, problem, state, rng):\n        raise ValueError(0)\n"
+    )
+    monkeypatch.chdir(case)
+    text = (case / "scenario.yaml").read_text()
+    (case / "alone.yaml").write_text(f"baseline: {BREAKS}\n{text}")
+    found = quartier.sweep(case / "alone.yaml", {}, ["central"], out=case / "alone", workers=1)
+    (row,) = found.runs.to_dict("records")
+    assert (row["status"], row["folder"]) == ("complete", found.uncompared["folder"].iloc[0])
+    assert "its baseline failed" in row["remark"]
+    assert row["system_cost"] > 0
+    page = (found.dir / "report.html").read_text()
+    assert "1 of 1 runs have no KPIs that compare: their baseline failed" in page
+
+
+def test_what_bad_communication_costs_by_mechanism(tmp_path):
+    """The study of the how-to page on a smaller scenario: loss x delay x mechanism."""
+    found = quartier.sweep(
+        CASE.parent / "sharing",
+        {"communication.loss": [0, 0.3], "communication.delay_s": [0, 1]},
+        ["cohda", "central"],
+        out=tmp_path / "s",
+        workers=2,
+    )
+    assert found.keys == ("communication.loss", "communication.delay_s")
+    assert len(found.runs) == 8 and not len(found.failed)
+    messages = found.kpis.query("kpi == 'negotiation_messages' and coordination == 'cohda'")
+    assert len(messages) == 4 and (messages["mean"] > 0).all()
+    page = (found.dir / "report.html").read_text()
+    assert "cannot be shown" not in page and "The mechanism with the best mean" in page
+
+
+def test_a_cluster_that_is_there_runs_a_study(case, tmp_path):
+    """A scheduler and a worker, each started by hand, and a folder that both see."""
+    file = tmp_path / "scheduler.json"
+    dask = [sys.executable, "-m", "distributed.cli"]
+    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "cwd": tmp_path}
+    head = [f"{dask[-1]}.dask_scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard"]
+    scheduler = subprocess.Popen([*dask[:2], *head, "--scheduler-file", str(file)], **quiet)
+    workers = []
+    try:
+        address = _wait_for(lambda: file.exists() and json.loads(file.read_text())["address"])
+        own = [f"{dask[-1]}.dask_worker", address, "--nthreads", "1", "--no-dashboard"]
+        workers.append(subprocess.Popen([*dask[:2], *own, "--no-nanny"], **quiet))
+        found = quartier.sweep(
+            case, {POWER: [10, 20]}, ["uncontrolled"], out=tmp_path / "s", scheduler=address
+        )
+    finally:
+        for process in [*workers, scheduler]:
+            process.kill()
+            process.wait()
+    assert found.runs["status"].tolist() == ["complete"] * 2
+    with pytest.raises(InputError, match=f"no Dask scheduler answers at {address}"):
+        quartier.sweep(case, {POWER: [5]}, ["uncontrolled"], out=tmp_path / "s", scheduler=address)
+
+
 def test_a_run_is_run_again_if_its_worker_is_killed(case, tmp_path):
     """Dask starts another one; the template and the run ended with the worker that was killed."""
     script = tmp_path / "study.py"
@@ -151,7 +209,7 @@ def test_tasks_that_end_badly_have_their_code(tmp_path):
         "baseline": None,
         "modules": [],
     }
-    ((_, code),) = list(scheduled([task], 1, None))
+    ((_, code),) = list(scheduled([task], 1, None, tmp_path))
     assert code == 1
     assert "nowhere" in (tmp_path / "runs" / "one.txt").read_text()
 

@@ -26,6 +26,13 @@ def sixty():
     return loaded(60).scenario
 
 
+def test_the_seed_of_a_run_decides_who_is_split():
+    asked = ["problem.agents=32"]
+    two = load("germany", asked, 2).scenario
+    assert two == load("germany", [*asked, "seed=2"]).scenario
+    assert two.problem.suppliers != load("germany", asked).scenario.problem.suppliers
+
+
 def test_the_shipped_case_has_sixteen_suppliers_and_fourteen_prosumers():
     scenario = load("germany").scenario
     assert (len(scenario.problem.suppliers), len(scenario.neighbourhoods)) == (16, 14)

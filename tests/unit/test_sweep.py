@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+import shlex
+from math import prod
 from pathlib import Path
 
 import numpy as np
@@ -11,7 +14,9 @@ import pytest
 from quartier.errors import InputError
 from quartier.figures import studies
 from quartier.sweep.cells import cells, varied
+from quartier.sweep.cluster import check_workers
 from quartier.sweep.single import beside
+from quartier.sweep.study import sweep
 from quartier.sweep.tables import over_seeds
 
 MARKET = "tests/cases/market"
@@ -77,6 +82,87 @@ def test_one_list_of_all_that_is_wrong():
     ]
     with pytest.raises(InputError, match="nobody"):
         cells(MARKET, {}, ["nobody"], [1])
+
+
+@pytest.mark.parametrize(
+    ("values", "told"),
+    [
+        ({"market.tolerance": 1e-4}, "market.tolerance: 0.0001 is no list of values"),
+        ({"market.tolerance": "1,2"}, "market.tolerance: '1,2' is no list of values"),
+        ({"market.tolerance": []}, "market.tolerance: there is no value"),
+        ({"market.tolerence": [1, 2]}, "market.tolerence"),
+    ],
+)
+def test_odd_values_are_told(values, told):
+    with pytest.raises(InputError, match=told):
+        cells(MARKET, values, ["central"], [1])
+
+
+@pytest.mark.parametrize("seeds", [0, [], [-1], ["a"], [1.5], [True]])
+def test_odd_seeds_are_told(seeds, tmp_path):
+    with pytest.raises(InputError, match="seeds: "):
+        sweep(MARKET, {}, ["central"], seeds=seeds, out=tmp_path / "s")
+
+
+def test_the_seed_decides_who_is_split():
+    found = cells("germany", {"problem.agents": [32]}, ["uncontrolled"], [1, 2])
+    assert len({cell.digest for cell in found}) == 2
+
+
+def documented() -> list[list[str]]:
+    """The studies of the how-to page that take too long for a test, as words."""
+    text = Path("docs/howto/sweep.md").read_text(encoding="utf-8")
+    blocks = re.findall(r"```text\n(.*?)```", text, re.DOTALL)
+    return [shlex.split(block.replace("\\\n", " ")) for block in blocks]
+
+
+@pytest.mark.parametrize("words", documented(), ids=lambda words: words[4].partition("=")[0])
+def test_documented_studies_ask_for_runs_that_are_there(words):
+    asked = dict(zip(words[3::2], words[4::2], strict=True))
+    values = [v for option, v in zip(words[3::2], words[4::2], strict=True) if option == "--set"]
+    assert words[:2] == ["quartier", "sweep"] and set(asked) <= OPTIONS
+    seeds = range(1, int(asked.get("--seeds", 1)) + 1)
+    found = cells(words[2], varied(values), asked.get("--coordination"), list(seeds))
+    several = [len(seeds), *map(len, varied(values).values())]
+    if "--coordination" in asked:
+        several.append(len(asked["--coordination"].split(",")))
+        assert sum(cell.asked for cell in found) == prod(several)
+
+
+OPTIONS = {"--set", "--coordination", "--seeds", "--scheduler", "--out"}
+
+
+class Workers:
+    """Stands for a cluster whose workers say what they are."""
+
+    def __init__(self, *told):
+        self.told = {f"tcp://w{k}": one for k, one in enumerate(told)}
+
+    def wait_for_workers(self, count, timeout):
+        if not self.told:
+            raise TimeoutError
+
+    def run(self, function, path, on_error):
+        assert (on_error, Path(path).exists()) == ("return", True)
+        return {
+            worker: function(path) | told if isinstance(told, dict) else told
+            for worker, told in self.told.items()
+        }
+
+
+def test_workers_share_the_folder_and_the_version(tmp_path):
+    check_workers(Workers({}, {}), "tcp://head", tmp_path)
+    odd = Workers({}, {"sees": False}, {"quartier": "9.9"}, ModuleNotFoundError("no quartier"))
+    with pytest.raises(InputError) as caught:
+        check_workers(odd, "tcp://head", tmp_path)
+    told = caught.value.problems
+    assert len(told) == 3
+    assert f"w1 does not see {tmp_path}" in told[0]
+    assert "w2 has quartier 9.9, not" in told[1]
+    assert "w3 cannot import Quartier" in told[2]
+    assert not list(tmp_path.iterdir())
+    with pytest.raises(InputError, match="has no workers"):
+        check_workers(Workers(), "tcp://head", tmp_path)
 
 
 def test_files_beside_a_run_keep_its_whole_name():

@@ -50,6 +50,11 @@ def write_study(
         )
     if degraded:
         told.append(f"{degraded} of {len(runs)} runs are degraded; their KPIs are in the means.")
+    uncompared = int(runs["remark"].notna().sum())
+    if uncompared:
+        told.append(
+            f"{uncompared} of {len(runs)} runs have no KPIs that compare: their baseline failed."
+        )
     page = Page(
         title=f"Study of {about['scenario'].rpartition('/')[2]}",
         subtitle=", ".join([*keys, "mechanisms", "seeds"]),

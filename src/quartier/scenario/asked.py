@@ -162,7 +162,7 @@ class MarketAsked(Frozen):
     """Lines between zones by name; zones without a line between them trade nothing."""
     agents: PositiveInt | None = None
     """Suppliers and neighbourhoods that there should be: while there are fewer, one is split in two
-    at random (by the file's `seed`), six suppliers to four neighbourhoods, and totals stay. Without
+    at random (by the run's seed), six suppliers to four neighbourhoods, and totals stay. Without
     it, those that are named."""
     floor_eur_per_kwh: float = 0.0
     """Least price in EUR/kWh: what nobody wants is taken at it."""

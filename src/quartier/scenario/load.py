@@ -45,7 +45,7 @@ class LoadedScenario:
         return self.scenario.model_dump(mode="json", by_alias=True)
 
 
-def load(source: str | Path, overrides: Overrides = ()) -> LoadedScenario:
+def load(source: str | Path, overrides: Overrides = (), seed: int | None = None) -> LoadedScenario:
     """Load a scenario.
 
     Parameters
@@ -55,6 +55,8 @@ def load(source: str | Path, overrides: Overrides = ()) -> LoadedScenario:
         working directory goes before a shipped scenario of the same name.
     overrides
         ``PATH=VALUE`` each, e.g. ``horizon.steps=96``; the value is YAML. Or values by path.
+    seed
+        Seed of every random draw, also of who is split (``problem.agents``); the file's if None.
 
     Raises
     ------
@@ -70,6 +72,8 @@ def load(source: str | Path, overrides: Overrides = ()) -> LoadedScenario:
     if problems or wrong or scenario is None:
         problems += wrong + _further_problems(data, path.parent, all_set=not problems)
         raise InputError(blamed(dict.fromkeys(problems), texts), shown(path))
+    if seed is not None:
+        scenario = scenario.model_copy(update={"seed": seed})
     try:
         scenario = grown(scenario)
     except InputError as error:

@@ -118,18 +118,25 @@ def cells(
         With everything that is wrong with any of them.
     """
     wrong = [f"{key}: {HOW[key]}" for key in values if key in HOW]
+    wrong += [
+        f"{key}: {several!r} is no list of values; write [{several!r}], or several"
+        if not _is_list(several)
+        else f"{key}: there is no value"
+        for key, several in values.items()
+        if not _is_list(several) or not several
+    ]
     if wrong:
         raise InputError(wrong)
     found: dict[str, Cell] = {}
     for chosen in _combinations({key: list(map(_as_text, v)) for key, v in values.items()}):
-        try:
-            loaded = load(scenario, chosen)
-            names = mechanisms(coordinations, loaded)
-        except InputError as error:
-            told = ", ".join(f"{key}={value}" for key, value in chosen.items())
-            wrong += [f"{told}: {p}" if told and told not in p else p for p in error.problems]
-            continue
         for seed in seeds:
+            try:
+                loaded = load(scenario, chosen, seed)
+                names = mechanisms(coordinations, loaded)
+            except InputError as error:
+                told = ", ".join(f"{key}={value}" for key, value in chosen.items())
+                wrong += [f"{told}: {p}" if told and told not in p else p for p in error.problems]
+                break
             for cell in _under(loaded, chosen, names, seed):
                 known = found.get(cell.digest)
                 if known is None or (cell.asked and not known.asked):
@@ -137,6 +144,10 @@ def cells(
     if wrong:
         raise InputError(list(dict.fromkeys(wrong)))
     return list(found.values())
+
+
+def _is_list(values: Any) -> bool:
+    return isinstance(values, Sequence) and not isinstance(values, str | bytes)
 
 
 def _combinations(values: Mapping[str, Sequence[Any]]) -> Iterator[dict[str, Any]]:

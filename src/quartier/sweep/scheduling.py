@@ -5,15 +5,20 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from pathlib import Path
 from typing import Any
 
 import dask
-from distributed import Client, LocalCluster, as_completed
+from distributed import Client, KilledWorker, LocalCluster, as_completed
 
+from quartier.errors import InputError
+from quartier.sweep.cluster import check_workers
 from quartier.sweep.template import start
 
 TRIES = 3
 """How often a run may lose its worker before it is given up."""
+ANSWER_S = 5
+"""Time in which a scheduler must answer."""
 QUIET: dict[str, Any] = {
     "distributed.scheduler.allowed-failures": TRIES - 1,
     "distributed.worker.daemon": False,
@@ -22,7 +27,10 @@ QUIET: dict[str, Any] = {
 
 
 def scheduled(
-    tasks: Sequence[dict[str, Any]], workers: int | None, scheduler: str | None
+    tasks: Sequence[dict[str, Any]],
+    workers: int | None,
+    scheduler: str | None,
+    folder: Path,
 ) -> Iterator[tuple[dict[str, Any], int | str]]:
     """Run tasks, and yield each with its exit code, or why it has none, as they end.
 
@@ -35,21 +43,43 @@ def scheduled(
         Runs at a time on this machine; as many as it has cores if None.
     scheduler
         Address of a cluster in place of this machine.
+    folder
+        Folder that all of them write below.
+
+    Raises
+    ------
+    InputError
+        If nobody answers at the address, or workers there see other files or another Quartier.
     """
     with _client(workers, scheduler) as client:
+        if scheduler is not None:
+            check_workers(client, scheduler, folder)
         futures: dict[str, Any] = {}
         task_of: dict[str, dict[str, Any]] = {}
         for task in tasks:
             before = futures.get(task["baseline"] or "")
             future = client.submit(start, task, before, pure=False, retries=0)
             futures[task["out"]], task_of[future.key] = future, task
-        for future in as_completed(futures.values()):
+        alone: set[str] = set()
+        ending = as_completed(list(futures.values()))
+        for future in ending:
             task = task_of[future.key]
+            before = futures.get(task["baseline"] or "")
             if future.status == "finished":
                 yield task, future.result()
+            elif before is not None and before.status == "error" and task["out"] not in alone:
+                again = client.submit(start, task, None, pure=False, retries=0)  # it never began
+                task_of[again.key] = task
+                alone.add(task["out"])
+                ending.add(again)
             else:
-                error = future.exception()
-                yield task, f"its worker was lost {TRIES} times ({type(error).__name__})"
+                yield task, _why(future.exception())
+
+
+def _why(error: BaseException | None) -> str:
+    if isinstance(error, KilledWorker):
+        return f"its worker was lost {TRIES} times"
+    return f"{type(error).__name__}: {error}"
 
 
 @contextmanager
@@ -57,7 +87,7 @@ def _client(workers: int | None, scheduler: str | None) -> Iterator[Any]:
     with dask.config.set(QUIET):
         logging.getLogger("distributed").setLevel(logging.ERROR)
         if scheduler is not None:
-            with Client(scheduler) as client:
+            with _cluster(scheduler) as client:
                 yield client
             return
         with (
@@ -67,3 +97,20 @@ def _client(workers: int | None, scheduler: str | None) -> Iterator[Any]:
             Client(cluster) as client,
         ):
             yield client
+
+
+@contextmanager
+def _cluster(address: str) -> Iterator[Any]:
+    """Meet a cluster that is there already."""
+    try:
+        client = Client(address, timeout=ANSWER_S)
+    except (OSError, TimeoutError, ValueError) as error:
+        why = " ".join(str(error).split())
+        raise InputError(
+            [
+                f"no Dask scheduler answers at {address} in {ANSWER_S} s ({why}); start one with"
+                " 'dask scheduler', or leave out --scheduler"
+            ]
+        ) from error
+    with client:
+        yield client

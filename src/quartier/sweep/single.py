@@ -13,8 +13,6 @@ import signal
 import sys
 from pathlib import Path
 
-ENDED = "manifest.json"
-
 
 def beside_task(described: Path) -> Path:
     """File with what the run of a task file says."""
@@ -34,8 +32,9 @@ def main(path: str) -> None:
 
     task = json.loads(Path(path).read_text(encoding="utf-8"))
     overrides = dict(task["overrides"])
-    if task["baseline"] and (Path(task["baseline"]) / ENDED).is_file():
-        overrides["baseline"] = task["baseline"]
+    if task["baseline"]:  # without one, a run is compared with nothing: with itself
+        ended = _has_figures(Path(task["baseline"]))
+        overrides["baseline"] = task["baseline"] if ended else task["coordination"]
     try:
         run(
             task["scenario"],
@@ -47,6 +46,18 @@ def main(path: str) -> None:
         )
     except QuartierError as error:
         sys.exit(" ".join(str(error).split()))
+
+
+def _has_figures(run: Path) -> bool:
+    """Whether a run folder holds a run that came to its end."""
+    from quartier.errors import InputError
+    from quartier.results import Result
+    from quartier.results.finished import FINISHED
+
+    try:
+        return Result.open(run).status in FINISHED
+    except (InputError, OSError, ValueError):
+        return False
 
 
 def _end_with_parent() -> None:

@@ -28,7 +28,9 @@ from quartier.sweep.tables import over_seeds
 
 FILE = "study.json"
 RUNS = "runs"
-ABOUT = ("coordination", "seed", "status", "error", "folder")
+UNCOMPARED = "its baseline failed: without KPIs that compare with it"
+"""Remark of a run that is kept alone."""
+ABOUT = ("coordination", "seed", "status", "error", "remark", "folder")
 """Columns of the table of runs besides the varied keys and the KPIs."""
 
 
@@ -71,7 +73,7 @@ class Study:
 
     @cached_property
     def runs(self) -> pd.DataFrame:
-        """A row a run: varied keys, coordination, seed, status, error, folder, and its KPIs."""
+        """A row a run: varied keys, coordination, seed, status, error, remark, folder, its KPIs."""
         return pd.read_parquet(self.dir / "runs.parquet")
 
     @cached_property
@@ -83,6 +85,11 @@ class Study:
     def failed(self) -> pd.DataFrame:
         """Runs without KPIs, with the reason."""
         return self.runs[~self.runs["status"].isin(FINISHED)]
+
+    @property
+    def uncompared(self) -> pd.DataFrame:
+        """Runs whose baseline failed: they have no KPIs that compare with it."""
+        return self.runs[self.runs["remark"] == UNCOMPARED]
 
     @property
     def degraded(self) -> pd.DataFrame:
@@ -109,9 +116,7 @@ def sweep(
     if Path(path).exists():  # workers may be elsewhere on this file system
         source = str(Path(path).resolve()) + (f":{variant}" if variant else "")
     asked = dict(values) if isinstance(values, Mapping) else varied(values)
-    numbers = list(range(1, seeds + 1)) if isinstance(seeds, int) else list(seeds)
-    if not numbers:
-        raise InputError(["a study needs at least one seed"])
+    numbers = _seeds(seeds)
     every = cells(source, asked, coordinations, numbers)
     folder = _folder(source, out)
     campaign = _Campaign(source, folder, every, progress)
@@ -133,6 +138,17 @@ def sweep(
     write_study(folder, study.about, study.keys, study.runs, study.kpis)
     progress.done()
     return study
+
+
+def _seeds(asked: Any) -> list[int]:
+    numbers = list(range(1, asked + 1)) if isinstance(asked, int) else list(asked)
+    wrong = [n for n in numbers if isinstance(n, bool) or not isinstance(n, int) or n < 0]
+    if wrong:
+        told = ", ".join(map(repr, wrong))
+        raise InputError([f"seeds: {told} is none; give whole numbers from 0 on, or how many"])
+    if not numbers:
+        raise InputError(["seeds: a study needs at least one"])
+    return list(dict.fromkeys(numbers))
 
 
 def _folder(source: str, out: str | Path | None) -> Path:
@@ -180,7 +196,8 @@ class _Campaign:
         if not tasks:
             return {}
         self._progress.phase("Study", len(tasks))
-        for task, ended in scheduled(tasks, _at_a_time(workers, len(tasks)), scheduler):
+        at_a_time = _at_a_time(workers, len(tasks))
+        for task, ended in scheduled(tasks, at_a_time, scheduler, self._runs):
             cell = cell_of[task["out"]]
             if isinstance(ended, str):
                 lost[cell.digest] = ended
@@ -194,7 +211,7 @@ class _Campaign:
         for place in sorted(self._runs.glob(f"{cell.name}*/manifest.json")):
             result = Result(place.parent)
             try:
-                whole = result.status in FINISHED
+                whole = result.status in FINISHED and not _lacks_baseline(cell, result)
             except (OSError, ValueError):
                 continue
             if whole and all((result.dir / name).is_file() for name in needed_files(result)):
@@ -220,6 +237,7 @@ class _Campaign:
             row = dict(cell.values) | {
                 "coordination": cell.coordination,
                 "seed": cell.seed,
+                "remark": None,
                 "folder": f"{RUNS}/{place.name}",
             }
             if not (place / "manifest.json").is_file():
@@ -228,7 +246,10 @@ class _Campaign:
                 continue
             result = Result(place)
             error = result.manifest.get("error") or lost.get(cell.digest)
-            yield row | {"status": result.status, "error": error} | self._kpis(result)
+            found = {"status": result.status, "error": error}
+            if result.status in FINISHED and _lacks_baseline(cell, result):
+                found["remark"] = UNCOMPARED
+            yield row | found | self._kpis(result)
 
     def _kpis(self, result: Result) -> dict[str, float]:
         if result.status not in FINISHED:
@@ -238,6 +259,10 @@ class _Campaign:
             str(name): (str(row["unit"]), str(row["label"])) for name, row in table.iterrows()
         }
         return {str(name): float(value) for name, value in table["value"].items()}
+
+
+def _lacks_baseline(cell: Cell, result: Result) -> bool:
+    return cell.baseline is not None and result.manifest.get("baseline") is None
 
 
 def _at_a_time(workers: int | None, tasks: int) -> int:
