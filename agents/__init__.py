@@ -6,5 +6,6 @@ and plants (`der`) for offers; a neighbourhood's speaker, or the `pool`, is a `c
 the negotiation of its units' agents (`unit`), whose working memory is free of any transport
 (`memory`: `cohda`, `configuration`, `ledger`, `acquaintance`), as is how they find a schedule
 (`choice`). `mo_*` are what MO-COHDA  does not answer is counted on by
-`attendance` and `fallback`. All share `base`, `agenda` and `messages`.
+`attendance` and `fallback`. Where agents live in several processes, a `stage` of `network` takes
+the place of the simulated world. All share `base`, `agenda` and `messages`.
 """

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import math
 import time
 from collections.abc import Callable, Mapping
 from typing import Any
@@ -24,7 +25,7 @@ from quartier.agents.network.frames import (
     Work,
     nonce,
 )
-from quartier.agents.network.port import HANDSHAKE_S, Gone, Wire
+from quartier.agents.network.port import HANDSHAKE_S, Gone, Wire, too_long
 from quartier.errors import InputError, RunFailed
 
 logger = logging.getLogger(__name__)
@@ -42,6 +43,8 @@ class Letters:
         Makes a connection (OSError: there is nobody).
     wait_s
         Longest wall time in s without the orchestrator.
+    most_bytes
+        Longest frame that the orchestrator takes.
     """
 
     def __init__(
@@ -51,7 +54,9 @@ class Letters:
         identity: Mapping[str, str],
         token: str,
         wait_s: float,
+        most_bytes: int = 2**26,
     ) -> None:
+        self._most_bytes = most_bytes
         self._call, self._neighbourhood, self._identity = call, neighbourhood, dict(identity)
         self._token, self._wait_s = token, wait_s
         self._wire: Wire | None = None
@@ -108,8 +113,12 @@ class Letters:
     def _send_reply(self, n: int) -> None:
         if self._wire is None:
             return  # it is sent when the orchestrator is there again
+        payload = self._seal.write(Reply(self._session, n, self._replies[n]), UP)
+        if len(payload) > self._most_bytes:
+            self._replies[n] = Done((), (), math.inf, failure=too_long(len(payload)))
+            payload = self._seal.write(Reply(self._session, n, self._replies[n]), UP)
         try:
-            self._wire.send(self._seal.write(Reply(self._session, n, self._replies[n]), UP))
+            self._wire.send(payload)
         except Gone:
             self.close()
 

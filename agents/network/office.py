@@ -44,7 +44,9 @@ from quartier.agents.network.port import (
     Event,
     Lost,
     Port,
+    too_long,
 )
+from quartier.errors import RunFailed
 
 logger = logging.getLogger(__name__)
 
@@ -260,8 +262,12 @@ class Office:
 
     def _send_task(self, line: Line, n: int) -> None:
         if line.caller is not None:
-            session = self._visitors[line.caller].session
-            self._send(line.caller, Task(session, n, line.works[n - line.first]))
+            visitor = self._visitors[line.caller]
+            task = Task(visitor.session, n, line.works[n - line.first])
+            payload = visitor.seal.write(task, DOWN)
+            if len(payload) > self._port.most_bytes:
+                raise RunFailed(too_long(len(payload)))
+            self._port.send(line.caller, payload)
 
     def _send(self, caller: Caller, frame: Any) -> None:
         self._send_to(caller, self._visitors[caller], frame)

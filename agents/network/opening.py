@@ -122,6 +122,8 @@ def serve(
         )
     network = loaded.scenario.communication.network
     call = caller(address, network, loaded.folder, neighbourhood)
-    letters = Letters(call, neighbourhood, facts(loaded), token(), network.wait_s)
+    letters = Letters(
+        call, neighbourhood, facts(loaded), token(), network.wait_s, network.max_message_bytes
+    )
     with closing(letters):
         Host(letters, instance, coordination, neighbourhood).run()

@@ -20,6 +20,14 @@ HANDSHAKE_S = 10.0
 """Longest wall time in s until a caller shows who it is."""
 
 
+def too_long(size: int) -> str:
+    """Say that something of our own is longer than what is taken."""
+    return (
+        f"a message of {size} bytes is too long; raise communication.network.max_message_bytes,"
+        " or plan fewer steps at a gate"
+    )
+
+
 class Gone(ConnectionError):
     """A connection is lost: call again."""
 

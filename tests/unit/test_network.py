@@ -352,6 +352,20 @@ def test_a_frame_of_ours_that_is_too_long_costs_its_connection_only():
         assert post.office.dropped == {"oversized": 1}
 
 
+def test_what_is_longer_than_the_other_side_takes_ends_the_run_with_a_reason():
+    with closing(Post(most_bytes=2**12)) as post:
+        letters = Letters(post.wire, "here", SAME, "", 5, 2**12)
+        post.callers.append(letters)
+        post.office.give("here", GATE)
+        assert letters.receive() == GATE
+        letters.reply(Done((), (), 0.0, left="x" * 2**13))
+        assert "is too long; raise" in str(post.office.replies.get(timeout=10)[1].failure)
+        with pytest.raises(RunFailed, match="is too long; raise"):
+            post.office.give(
+                "here", OpenGate(0, 0, State({}, 0), tap_is_fixed=False, rng="x" * 2**13)
+            )
+
+
 def until(holds: Callable[[], bool]) -> None:
     for _ in range(200):
         if holds():
