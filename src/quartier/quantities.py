@@ -115,6 +115,11 @@ class Horizon:
         return Horizon(self.start + first * self.step, steps, self.dt_h)
 
 
+def shown(value: float, unit: str) -> tuple[float, str]:
+    """Value and unit as readers see them: a share in percent."""
+    return (100 * value, "%") if unit == "1" else (value, shown_unit(unit))
+
+
 def shown_unit(unit: str) -> str:
     """Unit as readers see it: a share is called so, and a count needs none.
 

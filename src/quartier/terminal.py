@@ -37,14 +37,14 @@ def print_rows(title: str, rows: Iterable[tuple[str, ...]], headings: Sequence[s
 
 def print_kpis(result: Result) -> None:
     """Print the table of KPIs; on a wide terminal, with what they mean."""
-    from quartier.quantities import shown_unit
+    from quartier.quantities import shown
 
     console = new_console()
     table = new_table("KPI", "value", "unit", *(["meaning"] if console.width >= WIDE else []))
     table.columns[1].justify = "right"
     for name, row in result.kpi_table.astype(object).iterrows():
-        unit = shown_unit(row["unit"])
-        cells = (str(name), figure(float(row["value"])), unit, row["label"])
+        value, unit = shown(float(row["value"]), row["unit"])
+        cells = (str(name), figure(value), unit, row["label"])
         table.add_row(*cells[: len(table.columns)])
     console.print(table)
 

@@ -62,7 +62,7 @@ def test_complete_run_prints_kpis_and_the_folder(invoke, ends, tmp_path):
     rows = [line.split() for line in answer.stdout.splitlines()]
     assert ["losses", "12.35", "MWh", "Losses"] in rows
     assert ["redispatch_calls", "–", "Redispatch_Calls"] in rows
-    assert ["agreement", "1", "share", "Agreement"] in rows
+    assert ["agreement", "100", "%", "Agreement"] in rows
     assert f"Run folder: {tmp_path / 'run'}" in answer.stdout
     assert answer.stderr == ""
 

@@ -6,7 +6,7 @@ from html import escape
 from typing import TYPE_CHECKING
 
 from quartier.errors import InputError
-from quartier.quantities import shown_unit
+from quartier.quantities import shown
 from quartier.results.numbers import text
 
 if TYPE_CHECKING:
@@ -45,12 +45,13 @@ def _table(result: RunFolder) -> str:
         kpis = result.kpi_table
     except InputError as error:
         return f"<p>{escape(error.problems[0])}</p>"
-    shown = kpis.reindex([name for name in DECIDING if name in kpis.index])
+    deciding = kpis.reindex([name for name in DECIDING if name in kpis.index])
     rows = [
         f"<tr><th scope='row' style='text-align:left'>{escape(str(row['label']))}</th>"
-        f"<td style='text-align:right'>{text(row['value'])}</td>"
-        f"<td style='text-align:left'>{escape(shown_unit(str(row['unit'])))}</td></tr>"
-        for row in shown.to_dict("records")
+        f"<td style='text-align:right'>{text(value)}</td>"
+        f"<td style='text-align:left'>{escape(unit)}</td></tr>"
+        for row in deciding.to_dict("records")
+        for value, unit in [shown(float(row["value"]), str(row["unit"]))]
     ]
     more = f"<caption>{len(kpis)} KPIs in <code>result.kpis</code></caption>"
     return f"<table>{more}<tbody>{''.join(rows)}</tbody></table>"
