@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -13,6 +13,7 @@ from quartier.coordination import Coordination
 from quartier.instance import Instance
 from quartier.progress import Progress
 from quartier.results import RunWriter
+from quartier.simulators.time_based import Snapshot
 from quartier.units import KINDS
 from quartier.units.base import UnitData
 
@@ -29,6 +30,10 @@ class Journal:
     """Steps for which the power flow found no solution."""
     trouble: list[str] = field(default_factory=list)
     """What went wrong with a plan without stopping the run, one sentence each."""
+
+    def snapshot(self) -> dict[str, Any]:
+        """What is told, as a checkpoint keeps it."""
+        return asdict(self)
 
     def degraded(self) -> tuple[str, ...]:
         """Everything that makes the run ``degraded``."""
@@ -56,6 +61,11 @@ class Execution:
     writer: RunWriter
     progress: Progress
     journal: Journal = field(default_factory=Journal)
+    first_step: int = 0
+    """Step that the execution begins with."""
+    start: Mapping[str, Snapshot] = field(default_factory=dict)
+    """What each simulator was at the end of the step before the first, by simulator; empty: all
+    begin as the instance does."""
 
     @property
     def step_s(self) -> int:

@@ -20,9 +20,12 @@ from quartier.problem import COUPLINGS, Coupling, State
 from quartier.problem.allocation import RULES
 from quartier.quantities import ELECTRICITY, Array
 from quartier.results.tables import TABLES, columns_of
+from quartier.simulators.checkpoints import Checkpoints
 from quartier.simulators.execution import Execution, simulator_id
 from quartier.simulators.inputs import Inputs, Outputs, only
-from quartier.simulators.time_based import TimeBased
+from quartier.simulators.plan_tail import table as table_of
+from quartier.simulators.plan_tail import tail
+from quartier.simulators.time_based import Snapshot, TimeBased
 from quartier.units.balance import by_node
 from quartier.units.base import UnitData
 
@@ -31,8 +34,17 @@ logger = logging.getLogger(__name__)
 MODELS = {
     "Planner": {
         "public": True,
-        "params": ["execution"],
-        "attrs": ["state", "tap_pos", "offers", "prices", "sales", "allocation", "records"],
+        "params": ["execution", "checkpoints"],
+        "attrs": [
+            "written",
+            "state",
+            "tap_pos",
+            "offers",
+            "prices",
+            "sales",
+            "allocation",
+            "records",
+        ],
     },
     "Orders": {
         "public": False,
@@ -65,6 +77,7 @@ class Planner(TimeBased):
         """Make the one planner."""
         execution: Execution = model_params["execution"]
         self._execution, self._instance = execution, execution.instance
+        self._checkpoints: Checkpoints | None = model_params.get("checkpoints")
         self._points: Sequence[str] = execution.points["name"]
         self._fleets = {simulator_id(k): units for k, units in execution.fleets.items()}
         self._gates = self._instance.gates()
@@ -77,14 +90,18 @@ class Planner(TimeBased):
         self._nodes = [node.name for node, _ in by_node(units)]  # in the order of the topology
         self._sales = np.empty((0, len(self._nodes)))
         self._allocation: str | None = None
+        self._ends_here = False
         children = [{"eid": kind, "type": "Orders"} for kind in execution.fleets]
         return [{"eid": "Planner", "type": "Planner", "children": children}]
 
     def step(self, time: int, inputs: Inputs, max_advance: int) -> int:
         """Plan if this is a gate, and look up what the plan says for this step."""
-        self._step = time // self.step_size
+        if time and self._checkpoints is not None:
+            self._checkpoints.after_step()  # everybody has done the last step, nobody this one
+        self._step = self.step_number(time)
         self._records: Mapping[str, Any] = {}
-        if self._step in self._gates:
+        if self._step in self._gates or self._ends_here:
+            self._ends_here = False
             began = perf_counter()
             self._plan(inputs)
             self._gate += 1
@@ -103,6 +120,35 @@ class Planner(TimeBased):
             raise RunFailed(
                 f"coordination {name!r} failed at {when}: {type(error).__name__}: {error}{where}"
             ) from error
+
+    # -- from step to step ------------------------------------------------------------------
+    def snapshot(self) -> Snapshot:
+        """What is left of the plan after the last step."""
+        row = self._step + 1 - self._first
+        return {
+            "gate": self._gate,
+            "steps": max(self._steps - row, 0),
+            "tap_pos": self._tap_pos,
+            "orders": {k: [tail(t, row) for t in tables] for k, tables in self._orders.items()},
+            "offers": tail(self._offers, row),
+            "prices": [[*key, tail(values, row)] for key, values in self._prices.items()],
+            "sales": tail(self._sales, row),
+            "allocation": self._allocation,
+            "last": self._step + 1 == self._instance.horizon.steps,
+        }
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Go on with the plan; a run that had ended there, and now goes on, plans at once."""
+        self._gate, self._first = int(snapshot["gate"]), self.first_step
+        self._steps, self._tap_pos = int(snapshot["steps"]), snapshot["tap_pos"]
+        self._orders = {
+            kind: (table_of(set_points), table_of(planned))
+            for kind, (set_points, planned) in snapshot["orders"].items()
+        }
+        self._offers, self._sales = table_of(snapshot["offers"]), table_of(snapshot["sales"])
+        self._prices = {(n, c): table_of(values) for n, c, values in snapshot["prices"]}
+        self._allocation = snapshot["allocation"]
+        self._ends_here = bool(snapshot["last"])
 
     # -- asking -----------------------------------------------------------------------------
     def _state(self, inputs: Inputs) -> State:

@@ -17,7 +17,7 @@ from quartier.errors import RunFailed
 from quartier.own_code import told
 from quartier.quantities import Array
 from quartier.simulators.inputs import Inputs, Outputs, only, scalar, total
-from quartier.simulators.time_based import TimeBased
+from quartier.simulators.time_based import Snapshot, TimeBased
 from quartier.simulators.topology import Positions, Topology
 from quartier.simulators.unit_maker import UnitMaker
 from quartier.units import KINDS
@@ -107,7 +107,7 @@ class UnitSimulator(TimeBased):
         self._units += made
         return [{"eid": unit.name, "type": model} for unit in made]
 
-    def setup_done(self) -> None:
+    def prepare(self) -> None:
         """Put the units together."""
         if not self._units:
             return
@@ -151,13 +151,28 @@ class UnitSimulator(TimeBased):
 
     def _number(self, time: int) -> int:
         """Number of the step at a time."""
-        step, steps = time // self.step_size, self._units[0].horizon.steps
+        step, steps = self.step_number(time), self._units[0].horizon.steps
         if step >= steps:
             raise ValueError(
                 f"{self.kind}: the run goes on after {steps} steps; start the simulator with "
                 "steps=<steps of the run>"
             )
         return step
+
+    # -- from step to step ------------------------------------------------------------------------
+    def snapshot(self) -> Snapshot:
+        """State of all units at the end of the last step."""
+        if self._fleet is None:
+            return {}
+        return {"units": list(self._names), "state": dict(self._fleet.state)}
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Take the state of units that are called the same."""
+        if self._fleet is None:
+            return
+        if snapshot["units"] != list(self._names):
+            raise ValueError(f"{self.kind}: the snapshot is of other units")
+        self._fleet.restore(snapshot["state"])
 
     # -- what own rules look at ------------------------------------------------------------------
     def _signals(self, step: int, inputs: Inputs) -> dict[str, Array]:
@@ -230,6 +245,15 @@ class UnitSimulator(TimeBased):
         """Usable energy in stores by node."""
         at = self._at[KINDS[self.kind].holds or ""]
         return _by_position(at, result.energy_kwh - self._dead_kwh, self._n_nodes)
+
+    @staticmethod
+    def stored_kwh(units: Sequence[UnitData], topology: Topology, snapshot: Snapshot) -> Array:
+        """Usable energy by node in a snapshot of stores, as the step before it handed it out."""
+        kind = KINDS[units[0].kind]
+        at = topology.node_of(units, kind.holds or "")
+        dead_kwh = np.array([dead_energy_kwh(unit) for unit in units])
+        usable_kwh = snapshot["state"]["energy_kwh"] - dead_kwh
+        return _by_position(at, usable_kwh, len(topology.nodes) + 1)
 
     def _out_unit_cost(self, result: StepResult) -> Array:
         """Cost of the step by connection point in EUR."""

@@ -118,7 +118,13 @@ class Plan:
 
 
 class Coordination(Protocol):
-    """A coordination mechanism. One object serves all gates of a run."""
+    """A coordination mechanism. One object serves all gates of a run.
+
+    What it remembers from gate to gate in attributes of its own it also hands out as
+    ``snapshot()``, a mapping of names to numbers, texts, arrays, or lists and mappings of them, and
+    takes back as ``restore(snapshot)``: without these two methods a run is not continued before
+    its last gate, but begins anew.
+    """
 
     def plan(self, problem: Problem, state: State, rng: np.random.Generator) -> Plan:
         """Answer the problem asked in ``state``; every random draw comes from ``rng``."""

@@ -12,7 +12,11 @@ import pyarrow as pa
 import pyarrow.parquet
 
 from quartier.errors import InputError
+from quartier.results.alive import is_alive
 from quartier.results.tables import TABLES, Declared, schema
+
+KILLED = "its process ended before the run did; to go on: quartier run --resume {}"
+"""What is told of a run whose process was killed."""
 
 
 class RunFolder:
@@ -29,8 +33,11 @@ class RunFolder:
 
     @cached_property
     def manifest(self) -> dict[str, Any]:
-        """How the run was asked for and how it ended."""
-        return self._json("manifest.json")
+        """How the run was asked for and how it ended; one whose process was killed is partial."""
+        found = self._json("manifest.json")
+        if isinstance(found, dict) and found.get("status") == "running" and not is_alive(self.dir):
+            found |= {"status": "partial", "error": KILLED.format(self.dir)}
+        return found
 
     @property
     def status(self) -> str:

@@ -35,6 +35,7 @@ from quartier.scenario.node_settings import NodeSettings, Price, TimeOfUse
 from quartier.scenario.settings import (
     LOWER_EUR_PER_KWH,
     NAME_PATTERN,
+    CheckpointSettings,
     CommunicationSettings,
     GateSettings,
     MarketSettings,
@@ -50,6 +51,7 @@ from quartier.units.kinds import is_own, own_kind
 __all__ = [
     "LOCAL",
     "NAME_PATTERN",
+    "CheckpointSettings",
     "CommunicationSettings",
     "GateSettings",
     "GridSettings",
@@ -316,6 +318,8 @@ class Scenario(Frozen):
     """What the messages go through."""
     record: RecordSettings = RecordSettings()
     """What is recorded beyond the usual tables."""
+    checkpoints: CheckpointSettings = CheckpointSettings()
+    """When a run is kept to go on from there."""
     baseline: str = Field(default="uncontrolled", min_length=1)
     """What the KPIs compare with: a mechanism, or the folder of an earlier run."""
     forecasts: dict[str, CsvColumn] = Field(default_factory=dict)

@@ -169,6 +169,20 @@ class MarketSettings(Frozen):
     answer of whoever is late counts."""
 
 
+class CheckpointSettings(Frozen):
+    """When a run is kept so that `quartier run --resume` can go on from there.
+
+    There is a checkpoint after the first step, usually a gate, that ends a minute or more after
+    the one before. A checkpoint changes no figure.
+    """
+
+    every_steps: PositiveInt | None = None
+    """Steps after which there is a checkpoint in any case."""
+    at_end: bool = True
+    """Whether there is one after the last step, so that a finished run can go on with a longer
+    horizon."""
+
+
 class RecordSettings(Frozen):
     """What is recorded beyond the usual tables."""
 
