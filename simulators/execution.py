@@ -72,6 +72,11 @@ class Execution:
         """Length of a step in seconds, mosaik's unit of time here."""
         return round(self.instance.horizon.dt_h * 3600)
 
+    def told(self, time: int) -> str:
+        """A time of mosaik's, for the user: step and start of the interval."""
+        step = self.first_step + time // self.step_s
+        return f"step {step} ({self.instance.horizon.times[step]})"
+
     @cached_property
     def fleets(self) -> Mapping[str, Sequence[UnitData]]:
         """All units by kind, kinds in the order of a step."""

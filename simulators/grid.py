@@ -121,7 +121,7 @@ class Grid(TimeBased):
         step = self.step_number(time)
         self._p_mw, self._q_mvar = self._background.at(step)
         points = self._points.size
-        self._power = total(inputs, "Grid", "power", (2, points))[:, :points]
+        self._power = total(inputs, "Grid", "power", (2, points + 1))[:, :points]
         self._add_entities(inputs)
         np.add.at(self._p_mw, self._points, self._power[0] / KW_PER_MW)
         np.add.at(self._q_mvar, self._points, self._power[1] / KW_PER_MW)
@@ -140,11 +140,11 @@ class Grid(TimeBased):
 
     def _add_entities(self, inputs: Inputs) -> None:
         """Add what is connected to single buses and connection points."""
-        for eid, attributes in inputs.items():
+        for eid in inputs:
             if eid == "Grid":
                 continue
             model, k = self._entities[eid]
-            p_kw, q_kvar = scalar(attributes, "p_kw") or 0.0, scalar(attributes, "q_kvar") or 0.0
+            p_kw, q_kvar = (scalar(inputs, eid, name) or 0.0 for name in ("p_kw", "q_kvar"))
             if model == "ConnectionPoint":
                 self._power[:, k] += p_kw, q_kvar
             else:

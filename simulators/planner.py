@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from quartier.coordination import Plan, UnitPlan
-from quartier.errors import RunFailed, place
+from quartier.errors import RunFailed, SolveFailed, place
 from quartier.hiccups import rows as rows_of
 from quartier.hiccups import take as take_hiccups
 from quartier.hiccups import troubles
@@ -114,7 +114,7 @@ class Planner(TimeBased):
         when = f"gate {self._gate} (step {first}, {self._instance.horizon.times[first]})"
         logger.info("%s plans at %s", name, when)
         try:
-            self._take(self._ask(self._state(inputs)))
+            self._take(self._asked(self._state(inputs)))
         except (Exception, SystemExit) as error:  # sys.exit would leave mosaik's world half closed
             where = place(error, _file_of(self._execution.coordination))
             raise RunFailed(
@@ -161,6 +161,16 @@ class Planner(TimeBased):
                 states[unit.name] = {name: float(values[k]) for name, values in columns.items()}
         tap_pos = only(inputs, "Planner", "tap_pos")
         return State(states, state.tap_pos if tap_pos is None else tap_pos)
+
+    def _asked(self, state: State) -> Plan:
+        """The mechanism's plan; without a solution, units follow their own rules until the next."""
+        try:
+            return self._ask(state)
+        except SolveFailed as failure:
+            logger.exception("no plan at gate %d", self._gate)
+            row = {"problem": failure.problem, "status": failure.status}
+            instead = f"no plan: {failure} Units follow their own rules until the next gate."
+            return Plan(records={"solves": [row]}, degraded=(instead,))
 
     def _ask(self, state: State) -> Plan:
         problem = self._instance.problem(

@@ -7,6 +7,7 @@ JSON; the model ``Fleet`` takes units that Quartier made ready, and talks in arr
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, ClassVar
@@ -16,7 +17,7 @@ import numpy as np
 from quartier.errors import RunFailed
 from quartier.own_code import told
 from quartier.quantities import Array
-from quartier.simulators.inputs import Inputs, Outputs, only, scalar, total
+from quartier.simulators.inputs import AtBoundary, Inputs, Outputs, only, scalar, total
 from quartier.simulators.time_based import Snapshot, TimeBased
 from quartier.simulators.topology import Positions, Topology
 from quartier.simulators.unit_maker import UnitMaker
@@ -129,6 +130,11 @@ class UnitSimulator(TimeBased):
             nothing = np.full(len(self._units), np.nan)
             set_point = only(inputs, "Fleet", "set_point_kw")
             set_point = nothing if set_point is None else set_point
+            if (
+                np.shape(set_point) != nothing.shape
+                or np.asarray(set_point).dtype.kind not in "iuf"
+            ):
+                raise AtBoundary(f"Fleet.set_point_kw is {set_point!r}, not {len(nothing)} numbers")
             signals = self._signals(self._number(time), inputs)
             if len(inputs) > ("Fleet" in inputs):
                 set_point = self._single(inputs, set_point, signals)
@@ -136,6 +142,7 @@ class UnitSimulator(TimeBased):
             self._planned = nothing if planned is None else planned
             with self._own_mistakes(self._number(time)):
                 self._result = self._fleet.step(self._number(time), set_point, signals)
+            self._check_result()
         return time + self.step_size
 
     @contextmanager
@@ -148,6 +155,15 @@ class UnitSimulator(TimeBased):
                 raise
             what = told(error, KINDS[self.kind])
             raise RunFailed(f"kind {self.kind!r} failed at step {step}: {what}") from error
+
+    def _check_result(self) -> None:
+        """Refuse to hand out what is no number: power, and the state that the next step is from."""
+        assert self._fleet is not None
+        made = {"p_kw": self._result.p_kw, "q_kvar": self._result.q_kvar, **self._fleet.state}
+        for name, values in made.items():
+            if not math.isfinite(values.sum()) and not np.isfinite(values).all():
+                k = int(np.argmin(np.isfinite(values)))
+                raise AtBoundary(f"{self._names[k]}.{name} is {values[k]}")
 
     def _number(self, time: int) -> int:
         """Number of the step at a time."""
@@ -206,10 +222,10 @@ class UnitSimulator(TimeBased):
     def _single(self, inputs: Inputs, set_point: Array, signals: dict[str, Array]) -> Array:
         """Take what single units are told over what the fleet is told."""
         set_point = set_point.copy()
-        for eid, attributes in inputs.items():
+        for eid in inputs:
             k = self._index.get(eid)
             for name in ("set_point_kw", *signals) if k is not None else ():
-                value = scalar(attributes, name)
+                value = scalar(inputs, eid, name)
                 if value is not None:
                     values = set_point if name == "set_point_kw" else signals[name]
                     values[k] = value

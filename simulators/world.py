@@ -16,6 +16,7 @@ from quartier.simulators.checkpoints import Checkpoints
 from quartier.simulators.copper_plate import CopperPlate
 from quartier.simulators.execution import Execution, simulator_id
 from quartier.simulators.grid import Grid
+from quartier.simulators.guard import Guard
 from quartier.simulators.nodes import Nodes
 from quartier.simulators.planner import Planner
 from quartier.simulators.recorder import Recorder
@@ -36,6 +37,7 @@ def opened(execution: Execution, *, debug: bool = False) -> Iterator[mosaik.Worl
         Whether mosaik keeps the graph of all steps (slow).
     """
     loop, checkpoints = asyncio.new_event_loop(), Checkpoints(execution)
+    guard = Guard(execution.instance.scenario.deadlines.call_s, execution.told)
     world = mosaik.World(
         {},
         debug=debug,
@@ -45,10 +47,16 @@ def opened(execution: Execution, *, debug: bool = False) -> Iterator[mosaik.Worl
         asyncio_loop=loop,
     )
     try:
-        _build(world, execution, checkpoints)
+        _build(world, execution, checkpoints, guard)
         yield world
         if execution.journal.steps == execution.instance.horizon.steps:
             checkpoints.after_step()
+    except Exception as error:
+        guard.settle(loop)
+        explained = guard.explained(error)
+        if explained is error:
+            raise
+        raise explained from error
     finally:
         _cancel(loop)
         world.shutdown()  # type: ignore[no-untyped-call]
@@ -76,46 +84,54 @@ def _cancel(loop: asyncio.AbstractEventLoop) -> None:
         loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
 
 
-def _build(world: mosaik.World, execution: Execution, checkpoints: Checkpoints) -> None:
+def _build(
+    world: mosaik.World, execution: Execution, checkpoints: Checkpoints, guard: Guard
+) -> None:
     units = [unit for fleet in execution.fleets.values() for unit in fleet]
     topology = Topology.of(execution.points["name"], units)
-    entities = dict(_entities(world, execution, topology, checkpoints))
+    entities = dict(_entities(world, execution, topology, checkpoints, guard))
     for wire in wiring(list(execution.fleets), has_grid=execution.instance.has_grid):
         _connect(world, entities, wire, execution, topology)
 
 
 def _entities(
-    world: mosaik.World, execution: Execution, topology: Topology, checkpoints: Checkpoints
+    world: mosaik.World,
+    execution: Execution,
+    topology: Topology,
+    checkpoints: Checkpoints,
+    guard: Guard,
 ) -> Iterator[tuple[str, Any]]:
     """Start all simulators, in the order of a step; yield what can be connected, by name."""
     instance, points = execution.instance, execution.points
-    planner = _start(world, Planner, "planner", execution, checkpoints).Planner(
+    planner = _start(world, Planner, "planner", execution, checkpoints, guard).Planner(
         execution=execution, checkpoints=checkpoints
     )
     yield "planner.Planner", planner
     yield from ((f"planner.{orders.eid}", orders) for orders in planner.children)
     for kind, units in execution.fleets.items():
-        simulator = _start(world, simulator_of(kind), simulator_id(kind), execution, checkpoints)
+        simulator = _start(
+            world, simulator_of(kind), simulator_id(kind), execution, checkpoints, guard
+        )
         yield f"{kind}.Fleet", simulator.Fleet(units=units, topology=topology)
     if any(KINDS[kind].carriers for kind in execution.fleets):
-        nodes = _start(world, Nodes, "nodes", execution, checkpoints)
+        nodes = _start(world, Nodes, "nodes", execution, checkpoints, guard)
         yield "nodes.Nodes", nodes.Nodes(topology=topology)
     if instance.has_grid:
-        grid = _start(world, Grid, "grid", execution, checkpoints, journal=execution.journal)
+        grid = _start(world, Grid, "grid", execution, checkpoints, guard, journal=execution.journal)
         background = Background(
             instance.network, instance.background_p_mw, instance.background_q_mvar
         )
         buses = dict(zip(points["name"], points["bus"], strict=True))
         yield GRID, grid.Grid(background=background, connection_points=buses)
     else:
-        plate = _start(world, CopperPlate, "copper_plate", execution, checkpoints)
+        plate = _start(world, CopperPlate, "copper_plate", execution, checkpoints, guard)
         yield (
             COPPER_PLATE,
             plate.CopperPlate(
                 connection_points=list(points["name"]), efficiency=instance.connection_efficiency
             ),
         )
-    recorder = _start(world, Recorder, "recorder", execution, checkpoints)
+    recorder = _start(world, Recorder, "recorder", execution, checkpoints, guard)
     yield "recorder.Recorder", recorder.Recorder(execution=execution)
 
 
@@ -125,11 +141,15 @@ def _start(
     name: str,
     execution: Execution,
     checkpoints: Checkpoints,
+    guard: Guard,
     **more: Any,
 ) -> ModelFactory:
     made = simulator()
+    starter = PythonStarter(lambda: made)  # type: ignore[arg-type]
+    deadlines = execution.instance.scenario.deadlines
+    plans = isinstance(made, Planner)
     factory = world.start(
-        PythonStarter(lambda: made),  # type: ignore[arg-type]
+        guard.over(starter, deadlines.plan_s if plans else deadlines.call_s),
         sim_id=name,
         step_size=execution.step_s,
         first_step=execution.first_step,

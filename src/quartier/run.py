@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from time import perf_counter
@@ -26,6 +26,7 @@ from quartier.progress import Progress, SilentProgress, is_cancellation
 from quartier.report import write_report
 from quartier.results import Result, RunWriter, new_run_directory, run_log
 from quartier.results.begun import Begun
+from quartier.results.files import CannotWrite
 from quartier.results.finished import FINISHED
 from quartier.run_warnings import warnings
 from quartier.scenario.load import LoadedScenario, load
@@ -180,8 +181,9 @@ class Story:
                     raise
                 logger.exception("the run failed; the traceback is in %s", folder / "log.txt")
                 failure = _failure(error)
-                self._end(writer, "failed", str(failure))
-                self._write_report(writer)
+                with suppress(CannotWrite):  # the manifest then says that the run goes on: partial
+                    self._end(writer, "failed", str(failure))
+                    self._write_report(writer)
                 if failure is error:
                     raise
                 raise failure from error

@@ -16,7 +16,7 @@ from filelock import BaseFileLock
 from quartier.errors import InputError
 from quartier.results.alive import hold
 from quartier.results.buffer import TableBuffer
-from quartier.results.files import write_atomically, write_json
+from quartier.results.files import CannotWrite, write_atomically, write_json
 from quartier.results.run_folder import read_parts
 from quartier.results.tables import ColumnType, Declared, columns_of
 from quartier.results.uninterrupted import uninterrupted
@@ -60,7 +60,11 @@ class RunWriter:
         self._written_at = time.monotonic()
         start = {"status": "running", "error": None, "started": datetime.now(UTC)}
         self._manifest: dict[str, Any] = {**start, **manifest, "steps_written": steps}
-        self.update()
+        try:
+            self.update()
+        except CannotWrite:
+            self._lock.release()
+            raise
 
     @classmethod
     def again(
@@ -153,14 +157,24 @@ class RunWriter:
         error
             What went wrong, for the user.
         """
-        self.flush()
-        self._write_p_set()
+        try:
+            self._end(status, error)
+        finally:
+            self._lock.release()
+
+    def _end(self, status: str, error: str | None) -> None:
+        try:
+            self.flush()
+            self._write_p_set()
+        except CannotWrite as lost:
+            if status in {"complete", "degraded"}:
+                raise
+            error = f"{error} ({lost})" if str(lost) not in str(error) else error
         expected = self._manifest.get("steps_expected")
         if status in {"complete", "degraded"} and expected not in {None, self._steps}:
             error = error or f"only {self._steps} of {expected} steps were executed"
             status = "partial"
         self.update(status=status, error=error, finished=datetime.now(UTC))
-        self._lock.release()
 
     def _write_part(self, table: str, rows: pa.Table) -> None:
         number = self._parts.get(table, 0)

@@ -37,6 +37,7 @@ from quartier.scenario.settings import (
     NAME_PATTERN,
     CheckpointSettings,
     CommunicationSettings,
+    DeadlineSettings,
     GateSettings,
     MarketSettings,
     Name,
@@ -53,6 +54,7 @@ __all__ = [
     "NAME_PATTERN",
     "CheckpointSettings",
     "CommunicationSettings",
+    "DeadlineSettings",
     "GateSettings",
     "GridSettings",
     "HorizonSettings",
@@ -320,6 +322,8 @@ class Scenario(Frozen):
     """What is recorded beyond the usual tables."""
     checkpoints: CheckpointSettings = CheckpointSettings()
     """When a run is kept to go on from there."""
+    deadlines: DeadlineSettings = DeadlineSettings()
+    """How long a run waits before it fails."""
     baseline: str = Field(default="uncontrolled", min_length=1)
     """What the KPIs compare with: a mechanism, or the folder of an earlier run."""
     forecasts: dict[str, CsvColumn] = Field(default_factory=dict)

@@ -183,6 +183,15 @@ class CheckpointSettings(Frozen):
     horizon."""
 
 
+class DeadlineSettings(Frozen):
+    """How long a run waits in wall time for what takes part in it, before it fails."""
+
+    call_s: PositiveFloat | None = 300.0
+    """Longest time in s that a simulator may take for one call; null: no limit."""
+    plan_s: PositiveFloat | None = None
+    """Likewise for whoever plans, at one gate; without it, planning takes as long as it takes."""
+
+
 class RecordSettings(Frozen):
     """What is recorded beyond the usual tables."""
 
