@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -20,17 +21,18 @@ CASE = Path(__file__).parents[1] / "cases" / "sharing"
 
 
 @pytest.fixture
-def little(tmp_path: Path) -> Iterator[Path]:
-    """A disk of 300 kB."""
-    disk = tmp_path / "disk"
-    disk.mkdir()
+def little() -> Iterator[Path]:
+    """A disk of 300 kB, outside the folders that pytest clears away."""
+    disk = Path(tempfile.mkdtemp())
     mounted = subprocess.run(
         ["mount", "-t", "tmpfs", "-o", "size=300k", "tmpfs", disk], capture_output=True, check=False
     )
     if mounted.returncode:
+        disk.rmdir()
         pytest.skip("no right to mount a small disk")
     yield disk
     subprocess.run(["umount", "-l", disk], check=True)
+    disk.rmdir()
 
 
 def test_a_full_disk_is_one_clear_error_and_earlier_parts_are_whole(little: Path) -> None:
