@@ -18,7 +18,7 @@ class TimeBased(mosaik_api_v3.Simulator):
 
     Start it with ``step_size``, the length of a step in mosaik's unit of time (900 by default:
     a quarter of an hour if that unit is a second). ``first_step`` is the number of the step that a
-    world begins with (0), and ``start`` what :meth:`snapshot` returned at the end of the step
+    world begins with (0), and ``snapshot`` what :meth:`snapshot` returned at the end of the step
     before.
     """
 
@@ -32,7 +32,7 @@ class TimeBased(mosaik_api_v3.Simulator):
         self.step_size = int(sim_params.pop("step_size", 900))
         self.dt_h = self.step_size * time_resolution / HOUR_S
         self.first_step = int(sim_params.pop("first_step", 0))
-        self._start: Snapshot | None = sim_params.pop("start", None)
+        self._start: Snapshot | None = sim_params.pop("snapshot", None)
         self.configure_run(sim_params)
         if sim_params:
             raise TypeError(f"{sid}: unknown parameter {', '.join(sim_params)}")

@@ -196,7 +196,7 @@ def _start(
         sim_id=name,
         step_size=execution.step_s,
         first_step=execution.first_step,
-        start=execution.start.get(name),
+        snapshot=execution.start.get(name),
         **more,
     )
     checkpoints.join(name, made)
