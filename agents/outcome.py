@@ -5,11 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-import numpy as np
-
 from quartier.agents.messages import Negotiation
 from quartier.optimisation.prices import Response, Round
-from quartier.problem import Supply
 from quartier.quantities import Array
 
 Done = Mapping[str, tuple[float, Array]]
@@ -49,12 +46,6 @@ class Certificate:
     responses: Mapping[str, tuple[float, float]]
     """What each comes to at the price, and the least it could come to, in EUR: of those that
     answered that price."""
-
-
-def cost_of_all(done: Done, supply: Supply) -> float:
-    """Cost in EUR of what neighbourhoods do, and of who supplies them."""
-    needed_kw = -np.sum([p_kw for _, p_kw in done.values()], axis=0)
-    return sum(own for own, _ in done.values()) + supply.cost_eur(needed_kw)
 
 
 def responses_at(

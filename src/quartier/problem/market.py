@@ -14,6 +14,7 @@ from functools import cached_property
 from typing import ClassVar
 
 import numpy as np
+from numpy.typing import NDArray
 
 from quartier.problem.pooling import Pooling
 from quartier.problem.supply import Supply
@@ -86,6 +87,21 @@ class Market(Pooling):
     def owners(self) -> tuple[str, ...]:
         """Suppliers, and the reserve."""
         return self.suppliers
+
+    @property
+    def asked(self) -> Mapping[str, Supply]:
+        """Every supplier's own blocks."""
+        names = dict.fromkeys(name for name in self.suppliers if name != RESERVE)
+        return {name: self.blocks.of(self._of(name)) for name in names}
+
+    @property
+    def public(self) -> tuple[tuple[str, ...], Supply]:
+        """The reserve: floor and ceiling of the price are rules."""
+        rows = self._of(RESERVE)
+        return (RESERVE,) * len(rows), self.blocks.of(rows)
+
+    def _of(self, name: str) -> NDArray[np.int64]:
+        return np.flatnonzero(np.array(self.suppliers) == name)
 
     @cached_property
     def inside_fee_eur_per_kwh(self) -> Array:

@@ -6,6 +6,7 @@ other. A supplier with a piecewise-linear cost is a block a piece.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -28,6 +29,20 @@ class Supply:
     price_eur_per_kwh: Array
     least_kw: Array
     most_kw: Array
+
+    @classmethod
+    def together(cls, parts: Sequence[Supply]) -> Supply:
+        """Blocks of several (at least one), one after the other."""
+        names = ("price_eur_per_kwh", "least_kw", "most_kw")
+        return cls(
+            parts[0].dt_h,
+            *(np.concatenate([getattr(part, name) for part in parts]) for name in names),
+        )
+
+    def of(self, blocks: NDArray[np.int64]) -> Supply:
+        """Some of the blocks, by their numbers."""
+        kept = (self.price_eur_per_kwh[blocks], self.least_kw[blocks], self.most_kw[blocks])
+        return Supply(self.dt_h, *kept)
 
     @property
     def steps(self) -> int:

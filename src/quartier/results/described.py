@@ -36,7 +36,7 @@ MEANING: dict[str, str] = {
     "agent": "neighbourhood or supplier that bids",
     "agents": "agents that took part",
     "agreed": "whether all living agents committed to the same candidate",
-    "answers": "neighbourhoods that answered before the round ended",
+    "answers": "neighbourhoods and suppliers that answered before the round ended",
     "arrival": "start of the step in which the vehicle arrives",
     "asset": "connection point that the cap is for",
     "available_kw": "power that a renewable unit could feed in",

@@ -138,7 +138,7 @@ class MarketAsked(Frozen):
     kind: Literal["market"] = "market"
     """The problem."""
     suppliers: dict[Name, SupplierSettings] = Field(min_length=1)
-    """Suppliers by name."""
+    """Suppliers by name. Each is an agent, to `price-response` and `auction`."""
     agents: PositiveInt | None = None
     """Suppliers and neighbourhoods that there should be: while there are fewer, one is split in two
     at random (by the file's `seed`), six suppliers to four neighbourhoods, and totals stay. Without

@@ -44,6 +44,10 @@ class Blocks(Memory):
         ]
         self._call(self._offers[0])
 
+    def asked(self) -> tuple[str, ...]:
+        """Neighbourhoods, and suppliers whose blocks are not known yet."""
+        return (*self.published, *self.of_suppliers.silent)
+
     @property
     def most_rounds(self) -> int:
         """Rounds in all."""

@@ -54,8 +54,8 @@ class Exchange(Balanced):
         return self.total_eur(done), shares
 
     def _missing_kw(self, last: list[Array]) -> Array:
-        """What is missing from what all do, the others near their own target as well."""
-        before = self._others_kw
+        """What is missing from what all do, what is public near its own target as well."""
+        before, last = self._others_kw, [*last, *self.of_suppliers.last_kw()]
         if self.weight:
             self._others_kw = self.supply.near_kw(self.price, self.weight, self._others_target)
         self._moved = self._movement([*last, self._others_kw], before)
@@ -72,7 +72,7 @@ class Exchange(Balanced):
         return float(self.weight * np.linalg.norm(change) / size)
 
     def _next(self) -> Array:
-        last = [p_kw for _, p_kw in self.last()]
+        last = [*(p_kw for _, p_kw in self.last()), *self.of_suppliers.last_kw()]
         agents = len(last) + 1
         excess = np.sum([*last, self._others_kw], axis=0)
         price = self.price - self.weight / agents * excess
@@ -86,7 +86,7 @@ class Exchange(Balanced):
                 self._turn(missing > self._moved)
         self._before = last
         self._targets = {
-            name: p_kw - excess / agents for name, p_kw in zip(self.published, last, strict=True)
+            name: p_kw - excess / agents for name, p_kw in zip(self.asked(), last, strict=True)
         }
         self._others_target = self._others_kw - excess / agents
         return np.asarray(price)

@@ -98,7 +98,8 @@ class Memory(Balanced):
 
     def _master(self, columns: list[tuple[str, int, Response]]) -> Arrays:
         """``min Σ α C + Δ Σ π p``, ``Σ α P + Σ p = 0``, ``Σ α = 1`` for each neighbourhood."""
-        steps, blocks = self.price.size, len(self.supply.price_eur_per_kwh)
+        supply = self.merit
+        steps, blocks = self.price.size, len(supply.price_eur_per_kwh)
         names = list(self.published)
         power = np.array([response.p_kw for _, _, response in columns]).T
         owner = np.array([names.index(name) for name, _, _ in columns])
@@ -107,7 +108,6 @@ class Memory(Balanced):
         matrix = sparse.block_array([[sparse.csr_array(power), others], [one, None]])
         own = np.zeros(len(columns))
         sides = np.concatenate([np.zeros(steps), np.ones(len(names))])
-        supply = self.supply
         costs = np.array([response.cost_eur for _, _, response in columns])
         return Arrays(
             cost=np.concatenate([costs, supply.dt_h * supply.price_eur_per_kwh.ravel()]),
@@ -129,7 +129,7 @@ class Memory(Balanced):
             try:
                 answers = [list(self.known(name).values()) for name in self.published]
                 promised = bound + HALF * (self._promised - bound)
-                return nearest(self.supply, answers, best, promised)
+                return nearest(self.merit, answers, best, promised)
             except SolveFailed as failure:
                 note_kept(failure, "the mean of two prices was taken")
         return (1 - HALF) * best + HALF * wanted
