@@ -1,8 +1,8 @@
 """One hour's auction: bids and what others ask, in the order of their prices (M9).
 
 Whoever asks less gives first. Steps at the price of the hour share what is left in proportion to
-their power; a step that is whole or nothing is taken if that would be half of it or more, and the
-rest is cleared anew. So such a step may be taken below its price, or left above it.
+their power. Where that would tear a step that is whole or nothing, :mod:`.indivisible` says which
+of these are taken: none at a loss, but some may be left that would gain.
 """
 
 from __future__ import annotations
@@ -13,15 +13,17 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from quartier.optimisation.prices import indivisible
 from quartier.optimisation.prices.bids import Bid
+from quartier.optimisation.prices.indivisible import Divisible, Whole
 from quartier.problem import Supply
 from quartier.quantities import Array
 
 SAME_EUR_PER_KWH = 1e-7
 """Prices closer than this are one: less than a bid can tell."""
 
-HALF = 0.5
-"""Share of a whole step from which on it is taken."""
+SAME = 1e-6
+"""Powers closer than this, relative to the largest, are one where steps are whole."""
 
 
 @dataclass(frozen=True)
@@ -43,15 +45,13 @@ def clear(bids: Mapping[str, Bid], supply: Supply, step: int) -> Cleared:
     Parameters
     ----------
     bids
-        By bidder. In a bid of another hour may be prices that cannot be in this one: what is sold
-        above the highest is not taken.
+        By bidder. What is sold above the highest price that there can be is not taken.
     supply
         What others ask and pay; among them somebody that gives, and one that takes, without end.
     """
     names = list(bids)
     sizes = [bids[name].power_kw.size for name in names]
     owner = np.repeat(np.arange(len(names)), sizes)
-    place = np.concatenate([np.arange(size) for size in sizes]) if sizes else np.zeros(0)
     price = np.concatenate([*(b.price_eur_per_kwh for b in bids.values()), np.zeros(0)])
     power = np.concatenate([*(b.power_kw for b in bids.values()), np.zeros(0)])
     whole = np.repeat([b.whole for b in bids.values()], sizes).astype(bool)
@@ -61,21 +61,40 @@ def clear(bids: Mapping[str, Bid], supply: Supply, step: int) -> Cleared:
     needed = -sum(bid.base_kw for bid in bids.values())
     price, asked = _alike(price, supply.price_eur_per_kwh[:, step])
     gives, takes = supply.most_kw[:, step], supply.least_kw[:, step]
-    while True:
-        at, share, given = _merit(price, least, most, asked, gives, takes, needed)
-        torn = np.flatnonzero(whole & (price == at) & (most > least) & (share < 1.0))
-        if not torn.size:
-            break
-        first = torn[0]
-        own = owner == owner[first]
-        if share >= HALF:
-            least[own & (place <= place[first])] = most[own & (place <= place[first])]
-        else:
-            most[own & (place >= place[first])] = least[own & (place >= place[first])]
+    at, share, given = _merit(price, least, most, asked, gives, takes, needed)
+    if bool((whole & (price == at) & (most > 0) & (share < 1.0)).any()):
+        sells = np.concatenate([bid.sells for bid in bids.values()])[whole]
+        steps = Whole(price[whole], most[whole], owner[whole], sells)
+        parts, back = _parts(price[~whole], most[~whole], asked, gives, takes, needed, steps)
+        taken = indivisible.filled(parts, steps, needed + back)
+        least[whole] = most[whole] = np.where(taken, most[whole], 0.0)
+        at, share, given = _merit(price, least, most, asked, gives, takes, needed, SAME)
+        at = max(at, float(steps.price_eur_per_kwh[taken & sells].max(initial=at)))
     filled = _filled(price, least, most, at, share)
     by_name = {name: filled[owner == k] for k, name in enumerate(names)}
     net = {name: bids[name].base_kw + float(own.sum()) for name, own in by_name.items()}
     return Cleared(at, by_name, net, given)
+
+
+def _parts(
+    price: Array,
+    most: Array,
+    asked: Array,
+    gives: Array,
+    takes: Array,
+    needed_kw: float,
+    whole: Whole,
+) -> tuple[Divisible, float]:
+    """What can be given in parts, and what of it is taken if nobody gives.
+
+    Who takes what is left over gives it back from its price on.
+    """
+    ends = [kw[np.isfinite(kw)].sum() for kw in (most, gives, -takes, whole.power_kw)]
+    end = abs(needed_kw) + float(np.sum(ends))
+    back = np.minimum(-takes, end)
+    power = np.concatenate([most, np.minimum(gives, end), back])
+    prices = np.concatenate([price, asked, asked])
+    return Divisible(prices[power > 0], power[power > 0]), float(back.sum())
 
 
 def _alike(price: Array, asked: Array) -> tuple[Array, Array]:
@@ -96,8 +115,12 @@ def _merit(
     gives: Array,
     takes: Array,
     needed_kw: float,
+    slack: float = 0.0,
 ) -> tuple[float, float, Array]:
-    """Price of the hour, the share that steps at it give, and what each of the others gives."""
+    """Price of the hour, the share that steps at it give, and what each of the others gives.
+
+    Steps that come as near to a need as ``slack``, relative to it, meet it.
+    """
     needed = needed_kw - float(least.sum())
     if needed < 0:
         return _taken(asked, takes, needed)
@@ -107,7 +130,7 @@ def _merit(
     before = 0.0
     for at in np.unique(every):
         here = float(gives[asked == at].sum() + room[price == at].sum())
-        if before + here >= needed:
+        if before + here >= needed - slack * abs(needed_kw):
             break
         before += here
     share = (needed - before) / here if here > 0 else 0.0

@@ -83,7 +83,7 @@ class Hourly:
     def __post_init__(self) -> None:
         self.of_suppliers = self.suppliers or Suppliers(self.supply)
         self.passes: list[Pass] = []
-        self._last: dict[str, Bid] = {}
+        self._last: dict[tuple[str, int], tuple[int, Bid]] = {}
         self.begin(self.supply.kept(self.forecast_eur_per_kwh))
 
     def begin(self, forecast_eur_per_kwh: Array) -> None:
@@ -110,16 +110,18 @@ class Hourly:
         return self.step == self.supply.steps
 
     def hear(self, name: str, number: int, step: int, bid: Bid) -> None:
-        """Take in a bid; a late one counts for the hours in which there is none."""
-        self._last[name] = bid
+        """Take in a bid: it counts for its hour only; a late one, in the next pass."""
+        if number >= self._last.get((name, step), (number,))[0]:
+            self._last[name, step] = number, bid
         if (number, step) == (self.now.number, self.step):
             self._heard[name] = bid
 
     def clear(self) -> None:
         """Clear the hour with the bids that came.
 
-        Of whoever did not bid its last bid counts, of whoever never did, what it published; it is
-        told no power, and does as it likes at the price.
+        Of whoever did not bid its last bid for the hour counts, which may be one of an earlier
+        pass; of whoever never bid for it, what it published. It is told no power, and does as it
+        likes at the price.
         """
         held, step = self.now, self.step
         bids = {name: self._counted(name, step) for name in self.published}
@@ -138,7 +140,8 @@ class Hourly:
         own = Bid.fixed(float(self.published[name].p_kw[step]))
         if name in self.dead:
             return own
-        return self._heard.get(name) or self._last.get(name) or own
+        _, last = self._last.get((name, step), (0, own))
+        return self._heard.get(name, last)
 
     def answer(self, name: str, number: int, response: Response) -> None:
         """Take in what somebody does at the prices of a pass, be it late."""
