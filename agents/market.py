@@ -62,6 +62,11 @@ class MarketAgent(AskingAgent):
         self._search = search
 
     @property
+    def search(self) -> Search[Any] | None:
+        """What answers come to; None: nobody is served yet."""
+        return getattr(self, "_search", None)
+
+    @property
     def _negotiation(self) -> Negotiation:
         return Negotiation(self.title, self._search.number)
 

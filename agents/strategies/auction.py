@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 
 import numpy as np
 
@@ -13,6 +13,7 @@ from quartier.agents.communication import MeasuredCommunication
 from quartier.agents.market import MarketAgent
 from quartier.agents.messages import frozen
 from quartier.agents.price_taker import PriceTaker
+from quartier.agents.strategies.bid_rows import bids_of, blocks_of
 from quartier.agents.strategies.pricing import (
     Market,
     Pricing,
@@ -22,8 +23,7 @@ from quartier.agents.strategies.pricing import (
 )
 from quartier.agents.strategies.records import Records
 from quartier.coordination import Plan
-from quartier.optimisation.prices import Blocks, Hourly, Memory, Pass, Responder, Response
-from quartier.planning import Row
+from quartier.optimisation.prices import Blocks, Hourly, Memory, Responder, Response
 from quartier.problem import Pooling, Problem, State
 from quartier.quantities import Array
 
@@ -77,7 +77,9 @@ class Auction(Pricing):
         agent = market.agent
         if isinstance(agent, Auctioneer) and agent.outcome is not None:
             held = agent.auction.passes[agent.outcome.negotiation.round - 1]
-            found["bids"] = list(_bids(problem, held))
+            found["bids"] = list(bids_of(problem.horizon.times, held))
+        elif isinstance(agent, MarketAgent) and isinstance(agent.search, Blocks):
+            found["bids"] = list(blocks_of(problem.horizon.times, agent.search))
         return found
 
     def _forecast(
@@ -120,29 +122,6 @@ def _of_blocks(
     fee = frozen(coupling.inside_fee_eur_per_kwh)
     takers = {one.name: PriceTaker(one, name, fee) for one in problem.neighbourhoods}
     return Market(agent, takers, medium, alone, suppliers=suppliers, supply=coupling.supply)
-
-
-def _bids(problem: Problem, held: Pass) -> Iterator[Row]:
-    """What everybody asked in every hour, and what of it was accepted."""
-    hours = zip(problem.horizon.times, held.bids, held.cleared, held.offered, strict=True)
-    for step, (time, bids, found, (owners, supply)) in enumerate(hours):
-        low, high = supply.lowest_eur_per_kwh, supply.highest_eur_per_kwh
-        asked: list[tuple[str, float, float, float]] = [
-            (name, price, power, accepted)
-            for name, bid in bids.items()
-            for price, power, accepted in bid.parts(found.filled_kw[name], low[step], high[step])
-        ]
-        prices, most = supply.price_eur_per_kwh[:, step], supply.most_kw[:, step]
-        power = np.where(most > 0, most, supply.least_kw[:, step])
-        asked += zip(owners, prices, power, found.supplied_kw, strict=True)
-        for name, price, p_kw, accepted_kw in asked:
-            yield {
-                "time": time,
-                "agent": name,
-                "price_eur_per_kwh": float(price),
-                "p_kw": float(p_kw) if np.isfinite(p_kw) else np.nan,
-                "accepted_kw": float(accepted_kw),
-            }
 
 
 def _perfect(problem: Problem, coupling: Pooling, alone: Mapping[str, Response]) -> Array:

@@ -49,7 +49,7 @@ WITHOUT = {
     " with --set record.fronts=true",
     "traces": "nobody negotiated in this run",
     "rounds": "no prices were asked for in this run; those are 'price-response' and 'auction'",
-    "bids": "nobody bid in this run; that is the mechanism 'auction' with market.clearing: hourly",
+    "bids": "nobody bid in this run; that is the mechanism 'auction'",
     "redispatch": "no P_set was set in this run",
     "ev_sessions": "no vehicle charged in this run",
     "supply": "no suppliers served this run; that is the problem 'market'",
@@ -235,6 +235,16 @@ class Plot:
         """Bid curves of an hour and its clearing; without a time, of the dearest hour."""
         moment = None if time is None else _utc(time)
         return market.bids(self.table("bids"), self.table("prices"), moment)
+
+    @property
+    def has_blocks(self) -> bool:
+        """Whether blocks of all hours at once were bid."""
+        bids = self.whole_table("bids")
+        return "block" in bids and bool(bids["block"].notna().any())  # absent in older folders
+
+    def blocks(self) -> go.Figure:
+        """Blocks of an auction of all hours at once, by what they are worth at the prices."""
+        return market.blocks(self.whole_table("bids"), self.whole_table("prices"), self.dt_h)
 
     def dispatch(self) -> go.Figure:
         """What suppliers and all units of a market do, by technology."""
