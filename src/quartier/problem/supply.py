@@ -144,6 +144,23 @@ class Supply:
             return np.inf
         return float((found * self.price_eur_per_kwh).sum()) * self.dt_h
 
+    def saved_eur_per_h(self, needed_kw: Array, instead_eur_per_kwh: Array) -> Array:
+        """What blocks that give save of needs that were else met at a price, shape ``(...)``.
+
+        Parameters
+        ----------
+        needed_kw
+            Shape ``(..., T)``; what is negative needs nothing.
+        instead_eur_per_kwh
+            Shape ``(T,)``; no block is dearer.
+        """
+        price, _, most, above, _ = self._merit
+        total = np.zeros(np.shape(needed_kw)[:-1])
+        for k in range(len(price)):
+            given = np.clip(needed_kw - above[k], 0.0, most[k])
+            total = total + given @ (instead_eur_per_kwh - price[k])
+        return np.asarray(total)
+
     def near_kw(self, price_eur_per_kwh: Array, weight: float, target_kw: Array) -> Array:
         """What all together would do at a price if leaving a target costs, too, shape ``(T,)``.
 
