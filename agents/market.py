@@ -136,6 +136,7 @@ class MarketAgent(AskingAgent):
     # -- the end --------------------------------------------------------------------------------
     def _end(self) -> None:
         search = self._search
+        search.settle()
         price = frozen(search.best)
         self.outcome = Outcome(
             self._negotiation,

@@ -172,6 +172,24 @@ def test_blocks_of_a_day_ahead_are_accepted_in_parts(central):
     assert offered.groupby("time")["accepted_kw"].sum().abs().max() == pytest.approx(0, abs=1e-4)
 
 
+def test_a_block_of_who_switches_is_accepted_whole_and_at_no_loss():
+    plan_like = ("market.clearing=day-ahead", "neighbourhoods.urban.units.chp.p_min_kw=60")
+    lived = Lived(*plan_like)
+    search, price = lived.agent.search, lived.agent.outcome.price_eur_per_kwh
+    ((number, share),) = search.shares["urban"].items()
+    assert share == 1.0 and search.known("urban")[number].whole
+    accepted, alone = search.known("urban")[number], search.published["urban"]
+    at = [search.at_price("urban", price, r.cost_eur, r.p_kw) for r in (accepted, alone)]
+    assert at[0] <= at[1] + 1e-3
+    for name in ("rural", "suburban"):  # who mixes gets blocks of which none is better
+        own = {
+            k: search.at_price(name, price, r.cost_eur, r.p_kw)
+            for k, r in search.known(name).items()
+        }
+        assert max(own[k] for k in search.shares[name]) <= min(own.values()) + 1e-2
+    assert np.isfinite(lived.agent.certificate(lived.market.done()).bound_eur)
+
+
 def test_blocks_and_what_they_are_worth_are_shown(tmp_path):
     """The battery's: to buy 20 kWh and sell them an hour later, for 0.2 EUR of wear."""
     case = shutil.copytree(CASE, tmp_path / "market")

@@ -272,6 +272,41 @@ def cheapest(bids) -> float:
     return best
 
 
+# -- blocks that are whole --------------------------------------------------------------------
+def settled(*sizes: float, needed: float = 30.0) -> Blocks:
+    """Units that switch on with so many kW at 0.5 each, or not; a town; clearing of the blocks."""
+    nothing = Response(np.zeros(1), 0.0, -np.inf, whole=True)
+    town = Response(np.array([-needed]), 0.0, -np.inf)
+    units = {f"unit {k}": nothing for k in range(len(sizes))}
+    search = Blocks(BLOCKS, {**units, "town": town}, 1e-6, forecast_eur_per_kwh=[1.0])
+    search.hear("town", 1, Response(town.p_kw, 0.0, needed))
+    for name, size in zip(units, sizes, strict=True):
+        own = Response(np.array([size]), 0.5 * size, min(-0.5 * size, 0.0), whole=True)
+        search.hear(name, 1, own)
+    search.conclude()
+    search.settle()
+    return search
+
+
+@pytest.mark.parametrize(
+    ("size", "accepted", "cost"), [(15, True, 12.5), (20, True, 10.0), (25, False, 20.0)]
+)
+def test_a_block_that_is_whole_is_accepted_at_no_loss(size, accepted, cost):
+    """As a step of an hour: 10 kW of wind for nothing, coal at 1; with 25 kW the price were 0."""
+    search = settled(size)
+    assert (1 in search.shares["unit 0"]) is accepted
+    assert search.cost_eur == pytest.approx(cost)
+    assert (search.best[0] >= 0.5 - 1e-4) if accepted else search.best == pytest.approx([1.0])
+
+
+def test_of_blocks_that_are_whole_only_those_that_lose_are_rejected():
+    """40 kW: one of 20, wind's 10, coal's 10; with both, wind had no use for 10 kW."""
+    search = settled(20.0, 20.0, needed=40.0)
+    assert sorted(next(iter(search.shares[f"unit {k}"])) for k in range(2)) == [0, 1]
+    assert search.cost_eur == pytest.approx(10.0 + 10.0)
+    assert search.best == pytest.approx([1.0], abs=1e-3)
+
+
 # -- neighbourhoods -----------------------------------------------------------------------------
 class Case:
     """A problem, its optimum, and those who bid."""

@@ -248,6 +248,9 @@ class Search(ABC, Generic[O]):
         if dead - self.dead:
             self.dead, self.cost_eur = dead, np.inf
 
+    def settle(self) -> None:
+        """See to the plan and the price that hold, before they are awarded."""
+
     def last(self) -> Iterator[tuple[int, Array]]:
         """Round and power of the last answer of each neighbourhood, shape ``(T,)``."""
         for name in self.published:
