@@ -62,9 +62,9 @@ class MarketAgent(AskingAgent):
         self._search = search
 
     @property
-    def search(self) -> Search[Any] | None:
-        """What answers come to; None: nobody is served yet."""
-        return getattr(self, "_search", None)
+    def blocks(self) -> Blocks | None:
+        """What bids come to, if they are blocks of all hours."""
+        return self._search if isinstance(self._search, Blocks) else None
 
     @property
     def _negotiation(self) -> Negotiation:

@@ -80,8 +80,8 @@ class Auction(Pricing):
         if isinstance(agent, Auctioneer) and agent.outcome is not None:
             held = agent.auction.passes[agent.outcome.negotiation.round - 1]
             found["bids"] = list(bids_of(problem.horizon.times, held))
-        elif isinstance(agent, MarketAgent) and isinstance(agent.search, Blocks):
-            found["bids"] = list(blocks_of(problem.horizon.times, agent.search))
+        elif isinstance(agent, MarketAgent) and agent.blocks is not None:
+            found["bids"] = list(blocks_of(problem.horizon.times, agent.blocks))
         return found
 
     def _forecast(

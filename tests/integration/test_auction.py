@@ -175,7 +175,7 @@ def test_blocks_of_a_day_ahead_are_accepted_in_parts(central):
 def test_a_block_of_who_switches_is_accepted_whole_and_at_no_loss():
     plan_like = ("market.clearing=day-ahead", "neighbourhoods.urban.units.chp.p_min_kw=60")
     lived = Lived(*plan_like)
-    search, price = lived.agent.search, lived.agent.outcome.price_eur_per_kwh
+    search, price = lived.agent.blocks, lived.agent.outcome.price_eur_per_kwh
     ((number, share),) = search.shares["urban"].items()
     assert share == 1.0 and search.known("urban")[number].whole
     accepted, alone = search.known("urban")[number], search.published["urban"]
