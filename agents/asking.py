@@ -15,7 +15,8 @@ from quartier.agents.attendance import Attendance, retry_s
 from quartier.agents.base import QuartierAgent, hears
 from quartier.agents.messages import Failed
 from quartier.agents.outcome import Certificate, Done, Held, Outcome
-from quartier.agents.price_messages import Award, Awarded
+from quartier.agents.price_messages import Award, Awarded, Contract
+from quartier.problem import Supply
 from quartier.scenario.settings import MarketSettings
 
 FOR_ROUNDS = 0.9
@@ -57,7 +58,7 @@ class AskingAgent(QuartierAgent):
         self._question = 0
         self._waiting: set[str] = set()
         self._asked_s = self._decided_s = self._wall = 0.0
-        self._awards: Mapping[str, Award] | None = None
+        self._awards: Mapping[str, Award | Contract] | None = None
 
     def on_ready(self) -> None:
         """Ask the first question as soon as everybody is there."""
@@ -74,11 +75,17 @@ class AskingAgent(QuartierAgent):
 
     @abstractmethod
     def never_heard(self) -> set[str]:
-        """Neighbourhoods that answered nothing."""
+        """Neighbourhoods and suppliers that answered nothing."""
 
     @abstractmethod
-    def certificate(self, done: Done) -> Certificate:
-        """What is proven of what the neighbourhoods really do."""
+    def certificate(self, done: Done, supply: Supply | None = None) -> Certificate:
+        """What is proven of what the neighbourhoods really do.
+
+        Parameters
+        ----------
+        supply
+            What others really ask, who serve whatever is drawn; None: what is known of it here.
+        """
 
     # -- a question -----------------------------------------------------------------------------
     def _put(self, questions: Mapping[str, object]) -> None:
@@ -132,7 +139,7 @@ class AskingAgent(QuartierAgent):
         self._conclude()
 
     # -- the end --------------------------------------------------------------------------------
-    def _award(self, awards: Mapping[str, Award]) -> None:
+    def _award(self, awards: Mapping[str, Award | Contract]) -> None:
         """Say what is awarded until all that can answer acknowledged it, or patience is over."""
         self._awards, self._decided_s = awards, self.now_s
         self.unacknowledged = set(self.attendance.names) - self.attendance.failures.keys()

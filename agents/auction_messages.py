@@ -58,3 +58,33 @@ class BidMade:
     def numbers(self) -> int:
         """Numbers in it."""
         return 1 + self.price_eur_per_kwh.size + self.power_kw.size
+
+
+@dataclass(frozen=True)
+class BlocksCall:
+    """The auctioneer asks a supplier for its blocks, those of all hours."""
+
+    negotiation: Negotiation
+
+    @property
+    def numbers(self) -> int:
+        """None."""
+        return 0
+
+
+@dataclass(frozen=True)
+class BlocksBid:
+    """A supplier's blocks: power from a price on, shape ``(S, T)`` each.
+
+    They do not depend on what is cleared, so those of all hours are bid at once.
+    """
+
+    negotiation: Negotiation
+    agent: str
+    price_eur_per_kwh: Array
+    most_kw: Array
+
+    @property
+    def numbers(self) -> int:
+        """Numbers in it."""
+        return self.price_eur_per_kwh.size + self.most_kw.size

@@ -5,17 +5,19 @@ from __future__ import annotations
 from functools import partial
 
 from quartier.agents.asking import AskingAgent
-from quartier.agents.auction_messages import BidCall, BidMade, Hour
+from quartier.agents.auction_messages import BidCall, BidMade, BlocksBid, BlocksCall, Hour
 from quartier.agents.base import hears
 from quartier.agents.messages import Negotiation, frozen
-from quartier.agents.outcome import Certificate, Done, Held, Outcome, cost_of_all, responses_at
-from quartier.agents.price_messages import Award, PriceAnswer
-from quartier.optimisation.prices import Bid, Hourly, Response
+from quartier.agents.outcome import Certificate, Done, Held, Outcome, responses_at
+from quartier.agents.price_messages import Award, Contract, PriceAnswer
+from quartier.agents.supplier import blocks_of
+from quartier.optimisation.prices import Bid, Hourly, Response, cost_of_all
+from quartier.problem import Supply
 from quartier.scenario.settings import MarketSettings
 
 
 class Auctioneer(AskingAgent):
-    """Knows bids, and what suppliers ask; no unit, no limit, no model.
+    """Knows bids, those of suppliers among them, and what is public; no unit, no limit, no model.
 
     Parameters
     ----------
@@ -36,7 +38,8 @@ class Auctioneer(AskingAgent):
         patience_s: float,
         lead_s: float,
     ) -> None:
-        super().__init__(name, auction.published, settings, patience_s, lead_s)
+        everybody = (*auction.published, *auction.of_suppliers.names)
+        super().__init__(name, everybody, settings, patience_s, lead_s)
         self.auction = auction
         self._passes = passes
         self._heard: set[str] = set()
@@ -55,7 +58,11 @@ class Auctioneer(AskingAgent):
     def _begin(self) -> None:
         if self.auction.step == 0:
             self._began_s = self.now_s
-        self._put({name: self._call(name) for name in sorted(self.auction.published)})
+        questions: dict[str, object] = {
+            name: BlocksCall(self._negotiation) for name in self.auction.of_suppliers.silent
+        }
+        questions |= {name: self._call(name) for name in self.auction.published}
+        self._put(dict(sorted(questions.items())))
 
     @property
     def _wait_s(self) -> float:
@@ -92,6 +99,15 @@ class Auctioneer(AskingAgent):
         self.auction.answer(answer.agent, answer.negotiation.round, response)
         self._note(answer.agent, answer.negotiation, self.auction.supply.steps)
 
+    @hears(BlocksBid)
+    def on_blocks(self, bid: BlocksBid, sender: str) -> None:
+        """Take in what a supplier bids: it counts from the hour on that is cleared next."""
+        blocks = blocks_of(bid, self.auction.supply.dt_h)
+        self.auction.of_suppliers.hear_blocks(bid.agent, blocks)
+        self.attendance.heard(bid.agent, self.now_s)
+        if self.outcome is None:
+            self._answered(bid.agent)
+
     def _note(self, name: str, negotiation: Negotiation, step: int) -> None:
         """Note what a bidder must have heard, since it answered that."""
         self.attendance.heard(name, self.now_s)
@@ -127,24 +143,32 @@ class Auctioneer(AskingAgent):
         cost, price = self.auction.cost_at(best), frozen(best.price_eur_per_kwh)
         self.outcome = Outcome(negotiation, price, shares, cost, self.now_s)
         award = partial(Award, negotiation, None)
-        self._award({name: award(tuple(own.items())) for name, own in shares.items()})
+        awards: dict[str, Award | Contract] = {
+            name: award(tuple(own.items())) for name, own in shares.items()
+        }
+        for name, p_kw in self.auction.contracts().items():
+            told = frozen(self.auction.supply.seen(name, price))
+            awards[name] = Contract(negotiation, told, frozen(p_kw))
+        self._award(awards)
 
     def _last_word(self, name: str) -> object:
         """What it is awarded; before that, once more, the question for what it does."""
         held = self.auction.now
-        if name not in held.responses:
+        if name in held.accepted_kw and name not in held.responses:
             return self._call(name)
         return super()._last_word(name)
 
     def never_heard(self) -> set[str]:
-        """Neighbourhoods that bid nothing."""
-        return set(self.auction.published) - self._heard
+        """Neighbourhoods and suppliers that bid nothing."""
+        silent = set(self.auction.published) - self._heard
+        return silent | set(self.auction.of_suppliers.silent)
 
-    def certificate(self, done: Done) -> Certificate:
+    def certificate(self, done: Done, supply: Supply | None = None) -> Certificate:
         """What is proven of what the neighbourhoods really do, by their answers to the prices."""
         assert self.outcome is not None
         auction, price = self.auction, self.outcome.price_eur_per_kwh
-        cost, bound = cost_of_all(done, auction.supply), auction.bound_eur
+        real = auction.of_suppliers.merit if supply is None else supply
+        cost, bound = cost_of_all(done, real), auction.bound_eur
         known = auction.passes[self.outcome.negotiation.round - 1].responses
         responses = responses_at(price, done, known, auction.supply)
         return Certificate(cost, bound, auction.is_near(cost, bound), responses)

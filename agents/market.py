@@ -8,16 +8,33 @@ import numpy as np
 
 from quartier.agents.asking import AskingAgent
 from quartier.agents.attendance import Attendance
+from quartier.agents.auction_messages import BlocksBid, BlocksCall
 from quartier.agents.base import hears
 from quartier.agents.messages import Negotiation, frozen
 from quartier.agents.outcome import Certificate, Done, Held, Outcome
-from quartier.agents.price_messages import Award, PriceAnswer, PriceCall
-from quartier.optimisation.prices import OWN_RULE, Response, Search
+from quartier.agents.price_messages import (
+    Award,
+    Contract,
+    PriceAnswer,
+    PriceCall,
+    ServeAnswer,
+)
+from quartier.agents.supplier import blocks_of
+from quartier.optimisation.prices import (
+    OWN_RULE,
+    Balanced,
+    Blocks,
+    Response,
+    Search,
+    Served,
+    cost_of_all,
+)
+from quartier.problem import Supply
 from quartier.scenario.settings import MarketSettings
 
 
 class MarketAgent(AskingAgent):
-    """Knows answers and what others ask and pay; no unit, no limit, no cost but those of answers.
+    """Knows answers and what is public; no unit, no limit, no block, no cost but those of answers.
 
     Parameters
     ----------
@@ -41,8 +58,13 @@ class MarketAgent(AskingAgent):
 
     def serve(self, search: Search[Any]) -> None:
         """Look for the prices of those that published something."""
-        self.attendance = Attendance(search.published, self._patience_s)
+        self.attendance = Attendance(search.asked(), self._patience_s)
         self._search = search
+
+    @property
+    def blocks(self) -> Blocks | None:
+        """What bids come to, if they are blocks of all hours."""
+        return self._search if isinstance(self._search, Blocks) else None
 
     @property
     def _negotiation(self) -> Negotiation:
@@ -50,7 +72,14 @@ class MarketAgent(AskingAgent):
 
     # -- a round --------------------------------------------------------------------------------
     def _begin(self) -> None:
-        self._put({name: self._call(name) for name in sorted(self._search.published)})
+        self._put({name: self._asked(name) for name in sorted(self._search.asked())})
+
+    def _asked(self, name: str) -> PriceCall | BlocksCall:
+        """What to ask somebody: of all hours at once, suppliers bid their blocks."""
+        search = self._search
+        if isinstance(search, Blocks) and name in search.of_suppliers.names:
+            return BlocksCall(self._negotiation)
+        return self._call(name)
 
     def _call(self, name: str) -> PriceCall:
         asked = self._search.question(name)
@@ -61,11 +90,35 @@ class MarketAgent(AskingAgent):
     @hears(PriceAnswer)
     def on_answer(self, answer: PriceAnswer, sender: str) -> None:
         """Take in an answer; the last one ends the round."""
-        self.attendance.heard(answer.agent, self.now_s)
         response = Response(
             answer.p_kw, answer.cost_eur, answer.bound_eur, answer.whole, answer.pattern
         )
         self._search.hear(answer.agent, answer.negotiation.round, response)
+        self._note(answer)
+
+    @hears(ServeAnswer)
+    def on_served(self, answer: ServeAnswer, sender: str) -> None:
+        """Take in what a supplier would give."""
+        said = Served(answer.p_kw, answer.cost_eur, answer.bound_eur)
+        self._balanced.of_suppliers.hear(answer.agent, answer.negotiation.round, said)
+        self._note(answer)
+
+    @hears(BlocksBid)
+    def on_blocks(self, bid: BlocksBid, sender: str) -> None:
+        """Take in what a supplier bids."""
+        blocks = blocks_of(bid, self._search.supply.dt_h)
+        self._balanced.of_suppliers.hear_blocks(bid.agent, blocks)
+        self._note(bid)
+
+    @property
+    def _balanced(self) -> Balanced:
+        """The search, if suppliers take part in it."""
+        assert isinstance(self._search, Balanced)
+        return self._search
+
+    def _note(self, answer: PriceAnswer | ServeAnswer | BlocksBid) -> None:
+        """Note who is there; the last answer of a round ends it."""
+        self.attendance.heard(answer.agent, self.now_s)
         if self.outcome is None and answer.negotiation == self._negotiation:
             self._answered(answer.agent)
 
@@ -83,6 +136,7 @@ class MarketAgent(AskingAgent):
     # -- the end --------------------------------------------------------------------------------
     def _end(self) -> None:
         search = self._search
+        search.settle()
         price = frozen(search.best)
         self.outcome = Outcome(
             self._negotiation,
@@ -91,26 +145,33 @@ class MarketAgent(AskingAgent):
             search.cost_eur,
             self.now_s,
         )
-        self._award(
-            {
-                name: Award(
-                    self._negotiation,
-                    frozen(search.told(name, price)),
-                    tuple(sorted(shares.items())),
-                )
-                for name, shares in search.shares.items()
-            }
-        )
+        awards: dict[str, Award | Contract] = {
+            name: Award(
+                self._negotiation,
+                frozen(search.told(name, price)),
+                tuple(sorted(shares.items())),
+            )
+            for name, shares in search.shares.items()
+        }
+        if isinstance(search, Balanced):
+            for name, p_kw in search.contracts().items():
+                told = frozen(search.told(name, price))
+                awards[name] = Contract(self._negotiation, told, frozen(p_kw))
+        self._award(awards)
 
     def never_heard(self) -> set[str]:
-        """Neighbourhoods that answered no price."""
-        return {name for name, known in self._search.answers.items() if not known}
+        """Neighbourhoods and suppliers that answered no price."""
+        silent = {name for name, known in self._search.answers.items() if not known}
+        if isinstance(self._search, Balanced):
+            silent |= set(self._search.of_suppliers.silent)
+        return silent
 
-    def certificate(self, done: Done) -> Certificate:
+    def certificate(self, done: Done, supply: Supply | None = None) -> Certificate:
         """What is proven of what the neighbourhoods really do."""
         assert self.outcome is not None
         search, price = self._search, self.outcome.price_eur_per_kwh
-        cost, bound = search.total_eur(done), search.bound_eur
+        cost = search.total_eur(done) if supply is None else cost_of_all(done, supply)
+        bound = search.bound_eur
         asked = (k for k, p in search.prices.items() if np.array_equal(p, price))
         number = next(asked, OWN_RULE)
         responses = {

@@ -15,7 +15,7 @@ import numpy as np
 
 from quartier.agents.counters import Counters
 from quartier.planning import Band
-from quartier.problem import ConnectionTerms
+from quartier.problem import ConnectionTerms, Supply
 from quartier.quantities import Array
 
 GRID = 2.0**-20
@@ -41,6 +41,10 @@ def frozen_terms(terms: ConnectionTerms) -> ConnectionTerms:
     """Return a copy of terms whose arrays are read-only."""
     own = vars(terms).items()
     arrays: dict[str, Any] = {k: frozen(v) for k, v in own if isinstance(v, np.ndarray)}
+    if terms.served is not None:
+        served = terms.served
+        told = (served.price_eur_per_kwh, served.least_kw, served.most_kw)
+        arrays["served"] = Supply(served.dt_h, *map(frozen, told))
     return replace(terms, **arrays)
 
 

@@ -49,12 +49,6 @@ class Certificate:
     answered that price."""
 
 
-def cost_of_all(done: Done, supply: Supply) -> float:
-    """Cost in EUR of what neighbourhoods do, and of who supplies them."""
-    needed_kw = supply.needed_kw({name: p_kw for name, (_, p_kw) in done.items()})
-    return sum(own for own, _ in done.values()) + supply.cost_eur(needed_kw)
-
-
 def responses_at(
     price_eur_per_kwh: Array, done: Done, known: Mapping[str, Response], supply: Supply
 ) -> dict[str, tuple[float, float]]:

@@ -45,6 +45,37 @@ class PriceAnswer:
 
 
 @dataclass(frozen=True)
+class ServeAnswer:
+    """What a supplier would give at a price, what that costs it, and the least it could come to."""
+
+    negotiation: Negotiation
+    agent: str
+    p_kw: Array
+    cost_eur: Array
+    """In every step, shape ``(T,)``: a supplier's steps do not depend on each other."""
+    bound_eur: float
+
+    @property
+    def numbers(self) -> int:
+        """Numbers in it."""
+        return self.p_kw.size + self.cost_eur.size + 1
+
+
+@dataclass(frozen=True)
+class Contract:
+    """What a supplier is to give, and the price; it serves by merit order whatever is drawn."""
+
+    negotiation: Negotiation
+    price_eur_per_kwh: Array
+    p_kw: Array
+
+    @property
+    def numbers(self) -> int:
+        """Numbers in it."""
+        return self.price_eur_per_kwh.size + self.p_kw.size
+
+
+@dataclass(frozen=True)
 class Award:
     """What a neighbourhood shall do: its own answers by round, mixed by weight; and the price."""
 
@@ -62,7 +93,7 @@ class Award:
 
 @dataclass(frozen=True)
 class Awarded:
-    """A neighbourhood does what it was awarded."""
+    """Somebody does what it was awarded."""
 
     negotiation: Negotiation
     agent: str

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -14,11 +14,17 @@ from quartier.agents.communication import MeasuredCommunication
 from quartier.agents.market import MarketAgent
 from quartier.agents.messages import frozen
 from quartier.agents.price_taker import PriceTaker
-from quartier.agents.strategies.pricing import Market, Pricing, pooling, published
+from quartier.agents.strategies.bid_rows import bids_of, blocks_of
+from quartier.agents.strategies.pricing import (
+    Market,
+    Pricing,
+    pooling,
+    published,
+    suppliers_of,
+)
 from quartier.agents.strategies.records import Records
 from quartier.coordination import Plan
-from quartier.optimisation.prices import Blocks, Hourly, Memory, Pass, Responder, Response
-from quartier.planning import Row
+from quartier.optimisation.prices import Blocks, Hourly, Memory, Responder, Response
 from quartier.problem import Pooling, Problem, State
 from quartier.quantities import ELECTRICITY, Array
 
@@ -64,15 +70,17 @@ class Auction(Pricing):
         medium = society.medium_of(problem, rng)
         if settings.clearing == "day-ahead":
             return _of_blocks(problem, forecast, alone, medium)
-        auction = Hourly(coupling.supply, alone, forecast, settings.tolerance)
+        known, suppliers = suppliers_of(coupling)
+        auction = Hourly(known.public, alone, forecast, settings.tolerance, suppliers=known)
         passes = LEARNED_PASSES if settings.forecast == "learned" else 1
         name, patience_s = coupling.coordinator, problem.negotiation.patience_s
         agent = Auctioneer(name, auction, passes, settings, patience_s, problem.lead_s)
         takers = {
-            one.name: BidderAgent(one, name, fee, coupling.supply, settings)
+            one.name: BidderAgent(one, name, fee, known.public, settings)
             for one in problem.neighbourhoods
         }
-        return Market(agent, takers, medium, alone)
+        supply = coupling.supply
+        return Market(agent, takers, medium, alone, suppliers=suppliers, supply=supply)
 
     def records(self, problem: Problem, market: Market) -> Records:
         """What the agents leave in the tables; of bids, those that count."""
@@ -80,7 +88,9 @@ class Auction(Pricing):
         agent = market.agent
         if isinstance(agent, Auctioneer) and agent.outcome is not None:
             held = agent.auction.passes[agent.outcome.negotiation.round - 1]
-            found["bids"] = list(_bids(problem, pooling(problem), held))
+            found["bids"] = list(bids_of(problem.horizon.times, held))
+        elif isinstance(agent, MarketAgent) and agent.blocks is not None:
+            found["bids"] = list(blocks_of(problem.horizon.times, agent.blocks))
         return found
 
     def _forecast(
@@ -109,40 +119,20 @@ def _of_blocks(
 ) -> Market:
     """Agents of an auction of all hours at once: price takers, whose answers are blocks."""
     coupling, name = pooling(problem), pooling(problem).coordinator
-    search = Blocks(coupling.supply, alone, problem.market.tolerance, forecast_eur_per_kwh=forecast)
+    known, suppliers = suppliers_of(coupling)
+    search = Blocks(
+        known.public,
+        alone,
+        problem.market.tolerance,
+        suppliers=known,
+        forecast_eur_per_kwh=forecast,
+    )
     settings = problem.market.model_copy(update={"rounds": search.most_rounds})
     patience_s = problem.negotiation.patience_s
     agent = MarketAgent(name, search, settings, patience_s, problem.lead_s)
     fee = frozen(coupling.inside_fee_eur_per_kwh)
     takers = {one.name: PriceTaker(one, name, fee) for one in problem.neighbourhoods}
-    return Market(agent, takers, medium, alone)
-
-
-def _bids(problem: Problem, coupling: Pooling, held: Pass) -> Iterator[Row]:
-    """What everybody asked in every hour, and what of it was accepted."""
-    supply = coupling.supply
-    low, high = supply.lowest_eur_per_kwh, supply.highest_eur_per_kwh
-    for step, (time, bids, found) in enumerate(
-        zip(problem.horizon.times, held.bids, held.cleared, strict=True)
-    ):
-        asked: list[tuple[str, float, float, float]] = [
-            (name, price, power, accepted)
-            for name, bid in bids.items()
-            for price, power, accepted in bid.parts(
-                found.filled_kw[name], *(supply.seen(name, end)[step] for end in (low, high))
-            )
-        ]
-        prices, least, most = supply.asked(step)
-        power = np.where(most > 0, most, least)
-        asked += zip(coupling.owners, prices, power, found.supplied_kw, strict=True)
-        for name, price, p_kw, accepted_kw in asked:
-            yield {
-                "time": time,
-                "agent": name,
-                "price_eur_per_kwh": float(price),
-                "p_kw": float(p_kw) if np.isfinite(p_kw) else np.nan,
-                "accepted_kw": float(accepted_kw),
-            }
+    return Market(agent, takers, medium, alone, suppliers=suppliers, supply=coupling.supply)
 
 
 def _perfect(problem: Problem, coupling: Pooling, alone: Mapping[str, Response]) -> Array:

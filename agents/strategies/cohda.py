@@ -15,7 +15,15 @@ from quartier.agents.strategies import records
 from quartier.agents.unit import UnitAgent
 from quartier.coordination import Plan, UnitPlan
 from quartier.planning import plant_plan, room_per_rated, unit_plans
-from quartier.problem import NeighbourhoodProblem, Problem, Sharing, State
+from quartier.problem import (
+    ConnectionTerms,
+    Market,
+    NeighbourhoodProblem,
+    Problem,
+    Sharing,
+    State,
+    Supply,
+)
 from quartier.quantities import Array, share_of
 from quartier.redispatch.rounds import KEPT_KW
 from quartier.units import KINDS
@@ -74,12 +82,46 @@ class SharingCohda(Cohda):
         )
 
 
-def pooled(problem: Problem) -> NeighbourhoodProblem:
+class MarketCohda(Cohda):
+    """COHDA among the agents of all neighbourhoods, about what suppliers ask for all together.
+
+    The market tells everybody the blocks of all suppliers, not whose they are. No price is set: all
+    pay that of the block that serves last.
+    """
+
+    def plan(self, problem: Problem, state: State, rng: np.random.Generator) -> Plan:
+        """Let all agents negotiate about what is served."""
+        market = problem.asks(Market)
+        one = pooled(problem, market.coordinator)
+        together = replace(
+            problem, neighbourhoods=(replace(one, terms=served_by(one.terms, market)),)
+        )
+        agents = society.build_pool(problem, together.neighbourhoods[0], rng)
+        society.perform(problem, agents.agents, agents.medium)
+        return Plan(
+            units=dict(plans(together, agents)),
+            records=self.records(together, agents),
+            degraded=tuple(trouble(together, agents)),
+        )
+
+
+def served_by(terms: ConnectionTerms, market: Market) -> ConnectionTerms:
+    """Terms of all neighbourhoods together: blocks of suppliers, beyond them the reserve."""
+    _, public = market.public
+    return replace(
+        terms,
+        export_eur_per_kwh=public.lowest_eur_per_kwh,
+        import_eur_per_kwh=public.highest_eur_per_kwh,
+        served=Supply.together([*market.asked.values()]),
+    )
+
+
+def pooled(problem: Problem, name: str = Sharing.coordinator) -> NeighbourhoodProblem:
     """Return all neighbourhoods as one, whose connection point is the pool's; heat stays local."""
     first, *_ = problem.neighbourhoods
     return replace(
         first,
-        name=Sharing.coordinator,
+        name=name,
         units=tuple(unit for one in problem.neighbourhoods for unit in one.units),
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
 import numpy as np
@@ -17,10 +17,11 @@ from quartier.agents.messages import Negotiation, frozen
 from quartier.agents.outcome import Held
 from quartier.agents.price_taker import TakerAgent
 from quartier.agents.strategies.records import Records
+from quartier.agents.supplier import SupplierAgent
 from quartier.coordination import Plan, UnitPlan
-from quartier.optimisation.prices import Response
+from quartier.optimisation.prices import Response, Suppliers
 from quartier.planning import Row, plan_columns, plans_of
-from quartier.problem import ConnectionTerms, NeighbourhoodProblem, Pooling, Problem, State
+from quartier.problem import ConnectionTerms, NeighbourhoodProblem, Pooling, Problem, State, Supply
 from quartier.program import relative_gap
 from quartier.quantities import Array
 from quartier.units.sampling import own_rules
@@ -36,11 +37,14 @@ class Market:
     medium: MeasuredCommunication
     published: Mapping[str, Response]
     """What each does if nobody plans for it."""
+    suppliers: Mapping[str, SupplierAgent] = field(default_factory=dict, kw_only=True)
+    supply: Supply | None = field(default=None, kw_only=True)
+    """What others really ask and pay, all of them; nobody knows it. None: nobody else is there."""
 
     @property
     def agents(self) -> list[QuartierAgent]:
         """Everybody, in a fixed order."""
-        return [self.agent, *self.takers.values()]
+        return [self.agent, *self.takers.values(), *self.suppliers.values()]
 
     def done(self) -> dict[str, tuple[float, Array]]:
         """Cost in EUR, energy apart, and power of what every neighbourhood will do."""
@@ -127,7 +131,7 @@ class Pricing(ABC):
             "round": 0,
             "neighbourhood": agent.title,
             "mechanism": self.name,
-            "agents": len(market.takers),
+            "agents": len(market.takers) + len(market.suppliers),
             "messages": sum(traffic.messages for traffic in all_traffic),
             "bytes": sum(traffic.payload_bytes for traffic in all_traffic),
             "sim_time_s": outcome.decided_s,
@@ -138,7 +142,7 @@ class Pricing(ABC):
 
     def _solves(self, market: Market) -> Iterator[Row]:
         """What is proven of what will really be done, be it not what was awarded."""
-        found = market.agent.certificate(market.done())
+        found = market.agent.certificate(market.done(), market.supply)
         status = "optimal" if found.is_enough else "feasible"
         yield {
             "problem": self.name,
@@ -164,6 +168,15 @@ def pooling(problem: Problem) -> Pooling:
     if not isinstance(coupling, Pooling):
         raise TypeError(f"the scenario asks for {coupling.kind!r}: no prices can answer that yet")
     return coupling
+
+
+def suppliers_of(coupling: Pooling) -> tuple[Suppliers, dict[str, SupplierAgent]]:
+    """What is known of suppliers before they are asked, and their agents."""
+    owners, public = coupling.public
+    agents = {
+        name: SupplierAgent(name, own, coupling.coordinator) for name, own in coupling.asked.items()
+    }
+    return Suppliers(public, owners, agents), agents
 
 
 def published(one: NeighbourhoodProblem, fee: Array) -> Response:
@@ -209,6 +222,12 @@ def _trouble(market: Market) -> Iterator[str]:
             yield f"no answer from {name}: its units are expected to follow their own rules"
         elif taker.award is None:
             yield f"{name} never heard what it was awarded, and does what it answered last"
+
+    for name, supplier in market.suppliers.items():
+        if supplier.failure is not None:
+            yield f"agent {name} failed: {supplier.failure}; what it said before counts"
+        elif name in market.agent.never_heard():
+            yield f"no answer from {name}: prices were found as if it had nothing"
 
 
 def _or_nan(value: float) -> float:

@@ -27,6 +27,7 @@ COORDINATIONS: dict[str, dict[str, str]] = {
     "cohda": {
         "redispatch": "quartier.agents.strategies.cohda:Cohda",
         "sharing": "quartier.agents.strategies.cohda:SharingCohda",
+        "market": "quartier.agents.strategies.cohda:MarketCohda",
     },
     "mo-cohda": {"redispatch": "quartier.agents.strategies.mo_cohda:MoCohda"},
     "individual": {

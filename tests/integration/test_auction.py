@@ -165,7 +165,58 @@ def test_blocks_of_a_day_ahead_are_accepted_in_parts(central):
     best = central.table("solves")["objective"].iloc[0]
     assert row["objective"] / best - 1 <= 3e-3
     assert len(plan.records["rounds"]) <= 4 + 8
-    assert "bids" not in plan.records
+    offered = pd.DataFrame(plan.records["bids"])
+    shares = offered.dropna(subset="block").groupby(["agent", "block"])["share"].first()
+    assert shares.groupby("agent").sum().tolist() == pytest.approx([1.0] * 3)
+    assert ((shares > 1e-6) & (shares < 1 - 1e-6)).any()
+    assert offered.groupby("time")["accepted_kw"].sum().abs().max() == pytest.approx(0, abs=1e-4)
+
+
+def test_a_block_of_who_switches_is_accepted_whole_and_at_no_loss():
+    plan_like = ("market.clearing=day-ahead", "neighbourhoods.urban.units.chp.p_min_kw=60")
+    lived = Lived(*plan_like)
+    search, price = lived.agent.blocks, lived.agent.outcome.price_eur_per_kwh
+    ((number, share),) = search.shares["urban"].items()
+    assert share == 1.0 and search.known("urban")[number].whole
+    accepted, alone = search.known("urban")[number], search.published["urban"]
+    at = [search.at_price("urban", price, r.cost_eur, r.p_kw) for r in (accepted, alone)]
+    assert at[0] <= at[1] + 1e-3
+    for name in ("rural", "suburban"):  # who mixes gets blocks of which none is better
+        own = {
+            k: search.at_price(name, price, r.cost_eur, r.p_kw)
+            for k, r in search.known(name).items()
+        }
+        assert max(own[k] for k in search.shares[name]) <= min(own.values()) + 1e-2
+    assert np.isfinite(lived.agent.certificate(lived.market.done()).bound_eur)
+
+
+def test_blocks_and_what_they_are_worth_are_shown(tmp_path):
+    """The battery's: to buy 20 kWh and sell them an hour later, for 0.2 EUR of wear."""
+    case = shutil.copytree(CASE, tmp_path / "market")
+    ahead = ["market.clearing=day-ahead"]
+    run = quartier.run(case, coordination="auction", overrides=ahead, out=tmp_path / "run")
+    assert run.kpis["system_cost"] == pytest.approx(14.2)
+    bids = run.table("bids")
+    store = bids[bids["agent"] == "store"].set_index(["block", "time"])
+    taken = store[store["share"] > 0]
+    assert taken.groupby("time")["accepted_kw"].sum().tolist() == pytest.approx([-20.0, 20.0])
+    assert taken["block_eur"].tolist() == pytest.approx([0.2, 0.2])
+    coal = bids[bids["agent"] == "coal"]
+    assert coal["price_eur_per_kwh"].tolist() == [0.1, 0.1] and coal["block"].isna().all()
+    assert coal["accepted_kw"].tolist() == pytest.approx([10.0, 40.0])
+    html = (run.dir / "report.html").read_text()
+    assert "Bids and clearing" in html and "Blocks" in html and "cannot be shown" not in html
+    drawn = {trace.name: trace for trace in run.plot.bids(bids["time"].iloc[-1]).data}
+    assert drawn["accepted blocks draw"].x == (130.0, 130.0)
+    assert drawn["cleared"].x[0] == pytest.approx(130.0)
+    rejected, accepted = run.plot.blocks().data
+    assert min(rejected.x, default=1.0) >= -1e-9
+    assert max(accepted.x) == pytest.approx(0.0, abs=1e-6)
+
+
+def test_whoever_bid_for_hours_has_no_blocks(run):
+    with pytest.raises(InputError, match="nobody bid blocks"):
+        run.plot.blocks()
 
 
 def test_a_forecast_from_a_file(tmp_path):

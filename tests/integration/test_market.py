@@ -27,7 +27,7 @@ def compared(tmp_path_factory):
 
 
 def test_all_that_answer_a_market_are_compared(compared):
-    known = ("uncontrolled", "individual", "central", "price-response", "auction")
+    known = ("uncontrolled", "cohda", "individual", "central", "price-response", "auction")
     assert compared.coordinations == mechanisms("market") == known
     assert compared.status == "complete"
 
@@ -53,7 +53,7 @@ def test_in_an_auction_the_battery_bids_for_cheap_power(compared):
     assert run.kpis["leader_cost"] == pytest.approx(0.0, abs=1e-9)
 
 
-@pytest.mark.parametrize("name", ["central", "price-response"])
+@pytest.mark.parametrize("name", ["central", "price-response", "cohda"])
 def test_together_the_battery_saves_oil(compared, name):
     """It is indifferent where the price rises by less than 0.01: coal in the first hour."""
     run = compared.result(name)
@@ -65,6 +65,17 @@ def test_together_the_battery_saves_oil(compared, name):
     assert prices.tolist() == pytest.approx([0.1, 0.3], abs=1e-3)
     assert run.kpis["unserved_by_suppliers"] == pytest.approx(0.0, abs=1e-6)
     assert run.kpis["leader_cost"] == pytest.approx(0.0, abs=0.02)
+
+
+def test_agents_that_negotiate_are_told_blocks_but_not_whose(compared):
+    """They agree on what costs least; all pay what the last block asks, as nobody sets a price."""
+    run = compared.result("cohda")
+    assert run.kpis["negotiation_agreement"] == 1.0
+    (held,) = run.table("negotiations").to_dict("records")
+    assert (held["neighbourhood"], held["agents"]) == ("market operator", 2)
+    assert held["objective"] == pytest.approx(14.2)
+    with pytest.raises(InputError, match=r"'mo-cohda' does not answer the problem 'market'"):
+        quartier.run(CASE, coordination="mo-cohda")
 
 
 def test_every_euro_is_received_by_somebody(compared):

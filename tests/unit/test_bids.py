@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -162,7 +163,7 @@ def test_prices_that_differ_by_less_than_bids_can_tell_are_one():
 
 
 @pytest.mark.parametrize("price", [-0.5, 3.5])
-def test_a_bid_of_another_hour_leaves_the_price_where_it_can_be(price):
+def test_a_bid_beyond_what_there_can_be_leaves_the_price_where_it_can_be(price):
     bids = {"late": Bid(-200.0, np.array([price]), np.array([50.0]))}
     found = clear(bids, BLOCKS, 0)
     assert found.price_eur_per_kwh == 3.0
@@ -176,12 +177,134 @@ def test_what_nobody_wants_is_taken_at_the_lowest_price():
     assert (found.price_eur_per_kwh, found.supplied_kw[3]) == (0.0, -40.0)
 
 
-@pytest.mark.parametrize(("size", "accepted"), [(35.0, 35.0), (45.0, 0.0)])
-def test_a_step_that_is_whole_is_taken_if_that_is_half_of_it(size, accepted):
+@pytest.mark.parametrize(
+    ("size", "accepted", "price"),
+    [
+        (15.0, 15.0, 1.0),  # coal gives the 5 kW that are left, at 1
+        (20.0, 20.0, 0.5),  # wind gives 10, all it has: the price need not be above its own
+        (25.0, 0.0, 1.0),  # with 5 kW of wind the price would be 0: it would sell at a loss
+        (35.0, 0.0, 1.0),  # 5 kW too much: the price would fall to the floor
+        (45.0, 0.0, 1.0),
+    ],
+)
+def test_a_step_that_is_whole_is_sold_at_no_loss(size, accepted, price):
+    """30 kW are needed; wind has 10 for nothing, coal 30 at 1. The step asks 0.5."""
     switch = Bid(0.0, np.array([0.5]), np.array([size]), whole=True)
     found = clear({"unit": switch, "town": Bid.fixed(-30.0)}, BLOCKS, 0)
     assert found.power_kw["unit"] == accepted
+    assert found.price_eur_per_kwh == pytest.approx(price)
     assert sum(found.power_kw.values()) + found.supplied_kw.sum() == pytest.approx(0.0)
+
+
+@pytest.mark.parametrize(("size", "bought"), [(15.0, 15.0), (25.0, 0.0)])
+def test_a_step_that_is_whole_is_bought_at_no_loss(size, bought):
+    """Up to 1.5; coal at 1 has 20 kW left beside a town of 20 kW, the next asks 2."""
+    switch = Bid(-size, np.array([1.5]), np.array([size]), whole=True)
+    found = clear({"unit": switch, "town": Bid.fixed(-20.0)}, BLOCKS, 0)
+    assert found.power_kw["unit"] == -bought
+    assert found.price_eur_per_kwh == pytest.approx(1.0)
+
+
+def test_of_two_that_cannot_both_be_taken_the_cheaper_way_is():
+    """Beside 10 kW of wind both are just enough for 50 kW; for 45, the dearer is left out."""
+    bids = {
+        "a": Bid(0.0, np.array([0.5]), np.array([20.0]), whole=True),
+        "b": Bid(0.0, np.array([0.6]), np.array([20.0]), whole=True),
+        "town": Bid.fixed(-50.0),
+    }
+    found = clear(bids, BLOCKS, 0)
+    assert [found.power_kw[name] for name in "ab"] == [20.0, 20.0]
+    assert found.price_eur_per_kwh == pytest.approx(0.6)
+    found = clear({**bids, "town": Bid.fixed(-45.0)}, BLOCKS, 0)
+    assert [found.power_kw[name] for name in "ab"] == [20.0, 0.0]
+    assert found.price_eur_per_kwh == 1.0
+
+
+WHOLES = st.lists(
+    st.tuples(
+        st.integers(-30, 20),
+        st.lists(st.tuples(st.integers(1, 29), st.integers(1, 20)), min_size=1, max_size=3),
+    ),
+    min_size=1,
+    max_size=3,
+)
+
+
+@given(wholes=WHOLES, parts=BIDS)
+@settings(max_examples=150, deadline=None)
+def test_of_all_choices_without_a_loss_the_cheapest_is_taken(wholes, parts):
+    """By trying all choices of steps, and all prices that there may be."""
+    bids = {f"w{k}": made(*bid, True) for k, bid in enumerate(wholes)}
+    bids |= {f"n{k}": made(base, steps, False) for k, (base, steps, _) in enumerate(parts)}
+    found = clear(bids, BLOCKS, 0)
+    assert sum(found.power_kw.values()) + found.supplied_kw.sum() == pytest.approx(0.0, abs=1e-6)
+    cost = 0.0
+    for name, bid in bids.items():
+        filled = found.filled_kw[name]
+        cost += float(filled @ bid.price_eur_per_kwh)
+        if bid.whole:
+            at, taken = found.price_eur_per_kwh, filled > 0
+            assert (bid.price_eur_per_kwh[taken & bid.sells] <= at + 1e-6).all()
+            assert (bid.price_eur_per_kwh[~taken & ~bid.sells] >= at - 1e-6).all()
+    cost += float(found.supplied_kw @ BLOCKS.price_eur_per_kwh[:, 0])
+    assert cost <= cheapest(bids) + 1e-4
+
+
+def cheapest(bids) -> float:
+    """Cost of the best choice of whole steps for which there is a price, by trying all."""
+    best = np.inf
+    wholes = {name: bid for name, bid in bids.items() if bid.whole}
+    parts = {name: bid for name, bid in bids.items() if not bid.whole}
+    for levels in itertools.product(*(range(bid.power_kw.size + 1) for bid in wholes.values())):
+        fixed, low, high, cost = {}, -np.inf, np.inf, 0.0
+        for (name, bid), level in zip(wholes.items(), levels, strict=True):
+            fixed[name] = Bid.fixed(bid.base_kw + float(bid.power_kw[:level].sum()))
+            price, sells = bid.price_eur_per_kwh, bid.sells
+            cost += float(bid.power_kw[:level] @ price[:level])
+            low = max([low, *price[:level][sells[:level]]])
+            high = min([high, *price[level:][~sells[level:]]])
+        found = clear({**fixed, **parts}, BLOCKS, 0)
+        # the price may be any up to where the next would give: so it is raised by a touch of need
+        more = clear({**fixed, **parts, "touch": Bid.fixed(-1e-7)}, BLOCKS, 0)
+        if max(low, found.price_eur_per_kwh) <= min(high, more.price_eur_per_kwh) + 1e-9:
+            cost += sum(float(found.filled_kw[n] @ b.price_eur_per_kwh) for n, b in parts.items())
+            best = min(best, cost + float(found.supplied_kw @ BLOCKS.price_eur_per_kwh[:, 0]))
+    return best
+
+
+# -- blocks that are whole --------------------------------------------------------------------
+def settled(*sizes: float, needed: float = 30.0) -> Blocks:
+    """Units that switch on with so many kW at 0.5 each, or not; a town; clearing of the blocks."""
+    nothing = Response(np.zeros(1), 0.0, -np.inf, whole=True)
+    town = Response(np.array([-needed]), 0.0, -np.inf)
+    units = {f"unit {k}": nothing for k in range(len(sizes))}
+    search = Blocks(BLOCKS, {**units, "town": town}, 1e-6, forecast_eur_per_kwh=[1.0])
+    search.hear("town", 1, Response(town.p_kw, 0.0, needed))
+    for name, size in zip(units, sizes, strict=True):
+        own = Response(np.array([size]), 0.5 * size, min(-0.5 * size, 0.0), whole=True)
+        search.hear(name, 1, own)
+    search.conclude()
+    search.settle()
+    return search
+
+
+@pytest.mark.parametrize(
+    ("size", "accepted", "cost"), [(15, True, 12.5), (20, True, 10.0), (25, False, 20.0)]
+)
+def test_a_block_that_is_whole_is_accepted_at_no_loss(size, accepted, cost):
+    """As a step of an hour: 10 kW of wind for nothing, coal at 1; with 25 kW the price were 0."""
+    search = settled(size)
+    assert (1 in search.shares["unit 0"]) is accepted
+    assert search.cost_eur == pytest.approx(cost)
+    assert (search.best[0] >= 0.5 - 1e-4) if accepted else search.best == pytest.approx([1.0])
+
+
+def test_of_blocks_that_are_whole_only_those_that_lose_are_rejected():
+    """40 kW: one of 20, wind's 10, coal's 10; with both, wind had no use for 10 kW."""
+    search = settled(20.0, 20.0, needed=40.0)
+    assert sorted(next(iter(search.shares[f"unit {k}"])) for k in range(2)) == [0, 1]
+    assert search.cost_eur == pytest.approx(10.0 + 10.0)
+    assert search.best == pytest.approx([1.0], abs=1e-3)
 
 
 # -- neighbourhoods -----------------------------------------------------------------------------
@@ -324,7 +447,7 @@ def test_exact_bids_lose_less_than_samples(day):
     assert lost["exact"] < lost["sampled"] / 2
 
 
-def test_a_missed_hour_goes_on_with_the_last_bid_or_what_was_published(day):
+def test_a_missed_hour_goes_on_with_what_was_published(day):
     auction = day.auction(day.price)
     first, *others = day.bidders
     for bidder in day.bidders.values():
@@ -336,9 +459,28 @@ def test_a_missed_hour_goes_on_with_the_last_bid_or_what_was_published(day):
     alone = day.published[first].p_kw[0]
     assert auction.now.cleared[0].power_kw[first] == pytest.approx(alone)
     assert np.isnan(auction.now.accepted_kw[first][0])
-    auction.clear()  # nobody bids
-    assert auction.now.bids[1][others[0]] is said[others[0]]
+    late = day.bidders[first].exact(0)
+    auction.hear(first, 1, 0, late)
+    auction.clear()  # nobody bids: what was bid for another hour says nothing of this one
+    counted = {name: bid.base_kw for name, bid in auction.now.bids[1].items()}
+    assert counted == {name: day.published[name].p_kw[1] for name in day.bidders}
     assert auction.now.late == 1 + 3
+
+
+def test_in_another_pass_the_last_bid_for_the_hour_counts(day):
+    auction = day.auction(day.price)
+    first, *_ = day.bidders
+    day.bidders[first].begin(day.price)
+    one, other = day.bidders[first].exact(0), Bid.fixed(1.0)
+    for _ in range(24):
+        auction.clear()
+    auction.hear(first, 1, 0, one)  # late: the hour is cleared
+    auction.begin(day.price)
+    auction.clear()
+    assert auction.now.bids[0][first] is one
+    auction.hear(first, 2, 0, other)
+    auction.hear(first, 1, 0, one)  # late, and older than what is known
+    assert auction._last[first, 0] == (2, other)
 
 
 # -- other carriers -------------------------------------------------------------------------------

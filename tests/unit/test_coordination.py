@@ -28,7 +28,7 @@ def test_a_combination_that_does_not_exist_is_refused_with_those_that_do(monkeyp
     assert mechanisms("swimming") == ("alone",)
     with pytest.raises(
         InputError,
-        match=r"'cohda' does not answer the problem 'swimming', only redispatch, sharing;"
+        match=r"'cohda' does not answer the problem 'swimming', only redispatch, sharing, market;"
         r" those that do: alone; or module:Class of your own",
     ):
         resolve("cohda", "swimming")

@@ -18,7 +18,7 @@ from quartier.optimisation.compiled import Compiled
 from quartier.optimisation.connection import add_connection
 from quartier.optimisation.declared import Declared
 from quartier.optimisation.local_choice import GAP
-from quartier.problem import NeighbourhoodProblem
+from quartier.problem import NeighbourhoodProblem, Supply
 from quartier.program import Highs
 from quartier.units import KINDS
 
@@ -197,6 +197,23 @@ def test_connection_block_is_the_cost_function(p_kw, loose_kw, pair, p_max, p_mi
         p_min_kw=p_min,
         peak_eur_per_kw=peak,
     )
+    loose = np.maximum(loose_kw, 0.0)
+    model = pyo.ConcreteModel()
+    model.connection = pyo.Block()
+    add_connection(model.connection, terms, list(map(float, p_kw)), loose, list(range(6)))
+    model.cost = pyo.Objective(expr=model.connection.cost_eur)
+    found = Highs("connection", Compiled(model).arrays).solve()
+    assert found.objective == pytest.approx(float(terms.cost_eur(p_kw, loose)), abs=1e-5)
+
+
+@settings(max_examples=40)
+@given(powers, powers, st.lists(st.tuples(st.floats(0, 400), st.floats(0.1, 0.5)), max_size=4))
+def test_blocks_that_serve_are_in_the_connection_block(p_kw, loose_kw, own):
+    """Their power joins both rows; other prices of the same blocks change numbers only."""
+    power, price = np.array(own, dtype=float).reshape(-1, 2).T[:, :, None].repeat(6, axis=2)
+    blocks = Supply(factories.terms(6).dt_h, price, np.zeros_like(price), power)
+    terms = factories.terms(6, export_eur_per_kwh=0.05, import_eur_per_kwh=0.5)
+    terms = replace(terms, served=blocks)
     loose = np.maximum(loose_kw, 0.0)
     model = pyo.ConcreteModel()
     model.connection = pyo.Block()

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from quartier.problem import Sharing, Supply
+from quartier.problem import ConnectionTerms, Sharing, Supply
 
 NONE = np.zeros((1, 1))
 WIND_COAL_OIL = Supply(
@@ -72,3 +72,27 @@ def test_no_need_costs_less_than_what_a_price_says(price, needed):
     supply, prices, need = sharing().supply, np.full(2, price), np.full(2, needed)
     least = supply.worth_eur(prices) + float(prices @ need) * supply.dt_h
     assert least <= supply.cost_eur(need) + 1e-6
+
+
+OWN = st.lists(st.tuples(st.floats(0, 50), st.floats(0, 3)), min_size=1, max_size=5)
+
+
+@given(own=OWN, needed=st.lists(st.floats(-50, 300), min_size=3, max_size=3))
+def test_terms_with_blocks_cost_what_is_served_costs(own, needed):
+    """Blocks first, the ceiling beyond; what is left over is sold at the floor."""
+    power, price = (np.repeat([v], 3, axis=0).T for v in np.array(own).T)
+    blocks = Supply(0.5, price, np.zeros_like(price), power)
+    nothing, end = np.zeros((1, 3)), np.full((1, 3), np.inf)
+    reserve = Supply(
+        0.5,
+        np.array([[0.05] * 3, [3.0] * 3]),
+        np.concatenate([-end, nothing]),
+        np.concatenate([nothing, end]),
+    )
+    terms = ConnectionTerms(
+        0.5, np.full(3, 0.05), np.full(3, 3.0), 0.0, 0.0, 0.0, 100.0, end[0], -end[0], blocks
+    )
+    power_kw = -np.array(needed)
+    several = np.array([power_kw, 0.5 * power_kw])
+    paid = [Supply.together([blocks, reserve]).cost_eur(-one) for one in several]
+    assert terms.cost_eur(several, np.zeros(3)) == pytest.approx(paid, abs=1e-6)

@@ -27,7 +27,7 @@ from quartier.optimisation.prices import (
     Search,
 )
 from quartier.optimisation.prices.clearing import clear
-from quartier.problem import Line, Market, Problem, ZonedSupply, Zones
+from quartier.problem import Line, Market, Problem, Supply, ZonedSupply, Zones
 from quartier.problem.market import RESERVE
 from quartier.scenario.growth import grown
 from quartier.scenario.load import load
@@ -179,15 +179,92 @@ def test_bids_are_cleared_as_in_one_zone():
     assert narrow.power_kw["coast"] == pytest.approx(-40.0 + 20.0 * 70.0 / 120.0)  # as wind
 
 
-def test_a_whole_step_is_taken_where_most_of_it_would_be():
+def test_a_whole_step_that_would_lose_is_left():
+    """Beyond the line's 30 there is gas at 0.2: who buys at 0.1 at most would lose by it."""
     supply = market(link(30.0)).zones
-    for need, taken in ((60.0, 40.0), (45.0, 0.0)):  # 30 and 15 of 40 are left for it
+    for need in (60.0, 45.0):
         bids = {
             "coast": Bid.fixed(0.0),
             "town": Bid(-need, np.array([0.1]), np.array([40.0]), whole=True),
         }
         found = clear(bids, supply, 0)
-        assert found.power_kw["town"] == pytest.approx(-need + taken)
+        assert found.power_kw["town"] == pytest.approx(-need + 40.0)
+        assert found.price_eur_per_kwh == pytest.approx([0.02, 0.02])
+
+
+def test_a_whole_step_is_sold_where_its_price_is_paid():
+    """The town draws 35, the coast 10, the line carries 5; 40 are sold whole in the south or not.
+
+    They are more than the town draws, so that 5 would go north, where wind asks 0.02: who asks 0.1
+    would lose, and is left, though gas at 0.2 serves the town. Who asks 0.02 is taken.
+    """
+    supply = market(link(5.0)).zones
+    for price, sold, paid in ((0.1, 0.0, [0.02, 0.2]), (0.02, 40.0, [0.02, 0.02])):
+        bids = {
+            "coast": Bid.fixed(-10.0),
+            "town": Bid.fixed(-35.0),
+            "store": Bid(0.0, np.array([price]), np.array([40.0]), whole=True),
+        }
+        zoned = replace(supply, members={**supply.members, "store": 1})
+        found = clear(bids, zoned, 0)
+        assert found.power_kw["store"] == sold
+        assert found.price_eur_per_kwh == pytest.approx(paid)
+
+
+@pytest.mark.parametrize("seed", range(12))
+def test_whole_steps_in_zones_lose_nothing(seed: int):
+    """Balanced, lines full where prices part, and nobody at a loss; wide lines are one zone."""
+    rng = np.random.default_rng(seed)
+    most = rng.choice([5.0, 20.0, 1e4])
+    zones = market(link(most, 0.5 * most)).zones
+    assert zones is not None
+    zones = replace(zones, members={**zones.members, **{f"n{k}": k % 2 for k in range(4)}})
+    bids = {
+        name: Bid(
+            float(rng.uniform(-80, 10)),
+            np.sort(rng.choice([0.02, 0.05, 0.1, 0.15, 0.2, 0.25], 3, replace=False)),
+            rng.uniform(5, 40, 3).round(),
+            whole=bool(rng.random() < 0.7),
+        )
+        for name in ("n0", "n1", "n2", "n3")
+    }
+    found = clear(bids, zones, 0)
+    price = np.asarray(found.price_eur_per_kwh)
+    asked, _, gives = zones.asked(0)
+    net = np.zeros(2)
+    for name, bid in bids.items():
+        zone, filled = zones.members[name], found.filled_kw[name]
+        net[zone] += found.power_kw[name]
+        here = price[zone]
+        if bid.whole:
+            assert np.isin(filled, (0.0, *bid.power_kw)).all()
+            assert not ((filled > 0) & bid.sells & (bid.price_eur_per_kwh > here + 1e-9)).any()
+            assert not ((filled == 0) & ~bid.sells & (bid.price_eur_per_kwh < here - 1e-9)).any()
+        else:
+            cheap, dear = bid.price_eur_per_kwh < here - 1e-9, bid.price_eur_per_kwh > here + 1e-9
+            assert filled[cheap] == pytest.approx(bid.power_kw[cheap], abs=1e-5)
+            assert filled[dear] == pytest.approx(0.0, abs=1e-5)
+    for k, zone in enumerate(zones.block_zones):
+        net[zone] += found.supplied_kw[k]
+        if asked[k] < price[zone] - 1e-9:
+            assert found.supplied_kw[k] == pytest.approx(gives[k], abs=1e-5)
+        if asked[k] > price[zone] + 1e-9:
+            assert found.supplied_kw[k] <= 1e-5
+    assert net.sum() == pytest.approx(0.0, abs=1e-6)
+    if price[0] < price[1] - 1e-9:
+        assert net[0] == pytest.approx(most, abs=1e-5)
+    if price[0] > price[1] + 1e-9:
+        assert net[1] == pytest.approx(0.5 * most, abs=1e-5)
+    if most > 1e3:
+        one = Supply(0.5, *(kw[:, None] for kw in zones.asked(0)))
+        alone = clear(bids, one, 0)
+        cost = [
+            sum(float(f @ bids[n].price_eur_per_kwh) for n, f in way.filled_kw.items())
+            + float(way.supplied_kw @ asked)
+            for way in (found, alone)
+        ]
+        assert cost[0] == pytest.approx(cost[1], abs=1e-5)
+        assert price == pytest.approx([alone.price_eur_per_kwh] * 2)
 
 
 # -- what prices prove ------------------------------------------------------------------------

@@ -12,6 +12,7 @@ import plotly.graph_objects as go
 from quartier.errors import InputError
 from quartier.figures import style
 from quartier.figures.frames import wide
+from quartier.quantities import Array
 
 MOST_PARTS = 14
 """Most areas of a stack; what is left is one more."""
@@ -132,7 +133,8 @@ def prices(table: pd.DataFrame, signals: pd.DataFrame) -> go.Figure:
 def bids(table: pd.DataFrame, paid: pd.DataFrame, time: pd.Timestamp | None) -> go.Figure:
     """What is sold from a price on and bought up to a price in an hour, and where they meet.
 
-    Power without an end is drawn as far as it was accepted.
+    Power without an end is drawn as far as it was accepted; what was accepted of blocks, which have
+    no price by the hour, as one line.
 
     Parameters
     ----------
@@ -156,13 +158,19 @@ def bids(table: pd.DataFrame, paid: pd.DataFrame, time: pd.Timestamp | None) -> 
     title = f"Bids and clearing at {at:%Y-%m-%d %H:%M} UTC"
     made = style.figure(title, x="power (kW)", y="price (ct/kWh)", unit="ct/kWh", dates=False)
     made.update_layout(meta={"x": "power", "unit": "ct/kWh"})
+    traded = float(rows["accepted_kw"].clip(lower=0.0).sum())
+    of_blocks = rows["block"].notna() if "block" in rows else pd.Series(False, index=rows.index)
+    if of_blocks.any():
+        traded = max(-float(rows[of_blocks]["accepted_kw"].sum()), 0.0)
+        rows = rows[~of_blocks]
+        made.add_trace(_upright(traded, 100 * rows["price_eur_per_kwh"].to_numpy(float)))
     power = rows["p_kw"].fillna(rows["accepted_kw"])
     for number, (name, sign) in enumerate((("sold from", 1.0), ("bought up to", -1.0))):
         own = rows[sign * power > 0]
         own = own.sort_values("price_eur_per_kwh", ascending=sign > 0, kind="stable")
         upto = (sign * power[own.index]).cumsum().to_numpy(float)
         price = 100 * own["price_eur_per_kwh"].to_numpy(float)
-        begin = np.concatenate([[0.0], upto[:-1]])
+        begin = np.concatenate([[0.0], upto])[:-1]
         made.add_trace(
             go.Scatter(
                 x=np.column_stack([begin, upto]).ravel(),
@@ -175,7 +183,6 @@ def bids(table: pd.DataFrame, paid: pd.DataFrame, time: pd.Timestamp | None) -> 
                 meta={"columns": ["agent"]},
             )
         )
-    traded = float(rows["accepted_kw"].clip(lower=0.0).sum())
     made.add_trace(
         go.Scatter(
             x=[traded],
@@ -187,6 +194,77 @@ def bids(table: pd.DataFrame, paid: pd.DataFrame, time: pd.Timestamp | None) -> 
         )
     )
     return made
+
+
+def blocks(table: pd.DataFrame, paid: pd.DataFrame, dt_h: float) -> go.Figure:
+    """How much dearer each block is at the prices paid than the best of its bidder, in EUR.
+
+    What is accepted is at zero, unless it is whole; how much of it, its size says.
+
+    Parameters
+    ----------
+    table, paid
+        Tables ``bids`` and ``prices`` of a run.
+    dt_h
+        Length of a step in hours.
+
+    Raises
+    ------
+    InputError
+        If there are no blocks.
+    """
+    rows = table[table["block"].notna()] if "block" in table else table.iloc[:0]
+    if rows.empty:
+        raise InputError(["nobody bid blocks; that is market.clearing: day-ahead"])
+    rows = rows[rows["gate"] == rows["gate"].max()]
+    price = paid.assign(agent=paid["neighbourhood"].astype(str)).groupby(["time", "agent"])
+    at = pd.MultiIndex.from_arrays([rows["time"], rows["agent"].astype(str)])
+    own = price["price_eur_per_kwh"].mean().reindex(at).to_numpy(float)
+    rows = rows.assign(worth=dt_h * rows["p_kw"] * own)
+    by_block = rows.groupby(["agent", "block"], observed=True, sort=False)
+    found = by_block.agg(cost=("block_eur", "first"), share=("share", "first"), w=("worth", "sum"))
+    found = found.assign(net=found["cost"] - found["w"]).reset_index()
+    dearer = found["net"] - found.groupby("agent", observed=True)["net"].transform("min")
+    made = style.figure("Blocks", x="dearer than the best (EUR)", y="", unit="EUR", dates=False)
+    made.update_layout(
+        height=140 + 22 * found["agent"].nunique(),
+        meta={"x": "dearer", "y": "agent", "unit": "EUR"},
+    )
+    made.update_yaxes(type="category")
+    for number, (name, part) in enumerate(
+        (("rejected", found["share"] <= 0), ("accepted", found["share"] > 0))
+    ):
+        own = found[part]
+        made.add_trace(
+            go.Scatter(
+                x=dearer[part].to_numpy(float),
+                y=own["agent"].astype(str),
+                name=name,
+                mode="markers",
+                marker={
+                    "size": (7 + 9 * own["share"]).tolist(),
+                    "symbol": "circle" if number else "circle-open",
+                    "color": style.line(number)["color"],
+                },
+                customdata=own[["block", "share"]].to_numpy(float).tolist(),
+                hovertemplate="%{y}, block %{customdata[0]:.0f}: %{x:,.2f} EUR dearer,"
+                " %{customdata[1]:.1%} accepted",
+                meta={"columns": ["block", "share"]},
+            )
+        )
+    return made
+
+
+def _upright(power_kw: float, prices: Array) -> go.Scatter:
+    """What is bought at any price, from the lowest to the highest."""
+    return go.Scatter(
+        x=[power_kw, power_kw],
+        y=[float(prices.min()), float(prices.max())],
+        name="accepted blocks draw",
+        mode="lines",
+        line=style.line(2),
+        hovertemplate="%{x:.1f} kW",
+    )
 
 
 def _line(values: pd.Series[float], name: str, look: style.Look) -> go.Scatter:

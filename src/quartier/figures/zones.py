@@ -85,8 +85,8 @@ def in_one(
     gates = own.groupby("time")["gate"].max()
     brought = brought.assign(gate=brought["time"].map(gates)).dropna()
     brought = brought[brought["p_kw"] != 0]
-    columns = list(own.columns)
-    return pd.concat([own.astype({"agent": str}), brought[columns]]), here, zone
+    kept = [name for name in own.columns if name in brought]  # lines bid no blocks
+    return pd.concat([own.astype({"agent": str}), brought[kept]]), here, zone
 
 
 def flows(table: pd.DataFrame) -> go.Figure:

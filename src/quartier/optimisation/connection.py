@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 import pyomo.environ as pyo
 
-from quartier.problem import ConnectionTerms
+from quartier.problem import ConnectionTerms, Supply
 from quartier.quantities import Array
 from quartier.units.base import Quantity
 
@@ -56,10 +56,36 @@ def add_connection(
         net = block.exported_kw[t] - block.imported_kw[t]
         block.power[t] = p_kw[t] + block.given_kw[t] - block.curtailed_kw[t] - net == 0
         block.cap[t] = net - block.within_kw[t] - block.over_kw[t] + block.under_kw[t] == 0
+    if terms.served is not None:
+        _add_served(block, terms.served, steps)
     eur = eur_per_kw(terms)
     if "peak_kw" in eur and steps:  # without a step nothing bounds the peak
         _add_peak(block, steps)
     block.cost_eur = pyo.Expression(expr=sum(_cost_of(block, eur, steps)))
+
+
+def _add_served(block: Any, served: Supply, steps: Sequence[int]) -> None:
+    """Let blocks serve what is drawn: they join both rows of every step."""
+    for k, most in enumerate(served.most_kw):
+        name = f"served_{k}_kw"
+        block.add_component(name, pyo.Var(steps, bounds=lambda _, t, kw=most: (0.0, float(kw[t]))))
+    parts = [block.component(name) for name in served_names(served)]
+    for t in steps:
+        drawn = sum(part[t] for part in parts)
+        for row, sign in ((block.power[t], 1.0), (block.cap[t], -1.0)):
+            row.set_value(row.body + sign * drawn == 0)
+
+
+def served_names(served: Supply) -> list[str]:
+    """Names of the variables of what blocks serve."""
+    return [f"served_{k}_kw" for k in range(len(served.most_kw))]
+
+
+def same_served(one: ConnectionTerms, other: ConnectionTerms) -> bool:
+    """Whether the same power is served in blocks, at whatever price."""
+    if one.served is None or other.served is None:
+        return one.served is other.served
+    return np.array_equal(one.served.most_kw, other.served.most_kw)
 
 
 def _finite(bound: float) -> float | None:
@@ -79,6 +105,9 @@ def eur_per_kw(terms: ConnectionTerms) -> dict[str, Array]:
         "over_kw": terms.penalty_eur_per_kwh * every,
         "under_kw": terms.penalty_eur_per_kwh * every,
     }
+    if terms.served is not None:
+        prices = terms.dt_h * terms.served.price_eur_per_kwh
+        found |= dict(zip(served_names(terms.served), prices, strict=True))
     peak = {"peak_kw": np.array([terms.peak_eur_per_kw])} if terms.peak_eur_per_kw else {}
     return {**found, **peak}
 
@@ -117,6 +146,8 @@ def same_prices(one: ConnectionTerms, other: ConnectionTerms) -> bool:
         "peak_eur_per_kw",
         "penalty_eur_per_kwh",
     )
+    if one.served is not None and one.served is not other.served:
+        return False
     return all(np.array_equal(getattr(one, n), getattr(other, n)) for n in arrays) and all(
         getattr(one, n) == getattr(other, n) for n in numbers
     )

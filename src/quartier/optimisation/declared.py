@@ -14,7 +14,12 @@ import pyomo.environ as pyo
 
 from quartier.optimisation.block import add_nodes, add_units, own_cost
 from quartier.optimisation.compiled import Compiled
-from quartier.optimisation.connection import add_connection, eur_per_kw, hangs_together
+from quartier.optimisation.connection import (
+    add_connection,
+    eur_per_kw,
+    hangs_together,
+    same_served,
+)
 from quartier.optimisation.readings import Readings
 from quartier.optimisation.window import Moved, OtherStructure, Window
 from quartier.problem import ConnectionTerms
@@ -121,6 +126,7 @@ class Declared:
     def fits(self, terms: ConnectionTerms) -> bool:
         """Whether other terms change numbers only, not what columns and rows there are."""
         steps = self._all_steps or hangs_together(terms) == hangs_together(self.terms)
+        steps = steps and same_served(terms, self.terms)
         return steps and bool(terms.peak_eur_per_kw) == bool(self.terms.peak_eur_per_kw)
 
     def cost(self, terms: ConnectionTerms) -> tuple[Array, float]:

@@ -84,6 +84,9 @@ class ConnectionTerms:
     """P_set: most feed-in; ``inf`` where there is no cap."""
     p_min_kw: Array
     """P_set: least (most negative) power, i.e. most consumption; ``-inf`` where there is none."""
+    served: Supply | None = None
+    """Blocks that serve what is drawn before it is imported, none dearer than imports; they take
+    nothing. None: there are none."""
 
     def curtailed_kw(self, p_kw: Array, curtailable_kw: Array) -> Array:
         """Renewable power to curtail: what a cap demands, or what export would cost to feed in.
@@ -169,6 +172,8 @@ class ConnectionTerms:
         # this is what agents with sampled schedules spend their time on.
         spread = self.import_eur_per_kwh - self.export_eur_per_kwh
         energy = energy + np.maximum(net, 0.0) @ spread - net @ self.import_eur_per_kwh
+        if self.served is not None:
+            energy = energy - self.served.saved_eur_per_h(-net, self.import_eur_per_kwh)
         if self._is_capped:
             energy = energy + self.penalty_eur_per_kwh * self.excess_kw(net).sum(axis=-1)
         total = self.dt_h * energy

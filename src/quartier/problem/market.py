@@ -99,6 +99,19 @@ class Market(Pooling):
         """Suppliers, and the reserve."""
         return self.suppliers
 
+    @property
+    def asked(self) -> Mapping[str, Supply]:
+        """Every supplier's own blocks."""
+        names = dict.fromkeys(name for name in self.suppliers if not name.startswith(RESERVE))
+        owners = np.array(self.suppliers)
+        return {name: self.blocks.alone(np.flatnonzero(owners == name)) for name in names}
+
+    @property
+    def public(self) -> tuple[tuple[str, ...], Supply]:
+        """The reserve, or that of every zone: floor and ceiling of the price are rules."""
+        rows = np.flatnonzero([name.startswith(RESERVE) for name in self.suppliers])
+        return tuple(self.suppliers[k] for k in rows.tolist()), self.blocks.of(rows)
+
     @cached_property
     def inside_fee_eur_per_kwh(self) -> Array:
         """There is none."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from quartier.problem.coupling import Coupling
 from quartier.problem.supply import Supply
@@ -23,6 +23,16 @@ class Pooling(Coupling):
     def owners(self) -> tuple[str, ...]:
         """Whose each block of the supply is."""
         raise NotImplementedError
+
+    @property
+    def asked(self) -> Mapping[str, Supply]:
+        """Blocks of those that are agents of their own, and known to nobody else, by name."""
+        return {}
+
+    @property
+    def public(self) -> tuple[tuple[str, ...], Supply]:
+        """Whose each block is that everybody knows, and these blocks."""
+        return self.owners, self.supply
 
     @property
     def inside_fee_eur_per_kwh(self) -> Array:

@@ -6,7 +6,7 @@ other. A supplier with a piecewise-linear cost is a block a piece.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -53,6 +53,29 @@ class Supply:
     least_kw: Array
     most_kw: Array
 
+    @classmethod
+    def together(cls, parts: Sequence[Supply]) -> Supply:
+        """Blocks of several (at least one), one after the other."""
+        names = ("price_eur_per_kwh", "least_kw", "most_kw")
+        return cls(
+            parts[0].dt_h,
+            *(np.concatenate([getattr(part, name) for part in parts]) for name in names),
+        )
+
+    def of(self, blocks: NDArray[np.int64]) -> Supply:
+        """Some of the blocks, by their numbers."""
+        kept = (self.price_eur_per_kwh[blocks], self.least_kw[blocks], self.most_kw[blocks])
+        return Supply(self.dt_h, *kept)
+
+    def alone(self, blocks: NDArray[np.int64]) -> Supply:
+        """Some of the blocks as their owner knows them: in every step, shape ``(S, T)``."""
+        rows = (self.price_eur_per_kwh, self.least_kw, self.most_kw)
+        return Supply(self.dt_h, *(self.own(values)[blocks] for values in rows))
+
+    def joined(self, others: Mapping[str, Supply]) -> Supply:
+        """Blocks of others, by their name and as they know them, and then these."""
+        return Supply.together([*others.values(), self])
+
     @property
     def size(self) -> int:
         """Number of balances: one a step, and zone if there are any."""
@@ -80,8 +103,8 @@ class Supply:
         """What neighbourhoods together need of others at every balance, by their power."""
         return np.asarray(-np.sum([self.placed_kw(n, p_kw) for n, p_kw in powers.items()], axis=0))
 
-    def traders(self, names: Mapping[str, object]) -> Array | int:
-        """How many are part of each balance, the others counted as one."""
+    def traders(self, names: Collection[str]) -> Array | int:
+        """How many are part of each balance, what is not named counted as one."""
         return len(names) + 1
 
     def everywhere(self, values: Array) -> Array:
@@ -100,10 +123,15 @@ class Supply:
         """What a kW of every part and step adds to every balance."""
         return sparse.csr_array(sparse.hstack([part.matrix(self.size) for part in self.parts]))
 
+    def own(self, values: Array) -> Array:
+        """What of a figure of every block and balance is at the block's own, shape ``(S, T)``."""
+        return values
+
     def asked(self, step: int) -> tuple[Array, Array, Array]:
         """Price, least and most of every block in a step, shape ``(S,)`` each."""
-        price, least, most = self.price_eur_per_kwh, self.least_kw, self.most_kw
-        return price[:, step], least[:, step], most[:, step]
+        rows = (self.price_eur_per_kwh, self.least_kw, self.most_kw)
+        price, least, most = (self.own(values)[:, step] for values in rows)
+        return price, least, most
 
     @cached_property
     def lowest_eur_per_kwh(self) -> Array:
@@ -199,6 +227,23 @@ class Supply:
         ):
             return np.inf
         return float((found * self.price_eur_per_kwh).sum()) * self.dt_h
+
+    def saved_eur_per_h(self, needed_kw: Array, instead_eur_per_kwh: Array) -> Array:
+        """What blocks that give save of needs that were else met at a price, shape ``(...)``.
+
+        Parameters
+        ----------
+        needed_kw
+            Shape ``(..., T)``; what is negative needs nothing.
+        instead_eur_per_kwh
+            Shape ``(T,)``; no block is dearer.
+        """
+        price, _, most, above, _ = self._merit
+        total = np.zeros(np.shape(needed_kw)[:-1])
+        for k in range(len(price)):
+            given = np.clip(needed_kw - above[k], 0.0, most[k])
+            total = total + given @ (instead_eur_per_kwh - price[k])
+        return np.asarray(total)
 
     def near_kw(self, price_eur_per_kwh: Array, weight: float, target_kw: Array) -> Array:
         """What all together would do at a price if leaving a target costs, too, shape ``(T,)``.

@@ -10,12 +10,13 @@ Balances are numbered zone by zone: of zone z those from ``z T`` on.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import sparse
 
 from quartier.problem.supply import Part, Supply
@@ -79,7 +80,11 @@ class Zones:
             most,
             self.names,
             tuple(zone for _, zone in rows),
-            {name: numbers[zone] for name, zone in self.neighbourhoods.items()},
+            {
+                name: numbers[zone]
+                for members in (self.neighbourhoods, self.suppliers)
+                for name, zone in members.items()
+            },
             self.lines,
         )
 
@@ -107,7 +112,7 @@ class ZonedSupply(Supply):
     block_zones: tuple[int, ...] = ()
     """Number of the zone of each block."""
     members: Mapping[str, int] = field(default_factory=dict)
-    """Number of the zone by neighbourhood."""
+    """Number of the zone by neighbourhood and supplier."""
     lines: tuple[Line, ...] = ()
 
     @property
@@ -115,9 +120,40 @@ class ZonedSupply(Supply):
         """Number of steps."""
         return self.size // len(self.zones)
 
-    # -- where neighbourhoods are balanced ------------------------------------------------------
+    # -- some of the blocks, and more of them ---------------------------------------------------
+    def of(self, blocks: NDArray[np.int64]) -> ZonedSupply:
+        """Some of the blocks, by their numbers; all lines."""
+        return replace(
+            self,
+            price_eur_per_kwh=self.price_eur_per_kwh[blocks],
+            least_kw=self.least_kw[blocks],
+            most_kw=self.most_kw[blocks],
+            block_zones=tuple(self.block_zones[k] for k in blocks.tolist()),
+        )
+
+    def joined(self, others: Mapping[str, Supply]) -> ZonedSupply:
+        """Blocks of others, by their name, in their zones, and then these."""
+        zones: list[int] = []
+        columns = []
+        for name, own in others.items():
+            where, shape = self.balances_of(name), (len(own.price_eur_per_kwh), self.size)
+            least, most = np.zeros(shape), np.zeros(shape)
+            least[:, where], most[:, where] = own.least_kw, own.most_kw
+            columns.append((np.tile(own.price_eur_per_kwh, len(self.zones)), least, most))
+            zones += [self.members[name]] * shape[0]
+        columns.append((self.price_eur_per_kwh, self.least_kw, self.most_kw))
+        price, least, most = (np.concatenate(rows) for rows in zip(*columns, strict=True))
+        return replace(
+            self,
+            price_eur_per_kwh=price,
+            least_kw=least,
+            most_kw=most,
+            block_zones=(*zones, *self.block_zones),
+        )
+
+    # -- where neighbourhoods and suppliers are balanced ----------------------------------------
     def balances_of(self, name: str) -> slice:
-        """Balances of a neighbourhood, or of a zone by its name."""
+        """Balances of a neighbourhood or supplier, or of a zone by its name."""
         zone = self.members[name] if name in self.members else self.zones.index(name)
         return self._balances(zone)
 
@@ -130,8 +166,8 @@ class ZonedSupply(Supply):
         found[self.balances_of(name)] = p_kw
         return found
 
-    def traders(self, names: Mapping[str, object]) -> Array:
-        """How many are part of each balance, the others counted as one."""
+    def traders(self, names: Collection[str]) -> Array:
+        """How many are part of each balance, what is not named counted as one."""
         inside = [sum(self.members[name] == zone for name in names) for zone in self._numbers]
         return np.repeat(np.array(inside) + 1.0, self.steps)
 
@@ -158,12 +194,10 @@ class ZonedSupply(Supply):
             found.append(Part(0.0 * one, -line.back_kw * one, line.most_kw * one, ends))
         return tuple(found)
 
-    def asked(self, step: int) -> tuple[Array, Array, Array]:
-        """Price, least and most of every block in a step, in its zone, shape ``(S,)`` each."""
-        own = [zone * self.steps + step for zone in self.block_zones]
-        every = np.arange(len(own))
-        price, least, most = self.price_eur_per_kwh, self.least_kw, self.most_kw
-        return price[every, own], least[every, own], most[every, own]
+    def own(self, values: Array) -> Array:
+        """What of a figure of every block and balance is in the block's zone, shape ``(S, T)``."""
+        by_zone = values.reshape(len(self.block_zones), len(self.zones), self.steps)
+        return np.asarray(by_zone[np.arange(len(by_zone)), list(self.block_zones)])
 
     # -- at a price -----------------------------------------------------------------------------
     def apart(self, price_eur_per_kwh: Array) -> Array:

@@ -174,7 +174,15 @@ def auction_section(plot: Plot) -> Section:
         " dearest first, in the hour with the highest price. Power that is sold or bought at any"
         " price is at the lowest and the highest price that there can be."
     )
-    return Section("auction-part", "Auction", [block("bids", plot.bids, lead)])
+    parts = [block("bids", plot.bids, lead)]
+    if plot.has_blocks:
+        every = (
+            "Neighbourhoods offer profiles for all hours at once. A profile is accepted if at the"
+            " prices that are paid none of its owner's is better; one that cannot be taken in parts"
+            " may be accepted or left all the same."
+        )
+        parts.append(block("blocks", plot.blocks, every))
+    return Section("auction-part", "Auction", parts)
 
 
 def market_section(plot: Plot) -> Section:

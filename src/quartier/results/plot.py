@@ -52,7 +52,7 @@ WITHOUT = {
     "traces": "nobody negotiated in this run",
     "rounds": "no prices were asked for in this run; those are 'price-response' and 'auction'",
     "sizes": "no sizes were chosen in this run; that is the problem 'bundles'",
-    "bids": "nobody bid in this run; that is the mechanism 'auction' with market.clearing: hourly",
+    "bids": "nobody bid in this run; that is the mechanism 'auction'",
     "redispatch": "no P_set was set in this run",
     "ev_sessions": "no vehicle charged in this run",
     "supply": "no suppliers served this run; that is the problem 'market'",
@@ -273,6 +273,16 @@ class Plot:
         own, paid, zone = zones.in_one(self.table("bids"), self.table("zones"), homes, moment)
         made = market.bids(own, paid, moment)
         return made.update_layout(title_text=f"{made.layout.title.text}, {zone}")
+
+    @property
+    def has_blocks(self) -> bool:
+        """Whether blocks of all hours at once were bid."""
+        bids = self.whole_table("bids")
+        return "block" in bids and bool(bids["block"].notna().any())  # absent in older folders
+
+    def blocks(self) -> go.Figure:
+        """Blocks of an auction of all hours at once, by what they are worth at the prices."""
+        return market.blocks(self.whole_table("bids"), self.whole_table("prices"), self.dt_h)
 
     def dispatch(self) -> go.Figure:
         """What suppliers and all units of a market do, by technology."""

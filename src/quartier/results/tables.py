@@ -141,7 +141,7 @@ TABLES: dict[str, dict[str, ColumnType]] = {
         "gate mechanism round bound objective gap residual imbalance_kwh price_eur_per_kwh answers"
         " messages numbers sim_time_s wall_s slowest"
     ),
-    "bids": _columns("gate time agent price_eur_per_kwh p_kw accepted_kw"),
+    "bids": _columns("gate time agent price_eur_per_kwh p_kw accepted_kw block block_eur share"),
     "fronts": _columns(
         "gate neighbourhood method point objective value chosen", objective=ColumnType.TEXT
     ),

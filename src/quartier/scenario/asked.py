@@ -154,7 +154,7 @@ class MarketAsked(Frozen):
     kind: Literal["market"] = "market"
     """The problem."""
     suppliers: dict[Name, SupplierSettings] = Field(min_length=1)
-    """Suppliers by name."""
+    """Suppliers by name. Each is an agent, to `price-response` and `auction`."""
     zones: list[Name] = Field(default_factory=list)
     """Zones of the market by name: every supplier and neighbourhood then says in which `zone` it
     is, and each zone has a price of electricity of its own. Without any, there is one price."""

@@ -41,6 +41,9 @@ def check_communication(rest: Rest, plants: Sequence[UnitData], findings: Findin
     scenario = rest.scenario
     if DSO in scenario.neighbourhoods:
         findings.add(f"neighbourhoods.{DSO}", "is the name of the DSO's agent; rename it")
+    suppliers = list(getattr(scenario.problem, "suppliers", ()))
+    for name in sorted(scenario.neighbourhoods.keys() & suppliers):
+        findings.add(f"problem.suppliers.{name}", "is the name of a neighbourhood, too; rename it")
     settings = scenario.communication
     _check_network(settings, findings)
     if not settings.links and not settings.outages:
@@ -52,10 +55,10 @@ def check_communication(rest: Rest, plants: Sequence[UnitData], findings: Findin
     names += [agent for group in groups.values() for agent in group]
     pool = {"sharing": POOL, "market": MARKET}.get(scenario.problem.kind)
     if pool is not None:
-        names.append(pool)
+        names += [pool, *suppliers]
     agents_known = not any(map(rest.lacks, ("neighbourhoods", "redispatch", "grid")))
     if agents_known and not rest.lacks("communication", "links"):
-        _check_links(settings, names, _talks(names, groups), findings)
+        _check_links(settings, names, _talks(names, groups, suppliers), findings)
     _check_outages(rest, names if agents_known else None, findings)
 
 
@@ -87,13 +90,15 @@ def _agents(scenario: Scenario, neighbourhood: str) -> list[str]:
     return list(dict.fromkeys(agent for name in names for agent in agents[neighbourhood, name]))
 
 
-def _talks(names: Sequence[str], groups: Mapping[str, Sequence[str]]) -> Flags:
+def _talks(
+    names: Sequence[str], groups: Mapping[str, Sequence[str]], suppliers: Sequence[str]
+) -> Flags:
     """Who may send to whom, shape ``(n, n)``.
 
-    The DSO and the points, those of a neighbourhood, and those that share a pool.
+    The DSO and the points, those of a neighbourhood, and those that share a pool or a market.
     """
     at = {name: k for k, name in enumerate(names)}
-    inside = {agent for group in groups.values() for agent in group}
+    inside = {agent for group in groups.values() for agent in group} | set(suppliers)
     points = [at[name] for name in names if name not in inside and name != DSO]
     talks = np.zeros((len(names), len(names)), dtype=bool)
     talks[at[DSO], points] = talks[points, at[DSO]] = True
@@ -102,7 +107,9 @@ def _talks(names: Sequence[str], groups: Mapping[str, Sequence[str]]) -> Flags:
         talks[np.ix_(own, own)] = True
     pool = next((name for name in (POOL, MARKET) if name in at), None)
     if pool is not None:  # it talks to neighbourhoods or to all units, and these to each other
-        units = [at[name] for name in (pool, *sorted(inside))]
+        units = [at[name] for name in (pool, *sorted(inside - set(suppliers)))]
+        traders = [at[name] for name in suppliers]
+        talks[at[pool], traders] = talks[traders, at[pool]] = True
         talks[at[pool], [at[name] for name in groups]] = True
         talks[[at[name] for name in groups], at[pool]] = True
         talks[np.ix_(units, units)] = True

@@ -66,8 +66,12 @@ def _wrong_zones(asked: MarketAsked, scenario: Scenario, taken: set[str | None])
             yield f"{zone!r} is named more than once; remove one"
         if zone not in taken:
             yield f"nobody is in {zone!r}; put a supplier or a neighbourhood there, or remove it"
-        if zone in scenario.neighbourhoods:
-            yield f"{zone!r} is the name of a neighbourhood, too; rename one of them"
+        for kind, names in (
+            ("neighbourhood", scenario.neighbourhoods),
+            ("supplier", asked.suppliers),
+        ):
+            if zone in names:
+                yield f"{zone!r} is the name of a {kind}, too; rename one of them"
 
 
 def _check_lines(asked: MarketAsked, zones: list[str], findings: Findings) -> None:

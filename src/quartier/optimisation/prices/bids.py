@@ -18,6 +18,7 @@ from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
 from quartier.optimisation.own_optimum import GAP, NeighbourhoodModel, Solution
 from quartier.optimisation.prices.opportunity import opportunity_prices
@@ -79,8 +80,7 @@ class Bid:
         price, power, accepted
             In EUR/kWh and kW.
         """
-        ends = self.base_kw + np.concatenate([[0.0], np.cumsum(self.power_kw)])
-        ends[np.abs(ends) <= ROUNDING * np.abs(ends).max()] = 0.0
+        ends = self._ends
         if ends[0] > 0:
             yield low, float(ends[0]), float(ends[0])
         if ends[-1] < 0:
@@ -92,6 +92,18 @@ class Bid:
                 yield price, begin - top, min(begin + filled, 0.0) - top
             if end > 0:
                 yield price, end - max(begin, 0.0), max(begin + filled, 0.0) - max(begin, 0.0)
+
+    @property
+    def _ends(self) -> Array:
+        """Net power before the first step and after each, shape ``(K + 1,)``."""
+        ends = self.base_kw + np.concatenate([[0.0], np.cumsum(self.power_kw)])
+        ends[np.abs(ends) <= ROUNDING * np.abs(ends).max()] = 0.0
+        return np.asarray(ends)
+
+    @property
+    def sells(self) -> NDArray[np.bool_]:
+        """Whether each step ends above zero, where it sells; else it buys less, shape ``(K,)``."""
+        return np.asarray(self._ends[1:] > 0)
 
     def at(self, price_eur_per_kwh: float) -> tuple[float, float]:
         """Least and most net power in kW at a price: they differ at a step."""

@@ -4,7 +4,8 @@ As power exchanges couple their markets, without whole bids on either side of th
 what suppliers ask is cleared at least cost, lines within their capacity, and every zone's price is
 the multiplier of its balance: where steps are just filled, that of the step served last. Of a
 zone's steps at its price each gives the same share. Steps that are whole or nothing are taken or
-left as in :mod:`quartier.optimisation.prices.clearing`.
+left as :mod:`quartier.optimisation.prices.indivisible` says; prices are then the least ones at
+which nothing that was taken is at a loss, and lines carry from cheap to dear.
 """
 
 from __future__ import annotations
@@ -22,6 +23,9 @@ from quartier.quantities import Array
 SAME_EUR_PER_KWH = 1e-7
 """Prices closer than this are one: less than a bid can tell."""
 
+NOTHING_KW = 1e-6
+"""Power that counts as none."""
+
 PER_MWH = 1e3
 """Prices are counted in EUR/MWh, so that the solver can tell them apart."""
 
@@ -36,20 +40,27 @@ class Steps:
     most_kw: Array
 
 
-def couple(
-    steps: Steps, base_kw: Array, supply: ZonedSupply, step: int
-) -> tuple[Array, Array, Array]:
+@dataclass(frozen=True)
+class Coupled:
+    """What came of an hour."""
+
+    price_eur_per_kwh: Array
+    """Of each zone, shape ``(Z,)``."""
+    filled_kw: Array
+    """Of each step, shape ``(K,)``."""
+    supplied_kw: Array
+    """Of each block, shape ``(S,)``."""
+    flow_kw: Array
+    """Of each line, positive from start to end, shape ``(L,)``."""
+
+
+def couple(steps: Steps, base_kw: Array, supply: ZonedSupply, step: int) -> Coupled:
     """Clear an hour at least cost.
 
     Parameters
     ----------
     base_kw
         What is fed into each zone at any price, shape ``(Z,)``.
-
-    Returns
-    -------
-    price, filled, supplied
-        Of each zone, step and block, shape ``(Z,)``, ``(K,)`` and ``(S,)``.
     """
     asked, takes, gives = supply.asked(step)
     zones, count = len(supply.zones), steps.zone.size + asked.size
@@ -74,12 +85,42 @@ def couple(
     less = just_below(-base_kw)
     below = replace(arrays, row_lower=less, row_upper=less)
     price = Highs("zones, price of an hour", below).needed().row_dual / PER_MWH
-    values = Highs("zones, clearing of an hour", arrays).needed().values[:count]
+    values = Highs("zones, clearing of an hour", arrays).needed().values
     every = cost[:count] / PER_MWH
     finite = np.isfinite(arrays.lower[:count] + arrays.upper[:count])
     marginal = finite & (np.abs(every - price[place]) <= SAME_EUR_PER_KWH)
-    filled = _shared(values, marginal, place, arrays.lower[:count], arrays.upper[:count])
-    return price, filled[: steps.zone.size], filled[steps.zone.size :]
+    filled = _shared(values[:count], marginal, place, arrays.lower[:count], arrays.upper[:count])
+    size = steps.zone.size
+    return Coupled(price, filled[:size], filled[size:], values[count:])
+
+
+def least_prices(
+    needs: Steps, found: Coupled, supply: ZonedSupply, step: int, same: float
+) -> Array:
+    """The least price of each zone at which what is done suits, shape ``(Z,)``.
+
+    Parameters
+    ----------
+    needs
+        Steps that are worth it from their price on, and how much of them was taken.
+    same
+        Powers closer than this, relative to the largest, are one.
+    """
+    asked, _, _ = supply.asked(step)
+    price = supply.lowest_eur_per_kwh[step :: supply.steps].copy()
+    place = np.concatenate([needs.zone, np.array(supply.block_zones, dtype=np.int64)])
+    given = np.concatenate([needs.most_kw, found.supplied_kw])
+    little = same * max(float(np.abs(given).max(initial=0.0)), NOTHING_KW)
+    every = np.concatenate([needs.price_eur_per_kwh, asked])
+    np.maximum.at(price, place[given > little], every[given > little])
+    for _ in supply.zones:  # power is nowhere cheaper than where lines with room come from
+        for line, flow in zip(supply.lines, found.flow_kw.tolist(), strict=True):
+            start, end = supply.zones.index(line.start), supply.zones.index(line.end)
+            if flow > little - line.back_kw:
+                price[end] = max(price[end], price[start])
+            if flow < line.most_kw - little:
+                price[start] = max(price[start], price[end])
+    return price
 
 
 def _shared(values: Array, marginal: Flags, place: Indices, least: Array, most: Array) -> Array:

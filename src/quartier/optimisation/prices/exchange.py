@@ -55,11 +55,12 @@ class Exchange(Balanced):
         return self.total_eur(done), shares
 
     def _placed(self, last: list[Array]) -> list[Array]:
-        """What last answers add to every balance."""
-        return [self.supply.placed_kw(n, kw) for n, kw in zip(self.published, last, strict=True)]
+        """What last answers, and those of suppliers, add to every balance."""
+        every = zip(self.asked(), [*last, *self.of_suppliers.last_kw()], strict=True)
+        return [self.supply.placed_kw(name, p_kw) for name, p_kw in every]
 
     def _missing_kw(self, last: list[Array]) -> Array:
-        """What is missing from what all do, the others near their own target as well."""
+        """What is missing from what all do, what is public near its own target as well."""
         before, last = self._others_kw, self._placed(last)
         if self.weight:
             self._others_kw = self.supply.near_kw(self.price, self.weight, self._others_target)
@@ -78,7 +79,7 @@ class Exchange(Balanced):
 
     def _next(self) -> Array:
         last = self._placed([p_kw for _, p_kw in self.last()])
-        agents = self.supply.traders(self.published)
+        agents = self.supply.traders(self.asked())
         excess = np.sum([*last, self._others_kw], axis=0)
         price = self.price - self.weight / agents * excess
         if not self.weight:
@@ -92,7 +93,7 @@ class Exchange(Balanced):
         self._before = last
         self._targets = {
             name: self.supply.seen(name, p_kw - excess / agents)
-            for name, p_kw in zip(self.published, last, strict=True)
+            for name, p_kw in zip(self.asked(), last, strict=True)
         }
         self._others_target = self._others_kw - excess / agents
         return np.asarray(price)

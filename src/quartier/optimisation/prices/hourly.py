@@ -18,7 +18,14 @@ import numpy as np
 from quartier.optimisation.prices.bids import Bid
 from quartier.optimisation.prices.clearing import Cleared, clear
 from quartier.optimisation.prices.response import Response
-from quartier.optimisation.prices.search import SAME_EUR_PER_KWH, Round, near, residual
+from quartier.optimisation.prices.search import (
+    SAME_EUR_PER_KWH,
+    Round,
+    cost_of_all,
+    near,
+    residual,
+)
+from quartier.optimisation.prices.suppliers import Suppliers
 from quartier.problem import Supply
 from quartier.program import relative_gap
 from quartier.quantities import Array
@@ -43,6 +50,8 @@ class Pass:
     cleared: list[Cleared] = field(default_factory=list)
     bids: list[dict[str, Bid]] = field(default_factory=list)
     """By hour and bidder, those included that were counted on without a bid."""
+    offered: list[tuple[tuple[str, ...], Supply]] = field(default_factory=list)
+    """By hour, whose each block of the others was that was known, and these blocks."""
     responses: dict[str, Response] = field(default_factory=dict)
     """What each does, and the least it could have come to at the prices."""
     late: int = 0
@@ -56,7 +65,7 @@ class Hourly:
     Parameters
     ----------
     supply
-        What others ask and pay.
+        What others ask and pay that is public.
     published
         What every neighbourhood published before any bid: what it does by its own rules.
     forecast_eur_per_kwh
@@ -71,10 +80,13 @@ class Hourly:
     tolerance: float
     dead: Set[str] = frozenset()
     """Neighbourhoods whose agents cannot go on: they do what they published."""
+    suppliers: Suppliers | None = None
+    """What is known of suppliers; None: the supply is all there is."""
 
     def __post_init__(self) -> None:
+        self.of_suppliers = self.suppliers or Suppliers(self.supply)
         self.passes: list[Pass] = []
-        self._last: dict[str, Bid] = {}
+        self._last: dict[tuple[str, int], tuple[int, Bid]] = {}
         self.begin(self.supply.kept(self.forecast_eur_per_kwh))
 
     def begin(self, forecast_eur_per_kwh: Array) -> None:
@@ -101,25 +113,29 @@ class Hourly:
         return self.step == self.supply.steps
 
     def hear(self, name: str, number: int, step: int, bid: Bid) -> None:
-        """Take in a bid; a late one counts for the hours in which there is none."""
-        self._last[name] = bid
+        """Take in a bid: it counts for its hour only; a late one, in the next pass."""
+        if number >= self._last.get((name, step), (number,))[0]:
+            self._last[name, step] = number, bid
         if (number, step) == (self.now.number, self.step):
             self._heard[name] = bid
 
     def clear(self) -> None:
         """Clear the hour with the bids that came.
 
-        Of whoever did not bid its last bid counts, of whoever never did, what it published; it is
-        told no power, and does as it likes at the price.
+        Of whoever did not bid its last bid for the hour counts, which may be one of an earlier
+        pass; of whoever never bid for it, what it published. It is told no power, and does as it
+        likes at the price.
         """
         held, step = self.now, self.step
         bids = {name: self._counted(name, step) for name in self.published}
-        found = clear(bids, self.supply, step)
+        offered = self.of_suppliers.offered
+        found = clear(bids, offered[1], step)
         held.price_eur_per_kwh[step :: self.supply.steps] = found.price_eur_per_kwh
         for name in self._heard.keys() - self.dead:
             held.accepted_kw[name][step] = found.power_kw[name]
         held.late += len(self.published) - len(self._heard.keys() - self.dead)
         held.bids.append(bids)
+        held.offered.append(offered)
         held.cleared.append(found)
         self._heard = {}
 
@@ -127,7 +143,8 @@ class Hourly:
         own = Bid.fixed(float(self.published[name].p_kw[step]))
         if name in self.dead:
             return own
-        return self._heard.get(name) or self._last.get(name) or own
+        _, last = self._last.get((name, step), (0, own))
+        return self._heard.get(name, last)
 
     def answer(self, name: str, number: int, response: Response) -> None:
         """Take in what somebody does at the prices of a pass, be it late."""
@@ -135,11 +152,16 @@ class Hourly:
 
     # -- what it comes to -------------------------------------------------------------------------
     def bound_at(self, held: Pass) -> float:
-        """L at the prices of a pass; ``-inf`` as long as somebody has not answered them."""
+        """L at the prices of a pass; ``-inf`` as long as somebody has not answered them.
+
+        What suppliers bid, be it late, says what they could have come to.
+        """
         if held.responses.keys() != self.published.keys():
             return -np.inf
         own = sum(response.bound_eur for response in held.responses.values())
-        return own + self.supply.worth_eur(held.price_eur_per_kwh)
+        price = held.price_eur_per_kwh
+        others = self.of_suppliers.worth_eur(held.number, price)
+        return own + self.supply.worth_eur(price) + others
 
     @property
     def bound_eur(self) -> float:
@@ -152,12 +174,17 @@ class Hourly:
     def cost_at(self, held: Pass) -> float:
         """Cost of all in EUR as far as it is known what they do; who did not say it, published."""
         done = {name: self._done(held, name) for name in self.published}
-        needed_kw = self.supply.needed_kw({name: r.p_kw for name, r in done.items()})
-        return sum(r.cost_eur for r in done.values()) + self.supply.cost_eur(needed_kw)
+        own = {name: (response.cost_eur, response.p_kw) for name, response in done.items()}
+        return cost_of_all(own, self.of_suppliers.merit)
 
     def _done(self, held: Pass, name: str) -> Response:
         said = {} if name in self.dead else held.responses
         return said.get(name, self.published[name])
+
+    def contracts(self) -> Mapping[str, Array]:
+        """What each supplier is to give by the cheapest pass, shape ``(T,)``."""
+        powers = {name: self._done(self.best, name).p_kw for name in self.published}
+        return self.of_suppliers.dispatched_kw(self.supply.needed_kw(powers))
 
     @property
     def best(self) -> Pass:
@@ -174,7 +201,7 @@ class Hourly:
         held = self.now
         powers = {name: self._done(held, name).p_kw for name in self.published}
         needed_kw = self.supply.needed_kw(powers)
-        missing = self.supply.missing_kw(held.price_eur_per_kwh, needed_kw)
+        missing = self.of_suppliers.merit.missing_kw(held.price_eur_per_kwh, needed_kw)
         return Round(
             held.number,
             held.price_eur_per_kwh,
@@ -183,7 +210,7 @@ class Hourly:
             self.gap,
             residual(missing, list(powers.values())),
             float(np.abs(missing).sum()) * self.supply.dt_h,
-            len(held.responses),
+            len(held.responses) + self.of_suppliers.heard(held.number),
         )
 
     def is_near(self, cost_eur: float, bound_eur: float) -> bool:

@@ -8,10 +8,11 @@ Nesterov 1995) keep it near the best price so far.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import sparse
 
 from quartier.errors import SolveFailed
@@ -27,6 +28,11 @@ HALF = 0.5
 
 MOST_NODES = 500
 """Most nodes of the search for the best mix where some answers cannot be mixed."""
+
+Column = tuple[str, int, Response]
+"""Neighbourhood, round, and its answer."""
+
+Flags = NDArray[np.bool_]
 
 NEGLIGIBLE = 1e-9
 """Weights below this are rounding errors."""
@@ -58,11 +64,7 @@ class Memory(Balanced):
         return super().is_settled or left <= self.tolerance * max(abs(self._promised), 1e-9)
 
     def _plan(self) -> tuple[float, Mapping[str, Shares]]:
-        columns = [
-            (name, number, response)
-            for name in self.published
-            for number, response in self.known(name).items()
-        ]
+        columns = self._columns()
         master = self._master(columns)
         answer = Highs("market, mix of answers", master).needed()
         least = NEGLIGIBLE * max(abs(answer.objective), 1.0)
@@ -72,13 +74,27 @@ class Memory(Balanced):
         whole = np.array([response.whole for _, _, response in columns])
         if whole.any():
             answer = self._whole(master, whole, answer)
+        return self._priced(self._shares(columns, answer, whole))
+
+    def _columns(self) -> list[Column]:
+        """All answers that can be mixed."""
+        return [
+            (name, number, response)
+            for name in self.published
+            for number, response in self.known(name).items()
+        ]
+
+    def _shares(
+        self, columns: Sequence[Column], answer: Answer, whole: Flags
+    ) -> Mapping[str, Shares]:
+        """Weights of answers in a mix, by neighbourhood; of who switches, one."""
         shares: dict[str, dict[int, float]] = {name: {} for name in self.published}
         for (name, number, _), weight in zip(columns, answer.values, strict=False):
             if weight > NEGLIGIBLE:
                 shares[name][number] = float(weight)
-        for name in {columns[k][0] for k in np.flatnonzero(whole)}:
+        for name in {columns[k][0] for k in np.flatnonzero(whole).tolist()}:
             shares[name] = {max(shares[name], key=shares[name].__getitem__): 1.0}
-        return self._priced(shares)
+        return shares
 
     def _priced(self, shares: Mapping[str, Shares]) -> tuple[float, Mapping[str, Shares]]:
         """The plan's cost by its own powers: weights made to add up to 1."""
@@ -88,17 +104,19 @@ class Memory(Balanced):
         }
         return self.total_eur({name: self.cost_of(name, own) for name, own in exact.items()}), exact
 
-    def _whole(self, master: Arrays, whole: Array, relaxed: Answer) -> Answer:
-        """The best mix that takes one whole answer of whoever switches."""
+    def _whole(self, master: Arrays, whole: Flags, relaxed: Answer | None) -> Answer:
+        """The best mix that takes one whole answer of whoever switches, if one is found in time."""
         integer = np.zeros(master.size, dtype=bool)
         integer[: whole.size] = whole
         options = {"mip_max_nodes": MOST_NODES, "mip_rel_gap": self.tolerance}
         found = Highs("market, whole answers", replace(master, integer=integer), options).solve()
-        return found if found.found else relaxed
+        if found.found:
+            return found
+        return Highs("market, mix of answers", master).needed() if relaxed is None else relaxed
 
-    def _master(self, columns: list[tuple[str, int, Response]]) -> Arrays:
+    def _master(self, columns: Sequence[Column]) -> Arrays:
         """``min Σ α C + Δ Σ π p``, ``Σ α P + Σ p = 0``, ``Σ α = 1`` for each neighbourhood."""
-        supply, names = self.supply, list(self.published)
+        supply, names = self.merit, list(self.published)
         power = np.array([supply.placed_kw(name, response.p_kw) for name, _, response in columns]).T
         owner = np.array([names.index(name) for name, _, _ in columns])
         one = (owner == np.arange(len(names))[:, None]).astype(float)
@@ -127,7 +145,7 @@ class Memory(Balanced):
             try:
                 answers = {name: list(self.known(name).values()) for name in self.published}
                 promised = bound + HALF * (self._promised - bound)
-                return nearest(self.supply, answers, best, promised)
+                return nearest(self.merit, answers, best, promised)
             except SolveFailed as failure:
                 note_kept(failure, "the mean of two prices was taken")
         return (1 - HALF) * best + HALF * wanted

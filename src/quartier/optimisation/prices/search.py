@@ -10,6 +10,7 @@ from typing import Generic, Protocol, TypeVar
 import numpy as np
 
 from quartier.optimisation.prices.response import Response
+from quartier.optimisation.prices.suppliers import Suppliers
 from quartier.problem import Supply
 from quartier.program import relative_gap
 from quartier.quantities import Array
@@ -136,12 +137,24 @@ class Search(ABC, Generic[O]):
         """Take in an answer, be it late: it may complete the bound of its round."""
         self.answers[name].setdefault(number, response)
 
+    def heard(self, number: int) -> int:
+        """How many answered the price of a round."""
+        return sum(number in known for known in self.answers.values())
+
+    def asked(self) -> tuple[str, ...]:
+        """Who is asked in this round."""
+        return tuple(self.published)
+
+    def _others_eur(self, number: int, lost: Set[str] = frozenset()) -> float:
+        """The others' part of the bound; of those that are lost, what they said counts."""
+        return self._worth[number]
+
     def bound_at(self, number: int) -> float:
         """L at the price of a round; ``-inf`` as long as an answer is missing."""
         own = [known[number].bound_eur for known in self.answers.values() if number in known]
         if len(own) < len(self.answers):
             return -np.inf
-        return sum(own) + self._worth[number]
+        return sum(own) + self._others_eur(number)
 
     @property
     def bound_eur(self) -> float:
@@ -155,7 +168,7 @@ class Search(ABC, Generic[O]):
         return found[best], self.prices[best]
 
     def _believed_at(self, number: int) -> float:
-        price, total = self.prices[number], self._worth[number]
+        price, total = self.prices[number], self._others_eur(number, self.lost)
         for name, known in self.answers.items():
             if number in known:
                 total += known[number].bound_eur
@@ -187,7 +200,7 @@ class Search(ABC, Generic[O]):
             self.gap,
             residual(missing, last),
             float(np.abs(missing).sum()) * self.supply.dt_h,
-            sum(self.number in known for known in self.answers.values()),
+            self.heard(self.number),
         )
 
     @property
@@ -235,6 +248,9 @@ class Search(ABC, Generic[O]):
         if dead - self.dead:
             self.dead, self.cost_eur = dead, np.inf
 
+    def settle(self) -> None:
+        """See to the plan and the price that hold, before they are awarded."""
+
     def last(self) -> Iterator[tuple[int, Array]]:
         """Round and power of the last answer of each neighbourhood, shape ``(T,)``."""
         for name in self.published:
@@ -271,24 +287,69 @@ class Search(ABC, Generic[O]):
         """The next price, shape ``(T,)``; where others would trade without end it is cut off."""
 
 
+@dataclass
 class Balanced(Search[Supply]):
     """Of neighbourhoods that see one price, or that of their zone, and of who supplies them.
 
     A price has a value for every balance of the supply.
+
+    Parameters
+    ----------
+    suppliers
+        What is known of suppliers; None: the supply is all there is, and public.
     """
 
+    suppliers: Suppliers | None = None
+
+    def __post_init__(self) -> None:
+        self.of_suppliers = self.suppliers or Suppliers(self.supply)
+        super().__post_init__()
+
     def told(self, name: str, price: Array) -> Array:
-        """What a price is to a neighbourhood, shape ``(T,)``."""
+        """What a price is to a neighbourhood or a supplier, shape ``(T,)``."""
         return self.supply.seen(name, price)
+
+    @property
+    def merit(self) -> Supply:
+        """What is known of what others ask and pay."""
+        return self.of_suppliers.merit
+
+    def asked(self) -> tuple[str, ...]:
+        """Neighbourhoods and suppliers."""
+        return (*super().asked(), *self.of_suppliers.names)
+
+    def heard(self, number: int) -> int:
+        """How many answered the price of a round, suppliers included."""
+        return super().heard(number) + self.of_suppliers.heard(number)
+
+    def _others_eur(self, number: int, lost: Set[str] = frozenset()) -> float:
+        public = super()._others_eur(number)
+        return public + self.of_suppliers.worth_eur(number, self.prices[number], lost)
 
     def total_eur(self, done: Mapping[str, tuple[float, Array]]) -> float:
         """Cost of the neighbourhoods and of the cheapest supply of what they need."""
-        needed_kw = self.supply.needed_kw({name: p_kw for name, (_, p_kw) in done.items()})
-        return sum((cost for cost, _ in done.values()), 0.0) + self.supply.cost_eur(needed_kw)
+        return cost_of_all(done, self.merit)
+
+    def contracts(self) -> Mapping[str, Array]:
+        """What each supplier is to give by the cheapest plan so far, shape ``(T,)``."""
+        mixed = {name: self.cost_of(name, shares)[1] for name, shares in self.shares.items()}
+        return self.of_suppliers.dispatched_kw(self.supply.needed_kw(mixed))
 
     def _missing_kw(self, last: list[Array]) -> Array:
         powers = dict(zip(self.published, last, strict=True))
-        return self.supply.missing_kw(self.price, self.supply.needed_kw(powers))
+        return self.merit.missing_kw(self.price, self.supply.needed_kw(powers))
+
+
+def cost_of_all(done: Mapping[str, tuple[float, Array]], supply: Supply) -> float:
+    """Cost in EUR of what neighbourhoods do, and of the cheapest supply of what they need.
+
+    Parameters
+    ----------
+    done
+        Cost in EUR, energy apart, and power of each, shape ``(T,)``.
+    """
+    needed_kw = supply.needed_kw({name: p_kw for name, (_, p_kw) in done.items()})
+    return sum((cost for cost, _ in done.values()), 0.0) + supply.cost_eur(needed_kw)
 
 
 def near(cost_eur: float, bound_eur: float, tolerance: float) -> bool:
