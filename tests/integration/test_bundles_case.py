@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 import quartier
+from quartier.report.compared_runs import of_folders
 
 CASE = Path(__file__).parents[1] / "cases" / "bundles"
 
@@ -80,5 +81,31 @@ def test_a_comparison_shows_all_three(tmp_path):
     kpis = compared.kpis
     page = (tmp_path / "compared" / "report.html").read_text(encoding="utf-8")
     assert "Who gains" in page and "cannot be shown" not in page
+    both = of_folders([tmp_path / "compared" / name for name in ("bilevel", "uncontrolled")])
+    assert len(both.results) == 2, "one in which nothing is built is a run, too"
     assert kpis.loc["profit"].tolist() == pytest.approx([0.0, 0.0, MOST - COST], abs=1e-3)
     assert kpis.loc["system_cost"].tolist() == pytest.approx([OUTSIDE, COST, COST])
+
+
+def test_units_of_one_description_are_used_and_shown(tmp_path):
+    """Two boilers of 2 kW run all the time; a store with nothing to pay for stands still."""
+    boilers = {"kind": "boiler", "heat_max_kw": 2, "efficiency": 0.8, "hydrogen_share": 0.1}
+    tanks = {"kind": "hydrogen_tank", "energy_kwh": 1, "power_kw": 1, "start_soc": 0.5}
+    changes = {
+        "neighbourhoods.system.nodes.hydrogen": {
+            "carrier": "hydrogen",
+            "buy": {"price_eur_per_kwh": 0.04},
+        },
+        "neighbourhoods.system.units": {
+            "boiler": boilers | {"count": 2},
+            "tank": tanks | {"count": 2},
+        },
+        "problem.sizes": {},
+    }
+    found = quartier.run(CASE, overrides=changes, out=tmp_path / "run")
+    assert found.kpis["lruf[heat]"] == pytest.approx(1.0)
+    shown = {trace.name: trace.y for trace in found.plot.balance("hydrogen").data}
+    assert shown["boiler-1"] == pytest.approx([-0.25] * 48)
+    assert shown["bought"] + shown["tank-1 and tank-2"] == pytest.approx([0.5] * 48)
+    baseline = quartier.Result.open(found.dir / "baseline")
+    assert baseline.manifest["start_energy_kwh"]["system.tank-1"] == 0.5, "as it is described"

@@ -85,6 +85,26 @@ def test_a_unit_without_a_price_is_there_already():
     assert rows["bilevel"]["objective"] == pytest.approx(0.25 * 17_520 - power, rel=1e-6)
 
 
+def test_what_is_fed_in_needs_a_connection():
+    """A CHP that makes 4/3 kWh of power with each of heat: without a connection, power only."""
+    changes = {
+        "neighbourhoods__system__units": {
+            "chp": {
+                "kind": "chp",
+                "p_max_kw": 1,
+                "electric_efficiency": 0.4,
+                "thermal_efficiency": 0.3,
+            }
+        },
+        "problem__sizes": {"chp": {"capital_eur": 100, "life_years": 20}},
+    }
+    power = 0.25 * 17_520 - 17_520 / 0.4 * 0.04 - 2 * 5
+    both = 0.225 * 17_520 + 0.1125 * 35_040 - 35_040 / 0.3 * 0.04 - 16 / 3 * 5 - 10 / 3 * 10
+    for most, profit in ((0.0, power), (None, both)):
+        rows = solved(BilevelBundles, asked(problem__connection__most=most, **changes))
+        assert rows["bilevel"]["objective"] == pytest.approx(profit, rel=1e-6)
+
+
 # -- what is refused -----------------------------------------------------------------------------
 def problems(**changes):
     with pytest.raises(InputError) as caught:
@@ -140,6 +160,42 @@ def test_what_a_sized_system_cannot_have_is_named():
     assert "neighbourhoods.system.nodes.gas: may only buy here" in found
     assert "neighbourhoods.system.units.chp: switches on and off" in found
     assert "neighbourhoods.system.units.cars: a ev_station is a load that is moved" in found
+
+
+def test_loads_have_no_size_and_days_no_ramp():
+    """To build none of a load would cost the least; the first hour of a day has none before it."""
+    units = "neighbourhoods__system__units__"
+    inv = {"capital_eur": 1, "life_years": 1}
+    home = {"kind": "household", "profile": {"csv": "s.csv", "column": "power", "unit": "kW"}}
+    found = problems(
+        **{
+            f"{units}grid": {"kind": "electric_heater", "power_kw": 1, "efficiency": 0.99},
+            f"{units}chp": {"kind": "chp", "p_max_kw": 1, "ramp_kw_per_h": 0.1},
+            f"{units}home": home,
+            f"{units}shop": home
+            | {"kind": "interruptible_load", "share": 0.1, "incentive_eur_per_kwh": 0.1},
+        },
+        problem__sizes__home=inv,
+        problem__sizes__shop=inv,
+    )
+    assert "units.grid: has the name that the connection has" in found
+    assert "units.chp.ramp_kw_per_h: ties a day to the one before" in found
+    assert "problem.sizes.home: is a load" in found
+    assert "problem.sizes.shop: is a load" in found
+
+
+def test_energy_of_a_series_without_any_is_refused(tmp_path):
+    frame = pd.read_csv(CASE / "s.csv").assign(heat=0.0)
+    frame.to_csv(tmp_path / "s.csv", index=False)
+    (tmp_path / "scenario.yaml").write_text((CASE / "scenario.yaml").read_text())
+    with pytest.raises(InputError, match=r"kwh_per_household.heat: cannot be shared out: heat of"):
+        asked(tmp_path, problem__groups__town__kwh_per_household={"heat": 100})
+
+
+def test_wrong_keys_are_named_where_they_stand():
+    """The kind of the problem is a key of it, too."""
+    found = problems(problem__days=[0, 365])
+    assert "problem.days.0: should be greater than 0 (got 0)" in found
 
 
 def test_days_that_are_no_year_are_noted():
@@ -200,6 +256,9 @@ def test_many_of_a_unit_are_one_of_that_size():
     assert many.parameters.power_kw == 2.5 * one.parameters.power_kw
     assert many.parameters.charge_efficiency == one.parameters.charge_efficiency
     assert many.state["energy_kwh"] == many.start_energy_kwh == 900.0
+    alike = of_size(one, 2.5)
+    assert alike.state["energy_kwh"] == alike.start_energy_kwh == 2.5 * one.start_energy_kwh > 0
+    assert alike.parameters.start_soc == one.parameters.start_soc
     sun = of_size(unit("pv", horizon(8)), 3.0)
     assert sun.series["available_kw"] == pytest.approx(
         3 * unit("pv", horizon(8)).series["available_kw"]

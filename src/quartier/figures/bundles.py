@@ -129,13 +129,13 @@ def _powers(
 ) -> Iterator[tuple[str, Any]]:
     """Powers of units, then of what is outside."""
     table, total = tables["units"], 0.0
-    store = None
+    stores: list[str] = []
     for full, rows in table.groupby("unit", sort=False, observed=True):
         name, kind = str(full).partition(".")[2], kind_of(str(rows["kind"].iloc[0]))
         by_time = rows.set_index("time")
         if kind.holds == carrier and carrier not in COLUMNS:
-            store = name
-        elif (power := _of_unit(by_time, carrier, kind, units.get(name))) is not None:
+            stores.append(name)
+        elif (power := _of_unit(by_time, carrier, kind, _written(units, name))) is not None:
             total = total + power
             yield name, power
     if carrier == ELECTRICITY:
@@ -148,9 +148,14 @@ def _powers(
         "demand": -node["demand_kw"],
         "rejected": -node["rejected_kw"],
     }
-    if store is not None:
-        yield store, -(total + sum(outside.values()))
+    if stores:
+        yield " and ".join(stores), -(total + sum(outside.values()))
     yield from outside.items()
+
+
+def _written(units: Mapping[str, Any], name: str) -> Any:
+    """What describes a unit; several of a description have its name with a number."""
+    return units.get(name, units.get(name.rpartition("-")[0]))
 
 
 def _of_unit(

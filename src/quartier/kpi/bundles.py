@@ -7,21 +7,16 @@ day stands for another (the thesis forgets these weights in its revenue).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Iterator
 
-import numpy as np
 import pandas as pd
 
 from quartier.kpi.redispatch import Groups
 from quartier.kpi.run_data import RunData
+from quartier.kpi.used import used
 from quartier.problem.bundles import COMPETITOR, OPERATOR
 from quartier.quantities import ELECTRICITY
 from quartier.scenario.bundles_data import WEIGHT, need
-from quartier.units.balance import greatest_kw
-from quartier.units.base import HEAT
-from quartier.units.kinds import kind_of
-from quartier.units.size import scaled
 
 OUTER, FUEL, CAPITAL, STATE = "outer grid", "other suppliers", "the capital", "the state"
 """Parties beside groups, operator and competitor; the state gets what emissions cost."""
@@ -191,36 +186,8 @@ def unserved_in_a_year(run: RunData) -> Groups:
 
 
 def lruf(run: RunData) -> Groups:
-    """Local resource utilisation factor by carrier (seed 002, eq. 25-27), of what is built.
+    """Local resource utilisation factor by carrier, of what is built (seed 002, eq. 25-27).
 
-    `(ECEC + ECES) / (T (B + A))` as for a player's prices, each step weighted by its day.
+    As :func:`quartier.kpi.used.used` has it, each step weighted by its day.
     """
-    found = {}
-    for carrier in (ELECTRICITY, HEAT):
-        shares = list(_used(run, carrier))
-        if shares:
-            found[carrier] = float(np.mean(shares))
-    return found
-
-
-def _used(run: RunData, carrier: str) -> Iterator[float]:
-    """Weighted mean share of each converter and store of a carrier."""
-    weights, place = run.signal(WEIGHT), run.neighbourhoods[0]
-    written: Mapping[str, Any] = run.setting("neighbourhoods")[place]["units"]
-    sizes, begun = size(run), run.result.manifest["start_energy_kwh"]
-    for name, found in run.units.groupby("unit", observed=True):
-        unit, rows = str(name).partition(".")[2], found.set_index("time")
-        if unit not in written:  # the load of a group
-            continue
-        kind = kind_of(str(rows["kind"].iloc[0]))
-        one = kind.Parameters.model_validate(written[unit])
-        parameters: Any = scaled(one, sizes.get(unit) or 1.0)
-        if kind.holds == carrier:
-            steps = np.diff(rows["energy_kwh"].to_numpy(float), prepend=begun[str(name)])
-            shares = np.abs(steps) / parameters.energy_kwh
-        elif (greatest := greatest_kw(parameters, carrier)) > 0:
-            made = rows["p_kw" if carrier == ELECTRICITY else "heat_kw"]
-            shares = made.clip(lower=0.0).to_numpy(float) / greatest
-        else:
-            continue
-        yield float(np.average(shares, weights=weights.reindex(rows.index)))
+    return used(run, {n: s for n, s in size(run).items() if s is not None}, run.signal(WEIGHT))

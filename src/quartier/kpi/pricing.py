@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
 
 import numpy as np
 import pandas as pd
-from pydantic import ValidationError
 
 from quartier.kpi.exchange import exchanged
 from quartier.kpi.redispatch import Groups
 from quartier.kpi.run_data import RunData
 from quartier.kpi.settlement import balances, payments, pricing_of
+from quartier.kpi.used import used
 from quartier.problem import Pricing
 from quartier.quantities import ELECTRICITY
-from quartier.units.balance import greatest_kw
-from quartier.units.base import HEAT, UnitKind
-from quartier.units.kinds import kind_of
+from quartier.units.base import HEAT
 
 
 def profit(run: RunData) -> float:
@@ -101,20 +98,8 @@ def beyond_contracts(run: RunData) -> Iterator[tuple[str, pd.DataFrame]]:
 
 
 def lruf(run: RunData) -> Groups:
-    """Local resource utilisation factor by carrier (seed 002, eq. 25-27).
-
-    `(ECEC + ECES) / (T (B + A))`: output of the B converters over their greatest, and changes of
-    the energy in the A stores over what they hold, each summed over the T steps. The source's
-    (25)-(27) swap the indices of the two sums. Wind and PV are converters; the greatest output is
-    what a unit can reach (of a CHP's heat, at its greatest electric power). Units of one
-    description (``count``: the blocks of a CHP) are one converter or store.
-    """
-    found = {}
-    for carrier in (ELECTRICITY, HEAT):
-        shares = pd.DataFrame(_used(run, carrier), columns=["described", "share"])
-        if len(shares):
-            found[carrier] = float(shares.groupby("described")["share"].mean().mean())
-    return found
+    """Local resource utilisation factor by carrier (:func:`quartier.kpi.used.used`)."""
+    return used(run)
 
 
 def lruf_least(run: RunData) -> Groups:
@@ -139,35 +124,3 @@ def _end(run: RunData, name: str) -> Groups:
         if whole and rows["objective"].notna().all():
             found[carrier] = float(rows["objective"].iloc[0])
     return found
-
-
-def _used(run: RunData, carrier: str) -> Iterator[tuple[str, float]]:
-    """Mean share of each converter and store of a carrier, by the description it is of."""
-    settings = run.setting("neighbourhoods")
-    for (place, unit), rows in run.units.groupby(["neighbourhood", "unit"], observed=True):
-        kind = kind_of(str(rows["kind"].iloc[0]))
-        described = settings[str(place)]["units"]
-        name = _description(described, str(unit).partition(".")[2])
-        parameters = _parameters(kind, described.get(name))
-        if parameters is None:
-            continue
-        if kind.holds == carrier:
-            before = parameters.start_soc * parameters.energy_kwh
-            steps = np.diff(rows["energy_kwh"].to_numpy(float), prepend=before)
-            yield f"{place}.{name}", float(np.abs(steps).mean() / parameters.energy_kwh)
-        elif (greatest := greatest_kw(parameters, carrier)) > 0:
-            made = rows["p_kw" if carrier == ELECTRICITY else "heat_kw"]
-            yield f"{place}.{name}", float(made.clip(lower=0.0).mean() / greatest)
-
-
-def _description(described: dict[str, Any], name: str) -> str:
-    """Key of the units that one is of: its name, or that without its number."""
-    return name if name in described else name.rpartition("-")[0]
-
-
-def _parameters(kind: UnitKind, described: Any) -> Any:
-    """Parameters of a unit, None of a kind that cannot be found any more."""
-    try:
-        return kind.Parameters.model_validate(described)
-    except ValidationError:
-        return None

@@ -19,7 +19,7 @@ import numpy as np
 
 from quartier.problem.coupling import Coupling
 from quartier.quantities import Array
-from quartier.scenario.bundles_asked import BundlesAsked, InvestmentSettings
+from quartier.scenario.bundles_asked import CONNECTION, BundlesAsked, InvestmentSettings
 from quartier.scenario.bundles_data import InDays
 
 Rule = Literal["mandatory", "optional", "none"]
@@ -238,10 +238,6 @@ class Bundling(Coupling):
             grid_co2_kg_per_kwh=grid_co2_kg_per_kwh,
             method=asked.method,
         )
-
-
-CONNECTION = "grid"
-"""Name of the connection among what is sized; all others hold a dot."""
 
 
 def _offers(

@@ -28,7 +28,7 @@ class Design:
     sizes
         How many there are of a unit as the scenario writes it, by full name; of others, one.
     start_kwh
-        Energy that stores begin with, by full name.
+        Energy that stores begin with, by full name; of others, as their settings say.
     served_kw
         Power that groups are served, by carrier and group, shape ``(T,)``.
     """
@@ -53,7 +53,7 @@ def built(units: Sequence[UnitData], design: Design) -> tuple[UnitData, ...]:
     for unit in units:
         size = design.sizes.get(unit.name, 1.0)
         if size > LEAST:
-            made = of_size(unit, size, design.start_kwh.get(unit.name, 0.0))
+            made = of_size(unit, size, design.start_kwh.get(unit.name))
             nodes = {c: _demanded(node, demand.get(c)) for c, node in made.nodes.items()}
             found.append(replace(made, nodes=nodes))
     return (*found, *_loads(units[0], design.served_kw.get(ELECTRICITY, {})))

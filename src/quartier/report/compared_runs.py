@@ -138,6 +138,8 @@ def _finished(folder: Path) -> Result:
             [f"{folder}: the run is {status}; only runs that came to their end can be compared"]
         )
     tables = NEEDED if result.has_grid else OF_ALL
+    if "sizes" in result.tables:
+        tables = tables - {"units"}  # none may be built
     missing = [f"tables/{name}" for name in sorted(tables - set(result.tables))]
     missing += [name for name in needed_files(result) if not (folder / name).is_file()]
     if missing:

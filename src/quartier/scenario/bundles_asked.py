@@ -11,6 +11,8 @@ from quartier.scenario.node_settings import CARRIER_PATTERN
 from quartier.scenario.settings import Name, Share
 from quartier.units.base import CsvColumn, Frozen
 
+CONNECTION = "grid"
+"""Name of the connection among what is sized; full names of units hold a dot."""
 CarrierName: TypeAlias = Annotated[str, Field(pattern=CARRIER_PATTERN)]
 
 
@@ -97,7 +99,7 @@ class BundlesAsked(Frozen):
     """Interest at which capital is recovered, a year."""
     co2_eur_per_kg: NonNegativeFloat = 0.0
     """What the operator pays for emissions, of fuel and of power from the grid, in EUR/kg."""
-    days: list[PositiveFloat] | None = None
+    days: list[PositiveFloat] | None = Field(default=None, min_length=1)
     """How many days of the year each day of the horizon stands for; without it, all alike."""
     typical: TypicalSettings | None = None
     """Find typical days in the horizon, e.g. a year; without it, each of its days is one."""

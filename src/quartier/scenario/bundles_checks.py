@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
 from quartier.quantities import ELECTRICITY
-from quartier.scenario.bundles_asked import BundlesAsked, GroupSettings
+from quartier.scenario.bundles_asked import CONNECTION, BundlesAsked, GroupSettings
 from quartier.scenario.bundles_data import Signals
 from quartier.scenario.findings import Findings
 from quartier.scenario.models import NeighbourhoodSettings, Scenario
 from quartier.scenario.problems import suggestion
 from quartier.units import KINDS
 from quartier.units.balance import by_node
-from quartier.units.base import UnitData
+from quartier.units.base import UnitData, Values
 
 
 def check_bundles(
@@ -37,7 +38,7 @@ def check_bundles(
         *_of_bundles(asked),
         *_of_groups(asked),
         *_of_system(asked, scenario),
-        *_of_kinds(units),
+        *_of_kinds(asked, units),
         *_of_supply(asked, units),
     ):
         findings.add(where, problem)
@@ -128,6 +129,11 @@ def _of_names(
     for group in asked.groups:
         if group in settings.units:
             yield f"problem.groups.{group}", f"has the name of a unit of {place}; rename one"
+    if CONNECTION in settings.units:
+        yield (
+            f"neighbourhoods.{place}.units.{CONNECTION}",
+            "has the name that the connection has among sizes; rename it",
+        )
     for name in asked.sizes:
         if name not in settings.units:
             yield (
@@ -138,7 +144,7 @@ def _of_names(
             yield f"problem.sizes.{name}", "of several units: write one, its number is chosen"
 
 
-def _of_kinds(units: Sequence[UnitData]) -> Iterator[tuple[str, str]]:
+def _of_kinds(asked: BundlesAsked, units: Sequence[UnitData]) -> Iterator[tuple[str, str]]:
     """Say which units there cannot be half of, or that do not begin a day as they end it."""
     for unit in units:
         kind = KINDS[unit.kind]
@@ -151,12 +157,31 @@ def _of_kinds(units: Sequence[UnitData]) -> Iterator[tuple[str, str]]:
                 "switches on and off, of which there is no half: leave out what it switches for"
                 " (least power, starts, minimum times)",
             )
+        if getattr(unit.parameters, "ramp_kw_per_h", None) is not None:
+            yield (
+                f"{path}.ramp_kw_per_h",
+                "ties a day to the one before, which typical days do not follow; leave it out",
+            )
+        if unit.name.partition(".")[2] in asked.sizes and _needs(unit, series, limits):
+            yield (
+                f"problem.sizes.{unit.name.partition('.')[2]}",
+                "is a load: to serve none of it would cost the least; leave its size out",
+            )
         if kind.stores and not hasattr(unit.parameters, "start_soc"):
             yield (
                 path,
                 f"a {unit.kind} is a load that is moved in time, which typical days do not know;"
                 " leave it out",
             )
+
+
+def _needs(unit: UnitData, series: Values, limits: Mapping[str, tuple[Any, Any]]) -> bool:
+    """Whether a unit takes something of itself, whatever is done with it."""
+    kind = KINDS[unit.kind]
+    if not kind.controls:
+        return True
+    idle = kind.flow(unit.parameters, dict.fromkeys(limits, 0.0), series, unit.horizon.dt_h)
+    return any(np.any(idle.of(carrier) < 0) for carrier in idle.power_kw)
 
 
 def _of_supply(asked: BundlesAsked, units: Sequence[UnitData]) -> Iterator[tuple[str, str]]:

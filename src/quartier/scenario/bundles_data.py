@@ -58,6 +58,8 @@ def in_days(
     if not isinstance(asked, BundlesAsked):
         return None
     needs = dict(_needs(asked, horizon, reader, findings))
+    for where, problem in _nothing(asked, needs):
+        findings.add(where, problem)
     a_day = steps_a_day(horizon)
     days, rest = divmod(horizon.steps, a_day)
     if rest:
@@ -66,7 +68,7 @@ def in_days(
             f"is {horizon.steps}, which is no whole number of days of {a_day} steps: what is"
             " sized is sized for typical days",
         )
-    if asked.days is not None and len(asked.days) != days:
+    if asked.days and len(asked.days) != days:
         findings.add("problem.days", f"says {len(asked.days)} days, but the horizon has {days}")
     if findings.problems or reader.offhand:
         return None
@@ -92,6 +94,18 @@ def _needs(
                 yield (
                     (group, carrier),
                     reader.series("demand_kw", SeriesRequest(source, "kW"), horizon),
+                )
+
+
+def _nothing(asked: BundlesAsked, needs_kw: Needs) -> Iterator[tuple[str, str]]:
+    """Say which energies of a year no series can be scaled to."""
+    for group, settings in asked.groups.items():
+        for sold in settings.kwh_per_household:
+            of = [c for c in settings.needs if asked.serves.get(c) == sold]
+            if of and not any(np.any(needs_kw.get((group, c), np.ones(1))) for c in of):
+                yield (
+                    f"problem.groups.{group}.kwh_per_household.{sold}",
+                    f"cannot be shared out: {' and '.join(of)} of its needs is 0 in all steps",
                 )
 
 

@@ -65,12 +65,15 @@ def show(path: Path) -> str:
 def document_path(loc: Sequence[str | int], data: Any) -> Path:
     """Return an error's place in the file: pydantic's names of union branches left out."""
     path: list[str | int] = []
-    whole = data
+    whole, is_new = data, False
     for k, part in enumerate(loc):
+        if is_new and isinstance(data, Mapping) and data.get("kind") == part:
+            is_new = False  # the branch, by its kind, also where that is a key: problem.bundles
+            continue
         inside = isinstance(data, Mapping) and part in data
         inside |= isinstance(data, list) and isinstance(part, int) and part < len(data)
         if inside:
-            data = data[part]
+            data, is_new = data[part], True
             path.append(part)
         elif isinstance(data, Mapping) and k == len(loc) - 1 and _is_key(part, path, whole):
             path.append(part)  # a key that is missing

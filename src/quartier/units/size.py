@@ -33,17 +33,21 @@ def _part(name: str, value: Any, share: float) -> Any:
     return value * share if is_size and "_per_kw" not in name else value
 
 
-def of_size(unit: UnitData, size: float, start_kwh: float = 0.0) -> UnitData:
-    """So many of a unit, as one; a store begins with an energy, which it has again at the end."""
+def of_size(unit: UnitData, size: float, start_kwh: float | None = None) -> UnitData:
+    """So many of a unit, as one; a store begins with an energy, which it has again at the end.
+
+    Without one it begins as its settings say.
+    """
     parameters = scaled(unit.parameters, size)
     state = {
         name: value * size if name.endswith(SIZES) else value for name, value in unit.state.items()
     }
+    begin_kwh = unit.start_energy_kwh * size if start_kwh is None else start_kwh
     if KINDS[unit.kind].stores:
         parameters = parameters.model_copy(
-            update={"start_soc": start_kwh / getattr(parameters, "energy_kwh", 1.0)}
+            update={"start_soc": begin_kwh / getattr(parameters, "energy_kwh", 1.0)}
         )
-        state |= {"energy_kwh": start_kwh}
+        state |= {"energy_kwh": begin_kwh}
     series = {
         name: values * size if name.endswith(SIZES) else values
         for name, values in unit.series.items()
@@ -53,7 +57,7 @@ def of_size(unit: UnitData, size: float, start_kwh: float = 0.0) -> UnitData:
         parameters=parameters,
         state=state,
         series=series,
-        start_energy_kwh=start_kwh,
+        start_energy_kwh=begin_kwh,
     )
     return KINDS[unit.kind].bounded(made)
 

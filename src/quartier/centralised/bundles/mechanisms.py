@@ -18,9 +18,10 @@ from quartier.coordination import Plan, UnitPlan
 from quartier.optimisation.sized import Day
 from quartier.planning import Row
 from quartier.problem import Bundling, Design, Problem, State
-from quartier.problem.bundles import COMPETITOR, CONNECTION
+from quartier.problem.bundles import COMPETITOR
 from quartier.program import relative_gap
 from quartier.quantities import ELECTRICITY, Array
+from quartier.scenario.bundles_asked import CONNECTION
 from quartier.units import KINDS
 from quartier.units.balance import by_node
 from quartier.units.base import UnitData

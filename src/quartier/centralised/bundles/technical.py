@@ -13,8 +13,9 @@ from typing import Any
 import pyomo.environ as pyo
 
 from quartier.optimisation.sized import Day, DayTerms, add_day
-from quartier.problem.bundles import CONNECTION, Investment
+from quartier.problem.bundles import Investment
 from quartier.quantities import ELECTRICITY, Array
+from quartier.scenario.bundles_asked import CONNECTION
 from quartier.units import KINDS
 from quartier.units.base import UnitData
 
@@ -30,7 +31,7 @@ class Technical:
     days
         Typical days; all with the same units.
     investments
-        By unit, and ``grid``: a kW of the connection to it.
+        By unit, and ``grid``: a kW of the connection to it, which carries both ways.
     needs_kw
         By day, needs of the groups at the nodes, by carrier, shape ``(U, T)``.
     tariff_of
@@ -79,8 +80,11 @@ class Technical:
             for carrier in day.nodes:
                 for t, net_kw in enumerate(terms.flows_kw[carrier]):
                     model.balance.add(net_kw >= self._need(needs, carrier, t, served))
-            for bought_kw in terms.bought_kw[ELECTRICITY].values():
+            for t, bought_kw in enumerate(terms.bought_kw[ELECTRICITY].values()):
+                need = self._need(needs, ELECTRICITY, t, served)
                 model.balance.add(bought_kw <= model.size[CONNECTION])
+                left_kw = terms.flows_kw[ELECTRICITY][t] - need
+                model.balance.add(left_kw <= model.size[CONNECTION])  # is fed in
         return found
 
     def _begins_alike(self, unit: UnitData) -> bool:
