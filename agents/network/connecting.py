@@ -47,6 +47,9 @@ def facts(loaded: LoadedScenario) -> dict[str, str]:
     for group in ("versions", "files"):
         parts |= {f"{group}.{key}": value for key, value in found.pop(group).items()}
     parts |= found
+    # What one side sends and the other does not take would be sent again without end.
+    most = loaded.scenario.communication.network.max_message_bytes
+    parts["communication.network.max_message_bytes"] = str(most)
     return {name: _short(value) for name, value in parts.items()}
 
 

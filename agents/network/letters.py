@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Mapping
+from math import inf
 from typing import Any
 
 from quartier.agents.network.codec import Malformed
@@ -24,8 +25,8 @@ from quartier.agents.network.frames import (
     Work,
     nonce,
 )
-from quartier.agents.network.port import HANDSHAKE_S, Gone, Wire
-from quartier.errors import InputError, RunFailed
+from quartier.agents.network.port import HANDSHAKE_S, TOO_LONG, Gone, Wire
+from quartier.errors import InputError, QuartierError, RunFailed
 
 logger = logging.getLogger(__name__)
 
@@ -58,9 +59,29 @@ class Letters:
         self._session, self._seal = "", Seal("")
         self._run, self._handled = "", 0
         self._replies: dict[int, Done] = {}
+        self.ended: QuartierError | None = None
+        """Why nothing will be received any more."""
 
     def receive(self) -> Work | None:
-        """Wait for the next work; None: the run is over."""
+        """Wait for the next work; None: the run is over.
+
+        Raises
+        ------
+        InputError
+            If the orchestrator refuses this process; it is not called again.
+        RunFailed
+            If it was not there for too long.
+        """
+        if self.ended is not None:
+            raise self.ended
+        try:
+            return self._received()
+        except QuartierError as error:
+            self.ended = error
+            self.close()
+            raise
+
+    def _received(self) -> Work | None:
         while True:
             wire = self._wire or self._connect()
             try:
@@ -109,7 +130,11 @@ class Letters:
         if self._wire is None:
             return  # it is sent when the orchestrator is there again
         try:
-            self._wire.send(self._seal.write(Reply(self._session, n, self._replies[n]), UP))
+            payload = self._seal.write(Reply(self._session, n, self._replies[n]), UP)
+            if len(payload) > self._wire.most_bytes:
+                failure = Done((), (), inf, failure=TOO_LONG.format(len(payload)))
+                payload = self._seal.write(Reply(self._session, n, failure), UP)
+            self._wire.send(payload)
         except Gone:
             self.close()
 
@@ -124,7 +149,7 @@ class Letters:
         RunFailed
             If nobody answers for too long.
         """
-        began, why = time.monotonic(), ""
+        began, why = time.monotonic(), "nobody was there"
         while time.monotonic() < began + self._wait_s:
             try:
                 self._wire = self._call()

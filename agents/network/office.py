@@ -37,6 +37,7 @@ from quartier.agents.network.frames import (
 )
 from quartier.agents.network.port import (
     MOST_UNKNOWN,
+    TOO_LONG,
     Arrived,
     Called,
     Caller,
@@ -100,6 +101,8 @@ class Office:
         self.dropped: Counter[str] = Counter()
         """What was received and not taken, by reason."""
         self.lines = {name: Line() for name in names}
+        self.trouble: str | None = None
+        """Why the run cannot go on, whoever is there."""
         self._port, self._identity, self._token = port, dict(identity), token
         self._visitors: dict[Caller, Visitor] = {}
         self._lock = threading.Lock()
@@ -260,8 +263,14 @@ class Office:
 
     def _send_task(self, line: Line, n: int) -> None:
         if line.caller is not None:
-            session = self._visitors[line.caller].session
-            self._send(line.caller, Task(session, n, line.works[n - line.first]))
+            visitor = self._visitors[line.caller]
+            task = Task(visitor.session, n, line.works[n - line.first])
+            payload = visitor.seal.write(task, DOWN)
+            if len(payload) > self._port.most_bytes:
+                told = TOO_LONG.format(len(payload))
+                self.trouble = f"what the agents of {visitor.name} should be told: {told}"
+                return
+            self._port.send(line.caller, payload)
 
     def _send(self, caller: Caller, frame: Any) -> None:
         self._send_to(caller, self._visitors[caller], frame)

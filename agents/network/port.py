@@ -16,6 +16,9 @@ MOST_UNKNOWN_BYTES = 2**16
 MOST_UNKNOWN = 64
 """Most connections of such at a time."""
 
+TOO_LONG = "{} bytes are more than communication.network.max_message_bytes; raise that on all sides"
+"""What whoever would have to send them says: the other side would not take them, ever."""
+
 HANDSHAKE_S = 10.0
 """Longest wall time in s until a caller shows who it is."""
 
@@ -90,6 +93,9 @@ class Port(ABC):
 
 class Wire(ABC):
     """The other side: one connection to the orchestrator, which may be lost (:class:`Gone`)."""
+
+    def __init__(self, most_bytes: int) -> None:
+        self.most_bytes = most_bytes
 
     @abstractmethod
     def send(self, payload: bytes) -> None:
