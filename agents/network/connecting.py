@@ -17,7 +17,7 @@ from quartier.errors import InputError
 from quartier.fingerprint import identity
 from quartier.scenario.communication import CommunicationSettings
 from quartier.scenario.load import LoadedScenario
-from quartier.scenario.network import NetworkSettings, TlsSettings
+from quartier.scenario.network import MOST_PORT, NetworkSettings, TlsSettings
 
 PASSWORD = "QUARTIER_MQTT_PASSWORD"  # the name of it
 HERE = "127.0.0.1"
@@ -85,7 +85,7 @@ def caller(
         If it is none.
     """
     found = ADDRESS.fullmatch(address)
-    if found is None:
+    if found is None or int(found[3]) > MOST_PORT:
         raise InputError(
             [f"--connect {address!r} is no address; write tcp://host:port or mqtt://host:port"]
         )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from hashlib import sha256
@@ -34,6 +35,9 @@ PACKAGES = (
 )
 """Packages whose versions matter for the figures."""
 
+OWN_CODE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
+"""``module:name``."""
+
 OWN = ("quartier", "quartier.agents", "quartier.scenarios", "quartier.simulators")
 """Packages of ours that may lie in folders of their own."""
 
@@ -50,7 +54,7 @@ def identity(loaded: LoadedScenario, coordination: str) -> dict[str, Any]:
             **{package: version(package) for package in PACKAGES},
         },
         "code": code(),
-        "files": files(scenario, loaded.folder),
+        "files": files(scenario, loaded.folder) | own_files(scenario, coordination),
     }
 
 
@@ -92,6 +96,26 @@ def files(scenario: Mapping[str, Any], folder: Path) -> dict[str, str]:
         for name in names
         if _is_file(folder / name)
     }
+
+
+def own_files(scenario: Mapping[str, Any], coordination: str) -> dict[str, str]:
+    """Return digests of files with code of the user's, by how they are named.
+
+    Classes named ``module:name`` are looked for where they are imported from first, the working
+    directory, and so is what commands of simulators name. What such code imports in its turn is no
+    part of it.
+    """
+    named: dict[str, Path] = {}
+    for text in (coordination, *_texts(scenario)):
+        if OWN_CODE.fullmatch(text):
+            path = Path(*text.partition(":")[0].split("."))
+            for file in (path.with_suffix(".py"), path / "__init__.py"):
+                if _is_file(file):
+                    named[text] = file
+    for simulator in scenario.get("simulators", {}).values():
+        words = (simulator.get("cmd") or "").split()
+        named |= {word: Path(word) for word in words if _is_file(Path(word))}
+    return {name: sha256(file.read_bytes()).hexdigest() for name, file in named.items()}
 
 
 def _texts(value: Any) -> Iterator[str]:
