@@ -17,7 +17,7 @@ from quartier.errors import InputError
 from quartier.fingerprint import identity
 from quartier.scenario.communication import CommunicationSettings
 from quartier.scenario.load import LoadedScenario
-from quartier.scenario.network import NetworkSettings, TlsSettings
+from quartier.scenario.network import MOST_PORT, NetworkSettings, TlsSettings
 
 PASSWORD = "QUARTIER_MQTT_PASSWORD"  # the name of it
 HERE = "127.0.0.1"
@@ -47,6 +47,9 @@ def facts(loaded: LoadedScenario) -> dict[str, str]:
     for group in ("versions", "files"):
         parts |= {f"{group}.{key}": value for key, value in found.pop(group).items()}
     parts |= found
+    # What one side sends and the other does not take would be sent again without end.
+    most = loaded.scenario.communication.network.max_message_bytes
+    parts["communication.network.max_message_bytes"] = str(most)
     return {name: _short(value) for name, value in parts.items()}
 
 
@@ -82,7 +85,7 @@ def caller(
         If it is none.
     """
     found = ADDRESS.fullmatch(address)
-    if found is None:
+    if found is None or int(found[3]) > MOST_PORT:
         raise InputError(
             [f"--connect {address!r} is no address; write tcp://host:port or mqtt://host:port"]
         )

@@ -57,6 +57,8 @@ class Host(Stage):
             except GateOver:
                 continue
             except Exception as error:
+                if self._letters.ended is not None:
+                    raise self._letters.ended from None  # no failure of the agents
                 logger.exception("the agents of %s failed", self._neighbourhood)
                 self._letters.reply(
                     Done((), (), np.inf, failure=f"{type(error).__name__}: {error}")

@@ -88,7 +88,7 @@ class Hub(Stage):
             return self.office.replies.get(timeout=0.1)
         except queue.Empty:
             pass
-        trouble = self._trouble()
+        trouble = self.office.trouble or self._trouble()
         absent = self.office.absent(self._wait_s)
         if trouble or absent:
             raise RunFailed(

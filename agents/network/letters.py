@@ -26,7 +26,7 @@ from quartier.agents.network.frames import (
     nonce,
 )
 from quartier.agents.network.port import HANDSHAKE_S, Gone, Wire, too_long
-from quartier.errors import InputError, RunFailed
+from quartier.errors import InputError, QuartierError, RunFailed
 
 logger = logging.getLogger(__name__)
 
@@ -63,9 +63,29 @@ class Letters:
         self._session, self._seal = "", Seal("")
         self._run, self._handled = "", 0
         self._replies: dict[int, Done] = {}
+        self.ended: QuartierError | None = None
+        """Why nothing will be received any more."""
 
     def receive(self) -> Work | None:
-        """Wait for the next work; None: the run is over."""
+        """Wait for the next work; None: the run is over.
+
+        Raises
+        ------
+        InputError
+            If the orchestrator refuses this process; it is not called again.
+        RunFailed
+            If it was not there for too long.
+        """
+        if self.ended is not None:
+            raise self.ended
+        try:
+            return self._received()
+        except QuartierError as error:
+            self.ended = error
+            self.close()
+            raise
+
+    def _received(self) -> Work | None:
         while True:
             wire = self._wire or self._connect()
             try:
@@ -133,7 +153,7 @@ class Letters:
         RunFailed
             If nobody answers for too long.
         """
-        began, why = time.monotonic(), ""
+        began, why = time.monotonic(), "nobody was there"
         while time.monotonic() < began + self._wait_s:
             try:
                 self._wire = self._call()

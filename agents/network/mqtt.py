@@ -150,7 +150,7 @@ class MqttWire(Wire):
     """One call by topics of its own (OSError: there is no broker)."""
 
     def __init__(self, broker: Broker, neighbourhood: str, most_bytes: int) -> None:
-        self._most_bytes = most_bytes
+        super().__init__(most_bytes)
         self._inbox: queue.Queue[bytes | None] = queue.Queue()
         self._own = f"{broker.topic}/{neighbourhood}/{nonce()[:12]}"
         self._all = f"{broker.topic}/all"
@@ -177,7 +177,7 @@ class MqttWire(Wire):
     def _received(self, client: paho.Client, given: Any, message: paho.MQTTMessage) -> None:
         if message.topic == self._all:
             self._inbox.put(None)
-        elif len(message.payload) <= self._most_bytes:
+        elif len(message.payload) <= self.most_bytes:
             self._inbox.put(bytes(message.payload))
 
     def _disconnected(self, *_: Any) -> None:

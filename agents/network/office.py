@@ -46,7 +46,6 @@ from quartier.agents.network.port import (
     Port,
     too_long,
 )
-from quartier.errors import RunFailed
 
 logger = logging.getLogger(__name__)
 
@@ -102,6 +101,8 @@ class Office:
         self.dropped: Counter[str] = Counter()
         """What was received and not taken, by reason."""
         self.lines = {name: Line() for name in names}
+        self.trouble: str | None = None
+        """Why the run cannot go on, whoever is there."""
         self._port, self._identity, self._token = port, dict(identity), token
         self._visitors: dict[Caller, Visitor] = {}
         self._lock = threading.Lock()
@@ -266,7 +267,9 @@ class Office:
             task = Task(visitor.session, n, line.works[n - line.first])
             payload = visitor.seal.write(task, DOWN)
             if len(payload) > self._port.most_bytes:
-                raise RunFailed(too_long(len(payload)))
+                told = too_long(len(payload))
+                self.trouble = f"what the agents of {visitor.name} should be told: {told}"
+                return
             self._port.send(line.caller, payload)
 
     def _send(self, caller: Caller, frame: Any) -> None:

@@ -99,6 +99,9 @@ class Port(ABC):
 class Wire(ABC):
     """The other side: one connection to the orchestrator, which may be lost (:class:`Gone`)."""
 
+    def __init__(self, most_bytes: int) -> None:
+        self.most_bytes = most_bytes
+
     @abstractmethod
     def send(self, payload: bytes) -> None:
         """Send something."""

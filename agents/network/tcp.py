@@ -33,8 +33,20 @@ from quartier.errors import InputError
 HEAD = struct.Struct(">I")
 """Length of what follows in bytes."""
 
+KEEPALIVE = {"TCP_KEEPIDLE": 20, "TCP_KEEPINTVL": 5, "TCP_KEEPCNT": 4}
+"""A machine that is gone without a word is found out after 20 s and 4 times 5 s more; where the
+system does not know these settings, after hours."""
+
 LAST_WORDS_S = 2.0
 """Longest wall time in s to send what is left at the end."""
+
+
+def keep_alive(connection: socket.socket) -> None:
+    """Let the system see whether the other side is still there, also while nobody speaks."""
+    connection.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+    for name, value in KEEPALIVE.items():
+        if hasattr(socket, name):
+            connection.setsockopt(socket.IPPROTO_TCP, getattr(socket, name), value)
 
 
 class TcpPort(Port):
@@ -76,16 +88,16 @@ class TcpPort(Port):
             writer.close()
             return
         self._writers[caller] = writer
+        keep_alive(writer.get_extra_info("socket"))
         self.events.put(Called(caller))
+        patience = self._loop.call_later(HANDSHAKE_S, self._close_unknown, caller)
         try:
             while True:
-                patience_s = None if caller in self._trusted else HANDSHAKE_S
-                async with asyncio.timeout(patience_s):
-                    payload = await self._read(reader, caller)
-                self.events.put(Arrived(caller, payload))
-        except (OSError, EOFError, ValueError):  # a timeout is an OSError
+                self.events.put(Arrived(caller, await self._read(reader, caller)))
+        except (OSError, EOFError, ValueError):
             pass
         finally:
+            patience.cancel()
             self._writers.pop(caller, None)
             self._trusted.discard(caller)
             self.events.put(Lost(caller))
@@ -115,6 +127,10 @@ class TcpPort(Port):
         writer = self._writers.get(caller)
         if writer is not None and not writer.is_closing():
             writer.write(HEAD.pack(len(payload)) + payload)
+
+    def _close_unknown(self, caller: Caller) -> None:
+        if caller not in self._trusted:
+            self._close_one(caller)
 
     def _close_one(self, caller: Caller) -> None:
         writer = self._writers.get(caller)
@@ -159,10 +175,10 @@ class TcpWire(Wire):
     def __init__(
         self, host: str, port: int, most_bytes: int, tls: ssl.SSLContext | None = None
     ) -> None:
-        self._most_bytes = most_bytes
+        super().__init__(most_bytes)
         plain = socket.create_connection((host, port), timeout=HANDSHAKE_S)
         plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        plain.setsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1)
+        keep_alive(plain)
         try:
             self._socket = plain if tls is None else tls.wrap_socket(plain, server_hostname=host)
         except OSError:
@@ -181,7 +197,7 @@ class TcpWire(Wire):
         """Wait for something; TimeoutError if nothing comes."""
         self._socket.settimeout(timeout_s)
         (length,) = HEAD.unpack(self._read(HEAD.size))
-        if length > self._most_bytes:
+        if length > self.most_bytes:
             raise Gone(f"a frame of {length} bytes is too long")
         return self._read(length)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import platform
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from hashlib import sha256
@@ -35,6 +36,9 @@ PACKAGES = (
 )
 """Packages whose versions matter for the figures."""
 
+OWN_CODE = re.compile(r"[A-Za-z_][\w.]*:[A-Za-z_]\w*")
+"""``module:name``."""
+
 OWN = ("quartier", "quartier.agents", "quartier.scenarios", "quartier.simulators")
 """Packages of ours that may lie in folders of their own."""
 
@@ -57,11 +61,17 @@ def identity(loaded: LoadedScenario, coordination: str) -> dict[str, Any]:
 
 
 def own_code(scenario: Mapping[str, Any], coordination: str) -> dict[str, str]:
-    """Return digests of the user's own modules, by ``module:Class`` as the scenario names them."""
-    units = [u for n in scenario["neighbourhoods"].values() for u in n["units"].values()]
-    names = dict.fromkeys(name for name in (coordination, *(u["kind"] for u in units)))
-    found = {name: source_of(name) for name in names if ":" in name}
-    return {n: sha256(path.read_bytes()).hexdigest() for n, path in found.items() if path}
+    """Return digests of files with code of the user's, by how the scenario names them.
+
+    These are modules of ``module:name``, and what commands of simulators name. What such code
+    imports in its turn is no part of it.
+    """
+    names = (text for text in (coordination, *_texts(scenario)) if OWN_CODE.fullmatch(text))
+    named = {name: path for name in names if (path := source_of(name))}
+    for simulator in scenario.get("simulators", {}).values():
+        words = (simulator.get("cmd") or "").split()
+        named |= {word: Path(word) for word in words if _is_file(Path(word))}
+    return {name: sha256(file.read_bytes()).hexdigest() for name, file in named.items()}
 
 
 @cache

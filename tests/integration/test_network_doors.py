@@ -14,6 +14,7 @@ from pathlib import Path
 import paho.mqtt.client as paho
 import pytest
 from paho.mqtt.enums import CallbackAPIVersion
+from pydantic import ValidationError
 
 from quartier.agents.network.connecting import PASSWORD, caller, open_port
 from quartier.agents.network.frames import Done, OpenGate
@@ -22,6 +23,7 @@ from quartier.agents.network.office import Office
 from quartier.errors import InputError, RunFailed
 from quartier.problem import State
 from quartier.scenario.communication import CommunicationSettings
+from quartier.scenario.own_simulators import OwnSimulator
 
 from .networks import broker, certificates
 
@@ -155,5 +157,10 @@ def test_files_that_are_not_there_are_named(missing, files):
 
 
 def test_an_address_that_is_none_is_refused():
-    with pytest.raises(InputError, match="is no address; write tcp://host:port"):
-        caller("http://here", settings("tcp").network, Path(), "here")
+    for wrong in ("http://here", "tcp://127.0.0.1:65536"):
+        with pytest.raises(InputError, match="is no address; write tcp://host:port"):
+            caller(wrong, settings("tcp").network, Path(), "here")
+    with pytest.raises(ValidationError, match="ports go up to 65535"):
+        settings("tcp", address="127.0.0.1:65536")
+    with pytest.raises(ValidationError, match="ports go up to 65535"):
+        OwnSimulator(unit="a.b", model="M", connect="127.0.0.1:65536")

@@ -10,6 +10,8 @@ import threading
 import time
 from collections.abc import Callable
 from contextlib import closing
+from dataclasses import dataclass, replace
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -26,6 +28,7 @@ from quartier.agents.messages import (
     entry_of,
     snapshot,
 )
+from quartier.agents.network import tcp
 from quartier.agents.network.codec import Malformed, decode, dumps, encode, loads
 from quartier.agents.network.frames import (
     UP,
@@ -34,11 +37,14 @@ from quartier.agents.network.frames import (
     Done,
     OpenGate,
     Reply,
+    Said,
     Seal,
     Task,
     Unsigned,
 )
 from quartier.agents.network.homes import rng_from, rng_state
+from quartier.agents.network.host import Host
+from quartier.agents.network.hub import Hub
 from quartier.agents.network.letters import Letters
 from quartier.agents.network.office import Office
 from quartier.agents.network.port import Gone
@@ -377,3 +383,75 @@ def until(holds: Callable[[], bool]) -> None:
 def test_absence_is_noticed(post):
     assert post.office.absent(60.0) == []
     until(lambda: post.office.absent(0.1) == ["here", "there"])
+
+
+def test_whoever_has_shown_who_it_is_may_be_silent_and_nobody_else(monkeypatch):
+    monkeypatch.setattr(tcp, "HANDSHAKE_S", 0.5)
+    with closing(Post()) as post:
+        letters = post.letters()
+        post.office.give("here", GATE)
+        assert letters.receive() == GATE
+        with socket.create_connection(("127.0.0.1", post.number), timeout=20) as stranger:
+            (length,) = struct.unpack(">I", stranger.recv(4))
+            stranger.recv(length)
+            assert stranger.recv(1) == b""
+        time.sleep(1)  # it thinks about what to reply
+        assert post.office.absent(0.0) == ["there"]
+        letters.reply(NOTHING)
+        assert post.reply() == 0.0
+        assert post.office.lines["here"].calls == 1
+
+
+def test_both_sides_of_a_connection_find_out_that_the_other_machine_is_gone(post):
+    post.office.give("here", GATE)
+    letters = post.letters()
+    letters.receive()
+    (writer,) = post.port._writers.values()
+    for side in (letters._wire._socket, writer.get_extra_info("socket")):
+        assert side.getsockopt(socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+        if hasattr(socket, "TCP_KEEPIDLE"):
+            assert side.getsockopt(socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) < 60
+
+
+def test_what_is_too_long_for_the_others_ends_the_run_and_is_not_sent_again_and_again():
+    with closing(Post(most_bytes=2**12)) as post:
+        letters = post.letters()
+        post.office.give("here", GATE)
+        letters.receive()
+        letters._wire.most_bytes = 2**10
+        letters.reply(Done((Said("a", "b", "x" * 2**11),), (), 1.0))
+        _, done = post.office.replies.get(timeout=10)
+        assert "are more than communication.network.max_message_bytes" in done.failure
+        post.office.give("here", replace(GATE, rng="x" * 2**13))
+        with pytest.raises(RunFailed, match="agents of here should be told: 8"):
+            Hub(post.office, 60.0).receive()
+
+
+def test_a_process_whose_place_another_took_ends_in_the_middle_of_a_gate(post):
+    @dataclass(frozen=True)
+    class Asked:
+        neighbourhoods: tuple[()] = ()
+        stage: object = None
+
+    gate = replace(GATE, rng=rng_state(np.random.default_rng(1)))
+    instance = SimpleNamespace(initial_state=lambda: gate.state, problem=lambda *_, **__: Asked())
+    play = SimpleNamespace(plan=lambda problem, *_: problem.stage.perform(problem, [], None))
+    first, ended = post.letters(), []
+
+    def serve():
+        try:
+            Host(first, instance, play, "here").run()
+        except InputError as error:
+            ended.append(str(error))
+
+    post.office.give("here", gate)
+    thread = threading.Thread(target=serve, daemon=True)
+    thread.start()
+    post.reply()
+    assert post.letters().receive() == gate
+    thread.join(10)
+    assert "another process took its place" in ended[0]
+    with pytest.raises(InputError, match="another process took its place"):
+        first.receive()
+    assert post.office.lines["here"].calls == 2
+    assert post.office.replies.empty()

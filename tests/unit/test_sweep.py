@@ -232,3 +232,23 @@ def test_heat_maps_show_one_mechanism(table):
     drawn = studies.heat(table[table["coordination"] == "a"], ("x", "y"), "Cost", "EUR").data[0]
     assert drawn.z[0].tolist() == [1.0, 5.0]
     assert drawn.text[1] == ["4", ""]
+
+
+def test_a_run_with_code_of_ones_own_is_another_one_when_that_is_edited(tmp_path, monkeypatch):
+    """A rerun must not take figures of the code as it was before."""
+    case = Path("tests/cases/zones").resolve()
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "mine").mkdir()
+    found, acts = [], list[str]()
+    for text in ("", "# better", "# best"):
+        code = f"class Plan:\n    def plan(self, problem, state, rng): ...\n{text}"
+        (tmp_path / "mine" / "plan.py").write_text(code)
+        (tmp_path / "model.py").write_text(text)
+        every = cells(str(case), {}, ["mine.plan:Plan", "central"], [1])
+        own = {"unit": "store.battery", "model": "M", "cmd": "python model.py %(addr)s"}
+        acted = cells(str(case), {"simulators": [{"battery": own}]}, ["central"], [1])
+        assert acted[-1].digest not in acts
+        acts.append(acted[-1].digest)
+        found.append({cell.coordination: cell.digest for cell in every})
+    assert found[0]["mine.plan:Plan"] != found[1]["mine.plan:Plan"]
+    assert found[0]["central"] == found[1]["central"]

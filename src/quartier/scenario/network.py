@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import Field, PositiveFloat, PositiveInt, model_validator
+from pydantic import AfterValidator, Field, PositiveFloat, PositiveInt, model_validator
 
 from quartier.units.base import Frozen
 
@@ -12,6 +12,17 @@ Transport: TypeAlias = Literal["simulated", "tcp", "mqtt"]
 
 ADDRESS = r"^[^\s:/@]+:\d{1,5}$"
 """``host:port``."""
+
+MOST_PORT = 65535
+
+
+def _with_port(address: str) -> str:
+    if int(address.rpartition(":")[2]) > MOST_PORT:
+        raise ValueError(f"ports go up to {MOST_PORT}")
+    return address
+
+
+Address: TypeAlias = Annotated[str, Field(pattern=ADDRESS), AfterValidator(_with_port)]
 
 
 class TlsSettings(Frozen):
@@ -43,7 +54,7 @@ class NetworkSettings(Frozen):
     everything is signed with it, and whoever does not know it is not listened to.
     """
 
-    address: Annotated[str, Field(pattern=ADDRESS)] | None = None
+    address: Address | None = None
     """`host:port`: where the orchestrator listens (`tcp`; `127.0.0.1` and any free port if left
     out), or where the broker is (`mqtt`; `127.0.0.1:1883` if left out)."""
     start: bool = True

@@ -6,6 +6,7 @@ from typing import Annotated, Any
 
 from pydantic import Field, PositiveFloat, model_validator
 
+from quartier.scenario.network import Address
 from quartier.units.base import Frozen
 
 WAYS = ("connect", "python", "cmd")
@@ -21,7 +22,7 @@ class OwnSimulator(Frozen):
     unit: Annotated[str, Field(pattern=r"^[^.]+\.[^.]+$")]
     """The unit that it acts for, `<neighbourhood>.<unit>`; planning still knows the unit as the
     scenario describes it."""
-    connect: Annotated[str, Field(pattern=r"^[^:\s]+:\d+$")] | None = None
+    connect: Address | None = None
     """Address `host:port` at which it waits. It is called once an execution; the baseline is one,
     too."""
     python: Annotated[str, Field(pattern=r"^[A-Za-z_][\w.]*:[A-Za-z_]\w*$")] | None = None
