@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import cached_property
-from typing import Any
+from collections.abc import Callable, Iterator
+from functools import cached_property, reduce
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -12,13 +12,19 @@ import pandas as pd
 from quartier.kpi.limits import Limits, read_limits
 from quartier.quantities import Array
 from quartier.results import Result
-from quartier.results.tables import schema
+from quartier.results.pieces import Span
+from quartier.results.tables import columns_of, schema
 from quartier.units.base import UnitKind
 from quartier.units.kinds import kind_of
+
+Sum = TypeVar("Sum", "pd.Series[float]", pd.DataFrame)
 
 
 class RunData:
     """Tables of a run, also of the mechanism's own, read once each; an absent one is empty.
+
+    A long run does not fit into memory at once: figures that add up over time go through
+    :meth:`parts` and :meth:`summed`, and nobody else reads tables with a row a step and element.
 
     Parameters
     ----------
@@ -29,15 +35,22 @@ class RunData:
     reference
         The run whose offers are p_off, the fixed offer that costs are counted from (M4); its own
         if there is none.
+    span
+        The part of the run that is read, if not all of it.
     """
 
     def __init__(
-        self, result: Result, baseline: Result | None = None, reference: Result | None = None
+        self,
+        result: Result,
+        baseline: Result | None = None,
+        reference: Result | None = None,
+        span: Span | None = None,
     ) -> None:
-        self.result = result
+        self.result, self.span = result, span
         self.baseline = RunData(baseline) if baseline is not None else None
         self.reference = RunData(reference) if reference is not None else None
         self._tables: dict[str, pd.DataFrame] = {}
+        self._sums: dict[str, Any] = {}
 
     @cached_property
     def scenario(self) -> dict[str, Any]:
@@ -87,25 +100,69 @@ class RunData:
     def table(self, name: str) -> pd.DataFrame:
         """A table of the run, empty if the run has none."""
         if name not in self._tables:
-            there = name in self.result.tables
-            self._tables[name] = (
-                self.result.table(name)
-                if there
-                else schema(name, self.result.own_tables).empty_table().to_pandas()
-            )
+            self._tables[name] = self._read(name)
         return self._tables[name]
 
-    @cached_property
-    def units(self) -> pd.DataFrame:
-        """Units inside the neighbourhoods."""
-        units = self.table("units")
-        return units[units["neighbourhood"].notna()]
+    def _read(self, name: str) -> pd.DataFrame:
+        if name not in self.result.tables:
+            empty: pd.DataFrame = schema(name, self.result.own_tables).empty_table().to_pandas()
+            return empty
+        if self.span is not None and "time" in columns_of(name, self.result.own_tables):
+            return self.result.between(name, self.span)
+        return self.result.table(name)
+
+    def parts(self) -> Iterator[RunData]:
+        """The run as one or more runs over a part of its time each, one after the other.
+
+        Their tables have the rows of that time only, and are forgotten with the part.
+        """
+        spans = [] if self.span is not None else self._spans
+        if not spans:
+            yield self
+        reference = None if self.reference is None else self.reference.result
+        for span in spans:
+            part = RunData(self.result, None, reference, span)
+            if self.has_grid:
+                part.limits = self.limits  # read once
+            yield part
 
     @cached_property
+    def _spans(self) -> list[Span]:
+        return self.result.spans()
+
+    def summed(self, read: Callable[[RunData], Sum]) -> Sum:
+        """Sum over all parts of what is read from each, by label; computed once a run.
+
+        Parameters
+        ----------
+        read
+            A function with a name of its own. A label that a part lacks counts 0 there.
+        """
+        key = f"{read.__module__}.{read.__qualname__}"
+        if key not in self._sums:
+            found = [read(part) for part in self.parts()]
+            self._sums[key] = reduce(lambda a, b: a.add(b, fill_value=0.0), found)
+        total: Sum = self._sums[key]
+        return total
+
+    def joined(self, read: Callable[[RunData], pd.DataFrame]) -> pd.DataFrame:
+        """Rows that are read from each part, one after the other; computed once a run."""
+        key = f"{read.__module__}.{read.__qualname__}"
+        if key not in self._sums:
+            found = [read(part) for part in self.parts()]
+            self._sums[key] = found[0] if len(found) == 1 else pd.concat(found, ignore_index=True)
+        rows: pd.DataFrame = self._sums[key]
+        return rows
+
+    @property
+    def units(self) -> pd.DataFrame:
+        """Units inside the neighbourhoods."""
+        return self.joined(_units)
+
+    @property
     def connection_points(self) -> pd.DataFrame:
         """Connection points of the neighbourhoods."""
-        points = self.table("connection_points")
-        return points[points["kind"] == "neighbourhood"]
+        return self.joined(_connection_points)
 
     def fixed_offers(self) -> pd.DataFrame:
         """p_off and what it curtails itself, by row of the table ``connection_points``.
@@ -135,6 +192,16 @@ class RunData:
         for key in path:
             value = value[key]
         return value
+
+
+def _units(run: RunData) -> pd.DataFrame:
+    units = run.table("units")
+    return units[units["neighbourhood"].notna()]
+
+
+def _connection_points(run: RunData) -> pd.DataFrame:
+    points = run.table("connection_points")
+    return points[points["kind"] == "neighbourhood"]
 
 
 def of_kinds(units: pd.DataFrame, has: Callable[[UnitKind], bool]) -> pd.Series[bool]:
