@@ -156,7 +156,7 @@ class RunData:
 
     @property
     def units(self) -> pd.DataFrame:
-        """Units inside the neighbourhoods."""
+        """Units inside the neighbourhoods; ask a long run for those of its parts instead."""
         return self.joined(_units)
 
     @property
