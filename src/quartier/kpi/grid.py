@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import pandas as pd
 
-from quartier.kpi.grid_steps import grid_steps
+from quartier.kpi.grid_steps import grid_steps, read_steps
 from quartier.kpi.run_data import RunData
 from quartier.quantities import KW_PER_MW
 
@@ -198,3 +198,7 @@ def _co2_of_plants(run: RunData) -> pd.Series[float]:
 def steps_not_converged(run: RunData) -> float:
     """Steps for which the power flow found no solution; their rows are NaN."""
     return float((~run.table("steps")["converged"].astype(bool)).sum())
+
+
+PARTS = (_lost, _co2_of_plants, read_steps)
+"""What is read from the parts of a run that has a grid."""

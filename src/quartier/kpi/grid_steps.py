@@ -25,10 +25,11 @@ def grid_steps(run: RunData) -> pd.DataFrame:
         percent of the rated current), ``outside`` (buses outside their own band by more than
         ``redispatch.voltage_tolerance_pu``), ``vm_min_pu``, ``vm_max_pu``.
     """
-    return run.joined(_steps).set_index("time")
+    return run.joined(read_steps).set_index("time")
 
 
-def _steps(run: RunData) -> pd.DataFrame:
+def read_steps(run: RunData) -> pd.DataFrame:
+    """The same of one part of a run, with ``time`` as a column."""
     lines = _loaded(run, "lines", run.limits.line)
     transformers = _loaded(run, "transformers", run.limits.transformer)
     both = lines.drop(columns="highest").add(transformers.drop(columns="highest"), fill_value=0.0)

@@ -134,7 +134,7 @@ def demand_flexibility_used(run: RunData) -> float | None:
 
 def _shiftable(run: RunData) -> pd.DataFrame:
     """Power of shiftable units in kW, by time and unit."""
-    return pd.concat([_shiftable_here(part) for part in run.parts()])
+    return pd.concat(run.each(_shiftable_here))
 
 
 def _shiftable_here(run: RunData) -> pd.DataFrame:
@@ -267,3 +267,7 @@ def store_energy_value(run: RunData) -> float | None:
     gained = [value or 0.0 for kind, value in differences if _is_electric_store(kind_of(kind))]
     price = run.signal("export_eur_per_kwh")
     return None if not gained or price.empty else sum(gained) * float(price.mean())
+
+
+PARTS = (_totals, _last_of_stores, _shiftable_here)
+"""What is read from the parts of a run."""

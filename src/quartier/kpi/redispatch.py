@@ -47,10 +47,14 @@ def _calls(run: RunData) -> pd.Series[float]:
 
 def redispatch_calls(run: RunData) -> float:
     """Redispatch calls: unbroken spells of steps in which an asset is held below its offer."""
-    each = [_offered(part).pivot_table("called_kw", "time", "name") > 0 for part in run.parts()]
-    active = pd.concat(each).fillna(value=False).to_numpy(dtype=bool)
+    active = pd.concat(run.each(_held)).fillna(0.0).to_numpy(dtype=bool)
     before = np.vstack([np.zeros_like(active[:1]), active[:-1]])
     return float((active & ~before).sum())
+
+
+def _held(run: RunData) -> pd.DataFrame:
+    """1 where an asset is held below its offer, else 0, by time and asset."""
+    return (_offered(run).pivot_table("called_kw", "time", "name") > 0).astype(float)
 
 
 def redispatch_energy(run: RunData) -> float:
@@ -229,3 +233,7 @@ def upper_cost(run: RunData) -> float:
     loss_kwh = losses(run) * KW_PER_MW
     grid = grid_eur(loss_kwh, _price(run, "loss_price_eur_per_kwh"), co2_kg, co2_price)
     return grid + redispatch_cost(run)
+
+
+PARTS = (_calls, _held, _beyond, _curtailed, _compensated)
+"""What is read from the parts of a run."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from functools import cached_property, reduce
 from typing import Any, TypeVar
 
@@ -17,6 +17,7 @@ from quartier.results.tables import columns_of, schema
 from quartier.units.base import UnitKind
 from quartier.units.kinds import kind_of
 
+Found = TypeVar("Found")
 Sum = TypeVar("Sum", "pd.Series[float]", pd.DataFrame)
 
 
@@ -24,7 +25,7 @@ class RunData:
     """Tables of a run, also of the mechanism's own, read once each; an absent one is empty.
 
     A long run does not fit into memory at once: figures that add up over time go through
-    :meth:`parts` and :meth:`summed`, and nobody else reads tables with a row a step and element.
+    :meth:`summed` and :meth:`joined`, and nobody else reads tables with a row a step and element.
 
     Parameters
     ----------
@@ -50,7 +51,7 @@ class RunData:
         self.baseline = RunData(baseline) if baseline is not None else None
         self.reference = RunData(reference) if reference is not None else None
         self._tables: dict[str, pd.DataFrame] = {}
-        self._sums: dict[str, Any] = {}
+        self._found: dict[str, list[Any]] = {}
 
     @cached_property
     def scenario(self) -> dict[str, Any]:
@@ -130,29 +131,39 @@ class RunData:
     def _spans(self) -> list[Span]:
         return self.result.spans()
 
-    def summed(self, read: Callable[[RunData], Sum]) -> Sum:
-        """Sum over all parts of what is read from each, by label; computed once a run.
+    def sweep(self, readers: Iterable[Callable[[RunData], Any]]) -> None:
+        """Read a long run once for all that will be asked for by :meth:`each`, part by part."""
+        if self._spans:
+            wanted = {_key(read): read for read in readers if _key(read) not in self._found}
+            found: dict[str, list[Any]] = {key: [] for key in wanted}
+            for part in self.parts():
+                for key, read in wanted.items():
+                    found[key].append(read(part))
+            self._found |= found
+
+    def each(self, read: Callable[[RunData], Found]) -> list[Found]:
+        """What is read from each part, in the order of time; read once a run.
 
         Parameters
         ----------
         read
-            A function with a name of its own. A label that a part lacks counts 0 there.
+            A function with a name of its own.
         """
-        key = f"{read.__module__}.{read.__qualname__}"
-        if key not in self._sums:
-            found = [read(part) for part in self.parts()]
-            self._sums[key] = reduce(lambda a, b: a.add(b, fill_value=0.0), found)
-        total: Sum = self._sums[key]
-        return total
+        key = _key(read)
+        if key not in self._found:
+            self._found[key] = [read(part) for part in self.parts()]
+        return self._found[key]
+
+    def summed(self, read: Callable[[RunData], Sum]) -> Sum:
+        """Sum over all parts of what is read from each; a label that a part lacks counts 0."""
+        return reduce(lambda a, b: a.add(b, fill_value=0.0), self.each(read))
 
     def joined(self, read: Callable[[RunData], pd.DataFrame]) -> pd.DataFrame:
-        """Rows that are read from each part, one after the other; computed once a run."""
-        key = f"{read.__module__}.{read.__qualname__}"
-        if key not in self._sums:
-            found = [read(part) for part in self.parts()]
-            self._sums[key] = found[0] if len(found) == 1 else pd.concat(found, ignore_index=True)
-        rows: pd.DataFrame = self._sums[key]
-        return rows
+        """Rows that are read from each part, one below the other."""
+        found = self.each(read)
+        if len(found) > 1:
+            found[:] = [pd.concat(found, ignore_index=True)]
+        return found[0]
 
     @property
     def units(self) -> pd.DataFrame:
@@ -192,6 +203,10 @@ class RunData:
         for key in path:
             value = value[key]
         return value
+
+
+def _key(read: Callable[..., Any]) -> str:
+    return f"{read.__module__}.{read.__qualname__}"
 
 
 def _units(run: RunData) -> pd.DataFrame:

@@ -101,7 +101,7 @@ def pieces(
     table: str,
     columns: Sequence[str] | None = None,
     own: Declared | None = None,
-    most_rows: int = MOST_ROWS,
+    most_rows: int | None = None,
 ) -> Iterator[pd.DataFrame]:
     """Yield a table in pieces of whole parts, in the order of writing; at least one.
 
@@ -112,8 +112,9 @@ def pieces(
     table, columns, own
         As :func:`read` has them.
     most_rows
-        Rows of a piece at most, unless one part has more.
+        Rows of a piece at most, unless one part has more; :data:`MOST_ROWS` if None.
     """
+    most_rows = most_rows or MOST_ROWS
     waiting: list[Path] = []
     rows = 0
     for file in part_files(directory, table):
@@ -126,7 +127,7 @@ def pieces(
     yield read(waiting, table, columns, own).to_pandas()
 
 
-def spans(directory: Path, tables: Sequence[str], most_rows: int = MOST_ROWS) -> list[Span]:
+def spans(directory: Path, tables: Sequence[str], most_rows: int | None = None) -> list[Span]:
     """Cut a run into stretches of whole steps, in none of which a table has much more rows.
 
     Parameters
@@ -136,8 +137,14 @@ def spans(directory: Path, tables: Sequence[str], most_rows: int = MOST_ROWS) ->
     tables
         Tables with a row a step and element; the first has all steps.
     most_rows
-        Rows of a stretch at most, unless one step has more.
+        Rows of a stretch at most, unless one step has more; :data:`MOST_ROWS` if None.
+
+    Returns
+    -------
+    list of Span
+        Empty if the whole run has no more rows.
     """
+    most_rows = most_rows or MOST_ROWS
     most = 0
     for table in tables:
         files = part_files(directory, table)
@@ -157,13 +164,21 @@ def spans(directory: Path, tables: Sequence[str], most_rows: int = MOST_ROWS) ->
     ]
 
 
-def overlapping(files: Sequence[Path], span: Span) -> list[Path]:
-    """Parts that may have rows of a stretch of time, by what Parquet knows of their columns."""
-    return [file for file in files if _overlaps(file, span)]
+def overlapping(
+    files: Sequence[Path], span: Span, known: dict[Path, Span | None] | None = None
+) -> list[Path]:
+    """Parts that may have rows of a stretch of time, by what Parquet says of their columns.
+
+    ``known`` keeps what it says from call to call: a written part does not change.
+    """
+    known = {} if known is None else known
+    for file in files:
+        if file not in known:
+            known[file] = _bounds(file)
+    return [file for file in files if _overlap(known[file], span)]
 
 
-def _overlaps(file: Path, span: Span) -> bool:
-    bounds = _bounds(file)
+def _overlap(bounds: Span | None, span: Span) -> bool:
     return bounds is None or (bounds[0] <= span[1] and bounds[1] >= span[0])
 
 

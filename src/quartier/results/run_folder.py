@@ -30,6 +30,7 @@ class RunFolder:
 
     def __init__(self, directory: str | Path) -> None:
         self.dir = Path(directory)
+        self._bounds: dict[Path, Span | None] = {}
 
     @cached_property
     def manifest(self) -> dict[str, Any]:
@@ -92,7 +93,7 @@ class RunFolder:
 
     def between(self, name: str, span: Span) -> pd.DataFrame:
         """Read the rows of a table with a ``time`` from the first to the last step of a span."""
-        files = overlapping(part_files(self.dir, self._known(name)), span)
+        files = overlapping(part_files(self.dir, self._known(name)), span, self._bounds)
         frame: pd.DataFrame = read(files, name, None, self._own(name), span).to_pandas()
         return frame
 
