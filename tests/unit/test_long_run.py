@@ -152,7 +152,7 @@ def test_months_count_hours_beyond_limits_and_energy_not_used(hourly):
     low = (0.08 * WAVE < -0.05 - 1e-4) | (0.08 * WAVE > 0.05 + 1e-4)
     assert sum(buses.y) == low.sum()
     pv, wind = figures["curtailed-by-month"].data
-    assert (pv.name, wind.name) == ("pv", "wind")
+    assert (pv.name, wind.name) == ("PV", "Wind")
     assert list(wind.y) == [pytest.approx(48 / 1000), pytest.approx((480 - 48) / 1000)]
     assert sum(pv.y) == pytest.approx((1 - WAVE).sum() / 1000)
 

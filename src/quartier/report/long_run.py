@@ -6,14 +6,14 @@ from collections.abc import Iterator
 
 import pandas as pd
 
-from quartier.figures import long_run
+from quartier.figures import long_run, style
 from quartier.figures.frames import label
 from quartier.figures.grid import Grid, relative_loading
 from quartier.kpi import RunData
 from quartier.kpi.grid_steps import grid_steps
 from quartier.kpi.redispatch import renewables, unused_kw
 from quartier.quantities import KW_PER_MW
-from quartier.report.blocks import Block, Choice, Figure
+from quartier.report.blocks import Block, Choice, Figure, Note
 from quartier.results import Result
 from quartier.results.plot import Plot
 
@@ -63,9 +63,13 @@ def _of_the_grid(run: RunData, plot: Plot) -> Iterator[Block]:
         "Hours in which any line or transformer is above its limit, or any bus outside its band,"
         " beyond the tolerances of redispatch. Steps without a power flow are not counted.",
     )
+    lost = _curtailed(run)
+    if not (lost > 0).any(axis=None):
+        yield Note("All renewable energy that was available was used.")
+        return
     yield Figure(
         "curtailed-by-month",
-        long_run.by_month(_curtailed(run), "Curtailed energy by month", "energy (MWh)", "MWh"),
+        long_run.by_month(lost, "Curtailed energy by month", "energy (MWh)", "MWh"),
         "Renewable energy that was available and not used.",
     )
 
@@ -114,6 +118,7 @@ def _curtailed(run: RunData) -> pd.DataFrame:
     """Energy not used in MWh, by month and technology."""
     found = run.joined(_unused).groupby(["month", "kind"])["unused_kw"].sum()
     table = found.unstack().fillna(0.0) * run.dt_h / KW_PER_MW
+    table = table.rename(columns=style.kind_labels(table.columns))
     every = _months(pd.DatetimeIndex(run.table("steps")["time"]))
     return table.reindex(every.unique(), fill_value=0.0)
 
