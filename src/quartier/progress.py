@@ -15,6 +15,8 @@ if TYPE_CHECKING:
 
 LINE_EVERY_S = 5.0
 """Shortest time between two plain lines about one phase."""
+LINE_EVERY_SHARE = 0.02
+"""The same as a share of the time that the phase has taken: a run of hours fills no log."""
 
 
 class Cancelled(Exception):
@@ -85,7 +87,8 @@ class PlainProgress:
         """Count, and print the count if the last line is some seconds old."""
         self._count += n
         now = time.monotonic()
-        if now - self._printed >= LINE_EVERY_S and self._count != self._total:
+        every_s = max(LINE_EVERY_S, LINE_EVERY_SHARE * (now - self._began))
+        if now - self._printed >= every_s and self._count != self._total:
             self._printed = now
             self.note(f"{self._name}: {self._count}{self._left(now)}")
 

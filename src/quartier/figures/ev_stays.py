@@ -13,6 +13,8 @@ from quartier.figures import style
 COLUMNS = ("unit", "session", "arrival_utc", "departure_utc", "due_kwh", "delivered_kwh")
 MOST_OUTLINED = 60
 """Stays with an outline; of more, outlines would hide the bars."""
+MOST_STAYS = 1500
+"""Stays that are drawn at most; of more, those with the most energy missing."""
 _HOVER = (
     "%{customdata[0]}, stay %{customdata[1]}<br>%{customdata[2]} to %{customdata[3]} UTC"
     "<br>due %{customdata[4]:.2f} kWh, delivered %{customdata[5]:.2f} kWh<extra></extra>"
@@ -27,7 +29,12 @@ def ev_stays(sessions: pd.DataFrame) -> go.Figure:
     sessions
         Table ``ev_sessions`` of a run.
     """
-    made = style.figure("Stays at charging stations", x="time (UTC)", y="", unit="kWh")
+    title, sessions = "Stays at charging stations", sessions.reset_index(drop=True)
+    if len(sessions) > MOST_STAYS:
+        title += f": {MOST_STAYS:,} of {len(sessions):,}, those with the most energy missing"
+        missing_kwh = (sessions["due_kwh"] - sessions["delivered_kwh"]).clip(lower=0.0)
+        sessions = sessions.loc[missing_kwh.nlargest(MOST_STAYS).index]
+    made = style.figure(title, x="time (UTC)", y="", unit="kWh")
     neighbourhoods = sessions["unit"].str.split(".", n=1).str[0].unique()
     prefix = f"{neighbourhoods[0]}." if len(neighbourhoods) == 1 else ""
     rows = sessions.assign(row=sessions["unit"].str.removeprefix(prefix))

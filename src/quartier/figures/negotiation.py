@@ -10,6 +10,10 @@ from quartier.figures import style
 
 MOST_AGENTS = 40
 """Agents with a bar of their own; the others share one."""
+MOST_NEGOTIATIONS = 60
+"""Negotiations that are drawn at most."""
+NEGOTIATION = ["gate", "round", "neighbourhood"]
+"""What tells negotiations apart."""
 OTHERS = " others together"
 BINS = 120
 """Most intervals of simulated time in which messages are counted."""
@@ -28,8 +32,9 @@ def objective(traces: pd.DataFrame) -> go.Figure:
     traces
         Table of a run.
     """
+    traces, title = _longest(traces)
     made = style.figure(
-        "Objective over simulated time, above its final value (lower is better)",
+        title,
         x="simulated time in the negotiation (s)",
         y="objective less its final value (EUR)",
         unit="EUR",
@@ -37,7 +42,7 @@ def objective(traces: pd.DataFrame) -> go.Figure:
     )
     made.update_layout(meta={"x": "sim_time_s", "unit": "EUR"})
     largest = 0.0
-    for number, (key, rows) in enumerate(traces.groupby(["gate", "round", "neighbourhood"])):
+    for number, (key, rows) in enumerate(traces.groupby(NEGOTIATION)):
         gate, round_, neighbourhood = key
         values = rows["objective"].to_numpy(float)
         above = values - values[-1]
@@ -59,6 +64,18 @@ def objective(traces: pd.DataFrame) -> go.Figure:
         )
     style.symlog_axis(made, largest)
     return made
+
+
+def _longest(traces: pd.DataFrame) -> tuple[pd.DataFrame, str]:
+    """Rows of the negotiations that are drawn, and what the figure is called."""
+    title = "Objective over simulated time, above its final value (lower is better)"
+    number = traces.groupby(NEGOTIATION).ngroup()
+    counts = number.value_counts(sort=False).sort_index()
+    if len(counts) <= MOST_NEGOTIATIONS:
+        return traces, title
+    kept = counts.nlargest(MOST_NEGOTIATIONS).index
+    title += f": {MOST_NEGOTIATIONS} of {len(counts):,}, those that found better plans most often"
+    return traces[number.isin(kept)], title
 
 
 def messages(table: pd.DataFrame) -> go.Figure:

@@ -30,7 +30,7 @@ from quartier.kpi import (
 )
 from quartier.kpi.redispatch import Groups
 from quartier.kpi.run_data import RunData
-from quartier.problem import COUPLINGS, Bundling
+from quartier.problem import COUPLINGS, Bundling, Redispatch
 
 __all__ = ["KPIS", "Kpi", "RunData", "applies", "compute", "read"]
 
@@ -257,6 +257,9 @@ def compute(run: RunData, names: Collection[str] | None = None) -> dict[str, dic
         Which; None: all that its problem has.
     """
     table: dict[str, dict[str, Any]] = {}
+    if names is None and Bundling.kind not in run.problems:
+        offered = redispatch.PARTS if Redispatch.kind in run.problems else ()
+        run.sweep([*neighbourhood.PARTS, *offered, *(grid.PARTS if run.has_grid else ())])
     for kpi in KPIS:
         if not applies(kpi, run) or (names is not None and kpi.name not in names):
             continue

@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import pandas as pd
 
-from quartier.kpi.run_data import RunData, positive
+from quartier.kpi.grid_steps import grid_steps, read_steps
+from quartier.kpi.run_data import RunData
 from quartier.quantities import KW_PER_MW
 
 OVERLOADS_OFFERED = "overloads_offered"
@@ -21,33 +22,6 @@ VOLTAGE_VIOLATIONS_OFFERED = "voltage_violations_offered"
 """Signal of the DSO: buses outside their band with everything offered, by time."""
 
 
-def _loadings(run: RunData) -> pd.DataFrame:
-    """Lines and transformers of all steps with the excess over their own limit (plus tolerance).
-
-    Columns ``time``, ``loading_percent``, ``excess_percent`` (0 where kept), ``rating_mva``.
-    """
-    parts = []
-    for table, limits in (("lines", run.limits.line), ("transformers", run.limits.transformer)):
-        rows = run.table(table)[["time", "index", "loading_percent"]]
-        parts.append(rows.join(limits, on="index"))
-    both = pd.concat(parts, ignore_index=True)
-    above = both["loading_percent"] - both["limit_percent"]
-    tolerance = float(run.setting("redispatch", "loading_tolerance_percent"))
-    return both.assign(excess_percent=above.where(above > tolerance, 0.0))
-
-
-def _voltages(run: RunData) -> pd.DataFrame:
-    """Buses of all steps: ``time`` and ``excess_pu``, the voltage outside the own band.
-
-    It is 0 where the band is kept (plus tolerance).
-    """
-    rows = run.table("buses")[["time", "bus", "vm_pu"]].join(run.limits.bus, on="bus")
-    over, under = rows["vm_pu"] - rows["vm_max_pu"], rows["vm_min_pu"] - rows["vm_pu"]
-    outside = over.where(over > under, under)
-    tolerance = float(run.setting("redispatch", "voltage_tolerance_pu"))
-    return rows.assign(excess_pu=outside.where(outside > tolerance, 0.0))
-
-
 def _solved(before: float | None, after: float | None) -> float | None:
     """``(before - after) / before``, undefined where nothing was congested (M12)."""
     if before is None or after is None:
@@ -56,10 +30,10 @@ def _solved(before: float | None, after: float | None) -> float | None:
 
 
 def _diverged(run: RunData, rows: pd.DataFrame) -> bool:
-    """Whether a step of some rows has no power flow."""
+    """Whether a step of some rows, by time, has no power flow."""
     steps = run.table("steps")
     failed = steps.loc[~steps["converged"].astype(bool), "time"]
-    return bool(rows["time"].isin(failed).any())
+    return bool(rows.index.isin(failed).any())
 
 
 # -- congestion -----------------------------------------------------------------------------
@@ -68,23 +42,22 @@ def overloads(run: RunData) -> float | None:
 
     Lines and transformers; loading beyond ``redispatch.loading_tolerance_percent`` counts.
     """
-    return _overloads(run, _loadings(run))
+    return _overloads(run, grid_steps(run))
 
 
 def _overloads(run: RunData, rows: pd.DataFrame) -> float | None:
-    return None if _diverged(run, rows) else float((rows["excess_percent"] > 0).sum())
+    return None if _diverged(run, rows) else float(rows["overloads"].sum())
 
 
 def overload_energy(run: RunData) -> float | None:
     """Energy above the elements' own limits in MWh: Σ excess · rated power · Δ (M12)."""
-    return _overload_mwh(run, _loadings(run))
+    return _overload_mwh(run, grid_steps(run))
 
 
 def _overload_mwh(run: RunData, rows: pd.DataFrame) -> float | None:
     if _diverged(run, rows):
         return None
-    beyond_mva = positive(rows["excess_percent"]) / 100 * rows["rating_mva"]
-    return float(beyond_mva.sum()) * run.dt_h
+    return float(rows["beyond_mva"].sum()) * run.dt_h
 
 
 def overloads_offered(run: RunData) -> float | None:
@@ -100,7 +73,7 @@ def _total(run: RunData, signal: str) -> float | None:
 
 def _offered(run: RunData, signal: str, rows: pd.DataFrame) -> pd.DataFrame:
     """Rows of the steps for which a signal says what was offered first."""
-    return rows[rows["time"].isin(run.signal(signal).index)]
+    return rows[rows.index.isin(run.signal(signal).index)]
 
 
 def congestion_solved(run: RunData) -> float | None:
@@ -111,7 +84,7 @@ def congestion_solved(run: RunData) -> float | None:
     before = overloads_offered(run)
     if before is None:
         return None
-    return _solved(before, _overloads(run, _offered(run, OVERLOADS_OFFERED, _loadings(run))))
+    return _solved(before, _overloads(run, _offered(run, OVERLOADS_OFFERED, grid_steps(run))))
 
 
 def congestion_solved_vs_uncontrolled(run: RunData) -> float | None:
@@ -126,7 +99,7 @@ def congestion_solved_energy(run: RunData) -> float | None:
     before = _total(run, OVERLOAD_ENERGY_OFFERED)
     if before is None:
         return None
-    rows = _offered(run, OVERLOAD_ENERGY_OFFERED, _loadings(run))
+    rows = _offered(run, OVERLOAD_ENERGY_OFFERED, grid_steps(run))
     return _solved(before, _overload_mwh(run, rows))
 
 
@@ -139,12 +112,12 @@ def congestion_solved_energy_vs_uncontrolled(run: RunData) -> float | None:
 
 def max_line_loading(run: RunData) -> float | None:
     """Greatest loading of a line in percent of its rated current."""
-    return _greatest(run.table("lines")["loading_percent"])
+    return _greatest(grid_steps(run)["line_percent"])
 
 
 def max_transformer_loading(run: RunData) -> float | None:
     """Greatest loading of a transformer in percent of its rated current."""
-    return _greatest(run.table("transformers")["loading_percent"])
+    return _greatest(grid_steps(run)["transformer_percent"])
 
 
 def _greatest(values: pd.Series[float]) -> float | None:
@@ -157,11 +130,11 @@ def voltage_violations(run: RunData) -> float | None:
 
     Voltage beyond ``redispatch.voltage_tolerance_pu`` counts.
     """
-    return _outside(run, _voltages(run))
+    return _outside(run, grid_steps(run))
 
 
 def _outside(run: RunData, rows: pd.DataFrame) -> float | None:
-    return None if _diverged(run, rows) else float((rows["excess_pu"] > 0).sum())
+    return None if _diverged(run, rows) else float(rows["outside"].sum())
 
 
 def voltage_solved(run: RunData) -> float | None:
@@ -169,7 +142,7 @@ def voltage_solved(run: RunData) -> float | None:
     before = _total(run, VOLTAGE_VIOLATIONS_OFFERED)
     if before is None:
         return None
-    rows = _offered(run, VOLTAGE_VIOLATIONS_OFFERED, _voltages(run))
+    rows = _offered(run, VOLTAGE_VIOLATIONS_OFFERED, grid_steps(run))
     return _solved(before, _outside(run, rows))
 
 
@@ -182,20 +155,24 @@ def voltage_solved_vs_uncontrolled(run: RunData) -> float | None:
 
 def min_voltage(run: RunData) -> float | None:
     """Lowest voltage of a bus in pu."""
-    values = run.table("buses")["vm_pu"]
+    values = grid_steps(run)["vm_min_pu"]
     return float(values.min()) if values.notna().any() else None
 
 
 def max_voltage(run: RunData) -> float | None:
     """Highest voltage of a bus in pu."""
-    return _greatest(run.table("buses")["vm_pu"])
+    return _greatest(grid_steps(run)["vm_max_pu"])
 
 
 # -- losses and emissions -------------------------------------------------------------------
 def losses(run: RunData) -> float:
     """U1: losses of lines and transformers in MWh, three-phase (seed 001 eq. 1; M4)."""
-    loss_mw = run.table("lines")["loss_mw"].sum() + run.table("transformers")["loss_mw"].sum()
-    return float(loss_mw) * run.dt_h
+    return float(run.summed(_lost)["loss_mw"]) * run.dt_h
+
+
+def _lost(run: RunData) -> pd.Series[float]:
+    lines, transformers = run.table("lines"), run.table("transformers")
+    return lines[["loss_mw"]].sum() + transformers[["loss_mw"]].sum()
 
 
 def co2_slack(run: RunData) -> float:
@@ -210,10 +187,18 @@ def co2_slack(run: RunData) -> float:
 
 def co2_plants(run: RunData) -> float:
     """U2: emissions of the grid's own plants outside the neighbourhoods in kg (seed 001 eq. 3)."""
+    return float(run.summed(_co2_of_plants)["co2_kg"])
+
+
+def _co2_of_plants(run: RunData) -> pd.Series[float]:
     units = run.table("units")
-    return float(units.loc[units["neighbourhood"].isna(), "co2_kg"].sum())
+    return units.loc[units["neighbourhood"].isna(), ["co2_kg"]].sum()
 
 
 def steps_not_converged(run: RunData) -> float:
     """Steps for which the power flow found no solution; their rows are NaN."""
     return float((~run.table("steps")["converged"].astype(bool)).sum())
+
+
+PARTS = (_lost, _co2_of_plants, read_steps)
+"""What is read from the parts of a run that has a grid."""

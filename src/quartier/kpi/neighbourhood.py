@@ -39,22 +39,28 @@ def self_sufficiency(run: RunData) -> float | None:
 
     Of an EV fleet, what it drives is demand; what stores lose of what they store is not.
     """
-    drawn = _sum(positive(-_but_stores(run)["p_kw"])) + _sum(positive(run.units["driving_kw"]))
-    share = ratio(_sum(_import_kw(run.connection_points)), drawn)
+    share = ratio(_sum(_import_kw(run.connection_points)), float(run.summed(_totals)["drawn_kw"]))
     return None if share is None else 1 - share
 
 
 def self_consumption(run: RunData) -> float | None:
     """Generation that is not exported / generation, of PV, wind and CHP (M12), not of stores."""
-    units = _but_stores(run)
-    generated = _sum(positive(units["p_kw"]))
+    generated = float(run.summed(_totals)["generated_kw"])
     kept = max(0.0, generated - _sum(_export_kw(run.connection_points)))
     return ratio(kept, generated)
 
 
-def _but_stores(run: RunData) -> pd.DataFrame:
-    """Units that do not store electricity."""
-    return run.units[~of_kinds(run.units, _is_electric_store)]
+def _totals(run: RunData) -> pd.Series[float]:
+    """What units draw and generate, those aside that store electricity, and other sums."""
+    units = run.units
+    others = units[~of_kinds(units, _is_electric_store)]["p_kw"]
+    figures = {
+        "drawn_kw": _sum(positive(-others)) + _sum(positive(units["driving_kw"])),
+        "generated_kw": _sum(positive(others)),
+        "unused_kw": _sum(unused_kw(units)),
+        "co2_kg": _sum(units["co2_kg"]),
+    }
+    return pd.Series(figures)
 
 
 def _is_electric_store(kind: UnitKind) -> bool:
@@ -127,6 +133,11 @@ def demand_flexibility_used(run: RunData) -> float | None:
 
 
 def _shiftable(run: RunData) -> pd.DataFrame:
+    """Power of shiftable units in kW, by time and unit."""
+    return pd.concat(run.each(_shiftable_here))
+
+
+def _shiftable_here(run: RunData) -> pd.DataFrame:
     units = run.units[of_kinds(run.units, lambda kind: kind.shiftable)]
     return units.pivot_table("p_kw", "time", "unit", observed=True)
 
@@ -207,7 +218,7 @@ def co2_local(run: RunData) -> float:
 
     With those of what nodes buy.
     """
-    return _sum(run.units["co2_kg"]) + _sum(run.table("nodes")["co2_kg"])
+    return float(run.summed(_totals)["co2_kg"]) + _sum(run.table("nodes")["co2_kg"])
 
 
 def lower_cost(run: RunData) -> float:
@@ -216,7 +227,7 @@ def lower_cost(run: RunData) -> float:
     Their cost, plus curtailment, emissions and peak import at the scenario's weights.
     """
     weights: dict[str, float] = run.setting("objectives")
-    curtailed_kwh = _sum(unused_kw(run.units)) * run.dt_h
+    curtailed_kwh = float(run.summed(_totals)["unused_kw"]) * run.dt_h
     peak_kw = sum(value or 0.0 for value in peak_import(run).values())
     return (
         sum(value or 0.0 for value in cost(run).values())
@@ -233,10 +244,17 @@ def store_energy_difference(run: RunData) -> Groups:
     Of a flexible demand, what it is ahead of its profile, which is not valued.
     """
     start: dict[str, float] = run.result.manifest.get("start_energy_kwh", {})
-    stores = run.units[run.units["unit"].isin(start)]
-    ends = stores.sort_values("time").groupby("unit").last()
+    ends = run.joined(_last_of_stores).groupby("unit").last()
     gained = ends["energy_kwh"] - pd.Series(start, dtype=float)
     return {str(kind): _sum(rows) for kind, rows in gained.groupby(ends["kind"], observed=True)}
+
+
+def _last_of_stores(run: RunData) -> pd.DataFrame:
+    """Last energy of every store in kWh."""
+    units = run.units
+    stores = units[units["unit"].isin(run.result.manifest.get("start_energy_kwh", {}))]
+    last = stores.sort_values("time").groupby("unit")[["kind", "energy_kwh"]].last()
+    return last.reset_index()
 
 
 def store_energy_value(run: RunData) -> float | None:
@@ -249,3 +267,7 @@ def store_energy_value(run: RunData) -> float | None:
     gained = [value or 0.0 for kind, value in differences if _is_electric_store(kind_of(kind))]
     price = run.signal("export_eur_per_kwh")
     return None if not gained or price.empty else sum(gained) * float(price.mean())
+
+
+PARTS = (_totals, _last_of_stores, _shiftable_here)
+"""What is read from the parts of a run."""

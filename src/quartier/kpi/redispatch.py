@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import pandas as pd
@@ -34,40 +34,53 @@ def _offered(run: RunData) -> pd.DataFrame:
 
 def redispatch_activation_rate(run: RunData) -> float | None:
     """#{(i,t): P_set < offered - ε} / (N·T), caps on consumption likewise (seed 001, table 1)."""
-    points = _offered(run)
-    return ratio(float((points["called_kw"] > 0).sum()), float(len(points)))
+    found = run.summed(_calls)
+    return ratio(float(found["called"]), float(found["offered"]))
+
+
+def _calls(run: RunData) -> pd.Series[float]:
+    """Rows with an offer, those that P_set takes something from, and what it takes in kW."""
+    called_kw = _offered(run)["called_kw"]
+    figures = {"offered": len(called_kw), "called": (called_kw > 0).sum(), "kw": called_kw.sum()}
+    return pd.Series(figures, dtype=float)
 
 
 def redispatch_calls(run: RunData) -> float:
     """Redispatch calls: unbroken spells of steps in which an asset is held below its offer."""
-    active = (_offered(run).pivot_table("called_kw", "time", "name") > 0).to_numpy(dtype=bool)
+    active = pd.concat(run.each(_held)).fillna(0.0).to_numpy(dtype=bool)
     before = np.vstack([np.zeros_like(active[:1]), active[:-1]])
     return float((active & ~before).sum())
 
 
+def _held(run: RunData) -> pd.DataFrame:
+    """1 where an asset is held below its offer, else 0, by time and asset."""
+    return (_offered(run).pivot_table("called_kw", "time", "name") > 0).astype(float)
+
+
 def redispatch_energy(run: RunData) -> float:
     """Energy that P_set takes from the offers in MWh (M12)."""
-    return float(_offered(run)["called_kw"].sum()) * run.dt_h / KW_PER_MW
+    return float(run.summed(_calls)["kw"]) * run.dt_h / KW_PER_MW
 
 
 # -- caps -----------------------------------------------------------------------------------
-def _beyond_kw(run: RunData) -> Array:
-    """Power beyond P_set, by row of the table ``connection_points``, 0 where it is kept."""
+def _beyond(run: RunData) -> pd.Series[float]:
+    """Rows of the table ``connection_points`` with power beyond P_set, and how much in kW."""
     points = run.table("connection_points")
     over = positive(points["p_kw"] - points["p_set_max_kw"])
     under = positive(points["p_set_min_kw"] - points["p_kw"])
     beyond = over + under
-    return np.where(beyond > TOLERANCE_KW, beyond, 0.0)
+    beyond = np.where(beyond > TOLERANCE_KW, beyond, 0.0)
+    return pd.Series({"rows": (beyond > 0).sum(), "kw": beyond.sum()}, dtype=float)
 
 
 def cap_violations(run: RunData) -> float:
     """Pairs of connection point and step in which P_set was not kept (M12)."""
-    return float((_beyond_kw(run) > 0).sum())
+    return float(run.summed(_beyond)["rows"])
 
 
 def cap_violation_energy(run: RunData) -> float:
     """Energy beyond P_set in kWh (M12)."""
-    return float(_beyond_kw(run).sum()) * run.dt_h
+    return float(run.summed(_beyond)["kw"]) * run.dt_h
 
 
 # -- curtailment ----------------------------------------------------------------------------
@@ -82,24 +95,29 @@ def renewables(run: RunData) -> pd.DataFrame:
     return units[units["available_kw"].notna() & of_kinds(units, lambda kind: kind.renewable)]
 
 
+def _curtailed(run: RunData) -> pd.DataFrame:
+    """Power available and not used in kW, summed over steps, by technology (kind of unit)."""
+    units = renewables(run)
+    found = units[["available_kw"]].assign(unused_kw=unused_kw(units))
+    return found.groupby(units["kind"].astype(str)).sum()
+
+
 def curtailment_degree(run: RunData) -> float | None:
     """Σ max(0, available - p)Δ / Σ availableΔ of all renewable units (seed 001, table 1)."""
-    units = renewables(run)
-    return ratio(float(unused_kw(units).sum()), float(units["available_kw"].sum()))
+    total = run.summed(_curtailed).sum()
+    return ratio(float(total["unused_kw"]), float(total["available_kw"]))
 
 
 def curtailment_degree_by(run: RunData) -> Groups:
     """Degree of curtailment by technology (kind of unit)."""
-    units = renewables(run)
-    return {
-        str(kind): ratio(float(unused_kw(rows).sum()), float(rows["available_kw"].sum()))
-        for kind, rows in units.groupby("kind", observed=True)
-    }
+    found = run.summed(_curtailed)
+    degrees = zip(found["unused_kw"], found["available_kw"], strict=True)
+    return {str(kind): ratio(*pair) for kind, pair in zip(found.index, degrees, strict=True)}
 
 
 def curtailed_energy(run: RunData) -> float:
     """Renewable energy lost in MWh, inside and outside the neighbourhoods ("Ausfallarbeit")."""
-    return float(unused_kw(renewables(run)).sum()) * run.dt_h / KW_PER_MW
+    return float(run.summed(_curtailed)["unused_kw"].sum()) * run.dt_h / KW_PER_MW
 
 
 # -- cost of the upper level ------------------------------------------------------------------
@@ -111,23 +129,25 @@ def redispatch_cost(run: RunData) -> float:
     P_set takes off p_off at its own price. Energy that a cap drives into a store is not lost and
     costs nothing, unlike in the paper, whose (offered - p) charges it.
     """
-    asked = _asked(run)
-    return redispatch_eur(asked.lost, asked.price, asked.reduced, asked.raise_price, run.dt_h)
+    return float(run.summed(_compensated)["all"].sum())
 
 
 def redispatch_paid(run: RunData) -> dict[str, float]:
     """U3 by connection point in EUR; not where prices of limits pay for it already."""
+    found = run.summed(_compensated)["unpriced"]
+    return {str(name): float(eur) for name, eur in found.items()}
+
+
+def _compensated(run: RunData) -> pd.DataFrame:
+    """U3 by connection point in EUR: ``all``, and ``unpriced`` where limits have no price."""
     asked, unpriced = _asked(run), _unpriced(run)
-    lost, reduced = asked.lost * unpriced, asked.reduced * unpriced
-    return {
-        str(name): redispatch_eur(
-            lost[rows], asked.price[rows], reduced[rows], asked.raise_price, run.dt_h
-        )
-        for name, rows in run.table("connection_points")
-        .reset_index()
-        .groupby("name")
-        .indices.items()
+    rows = run.table("connection_points").reset_index().groupby("name").indices
+    found = {
+        name: (asked.eur(own, run.dt_h), asked.eur(own, run.dt_h, unpriced))
+        for name, own in rows.items()
     }
+    columns = ["all", "unpriced"]
+    return pd.DataFrame.from_dict(found, orient="index", columns=columns, dtype=float)
 
 
 def limit_prices(run: RunData) -> pd.DataFrame:
@@ -153,6 +173,12 @@ class _Asked:
     reduced: Array
     price: Array
     raise_price: float
+
+    def eur(self, rows: Any, dt_h: float, share: Array | None = None) -> float:
+        """U3 of some rows (their positions) in EUR, of each its share."""
+        parts = (self.lost, self.reduced)
+        lost, reduced = (p[rows] if share is None else p[rows] * share[rows] for p in parts)
+        return redispatch_eur(lost, self.price[rows], reduced, self.raise_price, dt_h)
 
 
 def _asked(run: RunData) -> _Asked:
@@ -207,3 +233,7 @@ def upper_cost(run: RunData) -> float:
     loss_kwh = losses(run) * KW_PER_MW
     grid = grid_eur(loss_kwh, _price(run, "loss_price_eur_per_kwh"), co2_kg, co2_price)
     return grid + redispatch_cost(run)
+
+
+PARTS = (_calls, _held, _beyond, _curtailed, _compensated)
+"""What is read from the parts of a run."""

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from functools import cached_property
+from collections.abc import Callable, Iterable, Iterator
+from functools import cached_property, reduce
 from typing import Any, TypeVar
 
 import numpy as np
@@ -12,15 +12,20 @@ import pandas as pd
 from quartier.kpi.limits import Limits, read_limits
 from quartier.quantities import Array
 from quartier.results import Result
-from quartier.results.tables import schema
+from quartier.results.pieces import Span
+from quartier.results.tables import columns_of, schema
 from quartier.units.base import UnitKind
 from quartier.units.kinds import kind_of
 
 Found = TypeVar("Found")
+Sum = TypeVar("Sum", "pd.Series[float]", pd.DataFrame)
 
 
 class RunData:
     """Tables of a run, also of the mechanism's own, read once each; an absent one is empty.
+
+    A long run does not fit into memory at once: figures that add up over time go through
+    :meth:`summed` and :meth:`joined`, and nobody else reads tables with a row a step and element.
 
     Parameters
     ----------
@@ -31,22 +36,29 @@ class RunData:
     reference
         The run whose offers are p_off, the fixed offer that costs are counted from (M4); its own
         if there is none.
+    span
+        The part of the run that is read, if not all of it.
     """
 
     def __init__(
-        self, result: Result, baseline: Result | None = None, reference: Result | None = None
+        self,
+        result: Result,
+        baseline: Result | None = None,
+        reference: Result | None = None,
+        span: Span | None = None,
     ) -> None:
-        self.result = result
+        self.result, self.span = result, span
         self.baseline = RunData(baseline) if baseline is not None else None
         self.reference = RunData(reference) if reference is not None else None
         self._tables: dict[str, pd.DataFrame] = {}
-        self._read: dict[Callable[[RunData], Any], Any] = {}
+        self._found: dict[str, list[Any]] = {}
+        self._once: dict[Callable[[RunData], Any], Any] = {}
 
     def once(self, read: Callable[[RunData], Found]) -> Found:
         """Return what a function reads of this run, which is read once; do not change it."""
-        if read not in self._read:
-            self._read[read] = read(self)
-        found: Found = self._read[read]
+        if read not in self._once:
+            self._once[read] = read(self)
+        found: Found = self._once[read]
         return found
 
     @cached_property
@@ -97,25 +109,79 @@ class RunData:
     def table(self, name: str) -> pd.DataFrame:
         """A table of the run, empty if the run has none."""
         if name not in self._tables:
-            there = name in self.result.tables
-            self._tables[name] = (
-                self.result.table(name)
-                if there
-                else schema(name, self.result.own_tables).empty_table().to_pandas()
-            )
+            self._tables[name] = self._read(name)
         return self._tables[name]
 
-    @cached_property
-    def units(self) -> pd.DataFrame:
-        """Units inside the neighbourhoods."""
-        units = self.table("units")
-        return units[units["neighbourhood"].notna()]
+    def _read(self, name: str) -> pd.DataFrame:
+        if name not in self.result.tables:
+            empty: pd.DataFrame = schema(name, self.result.own_tables).empty_table().to_pandas()
+            return empty
+        if self.span is not None and "time" in columns_of(name, self.result.own_tables):
+            return self.result.between(name, self.span)
+        return self.result.table(name)
+
+    def parts(self) -> Iterator[RunData]:
+        """The run as one or more runs over a part of its time each, one after the other.
+
+        Their tables have the rows of that time only, and are forgotten with the part.
+        """
+        spans = [] if self.span is not None else self._spans
+        if not spans:
+            yield self
+        reference = None if self.reference is None else self.reference.result
+        for span in spans:
+            part = RunData(self.result, None, reference, span)
+            if self.has_grid:
+                part.limits = self.limits  # read once
+            yield part
 
     @cached_property
+    def _spans(self) -> list[Span]:
+        return self.result.spans()
+
+    def sweep(self, readers: Iterable[Callable[[RunData], Any]]) -> None:
+        """Read a long run once for all that will be asked for by :meth:`each`, part by part."""
+        if self._spans:
+            wanted = {_key(read): read for read in readers if _key(read) not in self._found}
+            found: dict[str, list[Any]] = {key: [] for key in wanted}
+            for part in self.parts():
+                for key, read in wanted.items():
+                    found[key].append(read(part))
+            self._found |= found
+
+    def each(self, read: Callable[[RunData], Found]) -> list[Found]:
+        """What is read from each part, in the order of time; read once a run.
+
+        Parameters
+        ----------
+        read
+            A function with a name of its own.
+        """
+        key = _key(read)
+        if key not in self._found:
+            self._found[key] = [read(part) for part in self.parts()]
+        return self._found[key]
+
+    def summed(self, read: Callable[[RunData], Sum]) -> Sum:
+        """Sum over all parts of what is read from each; a label that a part lacks counts 0."""
+        return reduce(lambda a, b: a.add(b, fill_value=0.0), self.each(read))
+
+    def joined(self, read: Callable[[RunData], pd.DataFrame]) -> pd.DataFrame:
+        """Rows that are read from each part, one below the other."""
+        found = self.each(read)
+        if len(found) > 1:
+            found[:] = [pd.concat(found, ignore_index=True)]
+        return found[0]
+
+    @property
+    def units(self) -> pd.DataFrame:
+        """Units inside the neighbourhoods; ask a long run for those of its parts instead."""
+        return self.joined(_units)
+
+    @property
     def connection_points(self) -> pd.DataFrame:
         """Connection points of the neighbourhoods."""
-        points = self.table("connection_points")
-        return points[points["kind"] == "neighbourhood"]
+        return self.joined(_connection_points)
 
     def fixed_offers(self) -> pd.DataFrame:
         """p_off and what it curtails itself, by row of the table ``connection_points``.
@@ -145,6 +211,20 @@ class RunData:
         for key in path:
             value = value[key]
         return value
+
+
+def _key(read: Callable[..., Any]) -> str:
+    return f"{read.__module__}.{read.__qualname__}"
+
+
+def _units(run: RunData) -> pd.DataFrame:
+    units = run.table("units")
+    return units[units["neighbourhood"].notna()]
+
+
+def _connection_points(run: RunData) -> pd.DataFrame:
+    points = run.table("connection_points")
+    return points[points["kind"] == "neighbourhood"]
 
 
 def of_kinds(units: pd.DataFrame, has: Callable[[UnitKind], bool]) -> pd.Series[bool]:

@@ -6,7 +6,7 @@ from 15 May to 14 September, transition in between, by the local date of a step.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 import pandas as pd
@@ -31,6 +31,10 @@ class _Part(RunData):
     def __init__(self, run: RunData, times: pd.DatetimeIndex) -> None:
         super().__init__(run.result)
         self._whole, self._times = run, times
+
+    def parts(self) -> Iterator[RunData]:
+        """Itself: it is a part."""
+        yield self
 
     def table(self, name: str) -> pd.DataFrame:
         """Rows of those steps."""

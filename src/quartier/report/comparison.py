@@ -198,8 +198,8 @@ def _shown(compared: Compared) -> tuple[pd.DatetimeIndex | None, list[str]]:
         return None, []
     kept = pd.DatetimeIndex([], tz="UTC")
     for plot, times in zip(plots, shown, strict=True):
-        every = pd.DatetimeIndex(plot.table("lines")["time"].unique())
-        kept = kept.union(every if times is None else times)
+        every = plot.table("lines")["time"].unique() if times is None else times
+        kept = kept.union(pd.DatetimeIndex(every))
     return kept, [
         f"The runs are long: figures over time show {len(kept):,} steps, evenly spread and with"
         " every run's highest loadings, voltages and powers. KPIs and sums count all steps."

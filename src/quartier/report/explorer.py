@@ -91,10 +91,9 @@ def _measures(plot: Plot) -> dict[str, Any]:
         rows = redispatch.measures(plot.whole_table("redispatch"))
     except InputError:
         return {}
-    points = plot.whole_table("connection_points").set_index(["time", "name"])["p_kw"]
-    done = points.reindex(pd.MultiIndex.from_frame(rows[["time", "asset"]]))
-    rows = rows.assign(result_kw=done.to_numpy()).sort_values("time", kind="stable")
-    total, rows = len(rows), rows.nlargest(MOST_MEASURES, "cut_kw", keep="first").sort_index()
+    total, rows = len(rows), rows.sort_values("time", kind="stable")
+    rows = rows.nlargest(MOST_MEASURES, "cut_kw", keep="first").sort_index()
+    rows = rows.assign(result_kw=_done_kw(plot, rows))
     columns = ["offered_kw", "p_set_kw", "cut_kw", "sensitivity", "cost_eur", "result_kw"]
     texts = {name: _coded(rows[name]) for name in ("asset", "element")}
     flags = {name: rows[name].to_numpy(np.uint8) for name in ("preventive", "consumption")}
@@ -102,6 +101,17 @@ def _measures(plot: Plot) -> dict[str, Any]:
     time_s = (rows["time"].astype("int64") // 10**9).to_numpy(np.int32)
     gates = {name: rows[name].to_numpy(np.int32) for name in ("gate", "round")}
     return {"time_s": time_s, "total": total, **texts, **flags, **numbers, **gates}
+
+
+def _done_kw(plot: Plot, rows: pd.DataFrame) -> Any:
+    """What assets did in kW, by row with ``time`` and ``asset``."""
+    points = pd.concat(
+        [
+            piece[piece["time"].isin(rows["time"])]
+            for piece in plot.whole_pieces("connection_points", ["time", "name", "p_kw"])
+        ]
+    ).set_index(["time", "name"])["p_kw"]
+    return points.reindex(pd.MultiIndex.from_frame(rows[["time", "asset"]])).to_numpy()
 
 
 def _coded(texts: pd.Series[str]) -> dict[str, Any]:

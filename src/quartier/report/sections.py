@@ -14,12 +14,15 @@ from quartier.errors import InputError
 from quartier.figures import bundles, pricing
 from quartier.report.blocks import Block, Choice, Custom, Figure, Note, Section, Table
 from quartier.report.kpis import kpi_blocks
+from quartier.report.long_run import is_long, long_run_blocks
 from quartier.results import Result
 from quartier.results.described import unit_in
 from quartier.results.plot import OPERATOR, WITHOUT, Plot
 
 MOST_ROWS = 200
 """Most rows of a mechanism's own table on the page; the run folder has them all."""
+MOST_LISTED = 1000
+"""Most rows of any other table of the run folder: what two gates a day fill in more than a year."""
 
 EARNED = (
     "Suppliers: what they are paid less what their energy costs them. Neighbourhoods: what they"
@@ -55,6 +58,7 @@ def run_sections(result: Result, plot: Plot, explorer: Custom | None) -> Iterato
             else []
         ),
         *([("pricing-part", lambda: pricing_section(result, plot))] if _is_priced(result) else []),
+        *([("long-run", lambda: long_run_section(result))] if is_long(result) else []),
         ("schedules", lambda: schedules_section(plot)),
         ("stores-part", lambda: stores_section(result, plot)),
         *([("ev", lambda: ev_section(plot))] if plot.expects_vehicles else []),
@@ -147,6 +151,16 @@ def redispatch_section(result: Result, plot: Plot, explorer: Custom | None) -> S
             Custom("measures.html.j2", {}),
             by_neighbourhood(plot, "reactions", plot.reaction, answer),
         ],
+    )
+
+
+def long_run_section(result: Result) -> Section:
+    """A run of weeks and more, every step counted."""
+    return Section(
+        "long-run",
+        "Over the whole run",
+        long_run_blocks(result),
+        "These figures count all steps of the run, whichever the others show.",
     )
 
 
@@ -383,7 +397,13 @@ def about_section(result: Result) -> Section:
 def _table(result: Result, name: str, title: str) -> Table:
     """A table of the run as it stands, without columns that are empty."""
     frame = result.table(name).dropna(axis=1, how="all")
-    return Table(f"{name}-table", title, frame)
+    return Table(f"{name}-table", title, frame.head(MOST_LISTED), lead=_first(MOST_LISTED, frame))
+
+
+def _first(most: int, frame: pd.DataFrame) -> str:
+    """What is said of a table whose first rows only are on the page."""
+    rows = f"The first {most:,} of {len(frame):,} rows; all are in the tables of the run folder."
+    return rows if len(frame) > most else ""
 
 
 def _why(text: str) -> str:

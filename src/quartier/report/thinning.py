@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,14 +40,14 @@ def shown_steps(plot: Plot, most: int | None = None) -> Shown:
         Most steps that are kept of every n-th and the highest loadings; by the size of the grid
         if None.
     """
-    lines = plot.table("lines")
-    times = pd.DatetimeIndex(lines["time"].drop_duplicates().sort_values())
+    highest = _by_step(plot)
+    times = pd.DatetimeIndex(highest.index)
     if most is None:
         most = int(np.clip(CELLS // (2 * max(1, len(plot.grid.lines))), LEAST, MOST))
     if len(times) <= most:
         return Shown(None)
     every = int(np.ceil(2 * len(times) / most))
-    kept = times[::every].union(_highest(plot, lines, times, every)).union(_extremes(plot))
+    kept = times[::every].union(_highest(highest, every)).union(_extremes(plot))
     note = (
         f"This run has {len(times):,} steps. The figures over time show every {every}th of them,"
         " and of those in between the one with the highest line loading, the highest and the lowest"
@@ -80,14 +80,17 @@ def shown_elements(plot: Plot) -> Part:
     grid = plot.grid
     if len(grid.buses) <= LARGE:
         return Part(None)
-    lines, transformers = (
+    branches = (
         _nearest(
-            relative_loading(grid, plot.table(kind), kind), plot.table(kind)["index"], NEAREST[kind]
-        )
+            (relative_loading(grid, rows, kind), rows["index"]) for rows in plot.pieces(kind)
+        ).nlargest(NEAREST[kind])
         for kind in ("lines", "transformers")
     )
-    voltages = plot.table("buses")
-    buses = _nearest(beyond_band(grid, voltages), voltages["bus"], NEAREST["buses"])
+    nearest = _nearest((beyond_band(grid, rows), rows["bus"]) for rows in plot.pieces("buses"))
+    lines, transformers, buses = (
+        frozenset(int(index) for index in found.index)
+        for found in (*branches, nearest.nlargest(NEAREST["buses"]))
+    )
     for table, kept in ((grid.lines, lines), (grid.transformers, transformers)):
         rows = table[table.index.isin(list(kept))]
         buses |= {*rows["from_bus"], *rows["to_bus"]}
@@ -102,27 +105,48 @@ def shown_elements(plot: Plot) -> Part:
     return Part({"lines": lines, "transformers": transformers, "buses": frozenset(buses)}, note)
 
 
-def _nearest(values: pd.Series[float], elements: pd.Series[int], most: int) -> frozenset[int]:
-    """Elements with the greatest values in any step; those without a value come last."""
-    highest = values.groupby(elements).max().fillna(-np.inf)
-    return frozenset(int(index) for index in highest.nlargest(most).index)
+def _nearest(values: Iterable[tuple[pd.Series[float], pd.Series[int]]]) -> pd.Series[float]:
+    """Greatest value of every element in any step, of rows and their elements piece by piece.
+
+    Elements without a value come last.
+    """
+    return _greatest(rows.groupby(elements).max() for rows, elements in values).fillna(-np.inf)
 
 
-def _highest(
-    plot: Plot, lines: pd.DataFrame, times: pd.DatetimeIndex, every: int
-) -> pd.DatetimeIndex:
+def _greatest(found: Iterable[pd.Series[float]]) -> pd.Series[float]:
+    """Greatest value by label of several series, labels sorted."""
+    return pd.concat([*found]).groupby(level=0).max()
+
+
+def _by_step(plot: Plot) -> pd.Series[float]:
+    """Highest loading of a line in percent of its own limit, by step."""
+    return _greatest(
+        relative_loading(plot.grid, rows, "lines").groupby(rows["time"]).max()
+        for rows in plot.pieces("lines")
+    )
+
+
+def _highest(by_step: pd.Series[float], every: int) -> pd.DatetimeIndex:
     """Step of the highest loading in every group of steps."""
-    relative = relative_loading(plot.grid, lines, "lines")
-    by_step = relative.groupby(lines["time"]).max().reindex(times).fillna(-1.0)
-    group = np.arange(len(times)) // every
-    return pd.DatetimeIndex(by_step.groupby(group).idxmax())
+    group = np.arange(len(by_step)) // every
+    return pd.DatetimeIndex(by_step.fillna(-1.0).groupby(group).idxmax())
 
 
 def _extremes(plot: Plot) -> pd.DatetimeIndex:
-    buses, points = plot.table("buses"), plot.table("connection_points")
-    by_name = points.groupby("name")["p_kw"]
-    rows = pd.concat([by_name.idxmax(), by_name.idxmin()]).dropna()
-    found = [points["time"].loc[rows]]
-    if buses["vm_pu"].notna().any():
-        found.append(buses["time"].loc[[buses["vm_pu"].idxmax(), buses["vm_pu"].idxmin()]])
-    return pd.DatetimeIndex(pd.concat(found).drop_duplicates())
+    found = _outermost(plot, "connection_points", "p_kw", "name")["time"]
+    voltages = _outermost(plot, "buses", "vm_pu", None)["time"]
+    return pd.DatetimeIndex(pd.concat([found, voltages]).drop_duplicates())
+
+
+def _outermost(plot: Plot, table: str, column: str, by: str | None) -> pd.DataFrame:
+    """Rows with the highest and the lowest value of a column, for every label of another."""
+    rows = [_outer_rows(piece, column, by) for piece in plot.pieces(table)]
+    return _outer_rows(pd.concat(rows, ignore_index=True), column, by)
+
+
+def _outer_rows(rows: pd.DataFrame, column: str, by: str | None) -> pd.DataFrame:
+    known = rows[rows[column].notna()]
+    labels = known[by] if by else np.zeros(len(known))
+    values = known.groupby(labels)[column]
+    outer: pd.DataFrame = known.loc[pd.concat([values.idxmax(), values.idxmin()])]
+    return outer

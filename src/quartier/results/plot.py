@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -104,14 +104,31 @@ class Plot:
     def table(self, name: str) -> pd.DataFrame:
         """A table of the run with the steps that are shown; read once."""
         if name not in self._tables:
-            table = self.whole_table(name)
+            if self._times is None and name not in self._elements:
+                self._tables[name] = self.whole_table(name)
+            else:
+                self._tables[name] = pd.concat([*self.pieces(name)], ignore_index=True)
+        return self._tables[name]
+
+    def pieces(self, name: str) -> Iterator[pd.DataFrame]:
+        """The same, read piece by piece: of a long run not all steps fit into memory."""
+        for piece in self.whole_pieces(name):
+            table = piece
             if self._times is not None and "time" in table:
                 table = table[table["time"].isin(self._times)]
             if name in self._elements:
                 of_rows = table["bus" if name == "buses" else "index"]
                 table = table[of_rows.isin(list(self._elements[name]))]
-            self._tables[name] = table
-        return self._tables[name]
+            yield table
+
+    def whole_pieces(
+        self, name: str, columns: Sequence[str] | None = None
+    ) -> Iterator[pd.DataFrame]:
+        """A table of the run with all steps, or some columns of it, piece by piece."""
+        if name in self._result.tables:
+            yield from self._result.pieces(name, columns)
+        else:
+            yield self.whole_table(name)
 
     def whole_table(self, name: str) -> pd.DataFrame:
         """A table of the run with all steps."""

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet
 
 from quartier.errors import InputError
 from quartier.results.alive import is_alive
-from quartier.results.tables import TABLES, Declared, schema
+from quartier.results.pieces import Span, overlapping, part_files, pieces, read, spans
+from quartier.results.tables import TABLES, Declared
+
+LARGE_TABLES = ("connection_points", "units", "buses", "lines", "transformers")
+"""Tables with a row a step and element."""
 
 KILLED = "its process ended before the run did; to go on: quartier run --resume {}"
 """What is told of a run whose process was killed."""
@@ -30,6 +34,7 @@ class RunFolder:
 
     def __init__(self, directory: str | Path) -> None:
         self.dir = Path(directory)
+        self._bounds: dict[Path, Span | None] = {}
 
     @cached_property
     def manifest(self) -> dict[str, Any]:
@@ -65,19 +70,52 @@ class RunFolder:
             sorted(path.parent.name for path in self.dir.glob("tables/*/part-00000.parquet"))
         )
 
-    def table(self, name: str) -> pd.DataFrame:
+    def table(self, name: str, columns: Sequence[str] | None = None) -> pd.DataFrame:
         """Read a table; its columns and types are as declared, whatever was written.
+
+        Parameters
+        ----------
+        name
+            One of :attr:`tables`.
+        columns
+            Which are read, all if None. Of a long run, that saves memory and time.
 
         Raises
         ------
         KeyError
-            If the run has no such table; the message lists those there are.
+            If the run has no such table or column; the message lists the tables there are.
         """
+        files = part_files(self.dir, self._known(name))
+        frame: pd.DataFrame = read(files, name, columns, self._own(name)).to_pandas()
+        return frame
+
+    def pieces(self, name: str, columns: Sequence[str] | None = None) -> Iterator[pd.DataFrame]:
+        """Read a table piece by piece, each of some hundred thousand rows, in the order of writing.
+
+        Parameters and errors are those of :meth:`table`. So a year fits into memory::
+
+            highest = max(p["vm_pu"].max() for p in result.pieces("buses", ["vm_pu"]))
+        """
+        return pieces(self.dir, self._known(name), columns, self._own(name))
+
+    def between(self, name: str, span: Span) -> pd.DataFrame:
+        """Read the rows of a table with a ``time`` from the first to the last step of a span."""
+        files = overlapping(part_files(self.dir, self._known(name)), span, self._bounds)
+        frame: pd.DataFrame = read(files, name, None, self._own(name), span).to_pandas()
+        return frame
+
+    def spans(self) -> list[Span]:
+        """Spans of time into which a long run is cut to be read; none if it can be read at once."""
+        large = [name for name in LARGE_TABLES if name in self.tables]
+        return spans(self.dir, large) if large else []
+
+    def _known(self, name: str) -> str:
         if name not in self.tables:
             raise KeyError(f"no table {name!r} in {self.dir}; tables: {', '.join(self.tables)}")
-        own = None if name in TABLES else self.own_tables
-        frame: pd.DataFrame = read_parts(self.dir, name, own).to_pandas()
-        return frame
+        return name
+
+    def _own(self, name: str) -> Declared | None:
+        return None if name in TABLES else self.own_tables
 
     @property
     def own_tables(self) -> Declared:
@@ -98,20 +136,4 @@ class RunFolder:
 
 def read_parts(directory: Path, table: str, own: Declared | None = None) -> pa.Table:
     """Return all rows of a table that have been written, in the order of writing."""
-    parts = sorted((directory / "tables" / table).glob("part-*.parquet"))
-    return pa.concat_tables([_part(path, schema(table, own)) for path in parts])
-
-
-def _part(path: Path, columns: pa.Schema) -> pa.Table:
-    """Read a part, or say which one cannot be read: all others can."""
-    try:
-        with pa.parquet.ParquetFile(path) as file:
-            return file.read().cast(columns)
-    except (OSError, ValueError, KeyError) as error:  # Arrow's own are among them
-        why = str(error).splitlines()[0]
-        raise InputError(
-            [
-                f"{path} is damaged, or was written by another version ({why});"
-                " the rest can be read: move it away to read the table without it"
-            ]
-        ) from error
+    return read(part_files(directory, table), table, None, own)
