@@ -120,7 +120,7 @@ def test_all_reasons_against_a_comparison_are_in_one_list(run, tmp_path):
     assert len(said) == 6
     for part in (
         "good is named 2 times",
-        "killed: the run is running; only runs that came to their end",
+        "killed: the run is partial; only runs that came to their end",
         "bare: kpis.json is missing",
         "thesis is no run folder",
         "nowhere is not a folder",
