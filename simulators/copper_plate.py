@@ -40,7 +40,7 @@ class CopperPlate(TimeBased):
 
     def step(self, time: int, inputs: Inputs, max_advance: int) -> int:
         """Take the power of all fleets, shape ``(2, points + 1)``: active and reactive."""
-        shape = (2, self._points)
+        shape = (2, self._points + 1)
         p_kw, q_kvar = total(inputs, "CopperPlate", "power", shape)[:, : self._points]
         self._power = np.array([through(p_kw, self._efficiency), q_kvar])
         return time + self.step_size

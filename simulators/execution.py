@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
@@ -14,6 +14,7 @@ from quartier.coordination import Coordination
 from quartier.instance import Instance
 from quartier.progress import Progress
 from quartier.results import RunWriter
+from quartier.simulators.time_based import Snapshot
 from quartier.units import KINDS
 from quartier.units.base import UnitData
 
@@ -30,6 +31,10 @@ class Journal:
     """Steps for which the power flow found no solution."""
     trouble: list[str] = field(default_factory=list)
     """What went wrong with a plan without stopping the run, one sentence each."""
+
+    def snapshot(self) -> dict[str, Any]:
+        """What is told, as a checkpoint keeps it."""
+        return asdict(self)
 
     def degraded(self) -> tuple[str, ...]:
         """Everything that makes the run ``degraded``."""
@@ -59,11 +64,21 @@ class Execution:
     journal: Journal = field(default_factory=Journal)
     stage: Stage | None = None
     """Where agents live; None: in a simulated world."""
+    first_step: int = 0
+    """Step that the execution begins with."""
+    start: Mapping[str, Snapshot] = field(default_factory=dict)
+    """What each simulator was at the end of the step before the first, by simulator; empty: all
+    begin as the instance does."""
 
     @property
     def step_s(self) -> int:
         """Length of a step in seconds, mosaik's unit of time here."""
         return round(self.instance.horizon.dt_h * 3600)
+
+    def told(self, time: int) -> str:
+        """A time of mosaik's, for the user: step and start of the interval."""
+        step = self.first_step + time // self.step_s
+        return f"step {step} ({self.instance.horizon.times[step]})"
 
     @cached_property
     def fleets(self) -> Mapping[str, Sequence[UnitData]]:

@@ -18,7 +18,7 @@ from quartier.quantities import KW_PER_MW, Array
 from quartier.simulators.background import Background, from_file
 from quartier.simulators.execution import Journal
 from quartier.simulators.inputs import Inputs, Outputs, only, scalar, total
-from quartier.simulators.time_based import TimeBased
+from quartier.simulators.time_based import Snapshot, TimeBased
 
 MODELS = {
     "Grid": {
@@ -84,7 +84,7 @@ class Grid(TimeBased):
         self._flow = step_power_flow(network, model_params.get("engine", "auto"))
         self._tap_pos = network.tap_pos
         # The first power flow of a process takes seconds (numba): not in a step of the run.
-        self._flow.step(*self._background.at(0), self._tap_pos)
+        self._flow.step(*self._background.at(self.first_step), self._tap_pos)
         points: Mapping[str, int] = model_params.get("connection_points") or {}
         self._points = np.array([network.position(bus) for bus in points.values()], dtype=int)
         children = self._children(points)
@@ -105,7 +105,7 @@ class Grid(TimeBased):
             *_entities("ConnectionPoint", list(points), points.values()),
         ]
 
-    def setup_done(self) -> None:
+    def prepare(self) -> None:
         """Prepare what is the same in every step."""
         network = self._network
         self._line_names = network.net.line["name"].astype(object).to_numpy()
@@ -118,10 +118,10 @@ class Grid(TimeBased):
         if tap_pos is not None:
             self._tap_pos = int(tap_pos)
         self._taps[self._network.regulated] = self._network.tap_positions(self._tap_pos)
-        step = time // self.step_size
+        step = self.step_number(time)
         self._p_mw, self._q_mvar = self._background.at(step)
         points = self._points.size
-        self._power = total(inputs, "Grid", "power", (2, points))[:, :points]
+        self._power = total(inputs, "Grid", "power", (2, points + 1))[:, :points]
         self._add_entities(inputs)
         np.add.at(self._p_mw, self._points, self._power[0] / KW_PER_MW)
         np.add.at(self._q_mvar, self._points, self._power[1] / KW_PER_MW)
@@ -129,13 +129,22 @@ class Grid(TimeBased):
             self._journal.steps_not_converged += 1
         return time + self.step_size
 
+    def snapshot(self) -> Snapshot:
+        """Tap position, and what the next power flow starts from."""
+        return {"tap_pos": self._tap_pos, "flow": self._flow.snapshot()}
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Let the next power flow start as it would have."""
+        self._tap_pos = int(snapshot["tap_pos"])
+        self._flow.restore(snapshot["flow"])
+
     def _add_entities(self, inputs: Inputs) -> None:
         """Add what is connected to single buses and connection points."""
-        for eid, attributes in inputs.items():
+        for eid in inputs:
             if eid == "Grid":
                 continue
             model, k = self._entities[eid]
-            p_kw, q_kvar = scalar(attributes, "p_kw") or 0.0, scalar(attributes, "q_kvar") or 0.0
+            p_kw, q_kvar = (scalar(inputs, eid, name) or 0.0 for name in ("p_kw", "q_kvar"))
             if model == "ConnectionPoint":
                 self._power[:, k] += p_kw, q_kvar
             else:

@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
+from numbers import Real
 from typing import Any, TypeAlias
 
 import numpy as np
 
+from quartier.errors import RunFailed
 from quartier.quantities import Array
+
+MOST = 80
+"""Characters of a wrong value that are shown."""
 
 Inputs: TypeAlias = Mapping[str, Mapping[str, Mapping[str, Any]]]
 """Inputs of a simulator in a step."""
@@ -16,18 +22,66 @@ Outputs: TypeAlias = dict[str, dict[str, Any]]
 """What a simulator hands back, ``{entity: {attribute: value}}``."""
 
 
+class AtBoundary(RunFailed):
+    """What came in is no number; the message begins with the entity and its attribute."""
+
+
 def only(inputs: Inputs, entity: str, attribute: str) -> Any:
     """Value of an attribute that one source at most feeds; None if nobody does."""
     return next(iter(inputs.get(entity, {}).get(attribute, {}).values()), None)
 
 
 def total(inputs: Inputs, entity: str, attribute: str, shape: tuple[int, ...]) -> Array:
-    """Sum over all sources of an array-valued attribute; zeros if there are none."""
-    values = [v for v in inputs.get(entity, {}).get(attribute, {}).values() if v is not None]
-    return np.sum(values, axis=0, dtype=float) if values else np.zeros(shape)
+    """Sum over all sources of an array-valued attribute; zeros if there are none.
+
+    Raises
+    ------
+    AtBoundary
+        If a source sent something else than finite numbers of that shape.
+    """
+    values = inputs.get(entity, {}).get(attribute, {})
+    if not values:
+        return np.zeros(shape)
+    try:
+        found = np.sum(list(values.values()), axis=0, dtype=float)
+        if found.shape == shape and math.isfinite(found.sum()):
+            return np.asarray(found, dtype=float)
+    except (TypeError, ValueError):
+        pass  # somebody is to blame
+    checked = [_checked(entity, attribute, *sent, shape) for sent in values.items()]
+    return np.asarray(np.sum(checked, axis=0), dtype=float)
 
 
-def scalar(attributes: Mapping[str, Mapping[str, Any]], name: str) -> float | None:
-    """Sum over all sources of a scalar attribute of one entity; None if nobody feeds it."""
-    values = [v for v in attributes.get(name, {}).values() if v is not None]
-    return float(sum(values)) if values else None
+def _checked(entity: str, attribute: str, source: str, value: Any, shape: tuple[int, ...]) -> Array:
+    """Return an array of finite numbers, or say who sent something else."""
+    where = f"{entity}.{attribute} from {source}"
+    array = value if isinstance(value, np.ndarray) else np.array(value, dtype=object)
+    if array.dtype.kind not in "iuf":
+        raise AtBoundary(f"{where} is {_shown(value)}, not an array of numbers")
+    if array.shape != shape:
+        raise AtBoundary(f"{where} has the shape {array.shape}, not {shape}")
+    if not np.isfinite(array).all():
+        place = ", ".join(str(k) for k in np.argwhere(~np.isfinite(array))[0])
+        raise AtBoundary(f"{where} is {array[~np.isfinite(array)][0]} at [{place}]")
+    return array
+
+
+def _shown(value: Any) -> str:
+    return f"{value!r} ({type(value).__name__})"[:MOST]
+
+
+def scalar(inputs: Inputs, entity: str, name: str) -> float | None:
+    """Sum over all sources of a scalar attribute of one entity; None if nobody feeds it.
+
+    Raises
+    ------
+    AtBoundary
+        If a source sent something else than a finite number; mosaik has None for what is missing.
+    """
+    values = inputs.get(entity, {}).get(name, {})
+    for source, value in values.items():
+        is_number = isinstance(value, Real) and not isinstance(value, bool | np.bool_)
+        if not is_number or not math.isfinite(value):
+            what = _shown(value)
+            raise AtBoundary(f"{entity}.{name} from {source} is {what}, not a finite number")
+    return float(sum(values.values())) if values else None

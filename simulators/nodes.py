@@ -41,7 +41,7 @@ class Nodes(TimeBased):
 
     def step(self, time: int, inputs: Inputs, max_advance: int) -> int:
         """Add up the flows, and settle what is left."""
-        shape, t = (len(self._nodes) + 1,), time // self.step_size
+        shape, t = (len(self._nodes) + 1,), self.step_number(time)
         made_kw = total(inputs, "Nodes", "led", shape)[:-1]
         demand_kw = -total(inputs, "Nodes", "fixed", shape)[:-1]
         if self._topology.demand_kw is not None:

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from quartier.coordination import Plan, UnitPlan
-from quartier.errors import RunFailed, place
+from quartier.errors import RunFailed, SolveFailed, place
 from quartier.hiccups import rows as rows_of
 from quartier.hiccups import take as take_hiccups
 from quartier.hiccups import troubles
@@ -22,9 +22,12 @@ from quartier.problem import COUPLINGS, Coupling, State
 from quartier.problem.allocation import RULES
 from quartier.quantities import ELECTRICITY, Array
 from quartier.results.tables import TABLES, columns_of
+from quartier.simulators.checkpoints import Checkpoints
 from quartier.simulators.execution import Execution, simulator_id
 from quartier.simulators.inputs import Inputs, Outputs, only
-from quartier.simulators.time_based import TimeBased
+from quartier.simulators.plan_tail import table as table_of
+from quartier.simulators.plan_tail import tail
+from quartier.simulators.time_based import Snapshot, TimeBased
 from quartier.units.balance import by_node
 from quartier.units.base import UnitData
 
@@ -33,8 +36,17 @@ logger = logging.getLogger(__name__)
 MODELS = {
     "Planner": {
         "public": True,
-        "params": ["execution"],
-        "attrs": ["state", "tap_pos", "offers", "prices", "sales", "allocation", "records"],
+        "params": ["execution", "checkpoints"],
+        "attrs": [
+            "written",
+            "state",
+            "tap_pos",
+            "offers",
+            "prices",
+            "sales",
+            "allocation",
+            "records",
+        ],
     },
     "Orders": {
         "public": False,
@@ -73,6 +85,7 @@ class Planner(TimeBased):
         """Make the one planner."""
         execution: Execution = model_params["execution"]
         self._execution, self._instance = execution, execution.instance
+        self._checkpoints: Checkpoints | None = model_params.get("checkpoints")
         self._points: Sequence[str] = execution.points["name"]
         self._fleets = {simulator_id(k): units for k, units in execution.fleets.items()}
         self._gates = self._instance.gates()
@@ -86,15 +99,19 @@ class Planner(TimeBased):
         self._sales = np.empty((0, len(self._nodes)))
         self._allocation: str | None = None
         self._single = {own.unit: None for own in self._instance.scenario.simulators.values()}
+        self._ends_here = False
         children = [{"eid": kind, "type": "Orders"} for kind in execution.fleets]
         children += [{"eid": unit, "type": "Order"} for unit in self._single]
         return [{"eid": "Planner", "type": "Planner", "children": children}]
 
     def step(self, time: int, inputs: Inputs, max_advance: int) -> int:
         """Plan if this is a gate, and look up what the plan says for this step."""
-        self._step = time // self.step_size
+        if time and self._checkpoints is not None:
+            self._checkpoints.after_step()  # everybody has done the last step, nobody this one
+        self._step = self.step_number(time)
         self._records: Mapping[str, Any] = {}
-        if self._step in self._gates:
+        if self._step in self._gates or self._ends_here:
+            self._ends_here = False
             began = perf_counter()
             self._plan(inputs)
             self._gate += 1
@@ -107,12 +124,41 @@ class Planner(TimeBased):
         when = f"gate {self._gate} (step {first}, {self._instance.horizon.times[first]})"
         logger.info("%s plans at %s", name, when)
         try:
-            self._take(self._ask(self._state(inputs)))
+            self._take(self._asked(self._state(inputs)))
         except (Exception, SystemExit) as error:  # sys.exit would leave mosaik's world half closed
             where = place(error, _file_of(self._execution.coordination))
             raise RunFailed(
                 f"coordination {name!r} failed at {when}: {type(error).__name__}: {error}{where}"
             ) from error
+
+    # -- from step to step ------------------------------------------------------------------
+    def snapshot(self) -> Snapshot:
+        """What is left of the plan after the last step."""
+        row = self._step + 1 - self._first
+        return {
+            "gate": self._gate,
+            "steps": max(self._steps - row, 0),
+            "tap_pos": self._tap_pos,
+            "orders": {k: [tail(t, row) for t in tables] for k, tables in self._orders.items()},
+            "offers": tail(self._offers, row),
+            "prices": [[*key, tail(values, row)] for key, values in self._prices.items()],
+            "sales": tail(self._sales, row),
+            "allocation": self._allocation,
+            "last": self._step + 1 == self._instance.horizon.steps,
+        }
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Go on with the plan; a run that had ended there, and now goes on, plans at once."""
+        self._gate, self._first = int(snapshot["gate"]), self.first_step
+        self._steps, self._tap_pos = int(snapshot["steps"]), snapshot["tap_pos"]
+        self._orders = {
+            kind: (table_of(set_points), table_of(planned))
+            for kind, (set_points, planned) in snapshot["orders"].items()
+        }
+        self._offers, self._sales = table_of(snapshot["offers"]), table_of(snapshot["sales"])
+        self._prices = {(n, c): table_of(values) for n, c, values in snapshot["prices"]}
+        self._allocation = snapshot["allocation"]
+        self._ends_here = bool(snapshot["last"])
 
     # -- asking -----------------------------------------------------------------------------
     def _state(self, inputs: Inputs) -> State:
@@ -125,6 +171,16 @@ class Planner(TimeBased):
                 states[unit.name] = {name: float(values[k]) for name, values in columns.items()}
         tap_pos = only(inputs, "Planner", "tap_pos")
         return State(states, state.tap_pos if tap_pos is None else tap_pos)
+
+    def _asked(self, state: State) -> Plan:
+        """The mechanism's plan; without a solution, units follow their own rules until the next."""
+        try:
+            return self._ask(state)
+        except SolveFailed as failure:
+            logger.exception("no plan at gate %d", self._gate)
+            row = {"problem": failure.problem, "status": failure.status}
+            instead = f"no plan: {failure} Units follow their own rules until the next gate."
+            return Plan(records={"solves": [row]}, degraded=(instead,))
 
     def _ask(self, state: State) -> Plan:
         tap_is_fixed, stage = self._tap_pos is not None, self._execution.stage

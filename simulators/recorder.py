@@ -15,7 +15,7 @@ from quartier.quantities import ELECTRICITY, Array
 from quartier.simulators.execution import Execution
 from quartier.simulators.inputs import Inputs, Outputs, only
 from quartier.simulators.sessions import SessionLog
-from quartier.simulators.time_based import TimeBased
+from quartier.simulators.time_based import Snapshot, TimeBased
 from quartier.simulators.zones import executed
 from quartier.units import KINDS
 
@@ -23,7 +23,7 @@ MODELS = {
     "Recorder": {
         "public": True,
         "params": ["execution"],
-        "attrs": [],
+        "attrs": ["written"],
         "any_inputs": True,
     }
 }
@@ -64,7 +64,7 @@ class Recorder(TimeBased):
 
     def step(self, time: int, inputs: Inputs, max_advance: int) -> int:
         """Write the step's rows."""
-        step = time // self.step_size
+        step = self.step_number(time)
         now = self._times[step]
         sources = inputs["Recorder"]
         for table in [t for t in BLOCKS if t != "prices"] if self._has_market else BLOCKS:
@@ -87,6 +87,15 @@ class Recorder(TimeBased):
         self._writer.tick()
         self._progress.advance()
         return time + self.step_size
+
+    def snapshot(self) -> Snapshot:
+        """What vehicles got so far."""
+        return {kind: log.snapshot() for kind, log in self._sessions.items()}
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Go on counting."""
+        for kind, log in self._sessions.items():
+            log.restore(snapshot[kind])
 
     def _shares(
         self,
@@ -184,8 +193,8 @@ class Recorder(TimeBased):
                 self._writer.rows(table, content)
 
     def get_data(self, outputs: Mapping[str, Sequence[str]]) -> Outputs:
-        """Nothing is handed out."""
-        return {}
+        """Say that the step is written."""
+        return {eid: dict.fromkeys(names, True) for eid, names in outputs.items()}
 
 
 def _prices(sources: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:

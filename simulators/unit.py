@@ -17,8 +17,8 @@ import numpy as np
 from quartier.errors import RunFailed
 from quartier.own_code import told
 from quartier.quantities import Array
-from quartier.simulators.inputs import Inputs, Outputs, only, scalar, total
-from quartier.simulators.time_based import TimeBased
+from quartier.simulators.inputs import AtBoundary, Inputs, Outputs, only, scalar, total
+from quartier.simulators.time_based import Snapshot, TimeBased
 from quartier.simulators.topology import Positions, Topology
 from quartier.simulators.unit_maker import UnitMaker
 from quartier.units import KINDS
@@ -112,7 +112,7 @@ class UnitSimulator(TimeBased):
         self._units += made
         return [{"eid": unit.name, "type": model} for unit in made]
 
-    def setup_done(self) -> None:
+    def prepare(self) -> None:
         """Put the units together."""
         if not self._units:
             return
@@ -135,6 +135,11 @@ class UnitSimulator(TimeBased):
             nothing = np.full(len(self._units), np.nan)
             set_point = only(inputs, "Fleet", "set_point_kw")
             set_point = nothing if set_point is None else set_point
+            if (
+                np.shape(set_point) != nothing.shape
+                or np.asarray(set_point).dtype.kind not in "iuf"
+            ):
+                raise AtBoundary(f"Fleet.set_point_kw is {set_point!r}, not {len(nothing)} numbers")
             signals = self._signals(self._number(time), inputs)
             if len(inputs) > ("Fleet" in inputs):
                 set_point = self._single(inputs, set_point, signals)
@@ -146,6 +151,7 @@ class UnitSimulator(TimeBased):
                 self._result = self._fleet.step(self._number(time), set_point, signals)
             if not np.isnan(self._measured).all():
                 self._result = self._fleet.measured(self._result, *self._measured)
+            self._check_result()
         return time + self.step_size
 
     @contextmanager
@@ -159,15 +165,39 @@ class UnitSimulator(TimeBased):
             what = told(error, KINDS[self.kind])
             raise RunFailed(f"kind {self.kind!r} failed at step {step}: {what}") from error
 
+    def _check_result(self) -> None:
+        """Refuse to hand out what is no number: power, and the state that the next step is from."""
+        assert self._fleet is not None
+        made = {"p_kw": self._result.p_kw, "q_kvar": self._result.q_kvar, **self._fleet.state}
+        for name, values in made.items():
+            if not math.isfinite(values.sum()) and not np.isfinite(values).all():
+                k = int(np.argmin(np.isfinite(values)))
+                raise AtBoundary(f"{self._names[k]}.{name} is {values[k]}")
+
     def _number(self, time: int) -> int:
         """Number of the step at a time."""
-        step, steps = time // self.step_size, self._units[0].horizon.steps
+        step, steps = self.step_number(time), self._units[0].horizon.steps
         if step >= steps:
             raise ValueError(
                 f"{self.kind}: the run goes on after {steps} steps; start the simulator with "
                 "steps=<steps of the run>"
             )
         return step
+
+    # -- from step to step ------------------------------------------------------------------------
+    def snapshot(self) -> Snapshot:
+        """State of all units at the end of the last step."""
+        if self._fleet is None:
+            return {}
+        return {"units": list(self._names), "state": dict(self._fleet.state)}
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Take the state of units that are called the same."""
+        if self._fleet is None:
+            return
+        if snapshot["units"] != list(self._names):
+            raise ValueError(f"{self.kind}: the snapshot is of other units")
+        self._fleet.restore(snapshot["state"])
 
     # -- what own rules look at ------------------------------------------------------------------
     def _signals(self, step: int, inputs: Inputs) -> dict[str, Array]:
@@ -201,10 +231,10 @@ class UnitSimulator(TimeBased):
     def _single(self, inputs: Inputs, set_point: Array, signals: dict[str, Array]) -> Array:
         """Take what single units are told over what the fleet is told."""
         set_point = set_point.copy()
-        for eid, attributes in inputs.items():
+        for eid in inputs:
             k = self._index.get(eid)
             for name in ("set_point_kw", *signals) if k is not None else ():
-                value = scalar(attributes, name)
+                value = scalar(inputs, eid, name)
                 if value is not None:
                     values = set_point if name == "set_point_kw" else signals[name]
                     values[k] = value
@@ -255,6 +285,15 @@ class UnitSimulator(TimeBased):
         """Usable energy in stores by node."""
         at = self._at[KINDS[self.kind].holds or ""]
         return _by_position(at, result.energy_kwh - self._dead_kwh, self._n_nodes)
+
+    @staticmethod
+    def stored_kwh(units: Sequence[UnitData], topology: Topology, snapshot: Snapshot) -> Array:
+        """Usable energy by node in a snapshot of stores, as the step before it handed it out."""
+        kind = KINDS[units[0].kind]
+        at = topology.node_of(units, kind.holds or "")
+        dead_kwh = np.array([dead_energy_kwh(unit) for unit in units])
+        usable_kwh = snapshot["state"]["energy_kwh"] - dead_kwh
+        return _by_position(at, usable_kwh, len(topology.nodes) + 1)
 
     def _out_unit_cost(self, result: StepResult) -> Array:
         """Cost of the step by connection point in EUR."""

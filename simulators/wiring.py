@@ -31,8 +31,9 @@ def wiring(kinds: Sequence[str], *, has_grid: bool = True) -> list[Wire]:
 
     Within a step, kinds follow each other by :attr:`UnitKind.order`: each sees the flows
     and power of all lower places in the same step, and the energy in the stores of its nodes at
-    the end of the step before. Then the grid is solved, then the recorder writes. All fleets and
-    the grid report to the planner one step later, so that nobody runs ahead of the others.
+    the end of the step before. Then the grid is solved, then the recorder writes. All fleets, the
+    grid and the recorder report to the planner one step later, so that nobody runs ahead of the
+    others: when the planner begins a step, all have done the one before, and none has begun this.
     """
     sink = GRID if has_grid else COPPER_PLATE
     wires = {*_planning(kinds), *_nodes(kinds), *_power(kinds, sink), *_recording(kinds, sink)}
@@ -49,6 +50,7 @@ def _planning(kinds: Sequence[str]) -> Iterator[Wire]:
         for order in ("set_point_kw", "planned_kw"):
             yield Wire(f"planner.{kind}.{order}", f"{kind}.Fleet.{order}")
         yield Wire(f"{kind}.Fleet.state", "planner.Planner.state", shifted=True)
+    yield Wire("recorder.Recorder.written", "planner.Planner.written", shifted=True)
 
 
 def _grid() -> Iterator[Wire]:

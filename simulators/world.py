@@ -3,28 +3,30 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, cast
 
 import mosaik
 from mosaik.scenario import ModelFactory
 from mosaik.starters import PythonStarter
-from mosaik_api_v3 import Simulator
 
 from quartier.errors import RunFailed
 from quartier.scenario.own_simulators import OwnSimulator
 from quartier.simulators.background import Background
+from quartier.simulators.checkpoints import Checkpoints
 from quartier.simulators.copper_plate import CopperPlate
 from quartier.simulators.execution import Execution, simulator_id
 from quartier.simulators.grid import Grid
+from quartier.simulators.guard import Guard
 from quartier.simulators.nodes import Nodes
 from quartier.simulators.own import GIVES, OWN, TAKES, OwnStarter
 from quartier.simulators.planner import Planner
 from quartier.simulators.recorder import Recorder
 from quartier.simulators.scheduling import settle
+from quartier.simulators.time_based import TimeBased
 from quartier.simulators.topology import Topology
-from quartier.simulators.unit import simulator_of
+from quartier.simulators.unit import UnitSimulator, simulator_of
 from quartier.simulators.wiring import COPPER_PLATE, GRID, Wire, wiring
 from quartier.units import KINDS
 
@@ -38,7 +40,8 @@ def opened(execution: Execution, *, debug: bool = False) -> Iterator[mosaik.Worl
     debug
         Whether mosaik keeps the graph of all steps (slow).
     """
-    loop = asyncio.new_event_loop()
+    loop, checkpoints = asyncio.new_event_loop(), Checkpoints(execution)
+    guard = Guard(execution.instance.scenario.deadlines.call_s, execution.told)
     world = mosaik.World(
         {},
         debug=debug,
@@ -50,10 +53,18 @@ def opened(execution: Execution, *, debug: bool = False) -> Iterator[mosaik.Worl
     readers: set[asyncio.Task[Any]] = set()
     try:
         try:
-            _build(world, execution)
+            _build(world, execution, checkpoints, guard)
         finally:
             readers = asyncio.all_tasks(loop)  # of what simulators elsewhere say, to their end
         yield world
+        if execution.journal.steps == execution.instance.horizon.steps:
+            checkpoints.after_step()
+    except Exception as error:
+        guard.settle(loop)
+        explained = guard.explained(error)
+        if explained is error:
+            raise
+        raise explained from error
     finally:
         _cancel(loop, readers)
         world.shutdown()  # type: ignore[no-untyped-call]
@@ -65,8 +76,11 @@ def run_world(world: mosaik.World, execution: Execution) -> None:
     Without lazy stepping mosaik waits half as much, and still nobody runs ahead: the planner
     waits for everybody's last step, and everybody for the planner.
     """
+    steps = execution.instance.horizon.steps - execution.first_step
+    if not steps:  # of a run that was killed while its KPIs were read
+        return
     settle(world)
-    until = execution.instance.horizon.steps * execution.step_s
+    until = steps * execution.step_s
     world.run(until, print_progress=False, lazy_stepping=False)
 
 
@@ -79,31 +93,42 @@ def _cancel(loop: asyncio.AbstractEventLoop, kept: set[asyncio.Task[Any]]) -> No
         loop.run_until_complete(asyncio.gather(*tasks, return_exceptions=True))
 
 
-def _build(world: mosaik.World, execution: Execution) -> None:
+def _build(
+    world: mosaik.World, execution: Execution, checkpoints: Checkpoints, guard: Guard
+) -> None:
     units = [unit for fleet in execution.fleets.values() for unit in fleet]
     topology = Topology.of(execution.points["name"], units)
-    entities = dict(_entities(world, execution, topology))
+    entities = dict(_entities(world, execution, topology, checkpoints, guard))
     for wire in wiring(list(execution.fleets), has_grid=execution.instance.has_grid):
-        _connect(world, entities, wire, topology)
+        _connect(world, entities, wire, execution, topology)
     for name, own in execution.instance.scenario.simulators.items():
         _join(world, entities, execution, name, own)
 
 
 def _entities(
-    world: mosaik.World, execution: Execution, topology: Topology
+    world: mosaik.World,
+    execution: Execution,
+    topology: Topology,
+    checkpoints: Checkpoints,
+    guard: Guard,
 ) -> Iterator[tuple[str, Any]]:
     """Start all simulators, in the order of a step; yield what can be connected, by name."""
     instance, points = execution.instance, execution.points
-    planner = _start(world, Planner, "planner", execution).Planner(execution=execution)
+    planner = _start(world, Planner, "planner", execution, checkpoints, guard).Planner(
+        execution=execution, checkpoints=checkpoints
+    )
     yield "planner.Planner", planner
     yield from ((f"planner.{orders.eid}", orders) for orders in planner.children)
     for kind, units in execution.fleets.items():
-        simulator = _start(world, simulator_of(kind), simulator_id(kind), execution)
+        simulator = _start(
+            world, simulator_of(kind), simulator_id(kind), execution, checkpoints, guard
+        )
         yield f"{kind}.Fleet", simulator.Fleet(units=units, topology=topology)
     if any(KINDS[kind].carriers for kind in execution.fleets):
-        yield "nodes.Nodes", _start(world, Nodes, "nodes", execution).Nodes(topology=topology)
+        nodes = _start(world, Nodes, "nodes", execution, checkpoints, guard)
+        yield "nodes.Nodes", nodes.Nodes(topology=topology)
     if instance.has_grid:
-        grid = _start(world, Grid, "grid", execution, journal=execution.journal)
+        grid = _start(world, Grid, "grid", execution, checkpoints, guard, journal=execution.journal)
         background = Background(
             instance.network, instance.background_p_mw, instance.background_q_mvar
         )
@@ -113,14 +138,14 @@ def _entities(
             grid.Grid(background=background, connection_points=buses, engine=instance.engine),
         )
     else:
-        plate = _start(world, CopperPlate, "copper_plate", execution)
+        plate = _start(world, CopperPlate, "copper_plate", execution, checkpoints, guard)
         yield (
             COPPER_PLATE,
             plate.CopperPlate(
                 connection_points=list(points["name"]), efficiency=instance.connection_efficiency
             ),
         )
-    recorder = _start(world, Recorder, "recorder", execution)
+    recorder = _start(world, Recorder, "recorder", execution, checkpoints, guard)
     yield "recorder.Recorder", recorder.Recorder(execution=execution)
 
 
@@ -154,18 +179,57 @@ def _join(
 
 
 def _start(
-    world: mosaik.World, simulator: type[Simulator], name: str, execution: Execution, **more: Any
+    world: mosaik.World,
+    simulator: Callable[[], TimeBased],
+    name: str,
+    execution: Execution,
+    checkpoints: Checkpoints,
+    guard: Guard,
+    **more: Any,
 ) -> ModelFactory:
-    return world.start(PythonStarter(simulator), sim_id=name, step_size=execution.step_s, **more)
+    made = simulator()
+    starter = PythonStarter(lambda: made)  # type: ignore[arg-type]
+    deadlines = execution.instance.scenario.deadlines
+    plans = isinstance(made, Planner)
+    factory = world.start(
+        guard.over(starter, deadlines.plan_s if plans else deadlines.call_s),
+        sim_id=name,
+        step_size=execution.step_s,
+        first_step=execution.first_step,
+        snapshot=execution.start.get(name),
+        **more,
+    )
+    checkpoints.join(name, made)
+    return factory
+
+
+def _last(execution: Execution, topology: Topology, source: str) -> Any:
+    """What a source handed out in the step before the first."""
+    kind, _, attribute = source.rpartition(".")
+    kind = kind.removesuffix(".Fleet")
+    if source == "recorder.Recorder.written":
+        return True
+    if source.startswith(f"{GRID}."):
+        return execution.start["grid"]["tap_pos"]
+    snapshot = execution.start[simulator_id(kind)]
+    if attribute == "state":
+        return dict(snapshot["state"])
+    return UnitSimulator.stored_kwh(execution.fleets[kind], topology, snapshot)
 
 
 def _connect(
-    world: mosaik.World, entities: Mapping[str, Any], wire: Wire, topology: Topology
+    world: mosaik.World,
+    entities: Mapping[str, Any],
+    wire: Wire,
+    execution: Execution,
+    topology: Topology,
 ) -> None:
     source, _, source_attribute = wire.source.rpartition(".")
     target, _, target_attribute = wire.target.rpartition(".")
     # In the first step there is no last one: the planner then takes the instance's own state.
     first = topology.start_kwh if target_attribute == "stored_of_others" else None
+    if wire.shifted and execution.start:
+        first = _last(execution, topology, wire.source)
     world.connect(
         entities[source],
         entities[target],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 
@@ -42,6 +43,14 @@ class Auction(Pricing):
     def __init__(self) -> None:
         self._known: dict[int, Array] = {}
         """Prices that were cleared, in EUR/kWh by step of the run: one, or one a zone."""
+
+    def snapshot(self) -> dict[str, Any]:
+        """What a checkpoint keeps: the prices that are known."""
+        return {"known": {str(step): price for step, price in self._known.items()}}
+
+    def restore(self, snapshot: Mapping[str, Any]) -> None:
+        """Know what was known at a checkpoint."""
+        self._known = {int(step): np.asarray(price) for step, price in snapshot["known"].items()}
 
     def plan(self, problem: Problem, state: State, rng: np.random.Generator) -> Plan:
         """Hold the auction; its prices are what the next gate expects."""

@@ -34,6 +34,8 @@ __all__ = [
     "Study",
     "__version__",
     "compare",
+    "repeat",
+    "resume",
     "run",
     "sweep",
 ]
@@ -89,6 +91,67 @@ def run(
         out=out,
         progress=progress,
     )
+    return result
+
+
+def resume(
+    folder: str | Path, *, steps: int | None = None, progress: Progress | None = None
+) -> Result:
+    """Go on with a run that was killed, failed or was cancelled, from its last checkpoint.
+
+    Its numbers are those of the run that was not interrupted. A run without a checkpoint begins
+    anew in its folder.
+
+    Parameters
+    ----------
+    folder
+        Run folder.
+    steps
+        Steps of the horizon, more than before: so a finished run goes on. It plans at once where
+        it had ended, and what depends on the end of the horizon was planned for the old one.
+    progress
+        Who is told how far the run is; nobody if None.
+
+    Raises
+    ------
+    InputError
+        If there is nothing to go on with, or code, packages or data are no longer those of the
+        run: the rest would not fit what was written.
+    RunFailed
+        If the run could not be finished.
+    """
+    from quartier.again import resume as resume_run
+
+    result: Result = resume_run(folder, steps=steps, progress=progress)
+    return result
+
+
+def repeat(
+    folder: str | Path, *, out: str | Path | None = None, progress: Progress | None = None
+) -> Result:
+    """Run once more what the manifest of a run says, in a folder of its own.
+
+    ``result.manifest["repeats"]["changed"]`` says what has changed since: code, packages, data.
+
+    Parameters
+    ----------
+    folder
+        Run folder.
+    out
+        New run folder; ``runs/<scenario>/<coordination>-<UTC time>`` if None.
+    progress
+        Who is told how far the run is; nobody if None.
+
+    Raises
+    ------
+    InputError
+        If the manifest does not say enough, or its data are gone.
+    RunFailed
+        If the run could not be finished.
+    """
+    from quartier.again import repeat as repeat_run
+
+    result: Result = repeat_run(folder, out=out, progress=progress)
     return result
 
 

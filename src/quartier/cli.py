@@ -7,7 +7,7 @@ Exit codes: 0 complete, 2 the input is wrong, 3 the run failed, 4 the run finish
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from importlib import resources
 from pathlib import Path
@@ -30,6 +30,7 @@ from quartier.terminal import (
 )
 
 if TYPE_CHECKING:
+    from quartier.results import Result
     from quartier.scenario.findings import Note
     from quartier.scenario.load import LoadedScenario
 
@@ -87,10 +88,37 @@ def _program(
 
 @app.command()
 def run(
-    scenario: ScenarioArgument,
+    scenario: Annotated[
+        str | None,
+        typer.Argument(
+            metavar="[SCENARIO]",
+            help="A shipped name with an optional variant (fliegerhorst:max-load), a folder,"
+            " or a YAML file.",
+        ),
+    ] = None,
     coordination: CoordinationOption = None,
     overrides: SetOption = None,
     seed: SeedOption = None,
+    resumed: Annotated[
+        Path | None,
+        typer.Option(
+            "--resume",
+            metavar="RUN_DIR",
+            help="Go on with a run that was killed, failed or was cancelled, from its last"
+            " checkpoint; or with a finished one, to more --steps.",
+        ),
+    ] = None,
+    steps: Annotated[
+        int | None, typer.Option(metavar="N", help="With --resume: a longer horizon.", min=1)
+    ] = None,
+    repeated: Annotated[
+        Path | None,
+        typer.Option(
+            "--from",
+            metavar="RUN_DIR",
+            help="Run once more what a run's manifest says, and say what has changed since.",
+        ),
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option(
@@ -103,14 +131,34 @@ def run(
     with exit_codes(), reporting(quiet=quiet) as shown:
         import quartier
 
-        result = quartier.run(
-            scenario,
-            coordination=coordination,
-            seed=seed,
-            overrides=overrides or (),
-            out=out,
-            progress=shown,
-        )
+        given: dict[str, object] = {
+            "SCENARIO": scenario,
+            "--coordination": coordination,
+            "--set": overrides,
+            "--seed": seed,
+            "--out": out,
+            "--steps": steps,
+        }
+        if resumed is not None:
+            _only({**given, "--from": repeated}, "--resume", "--steps")
+            result = quartier.resume(resumed, steps=steps, progress=shown)
+        elif repeated is not None:
+            _only(given, "--from", "--out")
+            result = quartier.repeat(repeated, out=out, progress=shown)
+        elif scenario is None or steps is not None:
+            what = "--steps needs --resume RUN_DIR" if steps else "name a SCENARIO"
+            raise InputError([f"{what}; see quartier run --help"])
+        else:
+            result = quartier.run(
+                scenario,
+                coordination=coordination,
+                seed=seed,
+                overrides=overrides or (),
+                out=out,
+                progress=shown,
+            )
+    for line in _history(result):
+        typer.echo(line, err=True)
     print_kpis(result)
     print_notes(result.manifest.get("notes", ()))  # absent in older folders
     for warning in result.manifest.get("warnings", ()):  # absent in older folders
@@ -347,6 +395,26 @@ def new(
     with exit_codes():
         path = _write_template(Path(name))
     typer.echo(f"Wrote {path}. Next: quartier validate {name}, then quartier run {name}.")
+
+
+def _only(given: dict[str, object], option: str, allowed: str) -> None:
+    """Refuse what has no meaning beside an option."""
+    wrong = [name for name, value in given.items() if value is not None and name != allowed]
+    if wrong:
+        raise InputError([f"{option} takes all from the run: leave out {', '.join(wrong)}"])
+
+
+def _history(result: Result) -> Iterator[str]:
+    """Where a run went on, or what has changed since the run that it repeats."""
+    for once in result.manifest.get("resumed", ())[-1:]:
+        yield f"Resumed at step {once['from_step']} of {result.manifest['steps_expected']}."
+    told = result.manifest.get("repeats")
+    if told is not None:
+        changed = told["changed"]
+        yield f"Repeats {told['folder']}; " + (
+            "since then:" if changed else "nothing that its figures follow from has changed."
+        )
+        yield from (f"  - {change}" for change in changed)
 
 
 def _read_all(

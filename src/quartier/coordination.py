@@ -131,6 +131,11 @@ class Coordination(Protocol):
 
     One that chooses sizes has a method ``design(problem)``, too, which returns a
     :class:`~quartier.problem.Design`: it is asked once, before anything is built, about all steps.
+
+    What it remembers from gate to gate in attributes of its own it also hands out as
+    ``snapshot()``, a mapping of names to numbers, texts, arrays, or lists and mappings of them, and
+    takes back as ``restore(snapshot)``: without these two methods a run is not continued before
+    its last gate, but begins anew.
     """
 
     def plan(self, problem: Problem, state: State, rng: np.random.Generator) -> Plan:

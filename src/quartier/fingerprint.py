@@ -11,6 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from quartier.own_code import source_of
 from quartier.scenario.load import LoadedScenario
 
 PACKAGES = (
@@ -51,7 +52,16 @@ def identity(loaded: LoadedScenario, coordination: str) -> dict[str, Any]:
         },
         "code": code(),
         "files": files(scenario, loaded.folder),
+        "own_code": own_code(scenario, coordination),
     }
+
+
+def own_code(scenario: Mapping[str, Any], coordination: str) -> dict[str, str]:
+    """Return digests of the user's own modules, by ``module:Class`` as the scenario names them."""
+    units = [u for n in scenario["neighbourhoods"].values() for u in n["units"].values()]
+    names = dict.fromkeys(name for name in (coordination, *(u["kind"] for u in units)))
+    found = {name: source_of(name) for name in names if ":" in name}
+    return {n: sha256(path.read_bytes()).hexdigest() for n, path in found.items() if path}
 
 
 @cache

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import sys
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,20 @@ def named(path: str, what: str) -> Any:
     if found is None:
         raise InputError([f"{what}: module {module_name!r} has no class {name!r}"])
     return found
+
+
+def source_of(path: str) -> Path | None:
+    """Return the file of ``module:name``, None if it is not to be found from here."""
+    module_name = path.partition(":")[0]
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.insert(0, here)
+    try:
+        spec = importlib.util.find_spec(module_name)
+    except (ImportError, ValueError, AttributeError):
+        return None
+    file = Path(spec.origin) if spec is not None and spec.origin else None
+    return file if file is not None and file.is_file() else None
 
 
 def _why(error: BaseException, module_name: str, here: str) -> str:

@@ -23,9 +23,11 @@ class Cancelled(Exception):
 
 def is_cancellation(error: BaseException | None) -> bool:
     """Whether an error comes from the user's wish to stop, whatever it was turned into."""
-    while error is not None:
+    seen: set[int] = set()
+    while error is not None and id(error) not in seen:  # what caused itself has no other cause
         if isinstance(error, Cancelled | KeyboardInterrupt):
             return True
+        seen.add(id(error))
         error = error.__cause__ or error.__context__
     return False
 

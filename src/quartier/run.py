@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from time import perf_counter
@@ -28,9 +28,13 @@ from quartier.own_code import told
 from quartier.problem import Design
 from quartier.progress import Progress, SilentProgress, is_cancellation
 from quartier.results import Result, RunWriter, new_run_directory, run_log
+from quartier.results.begun import Begun
+from quartier.results.files import CannotWrite
+from quartier.results.finished import FINISHED
 from quartier.run_warnings import warnings
 from quartier.scenario.load import LoadedScenario, load
 from quartier.scenario.overrides import Overrides
+from quartier.simulators.checkpoints import continued
 from quartier.simulators.execution import Execution
 from quartier.simulators.world import opened, run_world
 from quartier.units import KINDS
@@ -43,7 +47,10 @@ BASELINE = "baseline"
 
 # One thread: the matrices are small, threads that wait for each other cost a multiple on a busy
 # machine, and the sums of BLAS depend on their number.
-@threadpool_limits.wrap(limits=1, user_api="blas")  # type: ignore[untyped-decorator]
+ONE_THREAD = threadpool_limits.wrap(limits=1, user_api="blas")
+
+
+@ONE_THREAD  # type: ignore[untyped-decorator]
 def run(
     scenario: str | Path,
     *,
@@ -59,27 +66,37 @@ def run(
     Parameters, result and errors are those of :func:`quartier.run`; one of many runs needs no
     ``report``.
     """
-    progress = progress or SilentProgress()
-    clock = Clock()
+    progress, clock = progress or SilentProgress(), Clock()
     with clock.phase("setup"):
         progress.phase("Reading the scenario")
         loaded = as_asked(load(scenario, overrides, seed), coordination, seed)
+    result: Result = run_loaded(
+        loaded, source=scenario, out=out, progress=progress, clock=clock, report=report
+    )
+    return result
+
+
+@ONE_THREAD  # type: ignore[untyped-decorator]
+def run_loaded(
+    loaded: LoadedScenario,
+    *,
+    source: str | Path,
+    out: str | Path | None = None,
+    progress: Progress | None = None,
+    clock: Clock | None = None,
+    report: bool = True,
+    more: Mapping[str, Any] | None = None,
+) -> Result:
+    """Run a scenario that is read already; ``more`` are further fields of the manifest."""
+    progress, clock = progress or SilentProgress(), clock or Clock()
+    with clock.phase("setup"):
         asked = mechanism(loaded.scenario.coordination, loaded.scenario.problem.kind)
         check_stage(asked.name, loaded.scenario.problem.kind, loaded.scenario.communication)
         earlier = earlier_baseline(loaded)
         instance = build(loaded, loaded.scenario.seed)
-        folder = _folder(loaded, scenario, out)
-    story = Story(loaded, instance, clock, progress)
-    with story.recorded(folder, asked) as writer:
-        baseline = earlier or story.baseline(folder)
-        with staged(loaded, asked, str(scenario), folder) as opened:
-            story.execute(asked, writer, opened.stage)
-        writer.update(**({"network": opened.told} if opened.told else {}))
-        story.conclude(asked, writer, baseline)
-    if report:
-        story.report(writer)
-    progress.done()
-    return Result.open(folder)
+        folder = _folder(loaded, source, out)
+    story = Story(loaded, instance, clock, progress, str(source), more=more or {})
+    return story.told(folder, asked, earlier, report=report)
 
 
 def host(
@@ -115,8 +132,8 @@ def host(
 class Clock:
     """Wall time by phase in seconds."""
 
-    def __init__(self) -> None:
-        self.seconds: dict[str, float] = {}
+    def __init__(self, seconds: Mapping[str, float] | None = None) -> None:
+        self.seconds: dict[str, float] = dict(seconds or {})
 
     @contextmanager
     def phase(self, name: str) -> Iterator[None]:
@@ -141,19 +158,57 @@ class Story:
     instance: Instance
     clock: Clock
     progress: Progress
+    source: str
+    """What names the scenario to agents in processes of their own."""
     title: str = "Run: "
     """What its phases are called by."""
     degraded: list[str] = field(default_factory=list)
+    more: Mapping[str, Any] = field(default_factory=dict)
+    """Further fields of the manifest."""
+
+    def told(
+        self,
+        folder: Path,
+        asked: Mechanism,
+        earlier: Result | None,
+        begun: Begun | None = None,
+        *,
+        report: bool = True,
+    ) -> Result:
+        """Tell it from the beginning, or from where it was begun before, to its end.
+
+        Parameters
+        ----------
+        earlier
+            Run that the scenario names as its baseline, if it names one.
+        """
+        with self.recorded(folder, asked, begun) as writer:
+            baseline = earlier or self.baseline(folder)
+            with staged(self.loaded, asked, self.source, folder) as opened:
+                self.execute(asked, writer, begun, opened.stage)
+            writer.update(**({"network": opened.told} if opened.told else {}))
+            self.conclude(asked, writer, baseline)
+        if report:
+            self.report(writer)
+        self.progress.done()
+        return Result.open(folder)
 
     @contextmanager
-    def recorded(self, folder: Path, asked: Mechanism) -> Iterator[RunWriter]:
+    def recorded(
+        self, folder: Path, asked: Mechanism, begun: Begun | None = None
+    ) -> Iterator[RunWriter]:
         """Open the run folder; whatever happens, the manifest says how the run ended."""
-        writer = RunWriter(folder, self._manifest(asked))
+        manifest = self._manifest(asked)
+        if begun is None:
+            writer = RunWriter(folder, manifest)
+        else:
+            manifest |= begun.fields()
+            writer = RunWriter.again(folder, manifest, begun.parts, begun.steps)
         with run_log(folder):
             try:
                 if self.instance.has_grid:
                     RecycledPowerFlow(self.instance.network).grid_json(folder / "grid.json")
-                self._write_signals(writer)
+                self._write_signals(writer, begun.told if begun else 0)
                 yield writer
             except (Exception, KeyboardInterrupt, SystemExit) as error:  # users' code may exit
                 self.progress.done()
@@ -164,8 +219,9 @@ class Story:
                     raise
                 logger.exception("the run failed; the traceback is in %s", folder / "log.txt")
                 failure = _failure(error)
-                self._end(writer, "failed", str(failure))
-                self._write_report(writer)
+                with suppress(CannotWrite):  # the manifest then says that the run goes on: partial
+                    self._end(writer, "failed", str(failure))
+                    self._write_report(writer)
                 if failure is error:
                     raise
                 raise failure from error
@@ -174,6 +230,8 @@ class Story:
         loaded, horizon = self.loaded, self.instance.horizon
         return {
             **identity(loaded, asked.name),
+            **self.more,
+            "source": str(loaded.path.resolve()),
             "variant": loaded.variant,
             "overrides": list(loaded.overrides),
             "start": horizon.start,
@@ -185,24 +243,38 @@ class Story:
             "start_energy_kwh": _start_energy_kwh(self.instance),
         }
 
-    def _write_signals(self, writer: RunWriter) -> None:
-        times = self.instance.horizon.times
+    def _write_signals(self, writer: RunWriter, first: int) -> None:
+        times = self.instance.horizon.times[first:]
         for name, (values, unit) in self.instance.signals.items():
-            writer.add("signals", {"time": times, "name": name, "value": values, "unit": unit})
+            columns = {"time": times, "name": name, "value": values[first:], "unit": unit}
+            writer.add("signals", columns)
 
     def baseline(self, folder: Path) -> Result | None:
         """Run what the KPIs compare with, in a folder of its own inside the run folder."""
         name = self.loaded.scenario.baseline
         if name == self.loaded.scenario.coordination:
             return None
+        begun, place = None, folder / BASELINE
+        if (place / "manifest.json").exists():  # of an earlier start of this run
+            done = Result.open(place)
+            finished = done.status in FINISHED and (place / "kpis.json").exists()
+            if finished and done.manifest["steps_expected"] == self.instance.horizon.steps:
+                return done
+            begun = Begun.at(place)
         own = replace(self, clock=Clock(), title="Baseline: ", degraded=[])
         asked = mechanism(name, self.loaded.scenario.problem.kind)
-        with self.clock.phase("baseline"), own.recorded(folder / BASELINE, asked) as writer:
-            own.execute(asked, writer)
+        with self.clock.phase("baseline"), own.recorded(place, asked, begun) as writer:
+            own.execute(asked, writer, begun)
             own.conclude(asked, writer, None)
-        return Result.open(folder / BASELINE)
+        return Result.open(place)
 
-    def execute(self, asked: Mechanism, writer: RunWriter, stage: Stage | None = None) -> None:
+    def execute(
+        self,
+        asked: Mechanism,
+        writer: RunWriter,
+        begun: Begun | None = None,
+        stage: Stage | None = None,
+    ) -> None:
         """Let everybody plan and act, step by step, in the mosaik world.
 
         Agents live on the stage, or in a simulated world.
@@ -217,11 +289,14 @@ class Story:
             progress=self.progress,
             stage=stage,
         )
+        if begun is not None and begun.kept:
+            execution = continued(execution, begun.kept)
         steps = self.instance.horizon.steps
         with ExitStack() as stack:
             with self.clock.phase("setup"):
                 world = stack.enter_context(opened(execution))
             self.progress.phase(f"{self.title}{name}", steps)
+            self.progress.advance(execution.first_step)
             with self.clock.phase("execution"):
                 run_world(world, execution)
         self.clock.move(execution.journal.planning_s, "execution", "planning")

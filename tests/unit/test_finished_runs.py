@@ -19,6 +19,7 @@ IDENTITY = {
     "versions": {"numpy": "2.2"},
     "code": "abc",
     "files": {"prices.csv": "def"},
+    "own_code": {},
 }
 
 

@@ -7,6 +7,7 @@ model, open line end or vector group stands behind them.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
@@ -44,6 +45,12 @@ class StepPowerFlow(Protocol):
 
     def step(self, p_mw: Array, q_mvar: Array, tap_pos: int) -> bool:
         """Solve a step as :meth:`RecycledPowerFlow.step` says."""
+
+    def snapshot(self) -> dict[str, Any]:
+        """What the next step starts from."""
+
+    def restore(self, snapshot: Mapping[str, Any]) -> None:
+        """Start the next step from where a snapshot was taken, to the last bit."""
 
 
 def step_power_flow(network: Network, engine: Engine) -> StepPowerFlow:
@@ -134,8 +141,16 @@ class PowerGridModelFlow:
     def _by_newton(self, p_mw: Array, q_mvar: Array, tap_pos: int) -> StepResult:
         """What pandapower finds, which starts and stops differently: it has the last word."""
         self._newton = self._newton or RecycledPowerFlow(self._network)
+        self._newton.restore({})  # so that nothing follows from the steps before
         self._newton.step(p_mw, q_mvar, tap_pos)
         return self._newton.result
+
+    def snapshot(self) -> dict[str, Any]:
+        """Nothing: every step starts on its own."""
+        return {}
+
+    def restore(self, snapshot: Mapping[str, Any]) -> None:
+        """Take back what :meth:`snapshot` gave."""
 
 
 class _Circuit:

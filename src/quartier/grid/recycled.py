@@ -7,8 +7,10 @@ the admittances even when a tap has changed, and leaves the results of a failed 
 from __future__ import annotations
 
 import copy
+from collections.abc import Mapping
 from dataclasses import dataclass, fields
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -19,6 +21,9 @@ from quartier.quantities import Array
 
 RECYCLE = {"bus_pq": True, "trafo": False, "gen": False}
 """What is taken anew in a recycled run: injections only."""
+
+VOLTAGE = slice(7, 9)
+"""Columns of pypower's bus table with magnitude (pu) and angle (degrees)."""
 
 REPLAY = (
     "One sgen per bus, its index is the bus. To replay a step: set p_mw and q_mvar of the sgens "
@@ -107,6 +112,23 @@ class RecycledPowerFlow:
         # A failed run leaves its last iterate as the next start: never start from it.
         self._ready = recycled or (finite and run(self._net))
         return self._ready
+
+    def snapshot(self) -> dict[str, Any]:
+        """What the next step starts from: the last injections and the voltages they led to."""
+        if not self._ready:
+            return {}
+        voltages = np.array(self._net._ppc["bus"][:, VOLTAGE], dtype=float)
+        p_mw, q_mvar = (self._net.sgen[name].to_numpy(dtype=float) for name in ("p_mw", "q_mvar"))
+        taps = {"tap_pos": self._tap_pos}
+        return {**taps, "p_mw": p_mw.copy(), "q_mvar": q_mvar.copy(), "voltages": voltages}
+
+    def restore(self, snapshot: Mapping[str, Any]) -> None:
+        """Start the next step from where a snapshot was taken, to the last bit."""
+        self._ready = False
+        if snapshot:
+            self.solve(snapshot["p_mw"], snapshot["q_mvar"], int(snapshot["tap_pos"]))
+        if self._ready:
+            self._net._ppc["bus"][:, VOLTAGE] = snapshot["voltages"]
 
     def grid_json(self, path: Path) -> None:
         """Write the network as it is simulated, so that any step can be replayed.

@@ -19,6 +19,10 @@ def exchanged(run: RunData) -> pd.DataFrame:
         Columns ``drawn_kw`` (negative when fed in), ``tariff_eur`` (what nodes paid at their own
         tariffs; NaN of electricity) and ``price_eur_per_kwh`` of the plan, NaN where it has none.
     """
+    return run.once(_exchanged)
+
+
+def _exchanged(run: RunData) -> pd.DataFrame:
     points = run.connection_points
     power = pd.DataFrame(
         {

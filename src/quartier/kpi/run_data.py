@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -15,6 +15,8 @@ from quartier.results import Result
 from quartier.results.tables import schema
 from quartier.units.base import UnitKind
 from quartier.units.kinds import kind_of
+
+Found = TypeVar("Found")
 
 
 class RunData:
@@ -38,6 +40,14 @@ class RunData:
         self.baseline = RunData(baseline) if baseline is not None else None
         self.reference = RunData(reference) if reference is not None else None
         self._tables: dict[str, pd.DataFrame] = {}
+        self._read: dict[Callable[[RunData], Any], Any] = {}
+
+    def once(self, read: Callable[[RunData], Found]) -> Found:
+        """Return what a function reads of this run, which is read once; do not change it."""
+        if read not in self._read:
+            self._read[read] = read(self)
+        found: Found = self._read[read]
+        return found
 
     @cached_property
     def scenario(self) -> dict[str, Any]:

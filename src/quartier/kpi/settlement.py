@@ -53,6 +53,10 @@ class Payment:
 
 def payments(run: RunData) -> list[Payment]:
     """All payments of a run; 0 EUR where one could have been due, so that runs compare."""
+    return run.once(_payments)
+
+
+def _payments(run: RunData) -> list[Payment]:
     found = [*_energy(run), *_nodes(run)]
     if Redispatch.kind in run.problems:
         found += _redispatch(run)

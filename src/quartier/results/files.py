@@ -6,11 +6,18 @@ import json
 import math
 import os
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from datetime import date
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
+
+from quartier.errors import RunFailed
+
+
+class CannotWrite(RunFailed, OSError):
+    """The disk is full, or the folder is not to be written to."""
 
 
 def write_atomically(path: Path, write: Callable[[IO[bytes]], object]) -> None:
@@ -19,11 +26,19 @@ def write_atomically(path: Path, write: Callable[[IO[bytes]], object]) -> None:
     A process killed at any moment leaves the old file or the new one, never a part of one.
     """
     temporary = path.with_name(f".{path.name}.tmp")
-    with temporary.open("wb") as file:
-        write(file)
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    try:
+        with temporary.open("wb") as file:
+            write(file)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(path)
+    except OSError as error:
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+        why = error.strerror or str(error)
+        raise CannotWrite(
+            f"cannot write {path}: {why}; what was written before is whole"
+        ) from error
 
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import logging
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cache
 from pathlib import Path
 
@@ -23,10 +23,22 @@ def run_log(directory: Path) -> Iterator[Path]:
     warnings are logged too. mosaik's messages go to the file instead of the terminal.
     """
     path = directory / "log.txt"
-    handler = logging.FileHandler(path, encoding="utf-8")
+    handler = _LogFile(path, encoding="utf-8")
     handler.setFormatter(logging.Formatter(FORMAT))
     with _standard_logging(handler), _loguru(path):
         yield path
+
+
+class _LogFile(logging.FileHandler):
+    """A log that goes without what there is no room for: a full disk is told of elsewhere."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802 - logging's name
+        """Go on."""
+
+    def close(self) -> None:
+        """Close the file, whatever is lost of it."""
+        with suppress(OSError):
+            super().close()
 
 
 @contextmanager

@@ -12,7 +12,11 @@ import pyarrow as pa
 import pyarrow.parquet
 
 from quartier.errors import InputError
+from quartier.results.alive import is_alive
 from quartier.results.tables import TABLES, Declared, schema
+
+KILLED = "its process ended before the run did; to go on: quartier run --resume {}"
+"""What is told of a run whose process was killed."""
 
 
 class RunFolder:
@@ -29,8 +33,11 @@ class RunFolder:
 
     @cached_property
     def manifest(self) -> dict[str, Any]:
-        """How the run was asked for and how it ended."""
-        return self._json("manifest.json")
+        """How the run was asked for and how it ended; one whose process was killed is partial."""
+        found = self._json("manifest.json")
+        if isinstance(found, dict) and found.get("status") == "running" and not is_alive(self.dir):
+            found |= {"status": "partial", "error": KILLED.format(self.dir)}
+        return found
 
     @property
     def status(self) -> str:
@@ -82,12 +89,29 @@ class RunFolder:
         path = self.dir / name
         if not path.exists():
             raise InputError([f"{self.dir}: {name} is missing; the run did not get that far"])
-        content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        try:
+            content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+        except (OSError, ValueError) as error:
+            raise InputError([f"{path} is damaged ({error}); the tables can be read"]) from error
         return content
 
 
 def read_parts(directory: Path, table: str, own: Declared | None = None) -> pa.Table:
     """Return all rows of a table that have been written, in the order of writing."""
     parts = sorted((directory / "tables" / table).glob("part-*.parquet"))
-    whole = pa.concat_tables([pa.parquet.ParquetFile(p).read() for p in parts])
-    return whole.cast(schema(table, own))
+    return pa.concat_tables([_part(path, schema(table, own)) for path in parts])
+
+
+def _part(path: Path, columns: pa.Schema) -> pa.Table:
+    """Read a part, or say which one cannot be read: all others can."""
+    try:
+        with pa.parquet.ParquetFile(path) as file:
+            return file.read().cast(columns)
+    except (OSError, ValueError, KeyError) as error:  # Arrow's own are among them
+        why = str(error).splitlines()[0]
+        raise InputError(
+            [
+                f"{path} is damaged, or was written by another version ({why});"
+                " the rest can be read: move it away to read the table without it"
+            ]
+        ) from error

@@ -11,10 +11,12 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
+from filelock import BaseFileLock
 
 from quartier.errors import InputError
+from quartier.results.alive import hold
 from quartier.results.buffer import TableBuffer
-from quartier.results.files import write_atomically, write_json
+from quartier.results.files import CannotWrite, write_atomically, write_json
 from quartier.results.run_folder import read_parts
 from quartier.results.tables import ColumnType, Declared, columns_of
 from quartier.results.uninterrupted import uninterrupted
@@ -44,15 +46,46 @@ class RunWriter:
     """
 
     def __init__(self, directory: Path, manifest: Mapping[str, Any]) -> None:
-        self.directory = directory
         _claim(directory)
+        self._begin(directory, manifest, {}, 0)
+
+    def _begin(
+        self, directory: Path, manifest: Mapping[str, Any], parts: Mapping[str, int], steps: int
+    ) -> None:
+        self.directory = directory
+        self._lock = _locked(directory)
         self._buffers: dict[str, TableBuffer] = {}
-        self._parts: dict[str, int] = {}
-        self._steps = self._steps_in_parts = 0
+        self._parts: dict[str, int] = dict(parts)
+        self._steps = self._steps_in_parts = steps
         self._written_at = time.monotonic()
         start = {"status": "running", "error": None, "started": datetime.now(UTC)}
-        self._manifest: dict[str, Any] = {**start, **manifest, "steps_written": 0}
-        self.update()
+        self._manifest: dict[str, Any] = {**start, **manifest, "steps_written": steps}
+        try:
+            self.update()
+        except CannotWrite:
+            self._lock.release()
+            raise
+
+    @classmethod
+    def again(
+        cls, directory: Path, manifest: Mapping[str, Any], parts: Mapping[str, int], steps: int
+    ) -> RunWriter:
+        """Go on in the folder of a run that ended: what came after ``steps`` is taken away.
+
+        Parameters
+        ----------
+        parts
+            How many parts each table had then, as :attr:`parts` said.
+        """
+        writer = cls.__new__(cls)
+        writer._begin(directory, manifest, parts, steps)
+        _take_back(directory, parts)
+        return writer
+
+    @property
+    def parts(self) -> dict[str, int]:
+        """How many parts each table has."""
+        return dict(self._parts)
 
     @property
     def manifest(self) -> Mapping[str, Any]:
@@ -124,8 +157,19 @@ class RunWriter:
         error
             What went wrong, for the user.
         """
-        self.flush()
-        self._write_p_set()
+        try:
+            self._end(status, error)
+        finally:
+            self._lock.release()
+
+    def _end(self, status: str, error: str | None) -> None:
+        try:
+            self.flush()
+            self._write_p_set()
+        except CannotWrite as lost:
+            if status in {"complete", "degraded"}:
+                raise
+            error = f"{error} ({lost})" if str(lost) not in str(error) else error
         expected = self._manifest.get("steps_expected")
         if status in {"complete", "degraded"} and expected not in {None, self._steps}:
             error = error or f"only {self._steps} of {expected} steps were executed"
@@ -149,6 +193,26 @@ class RunWriter:
             rows = read_parts(self.directory, "redispatch")
             path = self.directory / "redispatch.csv"
             write_atomically(path, lambda file: pa.csv.write_csv(rows, file))
+
+
+def _locked(directory: Path) -> BaseFileLock:
+    try:
+        return hold(directory)
+    except BlockingIOError as error:
+        raise InputError([f"{error}: wait for it, or end it"]) from error
+    except OSError as error:
+        raise InputError(
+            [f"cannot write into {directory}: {error.strerror}; name another folder with --out"]
+        ) from error
+
+
+def _take_back(directory: Path, parts: Mapping[str, int]) -> None:
+    """Remove what a run wrote beyond its first parts, and what it made of all its tables."""
+    for path in directory.glob("tables/*/part-*.parquet"):
+        if int(path.stem.partition("-")[2]) >= parts.get(path.parent.name, 0):
+            path.unlink()
+    for name in ("kpis.json", "report.html", "redispatch.csv"):
+        (directory / name).unlink(missing_ok=True)
 
 
 def _claim(directory: Path) -> None:

@@ -37,7 +37,9 @@ from quartier.scenario.own_simulators import OwnSimulator
 from quartier.scenario.settings import (
     LOWER_EUR_PER_KWH,
     NAME_PATTERN,
+    CheckpointSettings,
     CommunicationSettings,
+    DeadlineSettings,
     GateSettings,
     MarketSettings,
     Name,
@@ -52,7 +54,9 @@ from quartier.units.kinds import is_own, own_kind
 __all__ = [
     "LOCAL",
     "NAME_PATTERN",
+    "CheckpointSettings",
     "CommunicationSettings",
+    "DeadlineSettings",
     "GateSettings",
     "GridSettings",
     "HorizonSettings",
@@ -322,6 +326,10 @@ class Scenario(Frozen):
     """What the messages go through."""
     record: RecordSettings = RecordSettings()
     """What is recorded beyond the usual tables."""
+    checkpoints: CheckpointSettings = CheckpointSettings()
+    """When a run is kept to go on from there."""
+    deadlines: DeadlineSettings = DeadlineSettings()
+    """How long a run waits before it fails."""
     baseline: str = Field(default="uncontrolled", min_length=1)
     """What the KPIs compare with: a mechanism, or the folder of an earlier run."""
     forecasts: dict[str, CsvColumn] = Field(default_factory=dict)

@@ -169,6 +169,29 @@ class MarketSettings(Frozen):
     answer of whoever is late counts."""
 
 
+class CheckpointSettings(Frozen):
+    """When a run is kept so that `quartier run --resume` can go on from there.
+
+    There is a checkpoint after the first step, usually a gate, that ends a minute or more after
+    the one before. A checkpoint changes no figure.
+    """
+
+    every_steps: PositiveInt | None = None
+    """Steps after which there is a checkpoint in any case."""
+    at_end: bool = True
+    """Whether there is one after the last step, so that a finished run can go on with a longer
+    horizon."""
+
+
+class DeadlineSettings(Frozen):
+    """How long a run waits in wall time for what takes part in it, before it fails."""
+
+    call_s: PositiveFloat | None = 300.0
+    """Longest time in s that a simulator may take for one call; null: no limit."""
+    plan_s: PositiveFloat | None = None
+    """Likewise for whoever plans, at one gate; without it, planning takes as long as it takes."""
+
+
 class RecordSettings(Frozen):
     """What is recorded beyond the usual tables."""
 

@@ -10,6 +10,9 @@ import yaml
 
 from quartier.errors import InputError
 
+MOST_BYTES, MOST_VALUES = 20_000_000, 1_000_000
+"""Size of a file, and of what its anchors unfold to, beyond which it is no scenario."""
+
 _MERGE = "tag:yaml.org,2002:merge"
 
 
@@ -83,14 +86,34 @@ def read(path: Path) -> dict[str, Any]:
         If it cannot be read, is no YAML, or is no mapping.
     """
     try:
+        if path.stat().st_size > MOST_BYTES:
+            raise InputError([f"is larger than {MOST_BYTES // 10**6} MB"], str(path))
         data = parse(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
+        if _values(data) > MOST_VALUES:
+            raise InputError([f"unfolds to more than {MOST_VALUES} values"], str(path))
+    except RecursionError as error:
+        raise InputError(["is nested too deeply, or contains itself"], str(path)) from error
+    except ValueError as error:  # a number with thousands of digits; a byte that is no text
+        raise InputError([f"cannot be read: {error}"], str(path)) from error
+    except OSError as error:
         raise InputError([f"cannot be read: {error}"], str(path)) from error
     except yaml.YAMLError as error:
         raise InputError([f"is no YAML: {_where(error)}"], str(path)) from error
     if not isinstance(data, dict):
         raise InputError(["is empty or no mapping of keys to values"], str(path))
     return data
+
+
+def _values(data: Any, known: dict[int, int] | None = None) -> int:
+    """Number of values in nested data, what stands in it several times counted as often."""
+    known = {} if known is None else known
+    if not isinstance(data, dict | list):
+        return 1
+    if id(data) not in known:
+        known[id(data)] = MOST_VALUES + 1  # if it contains itself
+        inside = data.values() if isinstance(data, dict) else data
+        known[id(data)] = 1 + sum(_values(value, known) for value in inside)
+    return known[id(data)]
 
 
 def _where(error: yaml.YAMLError) -> str:

@@ -80,6 +80,18 @@ class Fleet:
         """State by name, shape ``(N,)`` each."""
         return self._state
 
+    def restore(self, state: Mapping[str, Array]) -> None:
+        """Take a state as :attr:`state` has it.
+
+        Raises
+        ------
+        ValueError
+            If it is that of other units.
+        """
+        if state.keys() != self._state.keys() or any(len(v) != self.size for v in state.values()):
+            raise ValueError(f"the state is not that of {self.size} units with {list(self._state)}")
+        self._state = {name: np.array(state[name], dtype=float) for name in self._state}
+
     def state_of(self, index: int) -> dict[str, float]:
         """State of one unit, as :attr:`quartier.units.base.UnitData.state` has it."""
         return {name: float(values[index]) for name, values in self._state.items()}

@@ -48,6 +48,10 @@ class _Mechanism:
         self._models = models_at(problem, prices, self._models)
         return self._models
 
+    def snapshot(self) -> dict[str, str]:
+        """What a checkpoint keeps: nothing, for programs only save time."""
+        return {}
+
 
 class UncontrolledPricing:
     """Own rules, at the caps: what the player would earn if nobody planned."""

@@ -33,6 +33,10 @@ class Mechanism:
         self._models = models_of(problem, self._models)
         return self._models
 
+    def snapshot(self) -> dict[str, str]:
+        """What a checkpoint keeps: nothing, for programs only save time."""
+        return {}
+
 
 class IndividualSharing(Mechanism):
     """Every neighbourhood trades with the outer grid by itself, at its least cost (eq. 1)."""

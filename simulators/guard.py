@@ -1,0 +1,194 @@
+"""Watches over the simulators of a world: a fault names who, where and when; nobody hangs for ever.
+
+mosaik lets a remote simulator that raises pass with a line in its log, waits for ever for one that
+hangs, and names nobody. So every call goes through here.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import threading
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from typing import Any
+
+from mosaik.exceptions import ConnectionClosedError
+from mosaik.proxies import BaseProxy, LocalProxy
+from mosaik.starters import Starter
+from mosaik_api_v3.connection import RemoteException
+
+from quartier.errors import QuartierError, RunFailed
+from quartier.progress import is_cancellation
+from quartier.simulators.child import ChildProxy
+from quartier.simulators.inputs import AtBoundary
+
+SETTLE_S = 0.3
+"""Wall time in which others may fail of the same cause, after the first did."""
+
+MOST = 3
+"""Entities that are named."""
+STOP_S = 2.0
+"""Wall time that a remote simulator has to stop."""
+
+
+class Hangs(Exception):
+    """A call took longer than it may."""
+
+
+@dataclass(frozen=True)
+class Fault:
+    """A simulator that failed."""
+
+    simulator: str
+    when: str
+    """In which call, at what time."""
+    cause: str
+    follows: bool
+    """Whether it is likely to have died of something else: its connection was closed."""
+
+    def __str__(self) -> str:
+        return f"simulator {self.simulator!r} failed {self.when}: {self.cause}"
+
+
+class Guard:
+    """Watches the simulators of one world.
+
+    Parameters
+    ----------
+    deadline_s
+        Longest wall time of a call, None: no limit.
+    told
+        Says what time of mosaik's is meant, for the user.
+    """
+
+    def __init__(
+        self, deadline_s: float | None = None, told: Callable[[int], str] = "time {}".format
+    ) -> None:
+        self._deadline_s, self._told = deadline_s, told
+        self._now: dict[str, int] = {}
+        self._entities: dict[str, list[str]] = {}
+        self.faults: list[Fault] = []
+
+    def over(self, starter: Starter, deadline_s: float | None = -1.0) -> Starter:
+        """Return a starter of simulators that are watched; they may have their own deadline."""
+        own = self._deadline_s if deadline_s == -1.0 else deadline_s
+        return _Watched(starter, self, own)
+
+    def watch(self, name: str, proxy: BaseProxy, deadline_s: float | None) -> None:
+        """Let all calls to a simulator go through here."""
+        send = proxy.send
+
+        async def guarded(request: Any) -> Any:
+            if request[0] == "step":
+                self._now[name], self._entities[name] = request[1][0], list(request[1][1])
+            try:
+                with _alarm(deadline_s if isinstance(proxy, LocalProxy) else None):
+                    return await _within(send(request), proxy, deadline_s)
+            except (Exception, SystemExit) as error:
+                if is_cancellation(error):
+                    raise
+                told = self._noted(name, request[0], proxy, error, deadline_s)
+                if told is error:
+                    raise
+                raise told from error
+
+        proxy.send = guarded  # type: ignore[method-assign]
+        if not isinstance(proxy, LocalProxy):
+            stop = proxy.stop
+
+            async def stopped() -> None:
+                with suppress(Exception, asyncio.CancelledError):  # it may be gone already
+                    await asyncio.wait_for(stop(), STOP_S)
+                if isinstance(proxy, ChildProxy):
+                    proxy.kill()
+
+            proxy.stop = stopped  # type: ignore[method-assign]
+
+    def _noted(
+        self, name: str, call: str, proxy: BaseProxy, error: BaseException, deadline_s: float | None
+    ) -> BaseException:
+        when = f"in {call}()"
+        if name in self._now:
+            of = ", ".join(self._entities[name][:MOST]) or "all its entities"
+            when += f" of {of} at {self._told(self._now[name])}"
+        closed = isinstance(error, ConnectionClosedError | ConnectionError)
+        cause = f"{type(error).__name__}: {error}"
+        if isinstance(error, RemoteException):
+            cause = f"{error.remote_type}: {error.remote_msg}"
+        if isinstance(error, Hangs | TimeoutError):
+            cause = f"it did not answer within {deadline_s:g} s (deadlines.call_s)"
+        if closed:
+            cause = "its process ended, or closed the connection"
+        if isinstance(proxy, ChildProxy):
+            proxy.kill()
+            cause += proxy.last_words()
+        fault = Fault(name, when, cause, closed)
+        self.faults.append(fault)
+        if isinstance(error, AtBoundary):
+            return RunFailed(f"{name}.{error} @ {self._told(self._now.get(name, 0))}")
+        return error if isinstance(error, QuartierError) else RunFailed(str(fault))
+
+    def settle(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Hear who else fails of what the first one failed of."""
+        if self.faults and (tasks := asyncio.all_tasks(loop)):
+            loop.run_until_complete(asyncio.wait(tasks, timeout=SETTLE_S))
+
+    def explained(self, error: Exception) -> Exception:
+        """Return one error: its root first, what followed below it."""
+        if len(self.faults) < 2:
+            return error
+        root, *rest = sorted(self.faults, key=lambda fault: fault.follows)
+        what = str(error) if isinstance(error, QuartierError) and not root.follows else str(root)
+        if str(self.faults[0]) != str(root):
+            what = str(root)
+        followed = "".join(f"\n  - {fault}" for fault in rest)
+        return RunFailed(f"{what}\nWhat followed:{followed}")
+
+
+class _Watched(Starter):
+    """Starts a simulator and lets a guard watch it."""
+
+    def __init__(self, starter: Starter, guard: Guard, deadline_s: float | None) -> None:
+        self._starter, self._guard, self._deadline_s = starter, guard, deadline_s
+        self.api_version = starter.api_version
+
+    async def start(self, sim_id: str, mosaik_remote: Any, mosaik_config: Any) -> BaseProxy:
+        proxy = await self._starter.start(sim_id, mosaik_remote, mosaik_config)
+        self._guard.watch(sim_id, proxy, self._deadline_s)
+        return proxy
+
+    @classmethod
+    def from_starter_config(cls, starter_config: Any) -> None:
+        """There is none in words."""
+
+
+async def _within(call: Awaitable[Any], proxy: BaseProxy, deadline_s: float | None) -> Any:
+    if deadline_s is None or isinstance(proxy, LocalProxy):
+        return await call
+    return await asyncio.wait_for(call, deadline_s)
+
+
+@contextmanager
+def _alarm(deadline_s: float | None) -> Iterator[None]:
+    """Raise :class:`Hangs` inside a call in this process that takes too long.
+
+    Only in the main thread and where there are such signals; code that never comes back to
+    Python cannot be interrupted.
+    """
+    main = threading.current_thread() is threading.main_thread()
+    if deadline_s is None or not main or not hasattr(signal, "setitimer"):
+        yield
+        return
+
+    def ring(*_: object) -> None:
+        raise Hangs(f"it did not answer within {deadline_s:g} s")
+
+    before = signal.signal(signal.SIGALRM, ring)
+    signal.setitimer(signal.ITIMER_REAL, deadline_s)
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_REAL, 0.0)
+        signal.signal(signal.SIGALRM, before)
