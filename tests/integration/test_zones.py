@@ -10,12 +10,19 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import quartier
+from quartier.agents import society
+from quartier.agents.strategies.auction import Auction
+from quartier.agents.strategies.price_response import PriceResponse
 from quartier.errors import InputError
+from quartier.instance import build
 from quartier.kpi import RunData
 from quartier.kpi.settlement import LINES, balances, payments
+from quartier.problem import Market, ZonedSupply
+from quartier.scenario.load import load
 
 CASE = Path(__file__).parents[1] / "cases" / "zones"
 RENT = 50 * (0.2 - 0.02)
@@ -155,3 +162,38 @@ def test_every_way_of_a_market_goes_with_zones(tmp_path, overrides):
     assert run.status == "complete"
     assert run.kpis["system_cost"] == pytest.approx(7.6, rel=1e-3)
     assert run.kpis["certified_gap"] <= 1e-3
+    if "market.clearing=day-ahead" in overrides:
+        assert "cannot be shown" not in (run.dir / "report.html").read_text()
+        cleared = {trace.name: trace for trace in run.plot.bids().data}["accepted blocks draw"]
+        assert cleared.x[0] == pytest.approx(90.0 - 20.0, abs=0.01)
+        dearer = {trace.name: trace for trace in run.plot.blocks().data}["accepted"].x
+        assert dearer == pytest.approx(0.0, abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("kind", "overrides"),
+    [
+        (PriceResponse, ()),
+        (PriceResponse, ("market.method=admm",)),
+        (Auction, ()),
+        (Auction, ("market.clearing=day-ahead",)),
+    ],
+)
+def test_suppliers_are_agents_at_the_price_of_their_zone(kind, overrides):
+    """Wind serves 40 of the coast and all that the line carries, gas what is left of the south."""
+    instance = build(load(CASE, overrides), 1)
+    problem = instance.problem(0, 0, instance.initial_state())
+    lived = kind().market(problem, np.random.default_rng(1))
+    wind, gas = lived.suppliers.values()
+    for agent, price in ((wind, 0.02), (gas, 0.2)):
+        assert agent._own.price_eur_per_kwh.tolist() == [[price, price]]
+    real, (owners, public) = problem.asks(Market).supply, problem.asks(Market).public
+    assert set(owners) == {"balancing reserve north", "balancing reserve south"}
+    assert isinstance(public, ZonedSupply)
+    assert set(public.price_eur_per_kwh.ravel()) == {0.0, 3.0}
+    society.run_apart(society.live(lived.agents, lived.medium, problem.lead_s))
+    assert wind.contract.p_kw == pytest.approx([80.0, 90.0], abs=0.1)
+    assert gas.contract.p_kw == pytest.approx([0.0, 20.0], abs=0.1)
+    assert wind.contract.price_eur_per_kwh == pytest.approx([0.02, 0.02], abs=1e-3)
+    assert gas.contract.price_eur_per_kwh[1] == pytest.approx(0.2, abs=1e-3)
+    assert [*map(len, (real.parts, public.parts))] == [7, 5]
