@@ -45,6 +45,16 @@ def test_profit_and_bills_by_hand(tmp_path, name, mode, profit):
     )
 
 
+@pytest.mark.parametrize("name", ["central", "bilevel"])
+def test_a_price_that_pays_for_losses_without_end_is_named(tmp_path, name):
+    """The buyer's transformer loses what is bought and fed in again at once."""
+    below = {"problem__carriers__electricity__wholesale_eur_per_kwh": -0.05}
+    with pytest.raises(quartier.RunFailed, match=r"electricity: its wholesale .* most_bought_kw"):
+        run(tmp_path, name, **below)
+    limited = {"problem__carriers__electricity__most_bought_kw": 30}
+    assert run(tmp_path / "limited", name, **below, **limited).manifest["status"] == "complete"
+
+
 @pytest.mark.parametrize("name", ["all-at-caps", "bilevel"])
 def test_of_many_prices_that_clear_an_exchange_one_within_floor_and_cap_is_set(tmp_path, name):
     """The maker's boiler is at its limit: any price from 0.06 / 0.8 clears the exchange.
