@@ -55,6 +55,15 @@ def test_a_price_that_pays_for_losses_without_end_is_named(tmp_path, name):
     assert run(tmp_path / "limited", name, **below, **limited).manifest["status"] == "complete"
 
 
+def test_both_ends_of_what_is_used_are_found_where_units_switch(tmp_path):
+    """Power sells at what its gas costs, and what heat is left is free: any use of it is as good."""
+    chp = {"kind": "chp", "p_max_kw": 5, "p_min_kw": 2, "min_up_h": 2, "count": 2}
+    made = {"electric_efficiency": 0.4, "thermal_efficiency": 0.5}
+    found = run(tmp_path, "central", neighbourhoods__maker__units__chp=chp | made)
+    assert found.kpis["lruf_least[electricity]"] <= found.kpis["lruf[electricity]"] + 1e-6
+    assert found.kpis["lruf_greatest[electricity]"] == pytest.approx(1.0, abs=1e-3)
+
+
 @pytest.mark.parametrize("name", ["all-at-caps", "bilevel"])
 def test_of_many_prices_that_clear_an_exchange_one_within_floor_and_cap_is_set(tmp_path, name):
     """The maker's boiler is at its limit: any price from 0.06 / 0.8 clears the exchange.
