@@ -56,7 +56,7 @@ def test_a_price_that_pays_for_losses_without_end_is_named(tmp_path, name):
 
 
 def test_both_ends_of_what_is_used_are_found_where_units_switch(tmp_path):
-    """Power sells at what its gas costs, and what heat is left is free: any use of it is as good."""
+    """Power sells at what its gas costs, and what heat is left is free: any use is as good."""
     chp = {"kind": "chp", "p_max_kw": 5, "p_min_kw": 2, "min_up_h": 2, "count": 2}
     made = {"electric_efficiency": 0.4, "thermal_efficiency": 0.5}
     found = run(tmp_path, "central", neighbourhoods__maker__units__chp=chp | made)
@@ -147,6 +147,13 @@ def test_runs_that_differ_by_a_cap_are_a_curve_and_say_who_gains(tmp_path):
     compared = of_folders(folders)
     assert is_priced(compared)
     (table,) = cap_curves(compared).values()
+    without = {
+        "problem__carriers__gas": None,
+        "neighbourhoods__maker__nodes__gas": None,
+        "neighbourhoods__maker__units__boiler__fuel_eur_per_kwh": 0.06,
+    }
+    more = of_folders([*folders, run(tmp_path / "own", "all-at-caps", **without).dir])
+    assert list(cap_curves(more)) == ["electricity"], "a run without a market of gas has no cap"
     assert table["series"].tolist() == ["all-at-caps"] * 2
     assert table["cap_eur_per_kwh"].tolist() == [0.2, 0.15]
     assert table["profit"].tolist() == pytest.approx([GAS + 20 * 0.15, GAS + 20 * 0.1])
