@@ -8,6 +8,7 @@ import pytest
 
 import quartier
 from quartier.report.compared_runs import of_folders
+from quartier.report.priced_runs import is_priced
 
 CASE = Path(__file__).parents[1] / "cases" / "bundles"
 
@@ -82,6 +83,7 @@ def test_a_comparison_shows_all_three(tmp_path):
     page = (tmp_path / "compared" / "report.html").read_text(encoding="utf-8")
     assert "Who gains" in page and "cannot be shown" not in page
     both = of_folders([tmp_path / "compared" / name for name in ("bilevel", "uncontrolled")])
+    assert not is_priced(both), "their gains are shown once"
     assert len(both.results) == 2, "one in which nothing is built is a run, too"
     assert kpis.loc["profit"].tolist() == pytest.approx([0.0, 0.0, MOST - COST], abs=1e-3)
     assert kpis.loc["system_cost"].tolist() == pytest.approx([OUTSIDE, COST, COST])

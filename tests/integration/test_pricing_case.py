@@ -45,6 +45,25 @@ def test_profit_and_bills_by_hand(tmp_path, name, mode, profit):
     )
 
 
+@pytest.mark.parametrize("name", ["central", "bilevel"])
+def test_a_price_that_pays_for_losses_without_end_is_named(tmp_path, name):
+    """The buyer's transformer loses what is bought and fed in again at once."""
+    below = {"problem__carriers__electricity__wholesale_eur_per_kwh": -0.05}
+    with pytest.raises(quartier.RunFailed, match=r"electricity: its wholesale .* most_bought_kw"):
+        run(tmp_path, name, **below)
+    limited = {"problem__carriers__electricity__most_bought_kw": 30}
+    assert run(tmp_path / "limited", name, **below, **limited).manifest["status"] == "complete"
+
+
+def test_both_ends_of_what_is_used_are_found_where_units_switch(tmp_path):
+    """Power sells at what its gas costs, and what heat is left is free: any use is as good."""
+    chp = {"kind": "chp", "p_max_kw": 5, "p_min_kw": 2, "min_up_h": 2, "count": 2}
+    made = {"electric_efficiency": 0.4, "thermal_efficiency": 0.5}
+    found = run(tmp_path, "central", neighbourhoods__maker__units__chp=chp | made)
+    assert found.kpis["lruf_least[electricity]"] <= found.kpis["lruf[electricity]"] + 1e-6
+    assert found.kpis["lruf_greatest[electricity]"] == pytest.approx(1.0, abs=1e-3)
+
+
 @pytest.mark.parametrize("name", ["all-at-caps", "bilevel"])
 def test_of_many_prices_that_clear_an_exchange_one_within_floor_and_cap_is_set(tmp_path, name):
     """The maker's boiler is at its limit: any price from 0.06 / 0.8 clears the exchange.
@@ -128,6 +147,13 @@ def test_runs_that_differ_by_a_cap_are_a_curve_and_say_who_gains(tmp_path):
     compared = of_folders(folders)
     assert is_priced(compared)
     (table,) = cap_curves(compared).values()
+    without = {
+        "problem__carriers__gas": None,
+        "neighbourhoods__maker__nodes__gas": None,
+        "neighbourhoods__maker__units__boiler__fuel_eur_per_kwh": 0.06,
+    }
+    more = of_folders([*folders, run(tmp_path / "own", "all-at-caps", **without).dir])
+    assert list(cap_curves(more)) == ["electricity"], "a run without a market of gas has no cap"
     assert table["series"].tolist() == ["all-at-caps"] * 2
     assert table["cap_eur_per_kwh"].tolist() == [0.2, 0.15]
     assert table["profit"].tolist() == pytest.approx([GAS + 20 * 0.15, GAS + 20 * 0.1])

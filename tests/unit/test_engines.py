@@ -44,6 +44,15 @@ def with_lines_open_at_one_end() -> pp.pandapowerNet:
     return net
 
 
+def with_lopsided_transformers() -> pp.pandapowerNet:
+    """What a T circuit has more at one end is lost in it, and loads it."""
+    net = shipped.create_cigre_network_mv()
+    net.trafo["leakage_resistance_ratio_hv"] = 0.3
+    net.trafo["leakage_reactance_ratio_hv"] = 0.7
+    net.trafo["i0_percent"], net.trafo["pfe_kw"] = 20.0, 500.0
+    return net
+
+
 NETWORKS: dict[str, Callable[[], pp.pandapowerNet]] = {
     "cigre-mv": lambda: shipped.create_cigre_network_mv("all"),
     "cigre-lv": shipped.create_cigre_network_lv,
@@ -57,6 +66,7 @@ NETWORKS: dict[str, Callable[[], pp.pandapowerNet]] = {
     "two-slacks": with_two_slacks,
     "bus-out-of-service": with_bus_out_of_service,
     "open-ends": with_lines_open_at_one_end,
+    "lopsided": with_lopsided_transformers,
     "urban": lambda: simbench.network("1-MV-urban--0-sw"),
     "rural-lv": lambda: simbench.network("1-LV-rural2--0-sw"),
 }

@@ -53,12 +53,13 @@ class Branches:
 class PiCircuits:
     """Branches as pi circuits behind ideal transformers at their ``from`` ends, in pu.
 
-    ``shunt`` is halved between both ends. ``at_bus`` holds what stands at the fused buses: shunts,
-    and what transformers with a lopsided T circuit have more at their ``to`` ends.
+    ``shunt`` is halved between both ends; ``more_to`` is what transformers with a lopsided T
+    circuit have beside it at their ``to`` ends. ``at_bus`` holds the shunts of the fused buses.
     """
 
     series: Complex
     shunt: Complex
+    more_to: Complex
     ratio: Complex
     at_bus: Complex
 
@@ -210,8 +211,7 @@ def _pi_circuits(inner: Mapping[str, Any]) -> PiCircuits:
     tap = branch[:, branches.TAP]
     ratio = np.where(tap == 0, 1.0, tap) * np.exp(1j * np.deg2rad(branch[:, branches.SHIFT]))
     at_bus = (inner["bus"][:, GS] + 1j * inner["bus"][:, BS]) / inner["baseMVA"]
-    np.add.at(at_bus, _ends(branch, 1), lopsided / 2)
-    return PiCircuits(series, shunt, ratio, at_bus)
+    return PiCircuits(series, shunt, lopsided / 2, ratio, at_bus)
 
 
 def _invert(matrix: sparse.csr_array) -> tuple[Complex | None, object]:

@@ -31,7 +31,7 @@ ERROR_PU = 1e-10
 """Change of a voltage below which Newton-Raphson has converged."""
 OUTPUTS = {
     "node": ["u_pu", "u_angle"],
-    "generic_branch": ["p_from", "p_to", "i_from", "i_to"],
+    "generic_branch": ["p_from", "p_to", "q_to", "i_from", "i_to"],
     "source": ["p"],
 }
 """What is asked of power-grid-model, by kind of component."""
@@ -173,6 +173,8 @@ class _Circuit:
         from power_grid_model import LoadGenType, PowerGridModel, initialize_array
 
         grid, pi = self._grid, self._grid.pi
+        at_bus = pi.at_bus.copy()
+        np.add.at(at_bus, grid.to_bus, pi.more_to)  # a branch has no end of its own for it
         ohm = RATED_V**2 / self._va
         nodes, sources = np.arange(grid.size, dtype=np.int32), grid.slack.size
         node = initialize_array("input", "node", grid.size)
@@ -188,7 +190,7 @@ class _Circuit:
         first = grid.size + pi.series.size
         shunt = initialize_array("input", "shunt", grid.size)
         shunt["id"], shunt["node"], shunt["status"] = first + nodes, nodes, 1
-        shunt["g1"], shunt["b1"] = pi.at_bus.real / ohm, pi.at_bus.imag / ohm
+        shunt["g1"], shunt["b1"] = at_bus.real / ohm, at_bus.imag / ohm
         shunt["g0"] = shunt["b0"] = 0.0  # of the zero sequence, which balanced steps have not
         load = initialize_array("input", "sym_load", grid.size)
         load["id"], load["node"], load["status"] = first + grid.size + nodes, nodes, 1
@@ -202,7 +204,7 @@ class _Circuit:
         source["u_ref_angle"] = np.angle(grid.slack_voltage)
         source["sk"], source["rx_ratio"] = SHORT_CIRCUIT_VA, 0.1
         parts = {"node": node, "generic_branch": branch, "sym_load": load, "source": source}
-        return PowerGridModel({**parts, "shunt": shunt[pi.at_bus != 0]})
+        return PowerGridModel({**parts, "shunt": shunt[at_bus != 0]})
 
     def solve(self, p_mw: Array, q_mvar: Array) -> StepResult | None:
         """Solve a step, arrays ``(n_bus,)``; None if it does not converge."""
@@ -223,9 +225,10 @@ class _Circuit:
         node, branch = solved["node"], solved["generic_branch"]
         vm_pu, angle = (grid.at_buses(node[name][None])[0] for name in ("u_pu", "u_angle"))
         pu = np.sqrt(3) * RATED_V / self._va
-        currents = branch["i_from"][None] * pu, branch["i_to"][None] * pu
+        into_to_pu, to_pu = self._into_to_ends(node, branch)
+        currents = branch["i_from"][None] * pu, to_pu[None]
         sent_mw = branch["p_from"] / VA_PER_MVA
-        lost_mw = sent_mw + branch["p_to"] / VA_PER_MVA
+        lost_mw = sent_mw + into_to_pu * grid.base_mva
         # As pandapower has it: NaN out of service beside a bus without voltage, else 0.
         line_percent, transformer_percent = (
             np.where(
@@ -249,6 +252,13 @@ class _Circuit:
             transformer_loss_mw=_carried(grid.transformers, lost_mw),
             slack_p_mw=float(solved["source"]["p"].sum()) / VA_PER_MVA,
         )
+
+    def _into_to_ends(self, node: Any, branch: Any) -> tuple[Array, Any]:
+        """Power and current in pu into all branches at their ``to`` ends, ``more_to`` with it."""
+        vm_pu = node["u_pu"][self._grid.to_bus]
+        into_pu = (branch["p_to"] + 1j * branch["q_to"]) / self._va
+        into_pu = into_pu + vm_pu**2 * self._grid.pi.more_to.conj()
+        return into_pu.real, np.abs(into_pu) / vm_pu
 
 
 def _carried(part: Branches, values: Array) -> Array:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from functools import partial
 
 import pandas as pd
 
 from quartier.figures import pricing
+from quartier.problem import Pricing
 from quartier.report.blocks import Section
 from quartier.report.compared_runs import Compared
 from quartier.report.sections import block
@@ -17,10 +19,14 @@ CAP = re.compile(r"problem\.carriers\.[^.]+\.cap_eur_per_kwh")
 UNTOLD = ("versions", "code", "files", "baseline")
 """What tells runs apart without being a setting that a line of a figure stands for."""
 
+UNPRICED = ("–", "null")
+"""Caps of runs in which a carrier has none."""
+
 
 def is_priced(compared: Compared) -> bool:
     """Whether a player prices carriers in all runs."""
-    return "profit" in compared.kpis.index and bool(compared.kpis.loc["profit"].notna().all())
+    asked = [result.manifest["scenario"]["problem"] for result in compared.results.values()]
+    return all(isinstance(one, Mapping) and one["kind"] == Pricing.kind for one in asked)
 
 
 def pricing_section(compared: Compared) -> Section:
@@ -56,10 +62,12 @@ def cap_curves(compared: Compared) -> dict[str, pd.DataFrame]:
                     [str(result.manifest["coordination"])]
                     + [f"{k.rpartition('.')[2]} {v[run]}" for k, v in others.items()]
                 ),
-                "cap_eur_per_kwh": float(differing[key][run]),
+                "cap_eur_per_kwh": float(cap),
                 "profit": compared.kpis.loc["profit", run],
             }
             for run, result in compared.results.items()
+            if (cap := differing[key][run]) not in UNPRICED
         ]
-        found[key.split(".")[2]] = pd.DataFrame(rows)
+        if len({row["cap_eur_per_kwh"] for row in rows}) > 1:
+            found[key.split(".")[2]] = pd.DataFrame(rows)
     return found

@@ -22,7 +22,7 @@ from quartier.centralised.pricing.pooled import (
     within_contracts,
 )
 from quartier.centralised.pricing.robust import Worth
-from quartier.centralised.pricing.shortage import broken, impossible
+from quartier.centralised.pricing.shortage import broken, endless_of, impossible
 from quartier.centralised.pricing.used import UsedRange
 from quartier.centralised.self_optimiser import solve_row
 from quartier.centralised.sharing.mechanisms import units_of
@@ -164,10 +164,12 @@ def _wholesale(pricing: Pricing) -> dict[str, Array]:
 
 @contextmanager
 def _told(problem: Problem, models: Mapping[str, NeighbourhoodModel]) -> Iterator[None]:
-    """Say of a problem without a solution which contract or demand has none by itself."""
+    """Say of a problem without a solution which contract, demand or price has none by itself."""
     try:
         yield
     except SolveFailed as failure:
+        if endless := endless_of(problem) if "unbounded" in failure.status else "":
+            raise SolveFailed(failure.problem, failure.status, endless) from failure
         said = impossible(problem, models) if "infeasible" in failure.status else ""
         if not said:
             raise

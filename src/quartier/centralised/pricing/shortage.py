@@ -47,6 +47,19 @@ def impossible(problem: Problem, models: Mapping[str, NeighbourhoodModel]) -> st
     return " ".join([*kept, *_unserved(problem, models, parts)])
 
 
+def endless_of(problem: Problem) -> str:
+    """Say which wholesale prices pay for energy without end, that is lost or thrown away."""
+    return " ".join(
+        f"problem.carriers.{carrier}: its wholesale price is as low as"
+        f" {priced.wholesale_eur_per_kwh.min():g} EUR/kWh, and nothing limits what is bought to be"
+        " lost in connections or thrown away; state most_bought_kw."
+        for carrier, priced in problem.asks(Pricing).carriers.items()
+        if priced.wholesale_eur_per_kwh is not None
+        and priced.wholesale_eur_per_kwh.min() < 0
+        and priced.most_bought_kw == np.inf
+    )
+
+
 def broken(
     problem: Problem, models: Mapping[str, NeighbourhoodModel], parts: Mapping[str, Array]
 ) -> Iterator[str]:

@@ -13,7 +13,7 @@ from typing import Any, TypeAlias, cast
 
 import numpy as np
 
-from quartier.centralised.pricing.robust import Worth
+from quartier.centralised.pricing.robust import EPSILON, Worth
 from quartier.optimisation.readings import Reading, Readings
 from quartier.planning import Row
 from quartier.program import Answer, Arrays, Highs
@@ -127,6 +127,8 @@ def _share(unit: UnitData, reading: Reading | None, carrier: Carrier, size: int)
 
 
 def _solved(name: str, program: Arrays, readings: Readings) -> Answer:
-    options = {"time_limit": SECONDS, "mip_rel_gap": RANGE_GAP}
+    # Of what may be lost (EPSILON) HiGHS's own tolerance would take all: presolve then finds none.
+    exact = {"mip_feasibility_tolerance": EPSILON / 10}
+    options = {"time_limit": SECONDS, "mip_rel_gap": RANGE_GAP, **exact}
     highs, stores = Highs(name, program, options), readings.both_ways()
     return highs.one_way(*stores) if stores[0].size else highs.solve()
