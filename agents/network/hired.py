@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import subprocess
 import sys
 import threading
@@ -11,6 +12,9 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 logger = logging.getLogger(__name__)
+
+HIRED = "QUARTIER_HIRED"
+"""Environment variable that says to a process that a run started it."""
 
 MOST_STARTS = 4
 """How often a process is started in a run; then it is not the machine's fault any more."""
@@ -53,7 +57,8 @@ class Hired:
         with self._log(name).open("ab") as log:
             return subprocess.Popen(
                 self._commands[name],
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE,  # ends when the run does, however that is
+                env=os.environ | {HIRED: "1"},
                 stdout=log,
                 stderr=log,
                 start_new_session=True,  # Ctrl-C is for the run, which ends them
@@ -77,6 +82,7 @@ class Hired:
             )
             return
         logger.warning("the process with the agents of %s ended (code %d): again", name, code)
+        _let_go(self.processes[name])
         self.processes[name] = self._start(name)
 
     def close(self) -> None:
@@ -89,7 +95,24 @@ class Hired:
                 process.wait(max(end - time.monotonic(), 0.0))
             except subprocess.TimeoutExpired:
                 process.kill()
-                process.wait()
+            _let_go(process)
+
+
+def _let_go(process: subprocess.Popen[bytes]) -> None:
+    process.wait()
+    assert process.stdin is not None  # a pipe
+    process.stdin.close()
+
+
+def end_with_run() -> None:
+    """End this process when the run that started it is gone, even if that was killed."""
+    if os.environ.get(HIRED):
+        threading.Thread(target=_end_with_input, name="run", daemon=True).start()
+
+
+def _end_with_input() -> None:
+    os.read(0, 1)  # nothing is ever written
+    os._exit(1)
 
 
 def command(

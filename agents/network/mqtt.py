@@ -77,6 +77,11 @@ class Broker:
         return client
 
 
+def _forget(client: paho.Client) -> None:
+    """Let a client tell nothing any more, so that its sockets close when nobody knows it."""
+    client.on_connect = client.on_message = client.on_subscribe = client.on_disconnect = None
+
+
 class MqttPort(Port):
     """Takes calls by topics of a broker, which may come and go."""
 
@@ -144,6 +149,7 @@ class MqttPort(Port):
             )
         self._client.disconnect()
         self._client.loop_stop()
+        _forget(self._client)
 
 
 class MqttWire(Wire):
@@ -160,7 +166,11 @@ class MqttWire(Wire):
         client.on_subscribe = self._subscribed
         client.on_disconnect = self._disconnected
         client.will_set(f"{self._own}/gone", b"", QOS)
-        client.connect(broker.host, broker.port, keepalive=KEEPALIVE_S)
+        try:
+            client.connect(broker.host, broker.port, keepalive=KEEPALIVE_S)
+        except BaseException:
+            _forget(client)
+            raise
         client.loop_start()
 
     def _connected(
@@ -203,3 +213,4 @@ class MqttWire(Wire):
         self._client.publish(f"{self._own}/gone", b"", QOS)
         self._client.disconnect()
         self._client.loop_stop()
+        _forget(self._client)

@@ -10,7 +10,7 @@ from typing import Any
 from threadpoolctl import threadpool_limits
 
 from quartier.agents.network.connecting import caller, facts, open_port, token
-from quartier.agents.network.hired import Hired, command
+from quartier.agents.network.hired import Hired, command, end_with_run
 from quartier.agents.network.host import Host
 from quartier.agents.network.hub import Hub
 from quartier.agents.network.letters import Letters
@@ -115,6 +115,7 @@ def serve(
     RunFailed
         If no orchestrator is there for too long.
     """
+    end_with_run()
     known: Mapping[str, Any] = loaded.scenario.neighbourhoods
     if neighbourhood not in known:
         raise InputError(

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import socket
 import struct
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Callable
@@ -212,6 +214,33 @@ def say(port: int, payload: bytes) -> None:
         assert b"Challenge" in stranger.recv(length)
         stranger.sendall(payload)
         assert stranger.recv(1) == b""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks for processes in /proc")
+def test_processes_that_a_run_started_end_when_it_is_killed(tmp_path):
+    asked = (sys.executable, "-m", "quartier", "run", str(CASE), "--set", TCP)
+    folder = tmp_path / "run"
+    run = subprocess.Popen([*asked, "--out", str(folder)], stdout=subprocess.DEVNULL)
+    try:
+        until(lambda: all((folder / f"agents-{name}.txt").exists() for name in ("east", "west")))
+        until(lambda: len(children(run.pid)) == 2)
+        started = children(run.pid)
+    finally:
+        stop(run)
+        run.wait()
+    until(lambda: not any(Path(f"/proc/{process}").exists() for process in started))
+
+
+def children(process: int) -> list[int]:
+    found = Path(f"/proc/{process}/task/{process}/children").read_text()
+    return [int(one) for one in found.split()]
+
+
+def until(holds: Callable[[], bool], seconds: float = 60.0) -> None:
+    end = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < end, "it never came to that"
+        time.sleep(0.1)
 
 
 def test_a_run_says_whom_it_waited_for_in_vain(tmp_path):

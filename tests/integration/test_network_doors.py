@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import shutil
 import socket
 import ssl
 import struct
 import subprocess
+import weakref
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
 from pathlib import Path
@@ -19,13 +21,14 @@ from pydantic import ValidationError
 from quartier.agents.network.connecting import PASSWORD, caller, open_port
 from quartier.agents.network.frames import Done, OpenGate
 from quartier.agents.network.letters import Letters
+from quartier.agents.network.mqtt import Broker, MqttWire
 from quartier.agents.network.office import Office
 from quartier.errors import InputError, RunFailed
 from quartier.problem import State
 from quartier.scenario.communication import CommunicationSettings
 from quartier.scenario.own_simulators import OwnSimulator
 
-from .networks import broker, certificates
+from .networks import broker, certificates, free_port
 
 SECRET = "a secret of all"
 GATE = OpenGate(0, 0, State({"battery": {"energy_kwh": 1.0}}, 0), tap_is_fixed=False, rng="")
@@ -147,6 +150,24 @@ def test_rubbish_on_our_topics_ends_nothing(guarded, files, monkeypatch):
         letters.reply(Done((), (), 1.0))
         assert office.replies.get(timeout=20)[1].next_s == 1.0
         assert office.dropped == {"of nobody": 1, "unsigned": 1, "oversized": 1}
+
+
+def test_calls_in_vain_leave_no_sockets_behind(monkeypatch):
+    made, client = [], Broker.client
+
+    def noted(self, **given):
+        found = client(self, **given)
+        made.append(weakref.ref(found))
+        return found
+
+    monkeypatch.setattr(Broker, "client", noted)
+    gc.disable()
+    try:
+        with pytest.raises(ConnectionRefusedError):
+            MqttWire(Broker("127.0.0.1", free_port(), "ours"), "here", 2**20)
+        assert [ref() for ref in made] == [None]
+    finally:
+        gc.enable()
 
 
 @pytest.mark.parametrize("missing", ["ca", "cert"])

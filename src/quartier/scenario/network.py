@@ -63,7 +63,8 @@ class NetworkSettings(Frozen):
     wait_s: PositiveFloat = 120.0
     """Longest wall time in s that an agents' process may be away."""
     max_message_bytes: PositiveInt = Field(default=64 * 2**20, ge=2**10)
-    """Messages that are longer than that are dropped."""
+    """Longest message, the same on all sides. Longer ones are dropped; a run that would need one
+    fails and says so."""
     topic: Annotated[str, Field(pattern=r"^[A-Za-z0-9_-]+(/[A-Za-z0-9_-]+)*$")] = "quartier"
     """What the topics begin with (`mqtt`). Runs at the same time over one broker need different
     ones, unless they start their processes themselves."""
