@@ -366,9 +366,7 @@ def test_what_is_longer_than_the_other_side_takes_ends_the_run_with_a_reason():
         letters.reply(Done((), (), 0.0, left="x" * 2**13))
         assert "is too long; raise" in str(post.office.replies.get(timeout=10)[1].failure)
         post.office.give("here", replace(GATE, rng="x" * 2**13))
-        with pytest.raises(
-            RunFailed, match=r"here should be told: .* is too long; raise"
-        ):
+        with pytest.raises(RunFailed, match=r"here should be told: .* is too long; raise"):
             Hub(post.office, 60.0).receive()
 
 

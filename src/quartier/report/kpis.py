@@ -31,8 +31,16 @@ TILES = {
         "ev_energy_missing",
         "heat_unserved",
     ),
-    "Costs and emissions": ("cost", "upper_cost", "lower_cost", "co2_local"),
+    "Costs and emissions": (
+        "profit",
+        "system_cost",
+        "cost",
+        "upper_cost",
+        "lower_cost",
+        "co2_local",
+    ),
     "Coordination": (
+        "certified_gap",
         "negotiation_messages",
         "negotiation_agreement",
         "negotiation_sim_time",
@@ -61,7 +69,8 @@ def kpi_blocks(result: Result) -> list[Block]:
     if not (result.dir / "kpis.json").exists():
         return [Note("There are no KPIs: the run did not come to its end.")]
     table = result.kpi_table
-    groups = {group: _tiles(table, names) for group, names in TILES.items()}
+    known = table[table["value"].notna()]
+    groups = {group: _tiles(known, names) for group, names in TILES.items()}
     return [
         Custom("tiles.html.j2", {"groups": {g: tiles for g, tiles in groups.items() if tiles}}),
         kpi_table(table),

@@ -64,7 +64,12 @@ def run_sections(result: Result, plot: Plot, explorer: Custom | None) -> Iterato
         *([("ev", lambda: ev_section(plot))] if plot.expects_vehicles else []),
         ("negotiation", lambda: negotiation_section(result, plot)),
         ("solves-part", lambda: optimisers_section(result, plot)),
-        ("costs-part", lambda: costs_section(result, plot)),
+        # Of bundles the money of a year is with what is offered.
+        *(
+            []
+            if "sizes" in result.tables
+            else [("costs-part", lambda: costs_section(result, plot))]
+        ),
         *([("own-part", lambda: own_section(result))] if result.own_tables else []),
         ("about", lambda: about_section(result)),
     )
