@@ -130,10 +130,9 @@ def run_folder(folder, *, steps=3, status=None, log=""):
 
 def test_killed_run_is_said_to_be_partial(tmp_path):
     said = remarks(run_folder(tmp_path / "run"))
-    assert (
-        said[0] == "Partial: the run is still going on or was killed; 3 of 10 steps were written."
-    )
-    assert said[1] == "1 steps have no power flow; their results are missing."
+    assert said[0] == "Partial: the run was killed; 3 of 10 steps were written."
+    assert "to go on: quartier run --resume" in said[1]
+    assert said[2] == "1 steps have no power flow; their results are missing."
 
 
 def test_failed_run_says_why(tmp_path):

@@ -26,8 +26,9 @@ def _ended(result: Result) -> list[str]:
     if status == "degraded":
         return [f"The run is degraded: {error}"]
     if status == "running":
-        return [f"Partial: the run is still going on or was killed; {steps}."]
-    return [f"Partial: the run is {status}; {steps}.", *([error] if error else [])]
+        return [f"Partial: the run is still going on; {steps}."]
+    how = "was killed" if status == "partial" else f"is {status}"
+    return [f"Partial: the run {how}; {steps}.", *([error] if error else [])]
 
 
 def _power_flow(result: Result) -> list[str]:
