@@ -125,9 +125,10 @@ def as_it_was(folder: Path, manifest: Mapping[str, Any]) -> LoadedScenario:
     if lacking:
         raise InputError([f"{folder}: its manifest does not say {', '.join(lacking)}"])
     try:
-        scenario = Scenario.model_validate(manifest["scenario"])
+        given = manifest.get("given", manifest["scenario"])
+        scenario = Scenario.model_validate(given)
     except ValidationError as error:
-        problems = described(error.errors(include_url=False), manifest["scenario"])
+        problems = described(error.errors(include_url=False), given)
         raise InputError(problems, f"{folder / 'manifest.json'} (of another version?)") from error
     path = Path(manifest["source"])
     if not path.parent.is_dir():

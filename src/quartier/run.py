@@ -231,6 +231,7 @@ class Story:
         return {
             **identity(loaded, asked.name),
             **self.more,
+            "given": loaded.given(),
             "source": str(loaded.path.resolve()),
             "variant": loaded.variant,
             "overrides": list(loaded.overrides),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shutil
 from datetime import datetime
 from pathlib import Path
@@ -13,8 +14,10 @@ from quartier.errors import InputError
 from quartier.scenario import yaml_file
 from quartier.scenario.files import shipped
 from quartier.scenario.load import load
+from quartier.scenario.models import Scenario
 from quartier.scenario.overrides import merged
 
+CASES = Path(__file__).parents[1] / "cases"
 TEMPLATE = Path(yaml_file.__file__).with_name("template.yaml")
 
 
@@ -239,3 +242,16 @@ def test_a_problem_that_there_is_not_is_named(written):
         InputError, match=r"problem: unknown kind 'redispach'; did you mean redispatch"
     ):
         load("fliegerhorst", {"problem": written})
+
+
+@pytest.mark.parametrize(
+    "source",
+    [*shipped(), *(path.parent for path in sorted(CASES.glob("*/scenario.yaml")))],
+    ids=str,
+)
+def test_what_was_given_loads_to_the_same_scenario(source):
+    """A run's manifest keeps it, so that the run can be repeated: no default counts as given."""
+    loaded = load(source)
+    again = Scenario.model_validate(json.loads(json.dumps(loaded.given())))
+    assert again == loaded.scenario
+    assert again.model_dump(exclude_unset=True) == loaded.scenario.model_dump(exclude_unset=True)

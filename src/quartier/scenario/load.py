@@ -44,6 +44,13 @@ class LoadedScenario:
         """Return the scenario with all defaults, as plain data."""
         return self.scenario.model_dump(mode="json", by_alias=True)
 
+    def given(self) -> dict[str, Any]:
+        """Return what of the scenario is no default, as plain data to load it from again.
+
+        Some checks ask whether a value was given, so a resolved scenario can be refused.
+        """
+        return self.scenario.model_dump(mode="json", by_alias=True, exclude_unset=True)
+
 
 def load(source: str | Path, overrides: Overrides = (), seed: int | None = None) -> LoadedScenario:
     """Load a scenario.
