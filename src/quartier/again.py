@@ -19,7 +19,7 @@ from quartier.results import Result
 from quartier.results.begun import Begun
 from quartier.results.files import plain
 from quartier.results.finished import FINISHED
-from quartier.run import ONE_THREAD, Clock, Story, as_asked, run_loaded
+from quartier.run import ONE_THREAD, Clock, Story, as_asked, run_loaded, source_of
 from quartier.scenario.load import LoadedScenario
 from quartier.scenario.models import Scenario
 from quartier.scenario.problems import described
@@ -56,7 +56,7 @@ def resume(
         check_stage(asked.name, loaded.scenario.problem.kind, loaded.scenario.communication)
         earlier = earlier_baseline(loaded)
         instance = build(loaded, loaded.scenario.seed)
-    story = Story(loaded, instance, clock, progress, source_of(loaded))
+    story = Story(loaded, instance, clock, progress)
     return story.told(folder, asked, earlier, begun, report=report)
 
 
@@ -136,11 +136,6 @@ def as_it_was(folder: Path, manifest: Mapping[str, Any]) -> LoadedScenario:
     overrides = tuple(manifest.get("overrides", ()))
     loaded = LoadedScenario(scenario, path.parent, manifest.get("variant"), path, overrides)
     return as_asked(loaded, manifest["coordination"], manifest["seed"])
-
-
-def source_of(loaded: LoadedScenario) -> str:
-    """What a scenario can be loaded by once more."""
-    return f"{loaded.path}:{loaded.variant}" if loaded.variant else str(loaded.path)
 
 
 @dataclass(frozen=True)

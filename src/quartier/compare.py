@@ -13,7 +13,7 @@ from typing import Any
 from threadpoolctl import threadpool_limits
 
 from quartier import coordination
-from quartier.baseline import earlier_baseline
+from quartier.baseline import check_stage, earlier_baseline
 from quartier.coordination import COORDINATIONS
 from quartier.errors import InputError, QuartierError
 from quartier.fingerprint import identity
@@ -92,16 +92,16 @@ def mechanisms(asked: str | Iterable[str] | None, loaded: LoadedScenario) -> tup
     elif isinstance(asked, str):
         asked = asked.split(",")
     names = tuple(dict.fromkeys(text for name in asked if (text := name.strip())))
-    wrong = [text for name in names for text in _wrong(name, problem)]
+    wrong = [text for name in names for text in _wrong(name, loaded)]
     wrong += blind(loaded.scenario, names).values()
     if wrong or not names:
         raise InputError(wrong or [f"name at least one coordination; known: {', '.join(known)}"])
     return names
 
 
-def _wrong(name: str, problem: str) -> Sequence[str]:
+def _wrong(name: str, loaded: LoadedScenario) -> Sequence[str]:
     try:
-        mechanism(name, problem)
+        check_stage(name, loaded.scenario.problem.kind, loaded.scenario.communication)
     except InputError as error:
         return error.problems
     return ()

@@ -95,7 +95,7 @@ def run_loaded(
         earlier = earlier_baseline(loaded)
         instance = build(loaded, loaded.scenario.seed)
         folder = _folder(loaded, source, out)
-    story = Story(loaded, instance, clock, progress, str(source), more=more or {})
+    story = Story(loaded, instance, clock, progress, more=more or {}, source=str(source))
     return story.told(folder, asked, earlier, report=report)
 
 
@@ -158,13 +158,13 @@ class Story:
     instance: Instance
     clock: Clock
     progress: Progress
-    source: str
-    """What names the scenario to agents in processes of their own."""
     title: str = "Run: "
     """What its phases are called by."""
     degraded: list[str] = field(default_factory=list)
     more: Mapping[str, Any] = field(default_factory=dict)
     """Further fields of the manifest."""
+    source: str | None = None
+    """What names the scenario to agents in processes of their own; None: its file."""
 
     def told(
         self,
@@ -184,9 +184,7 @@ class Story:
         """
         with self.recorded(folder, asked, begun) as writer:
             baseline = earlier or self.baseline(folder)
-            with staged(self.loaded, asked, self.source, folder) as opened:
-                self.execute(asked, writer, begun, opened.stage)
-            writer.update(**({"network": opened.told} if opened.told else {}))
+            self.execute(asked, writer, begun)
             self.conclude(asked, writer, baseline)
         if report:
             self.report(writer)
@@ -269,17 +267,17 @@ class Story:
             own.conclude(asked, writer, None)
         return Result.open(place)
 
-    def execute(
-        self,
-        asked: Mechanism,
-        writer: RunWriter,
-        begun: Begun | None = None,
-        stage: Stage | None = None,
-    ) -> None:
-        """Let everybody plan and act, step by step, in the mosaik world.
+    def execute(self, asked: Mechanism, writer: RunWriter, begun: Begun | None = None) -> None:
+        """Let everybody plan and act, step by step, in the mosaik world."""
+        source = self.source or source_of(self.loaded)
+        with staged(self.loaded, asked, source, writer.directory) as network:
+            self._execute(asked, writer, begun, network.stage)
+        if network.told:
+            writer.update(network=network.told)
 
-        Agents live on the stage, or in a simulated world.
-        """
+    def _execute(
+        self, asked: Mechanism, writer: RunWriter, begun: Begun | None, stage: Stage | None
+    ) -> None:
         name, coordination = asked.name, asked.planner()
         execution = Execution(
             instance=self._built(coordination, name, writer),
@@ -385,13 +383,19 @@ def _start_energy_kwh(instance: Instance) -> dict[str, float]:
 
 @contextmanager
 def staged(loaded: LoadedScenario, asked: Mechanism, source: str, folder: Path) -> Iterator[Opened]:
-    """Open where the agents of a mechanism live, if it has any."""
+    """Open where the agents of a mechanism live, if it has any; those of a baseline stay here."""
     settings = loaded.scenario.communication
-    if asked.networked is None or (settings.transport == "simulated" and settings.replay is None):
+    simulated = settings.transport == "simulated" and settings.replay is None
+    if simulated or asked.networked is None or asked.name != loaded.scenario.coordination:
         yield Opened(None)
         return
     with opened_stage(loaded, source, folder) as opened:
         yield opened
+
+
+def source_of(loaded: LoadedScenario) -> str:
+    """What a scenario can be loaded by once more."""
+    return f"{loaded.path}:{loaded.variant}" if loaded.variant else str(loaded.path)
 
 
 def as_asked(loaded: LoadedScenario, coordination: str | None, seed: int | None) -> LoadedScenario:

@@ -254,6 +254,18 @@ def test_mechanisms_without_agents_take_no_notice(tmp_path):
     assert result.status == "complete" and "network" not in result.manifest
 
 
+def test_a_comparison_lets_agents_move_too(over, tmp_path):
+    asked = ["uncontrolled", "cohda"]
+    compared = quartier.compare(CASE, asked, overrides=[TCP], out=tmp_path / "compared")
+    told = {name: run.manifest.get("network") for name, run in compared.results.items()}
+    assert told["uncontrolled"] is None
+    assert told["cohda"]["calls"] == over("tcp").manifest["network"]["calls"]
+    with pytest.raises(
+        quartier.InputError, match="agents of 'price-response' live in one process only"
+    ):
+        quartier.compare(CASE, ["price-response"], overrides=[TCP], out=tmp_path / "refused")
+
+
 def test_mechanisms_whose_agents_cannot_move_say_so(tmp_path):
     with pytest.raises(quartier.InputError, match="agents of 'auction' live in one process only"):
         quartier.run(CASE, coordination="auction", overrides=[TCP], out=tmp_path / "run")
