@@ -175,6 +175,7 @@ def test_every_column_with_a_unit_in_its_name_is_known():
         if kind is ColumnType.NUMBER and unit_of(name) is None
     }
     assert numbers <= {
+        "block",
         "bound",
         "follower_suboptimality",
         "gap",
@@ -182,6 +183,7 @@ def test_every_column_with_a_unit_in_its_name_is_known():
         "objective",
         "residual",
         "sensitivity",
+        "share",
         "size",
         "tap_pos",
         "tries",

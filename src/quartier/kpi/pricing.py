@@ -98,7 +98,7 @@ def beyond_contracts(run: RunData) -> Iterator[tuple[str, pd.DataFrame]]:
 
 
 def lruf(run: RunData) -> Groups:
-    """Local resource utilisation factor by carrier (:func:`quartier.kpi.used.used`)."""
+    """Local resource utilisation factor by carrier (seed 002, eq. 25-27)."""
     return used(run)
 
 
