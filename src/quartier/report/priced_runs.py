@@ -25,7 +25,7 @@ UNPRICED = ("–", "null")
 
 def is_priced(compared: Compared) -> bool:
     """Whether a player prices carriers in all runs."""
-    asked = [result.manifest["scenario"]["problem"] for result in compared.results.values()]
+    asked = [result.manifest["scenario"].get("problem") for result in compared.results.values()]
     return all(isinstance(one, Mapping) and one["kind"] == Pricing.kind for one in asked)
 
 
