@@ -23,9 +23,9 @@ POWER = "neighbourhoods.store.units.battery.power_kw"
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--scenario", default=str(CASE))
+    parser.add_argument("--scenario", default="fliegerhorst", help="or the small case in tests")
     parser.add_argument("--runs", type=int, default=40)
-    parser.add_argument("--steps", type=int, help="shorten the horizon of a longer scenario")
+    parser.add_argument("--steps", type=int, default=48, help="length of the horizon; 0: its own")
     options = parser.parse_args()
     load = "load {:.1f}, {} cores"
     print(load.format(os.getloadavg()[0], os.cpu_count()))
