@@ -118,20 +118,7 @@ class PowerGridModelFlow:
         self.result: StepResult = blank(network)
 
     def step(self, p_mw: Array, q_mvar: Array, tap_pos: int) -> bool:
-        """Solve a step; its figures are in :attr:`result`.
-
-        Parameters
-        ----------
-        p_mw, q_mvar
-            Net injection at every bus, positive into the grid, shape ``(n_bus,)``.
-        tap_pos
-            Tap position of the regulated transformers.
-
-        Returns
-        -------
-        bool
-            Whether it converged.
-        """
+        """Solve a step as :meth:`RecycledPowerFlow.step` says."""
         if tap_pos not in self._circuits:
             self._circuits[tap_pos] = _Circuit(self._network, self._admittances.at(tap_pos))
         solved = self._circuits[tap_pos].solve(p_mw, q_mvar)
