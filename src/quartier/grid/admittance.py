@@ -40,6 +40,12 @@ class Branches:
     from_scale: Array
     to_scale: Array
 
+    def part(self, places: Indices | None) -> Branches:
+        """Return some of them by their places, or all."""
+        if places is None:
+            return self
+        return Branches(self.rows[places], self.from_scale[places], self.to_scale[places])
+
     def loading(self, into_from: Complex, into_to: Complex) -> Array:
         """Loading in percent by the larger of the currents into both ends, ``(steps, rows)``."""
         percent = np.maximum(
