@@ -1,15 +1,14 @@
-"""Which elements can bind at all: a bound without a derivative at every step.
+"""How far assets can move an element at all: a bound without a derivative at every step.
 
 In a grid with its low-voltage grids most elements stay far from their limits whatever the assets
 do. How fast a voltage or a current changes by an asset's power hardly depends on the step
 (:class:`~quartier.grid.sensitivities.Rates`), so one derivative tells how far all assets together
-can move every element in every step.
+can move every element in every step: which can reach a limit, and which cannot be cured.
 """
 
 from __future__ import annotations
 
 import numpy as np
-from numpy.typing import NDArray
 
 from quartier.grid.power_flow import GridState
 from quartier.quantities import Array
@@ -41,22 +40,3 @@ def most_change(model: GridModel, state: GridState, p_mw: Array, reach_mw: Array
     most = int(steps[reach_mw[steps].sum(axis=1).argmax()])
     found: Array = CURVATURE * reach_mw @ model.rates(state, p_mw, most)
     return found
-
-
-def can_bind(model: GridModel, state: GridState) -> NDArray[np.bool_]:
-    """Say which elements some power within the assets' bands can bring to their limit.
-
-    Parameters
-    ----------
-    state
-        Solution with everything offered.
-
-    Returns
-    -------
-    NDArray
-        Shape ``(T, E)``; all elements in steps that did not converge.
-    """
-    assets = model.assets
-    reach = np.maximum(assets.high_mw - assets.offered_mw, assets.offered_mw - assets.low_mw)
-    excess = np.nan_to_num(model.excess(state), nan=np.inf)
-    return np.asarray(excess + most_change(model, state, assets.offered_mw, reach) >= 0)
