@@ -3,7 +3,7 @@
 `cold` starts with an empty cache, as on a machine that never ran Quartier. `violations` counts
 limits passed in what was executed, by lines and transformers and by buses.
 
-`--scenario rural --variants sunny winter regulated` measures medium voltage with all its
+`--scenario rural --variants sunny regulated` measures medium voltage with all its
 low-voltage grids (5,479 buses): a day of `uncontrolled` is to take at most 60 s, `cohda` with
 redispatch 5 min, on two quiet cores.
 """

@@ -62,9 +62,8 @@ def test_neighbourhoods_are_what_passes_limits_in_low_voltage(rural):
     assert lifted >= 3
 
 
-@pytest.mark.parametrize("variant", ["winter", "regulated"])
-def test_variants_are_valid(variant):
-    found = build(load(f"rural:{variant}"))
-    names = [found.network.transformer_name(k) for k in found.network.regulated]
-    expected = ["transformer 37 MV1.101-LV2.102-Trafo 1"]
-    assert names == expected if variant == "regulated" else len(names) == 2
+def test_a_distribution_transformer_can_be_regulated_instead(rural):
+    assert rural.network.regulated.tolist() == [90, 91]
+    network = build(load("rural:regulated")).network
+    names = [network.transformer_name(k) for k in network.regulated]
+    assert names == ["transformer 37 MV1.101-LV2.102-Trafo 1"]
