@@ -11,7 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quartier.grid.network import Network
-from quartier.grid.power_flow import GridState, Sensitivities
+from quartier.grid.power_flow import GridState
+from quartier.grid.sensitivities import Chosen, Rates, Sensitivities
 from quartier.quantities import Array
 from quartier.scenario.settings import RedispatchSettings
 
@@ -60,13 +61,33 @@ class Elements:
         excess[~state.converged] = np.nan
         return np.asarray(excess)
 
+    def chosen(self, columns: NDArray[np.int64]) -> Chosen:
+        """What has to be differentiated for the slopes of some elements, numbers rising."""
+        lines, transformers, buses = self._split(columns)
+        return Chosen(buses, lines, transformers)
+
     def slopes(self, sensitivities: Sensitivities, columns: NDArray[np.int64]) -> Array:
-        """Derivative of the excess of some elements, shape ``(steps, columns, assets)``."""
+        """Derivative of the excess of elements that were :meth:`chosen`, numbers rising.
+
+        Shape ``(steps, columns, assets)``.
+        """
         s = sensitivities
         parts = (s.line_percent_per_mw, s.transformer_percent_per_mw, s.vm_pu_per_mw)
-        values = np.concatenate([*parts, s.vm_pu_per_mw], axis=2)[..., columns]
-        slopes = np.nan_to_num(values / self._unit[columns])
+        slopes = np.nan_to_num(np.concatenate(parts, axis=2) / self._unit[columns])
         return np.asarray(slopes.transpose(0, 2, 1), dtype=float)
+
+    def rates(self, found: Rates) -> Array:
+        """How fast the excess of every element may change, shape ``(buses, E)``."""
+        parts = (found.line_percent_per_mw, found.transformer_percent_per_mw, found.vm_pu_per_mw)
+        rates = np.concatenate([*parts, found.vm_pu_per_mw], axis=1)
+        return np.asarray(np.nan_to_num(rates) / np.abs(self._unit))
+
+    def _split(self, columns: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+        """Positions of elements among lines, transformers and buses."""
+        lines, transformers, buses = self._sizes
+        ends = np.searchsorted(columns, [lines, lines + transformers])
+        line, transformer, band = np.split(columns, ends)
+        return [line, transformer - lines, (band - lines - transformers) % buses]
 
     def physical(self, element: int, slope: float) -> float:
         """Turn a slope of the excess into %/MW or pu/MW."""
