@@ -116,13 +116,5 @@ class Horizon:
 
 
 def shown(value: float, unit: str) -> tuple[float, str]:
-    """Value and unit as readers see them: a share in percent."""
-    return (100 * value, "%") if unit == "1" else (value, shown_unit(unit))
-
-
-def shown_unit(unit: str) -> str:
-    """Unit as readers see it: a share is called so, and a count needs none.
-
-    A lone ``1`` reads like a value, and a bare 1 for "all of it" like a count.
-    """
-    return {"1": "share", "count": ""}.get(unit, unit)
+    """Value and unit as readers see them: a share in percent, a count without a unit."""
+    return (100 * value, "%") if unit == "1" else (value, "" if unit == "count" else unit)

@@ -13,6 +13,7 @@ from quartier.cli import app
 from quartier.comparison_table import print_comparison
 from quartier.figures import groups
 from quartier.figures.frames import group_name
+from quartier.quantities import shown
 from quartier.scoreboard import keeping_limits
 
 from .browser import LAPTOP, LAYOUT_FAULTS, PHONE, chromium, opened
@@ -114,15 +115,18 @@ def test_every_kpi_is_that_of_the_files(seen, compared):
     assert [key for key, _ in rows] == list(compared.kpis.index)
     for key, cells in rows:
         for name, cell in zip(MECHANISMS, cells[1:-1], strict=True):
-            value = figures[name].get(key, {}).get("value")
-            assert cell["value"] == ("" if value is None else repr(float(value)))
+            entry = figures[name].get(key, {"value": None, "unit": ""})
+            value = entry["value"]
             if not key.startswith(COUNTED_TOGETHER):
                 assert value == own[name][key]["value"]
+            if value is not None:
+                value, _ = shown(value, entry["unit"])
+            assert cell["value"] == ("" if value is None else repr(float(value)))
             if value is None:
                 assert cell["text"] == "–"
             else:
-                shown = float(cell["text"].replace(",", ""))
-                assert shown == pytest.approx(value, rel=1e-4, abs=1e-6)
+                text = float(cell["text"].replace(",", ""))
+                assert text == pytest.approx(value, rel=1e-4, abs=1e-6)
 
 
 def test_figures_that_decide_and_the_best_are_those_of_the_terminal(
@@ -138,8 +142,8 @@ def test_figures_that_decide_and_the_best_are_those_of_the_terminal(
     rows = dict(seen.read(CELLS, "scoreboard"))
     assert list(rows) == ["run", *printed]
     for key, values in printed.items():
-        shown = [cell["text"] + ("*" if cell["best"] else "") for cell in rows[key][1:]]
-        assert shown == values
+        texts = [cell["text"] + ("*" if cell["best"] else "") for cell in rows[key][1:]]
+        assert texts == values
     assert any(cell["best"] for cell in rows["overloads"])
     assert {cell["text"] for cell in rows["value_of_anticipation"][1:]} != {"–"}
 
@@ -181,11 +185,11 @@ def test_curtailment_adds_up_to_the_kpi(seen, compared):
 def test_congestion_is_that_of_the_tables(seen, compared):
     heat, crosses = seen.traces("congestion")
     assert heat["y"] == list(MECHANISMS)
-    for name, shown, told in zip(heat["y"], heat["z"], heat["text"], strict=True):
+    for name, drawn, told in zip(heat["y"], heat["z"], heat["text"], strict=True):
         result = compared.result(name)
         tables = pd.concat([result.table("lines"), result.table("transformers")])
         highest = tables.groupby("time")["loading_percent"].max()  # all limits are 100 %
-        np.testing.assert_allclose(shown, highest, rtol=1e-6)
+        np.testing.assert_allclose(drawn, highest, rtol=1e-6)
         counts = [int(text.split("; ")[1].split(" ")[0]) for text in told]
         assert sum(counts) == result.kpis["overloads"]
         assert crosses["y"].count(name) == sum(count > 0 for count in counts)
@@ -359,7 +363,8 @@ def test_every_table_gives_its_data_by_keyboard(seen):
 def test_kpis_can_be_downloaded_in_full(seen, compared):
     _, rows = downloaded(seen, "#kpi-table button.table-csv")
     for key, _, *values, _ in rows[1:]:
-        wanted = ["" if np.isnan(v) else repr(float(v)) for v in compared.kpis.loc[key]]
+        factor, _ = shown(1.0, compared.kpis.attrs["unit"][key])
+        wanted = ["" if np.isnan(v) else repr(float(factor * v)) for v in compared.kpis.loc[key]]
         assert values == wanted
 
 

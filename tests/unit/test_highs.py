@@ -133,3 +133,15 @@ def test_what_no_way_proves_is_not_called_optimal_unless_nearly(monkeypatch, lac
     monkeypatch.setattr(highs, "residual", lambda *_: lack)
     found = Highs("square", square()).solve()
     assert (found.status, found.found) == (status, status == "optimal")
+
+
+def test_what_a_tolerance_lets_pass_is_not_proven():
+    """A thousand units that pay less than the tolerance each are left where they are."""
+    none, one = np.zeros(1), np.ones(1)
+    program = Arrays(
+        np.full(1, -5e-8), none, 1000 * one, none > 0, sparse.csr_array((0, 1)), one[:0], one[:0]
+    )
+    found = Highs("nearly for nothing", program).solve()
+    assert found.status == "optimal"
+    assert found.bound <= -5e-5 * (1 - 1e-9)
+    assert found.objective >= found.bound

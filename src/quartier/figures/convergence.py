@@ -61,7 +61,7 @@ def costs(rounds: pd.DataFrame) -> go.Figure:
 
 
 def residuals(rounds: pd.DataFrame) -> go.Figure:
-    """Certified gap, and power missing relative to what is traded, on a logarithmic axis.
+    """Certified gap, and power missing relative to what is traded, in percent on a log axis.
 
     Parameters
     ----------
@@ -69,13 +69,13 @@ def residuals(rounds: pd.DataFrame) -> go.Figure:
         Table of a run.
     """
     made = style.figure(
-        "Certified gap and imbalance by round", x="round", y="share", unit="1", dates=False
+        "Certified gap and imbalance by round", x="round", y="share", unit="%", dates=False
     )
-    made.update_layout(meta={"x": "round", "unit": "1"})
+    made.update_layout(meta={"x": "round", "unit": "%"})
     made.update_yaxes(type="log", exponentformat="power")
     for number, (gate, rows) in enumerate(_gates(rounds)):
         for name, dash in (("gap", "solid"), ("residual", "dot")):
-            values = rows[name].to_numpy(float)
+            values = 100 * rows[name].to_numpy(float)
             label = "certified gap" if name == "gap" else "power missing"
             made.add_trace(
                 go.Scatter(
@@ -85,7 +85,7 @@ def residuals(rounds: pd.DataFrame) -> go.Figure:
                     mode="lines+markers",
                     line={**style.line(number), "dash": dash},
                     marker={"symbol": style.look(number).symbol, "size": 5},
-                    hovertemplate="round %{x}: %{y:.2g}",
+                    hovertemplate="round %{x}: %{y:.2g} %",
                 )
             )
     return made

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 import highspy
 import numpy as np
+from numpy.typing import ArrayLike
 
 from quartier.program.arrays import Arrays
 from quartier.quantities import Array
@@ -74,6 +75,19 @@ class Answer:
     def gap(self) -> float:
         """Distance of objective and bound, relative to the objective."""
         return relative_gap(self.objective, self.bound)
+
+
+def unproven(values: ArrayLike, dual: ArrayLike, low: ArrayLike, high: ArrayLike) -> float:
+    """How far a point's objective may be above that of its multipliers, by their signs.
+
+    By how much the objective of a minimum would fall if every value went where its multiplier says
+    that it is cheapest. Where it could go on without end, nothing is counted: what a solver lets
+    pass there is within its tolerance.
+    """
+    value, dual = np.asarray(values, dtype=float), np.asarray(dual, dtype=float)
+    way = np.where(dual > 0, value - np.asarray(low, dtype=float), np.asarray(high) - value)
+    counts = (dual != 0) & np.isfinite(way)
+    return float(np.abs(dual[counts]) @ np.maximum(way[counts], 0.0))
 
 
 def relative_gap(objective: float, bound: float) -> float:

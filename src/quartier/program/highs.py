@@ -24,7 +24,7 @@ import numpy as np
 from quartier.errors import InputError, SolveFailed
 from quartier.hiccups import Hiccup, note
 from quartier.program import handover
-from quartier.program.answer import LIMITS, PROVEN, WORDS, Answer, Status, residual
+from quartier.program.answer import LIMITS, PROVEN, WORDS, Answer, Status, residual, unproven
 from quartier.program.arrays import Arrays, Indices, one_way
 from quartier.quantities import Array
 
@@ -243,6 +243,14 @@ class Highs:
         feasible = info.primal_solution_status == highspy.SolutionStatus.kSolutionStatusFeasible
         return 0.0 if feasible else float(info.max_primal_infeasibility)
 
+    def _unproven(self, found: highspy.HighsSolution) -> float:
+        """What multipliers of the wrong sign, which HiGHS lets pass if small, may be worth."""
+        if self._kind == "quadratic" or not self._highs.getInfo().max_dual_infeasibility > 0.0:
+            return 0.0
+        lp = self._highs.getLp()
+        columns = unproven(found.col_value, found.col_dual, lp.col_lower_, lp.col_upper_)
+        return columns + unproven(found.row_value, found.row_dual, lp.row_lower_, lp.row_upper_)
+
     def _answer(self, said: str) -> Answer:
         info, mixed = self._highs.getInfo(), self.is_mixed
         bound = float(info.mip_dual_bound) if mixed and said in ("optimal", *LIMITS) else -np.inf
@@ -255,7 +263,7 @@ class Highs:
             values=np.array(found.col_value, dtype=float),
             status=said,
             objective=objective,
-            bound=objective if proven else bound,
+            bound=objective - self._unproven(found) if proven else bound,
             row_dual=np.array(found.row_dual, dtype=float) if proven else np.zeros(0),
             column_dual=np.array(found.col_dual, dtype=float) if proven else np.zeros(0),
             nodes=int(info.mip_node_count) if mixed else 0,

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 
 import pandas as pd
 
-from quartier.quantities import shown_unit
+from quartier.quantities import shown
 from quartier.report.blocks import Block, Custom, Table
 from quartier.report.compared_runs import Compared
 from quartier.report.kpis import definition
@@ -174,11 +174,12 @@ def _gap(line: Line, cell: Cell, value: float, best: float) -> str:
 
 
 def all_kpis(kpis: pd.DataFrame, judged: bool) -> Table:
-    """Return the table of all KPIs; its cells are those of ``compare.json``."""
+    """Return the table of all KPIs; its cells are those of ``compare.json``, shares in percent."""
     units, labels = kpis.attrs["unit"], kpis.attrs["label"]
     frame = pd.DataFrame({"label": [labels[k] for k in kpis.index]}, index=kpis.index)
-    frame = frame.join(kpis)
-    frame["unit"] = [shown_unit(units[k]) for k in kpis.index]
+    seen = [shown(1.0, units[k]) for k in kpis.index]
+    frame = frame.join(kpis.mul([factor for factor, _ in seen], axis=0))
+    frame["unit"] = [unit for _, unit in seen]
     lines = [line for _, shown in shown_lines(kpis) for line in shown]
     marks = {
         (line.kpi, name): "best"

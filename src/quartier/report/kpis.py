@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from quartier.kpi import KPIS
-from quartier.quantities import shown_unit
+from quartier.quantities import shown
 from quartier.report.blocks import Block, Custom, Note, Table
 from quartier.results import Result
 
@@ -78,10 +78,10 @@ def kpi_blocks(result: Result) -> list[Block]:
 
 
 def kpi_table(table: pd.DataFrame) -> Table:
-    """Return the table of all KPIs; its cells are those of ``kpis.json``."""
-    frame = pd.DataFrame(
-        {"label": table["label"], "value": table["value"], "unit": table["unit"].map(shown_unit)}
-    )
+    """Return the table of all KPIs; its cells are those of ``kpis.json``, shares in percent."""
+    seen = [shown(*row) for row in zip(table["value"], table["unit"], strict=True)]
+    values, units = zip(*seen, strict=True) if seen else ((), ())
+    frame = pd.DataFrame({"label": table["label"], "value": values, "unit": units}, table.index)
     return Table(
         "kpi-table",
         f"All {len(frame)} KPIs",
@@ -101,7 +101,7 @@ def definition(name: str) -> str:
 def _tiles(table: pd.DataFrame, names: tuple[str, ...]) -> list[Tile]:
     rows = table.reindex([key for name in names for key in _keys(table, name)])
     return [
-        Tile(name, row["label"], float(row["value"]), shown_unit(row["unit"]), definition(name))
+        Tile(name, row["label"], *shown(float(row["value"]), row["unit"]), definition(name))
         for name, row in zip(map(str, rows.index), rows.to_dict("records"), strict=True)
     ]
 

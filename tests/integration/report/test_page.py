@@ -6,6 +6,7 @@ import json
 import numpy as np
 import pytest
 
+from quartier.quantities import shown
 from tests.integration.browser import LAPTOP, LAYOUT_FAULTS, PHONE, opened
 from tests.integration.report.reading import LINE
 
@@ -49,19 +50,20 @@ def test_every_kpi_is_that_of_kpis_json(read, result):
     for key, label, exact, unit, text in rows:
         entry = kpis[key]
         assert label == entry["label"]
-        assert unit == {"1": "share", "count": ""}.get(entry["unit"], entry["unit"])
+        assert unit == {"1": "%", "count": ""}.get(entry["unit"], entry["unit"])
         if entry["value"] is None:
             assert (exact, text) == ("", "–")
         else:
-            assert float(exact) == entry["value"]
-            assert float(text.replace(",", "")) == pytest.approx(entry["value"], rel=1e-4, abs=1e-6)
+            value = entry["value"] * (100 if unit == "%" and entry["unit"] == "1" else 1)
+            assert float(exact) == value
+            assert float(text.replace(",", "")) == pytest.approx(value, rel=1e-4, abs=1e-6)
     tiles = read.read("""() => Array.from(document.querySelectorAll(".tile"), (tile) =>
         [tile.dataset.kpi, tile.dataset.value, tile.querySelector(".value").textContent])""")
-    texts = {row[0]: row[4] for row in rows}
+    texts, exacts = ({row[0]: row[k] for row in rows} for k in (4, 2))
     assert len(tiles) >= 20
     for key, exact, text in tiles:
         assert text == texts[key]
-        assert exact == ("" if kpis[key]["value"] is None else repr(float(kpis[key]["value"])))
+        assert exact == exacts[key]
 
 
 # -- data, keyboard, print -------------------------------------------------------------------------
@@ -112,7 +114,8 @@ def test_kpis_can_be_downloaded_in_full(read, result):
     _, rows = downloaded(read, "#kpi-table button.table-csv")
     cells = {row[0]: row[2] for row in rows[1:]}
     for name, value in result.kpis.items():
-        assert cells[name] == "" if np.isnan(value) else float(cells[name]) == value
+        seen, _ = shown(value, result.kpi_table.loc[name, "unit"])
+        assert cells[name] == "" if np.isnan(value) else float(cells[name]) == seen
 
 
 def test_keyboard_can_skip_to_the_content(seen):
