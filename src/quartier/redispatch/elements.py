@@ -1,5 +1,7 @@
 """All limits of a network in one row: lines, transformers, upper and lower voltage bands.
 
+Limits are those that the grid operator plans with: less the margin that it keeps free.
+
 The **excess** of an element is how far it is beyond its limit, in units of the tolerance that
 counts as a violation: above 1 it is violated, at 0 it is at its limit. So loadings and voltages
 compare, and every limit reads ``excess <= 0``.
@@ -29,7 +31,7 @@ class Elements:
     network
         The grid.
     settings
-        Tolerances.
+        Tolerances, and the margin.
 
     Attributes
     ----------
@@ -44,8 +46,11 @@ class Elements:
         voltage = max(settings.voltage_tolerance_pu, LEAST_VOLTAGE_TOLERANCE)
         branches, buses = self._sizes[0] + self._sizes[1], self._sizes[2]
         self._unit = np.repeat([loading, voltage, -voltage], [branches, buses, buses])
-        limits = (network.line_limit_percent, network.transformer_limit_percent)
-        self._limit = np.concatenate([*limits, network.vm_max_pu, network.vm_min_pu])
+        free = settings.margin
+        loadings = np.concatenate([network.line_limit_percent, network.transformer_limit_percent])
+        kept_pu = free / 2 * (network.vm_max_pu - network.vm_min_pu)
+        bands = (network.vm_max_pu - kept_pu, network.vm_min_pu + kept_pu)
+        self._limit = np.concatenate([(1 - free) * loadings, *bands])
         self.count = self._unit.size
 
     def excess(self, state: GridState) -> Array:

@@ -11,7 +11,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from quartier.errors import InputError
-from quartier.figures import bundles, pricing
+from quartier.figures import bundles, pricing, style
 from quartier.report.blocks import Block, Choice, Custom, Figure, Note, Section, Table
 from quartier.report.kpis import kpi_blocks
 from quartier.report.long_run import is_long, long_run_blocks
@@ -59,6 +59,7 @@ def run_sections(result: Result, plot: Plot, explorer: Custom | None) -> Iterato
         ),
         *([("pricing-part", lambda: pricing_section(result, plot))] if _is_priced(result) else []),
         *([("long-run", lambda: long_run_section(result))] if is_long(result) else []),
+        *([("forecasts", lambda: forecasts_section(plot))] if "forecasts" in result.tables else []),
         ("schedules", lambda: schedules_section(plot)),
         ("stores-part", lambda: stores_section(result, plot)),
         *([("ev", lambda: ev_section(plot))] if plot.expects_vehicles else []),
@@ -273,6 +274,17 @@ def bundles_section(result: Result, plot: Plot) -> Section:
         *([Choice("balance-choice", "Carrier", chosen)] if "units" in result.tables else []),
     ]
     return Section("bundles-part", "Bundles and sizes", blocks)
+
+
+def forecasts_section(plot: Plot) -> Section:
+    """What was planned with."""
+    lead = "All units of the kind together; dotted lines are gates, at which forecasts are new."
+    kinds = plot.table("forecasts")["kind"].unique()
+    drawn = {
+        style.kind_label(kind): [block(f"forecast-{kind}", partial(plot.forecast, kind), lead)]
+        for kind in kinds
+    }
+    return Section("forecasts", "Forecasts", [Choice("forecast-choice", "Kind", drawn)])
 
 
 def schedules_section(plot: Plot) -> Section:

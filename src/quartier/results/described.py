@@ -19,6 +19,7 @@ ABOUT: dict[str, str] = {
     "congestion": "What limits of the grid did to the price of a kWh at a neighbourhood.",
     "redispatch": "Every cap that the DSO set, and why.",
     "plans": "Power that was planned, at every gate and in every round.",
+    "forecasts": "What was expected of the steps up to the next gate, where forecasts may err.",
     "solves": "What solvers said of their problems.",
     "negotiations": "Every negotiation: a neighbourhood, a gate, a round.",
     "traces": "How the best objective fell while agents negotiated.",
@@ -37,6 +38,7 @@ ABOUT: dict[str, str] = {
 
 MEANING: dict[str, str] = {
     "accepted_kw": "what of it was accepted",
+    "actual_kw": "what happened: power available, load or demand",
     "agent": "neighbourhood or supplier that bids",
     "agents": "agents that took part",
     "agreed": "whether all living agents committed to the same candidate",
@@ -69,6 +71,7 @@ MEANING: dict[str, str] = {
     "energy_kwh": "energy in the store at the end of the step",
     "flex_down_kw": "power by which the offer could be lowered in this step alone",
     "flex_up_kw": "power by which the offer could be raised in this step alone",
+    "forecast_kw": "what was expected of it at the gate",
     "follower_suboptimality": "relative distance of the followers from their own optimum",
     "fuel_kw": "fuel burnt (lower heating value)",
     "gap": "relative gap between objective and bound",

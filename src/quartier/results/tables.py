@@ -129,6 +129,7 @@ TABLES: dict[str, dict[str, ColumnType]] = {
         "time gate round asset kind offered_kw p_set_kw reason_element sensitivity cost_eur"
     ),
     "plans": _columns("gate round time unit p_kw"),
+    "forecasts": _columns("gate time unit kind forecast_kw actual_kw"),
     "solves": _columns(
         "gate problem status objective bound gap follower_suboptimality wall_s tries"
     ),
