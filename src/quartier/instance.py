@@ -187,6 +187,7 @@ class Instance:
             rounds=scenario.gates.rounds,
             record_messages=scenario.record.messages,
             record_fronts=scenario.record.fronts,
+            record_sensitivities=scenario.record.sensitivities,
             optimisation=scenario.optimisation,
             market=scenario.market,
             forecast_eur_per_kwh=(

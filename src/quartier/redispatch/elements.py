@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from quartier.grid.network import Network
 from quartier.grid.power_flow import GridState, Sensitivities
-from quartier.quantities import Array
+from quartier.quantities import KW_PER_MW, Array
 from quartier.scenario.settings import RedispatchSettings
 
 LEAST_LOADING_TOLERANCE = 1e-2
@@ -46,7 +46,8 @@ class Elements:
         voltage = max(settings.voltage_tolerance_pu, LEAST_VOLTAGE_TOLERANCE)
         branches, buses = self._sizes[0] + self._sizes[1], self._sizes[2]
         self._unit = np.repeat([loading, voltage, -voltage], [branches, buses, buses])
-        free = settings.margin
+        self._free = free = settings.margin
+        self._rated_mva = np.concatenate([network.line_mva, network.transformer_mva])
         loadings = np.concatenate([network.line_limit_percent, network.transformer_limit_percent])
         kept_pu = free / 2 * (network.vm_max_pu - network.vm_min_pu)
         bands = (network.vm_max_pu - kept_pu, network.vm_min_pu + kept_pu)
@@ -76,6 +77,22 @@ class Elements:
     def physical(self, element: int, slope: float) -> float:
         """Turn a slope of the excess into %/MW or pu/MW."""
         return float(slope * self._unit[element])
+
+    def further(self, element: int) -> tuple[float, float, str]:
+        """Limit of an element, and by how much one further unit of it lowers its excess.
+
+        Returns
+        -------
+        float, float, str
+            Limit and relief in the unit: kVA of a line or transformer, 0.001 pu at a bus.
+        """
+        unit = abs(self._unit[element])
+        if element >= self._rated_mva.size:
+            milli = 1000.0
+            return milli * float(self._limit[element]), (1 - self._free / 2) / milli / unit, "mpu"
+        percent = 100.0 / (KW_PER_MW * float(self._rated_mva[element]))  # of 1 kVA
+        own = float(self._limit[element]) / (1 - self._free) / percent
+        return own, (1 - self._free) * percent / unit, "kVA"
 
     def label(self, element: int) -> str:
         """Name of an element: ``line 10 MV1.101 Line 11``, ``transformer 0 ...``, ``bus 46``."""

@@ -363,10 +363,30 @@ def optimisers_section(result: Result, plot: Plot) -> Section:
     if "solves" not in result.tables:
         return Section("solves-part", "Optimisers", [Note(_why(WITHOUT["solves"]))])
     blocks: list[Block] = [_table(result, "solves", "Problems solved")]
+    if "sensitivities" in result.tables:
+        blocks.append(_worth(result))
     if "fronts" in result.tables and OPERATOR in set(plot.table("fronts")["neighbourhood"]):
         lead = "What the grid operator trades off; the star is what it chose."
         blocks.append(block("front-grid", lambda: plot.front(OPERATOR), lead))
     return Section("solves-part", "Optimisers", blocks)
+
+
+def _worth(result: Result) -> Table:
+    """What more would be worth, the most first, over all gates."""
+    rows = result.table("sensitivities")
+    keys = ["name", "parameter", "unit"]
+    frame = rows.groupby(keys, sort=False).agg(value=("value", "last"), worth=("worth_eur", "sum"))
+    frame = frame.reset_index()[["name", "parameter", "value", "unit", "worth"]]
+    frame = frame.sort_values("worth", key=abs, ascending=False, kind="stable")
+    return Table(
+        "sensitivities",
+        "What a little more would be worth",
+        frame.head(MOST_ROWS).reset_index(drop=True),
+        headings={"value": "now", "worth": "saved by one unit more, EUR"},
+        lead="Of costs of grid and neighbourhoods together, over the windows of all gates; what is"
+        " switched on, and what was offered, stay. The voltage band of a bus is in thousandths of"
+        " its rated voltage (mpu). Below zero more would cost.",
+    )
 
 
 def costs_section(result: Result, plot: Plot) -> Section:

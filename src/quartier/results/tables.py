@@ -61,6 +61,7 @@ _TEXTS = {
     "name",
     "neighbourhood",
     "node",
+    "parameter",
     "problem",
     "reason_element",
     "receiver",
@@ -137,6 +138,7 @@ TABLES: dict[str, dict[str, ColumnType]] = {
         "gate round neighbourhood mechanism agents messages bytes sim_time_s wall_s objective"
         " agreed"
     ),
+    "sensitivities": _columns("gate name parameter value unit worth_eur"),
     "traces": _columns("gate round neighbourhood sim_time_s objective"),
     "rounds": _columns(
         "gate mechanism round bound objective gap residual imbalance_kwh price_eur_per_kwh answers"

@@ -207,3 +207,7 @@ class RecordSettings(Frozen):
     a second, with hundreds of charging stations half a minute. `bilevel` adds a front of the grid
     operator's own objectives (redispatch cost, losses, CO2 of imports), which takes half a minute
     or more; how good its points are is in the table `solves`."""
+    sensitivities: bool = False
+    """Whether `central`, for `redispatch`, writes to the table `sensitivities` what a little more
+    of every limit of the grid that binds, and of every power and energy of the units, would be
+    worth over the window. Takes some seconds a gate."""
