@@ -114,6 +114,7 @@ class Planner(TimeBased):
             self._ends_here = False
             began = perf_counter()
             self._plan(inputs)
+            self._tell_forecasts()
             self._gate += 1
             self._execution.journal.planning_s += perf_counter() - began
         return time + self.step_size
@@ -130,6 +131,13 @@ class Planner(TimeBased):
             raise RunFailed(
                 f"coordination {name!r} failed at {when}: {type(error).__name__}: {error}{where}"
             ) from error
+
+    def _tell_forecasts(self) -> None:
+        """Record what was expected of the steps up to the next gate, where forecasts may err."""
+        every = self._instance.scenario.gates.every or self._instance.horizon.steps
+        found = self._instance.forecasts(self._step, every)
+        if found is not None:
+            self._records = {**self._records, "forecasts": {"gate": self._gate, **found}}
 
     # -- from step to step ------------------------------------------------------------------
     def snapshot(self) -> Snapshot:

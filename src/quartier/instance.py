@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -186,6 +187,7 @@ class Instance:
             rounds=scenario.gates.rounds,
             record_messages=scenario.record.messages,
             record_fronts=scenario.record.fronts,
+            record_sensitivities=scenario.record.sensitivities,
             optimisation=scenario.optimisation,
             market=scenario.market,
             forecast_eur_per_kwh=(
@@ -306,7 +308,32 @@ class Instance:
         values = self._forecast(unit, name, first, steps) if name else None
         if name and values is not None:
             unit = KINDS[unit.kind].bounded(replace(unit, series={**unit.series, name: values}))
+        stays = self.scenario.forecast_error.arrivals(unit, first, steps, self.seed)
+        if stays is not unit.sessions:
+            unit = KINDS[unit.kind].bounded(replace(unit, sessions=stays))
         return unit.window(first, steps, state.units.get(unit.name, unit.state))
+
+    def forecasts(self, first: int, steps: int) -> dict[str, Any] | None:
+        """Columns about what a gate expects of the steps from it on, and what happens then.
+
+        None if it foresees all, or nothing could be foreseen.
+        """
+        steps = min(steps, self.horizon.steps - first)
+        window, found = slice(first, first + steps), []
+        for unit in (*self.units, *self.plants):
+            name = forecast_series(unit)
+            values = self._forecast(unit, name, first, steps) if name else None
+            if name and values is not None:
+                found.append((unit, values[window], unit.series[name][window]))
+        if not found:
+            return None
+        return {
+            "time": np.tile(self.horizon.times[window].to_numpy(), len(found)),
+            "unit": np.repeat([unit.name for unit, _, _ in found], steps),
+            "kind": np.repeat([unit.kind for unit, _, _ in found], steps),
+            "forecast_kw": np.concatenate([expected for _, expected, _ in found]),
+            "actual_kw": np.concatenate([actual for _, _, actual in found]),
+        }
 
     def _forecast(self, unit: UnitData, series: str, first: int, steps: int) -> Array | None:
         """What is expected of a series, shape ``(T,)``: as given, or drawn; None: what happens."""

@@ -208,9 +208,8 @@ def room_per_rated(units: Sequence[UnitData], p_kw: Array, p_max_kw: Array) -> A
 
 
 def plant_plan(available_kw: Array, p_max_kw: Array) -> UnitPlan:
-    """What a plant shall do under its cap."""
-    command = np.where(p_max_kw < available_kw, p_max_kw, np.inf)
-    return UnitPlan(command, np.minimum(available_kw, p_max_kw))
+    """What a plant shall do under its cap, also where more is available than was forecast."""
+    return UnitPlan(p_max_kw, np.minimum(available_kw, p_max_kw))
 
 
 def is_kept(p_kw: Array, cap: Cap, tolerance_kw: float) -> bool:

@@ -15,6 +15,7 @@ import numpy as np
 from quartier.centralised.individual import Process, records
 from quartier.centralised.member import Member
 from quartier.centralised.network import SOLVED, converge, joint_of, linear_grid, tighten
+from quartier.centralised.worth import worth_rows
 from quartier.coordination import Cap, Plan, UnitPlan
 from quartier.optimisation.readings import solved_one_way
 from quartier.optimisation.repair import netted
@@ -105,9 +106,16 @@ class Operator:
             records={
                 **records(process.problem, process.rounds, process.optimisers, self.rows),
                 "redispatch": (),
+                "sensitivities": self._sensitivities(),
             },
             degraded=tuple(self.trouble),
         )
+
+    def _sensitivities(self) -> list[dict[str, Any]]:
+        """What a little more of anything would be worth, if that is asked for."""
+        if not self.process.problem.record_sensitivities:
+            return []
+        return list(worth_rows(self.joint, self.answer.values))
 
     def _units(self) -> Iterator[tuple[str, UnitPlan]]:
         process, values = self.process, self.answer.values

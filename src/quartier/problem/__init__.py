@@ -248,6 +248,7 @@ class Problem:
     """Most rounds of redispatch and renegotiation."""
     record_messages: bool = False
     record_fronts: bool = False
+    record_sensitivities: bool = False
     optimisation: OptimisationSettings = field(default_factory=OptimisationSettings)
     """How the centralised mechanisms search."""
     market: MarketSettings = field(default_factory=MarketSettings)

@@ -106,7 +106,7 @@ def _of_prices(path: str, group: GroupSettings, asked: BundlesAsked) -> Iterator
 
 
 def _of_system(asked: BundlesAsked, scenario: Scenario) -> Iterator[tuple[str, str]]:
-    if scenario.forecasts or scenario.forecast_error.std:
+    if scenario.forecasts or scenario.forecast_error.std or scenario.forecast_error.arrival_h:
         yield "forecasts", "err, while what is sized is planned for what happens; remove them"
     for place, settings in scenario.neighbourhoods.items():
         path = f"neighbourhoods.{place}"

@@ -293,6 +293,14 @@ def check_forecast_error(
             continue
         why = f"no unit of this kind could be forecast{suggestion(kind, known)}"
         findings.add(f"forecast_error.std.{kind}", why)
+    erring = scenario.forecast_error
+    for key in ("hourly_correlations", "common"):
+        for kind in getattr(erring, key):
+            if kind not in erring.std:
+                why = f"this kind does not err{suggestion(kind, erring.std)}; add it to std"
+                findings.add(f"forecast_error.{key}.{kind}", why)
+    if erring.arrival_h and complete and not any(KINDS[unit.kind].sessions for unit in units):
+        findings.add("forecast_error.arrival_h", "there is no charging station; remove it")
 
 
 def forecast_series(unit: UnitData) -> str | None:

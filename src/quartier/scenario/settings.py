@@ -69,6 +69,10 @@ class RedispatchSettings(Frozen):
     """Assets that act on a congestion by less than this share of the strongest are left out."""
     share_tolerance: Share = 0.1
     """Assets of equal price whose sensitivities differ by less than this share pro rata."""
+    margin: float = Field(0.0, ge=0, lt=1)
+    """Share of every limit of the grid that is kept free when P_set and taps are chosen, against
+    forecasts that err: of the loading that is allowed, and of a voltage's way from the middle of
+    its band. What counts as a violation in the end is as without it."""
     discrete_steps: list[Share] | None = Field(default=None, min_length=2)
     """Shares of the rated power that a cap may take, e.g. `[1, 0.6, 0.3, 0]`; without it, any."""
     loading_tolerance_percent: NonNegativeFloat = 0.1
@@ -203,3 +207,7 @@ class RecordSettings(Frozen):
     a second, with hundreds of charging stations half a minute. `bilevel` adds a front of the grid
     operator's own objectives (redispatch cost, losses, CO2 of imports), which takes half a minute
     or more; how good its points are is in the table `solves`."""
+    sensitivities: bool = False
+    """Whether `central`, for `redispatch`, writes to the table `sensitivities` what a little more
+    of every limit of the grid that binds, and of every power and energy of the units, would be
+    worth over the window. Takes some seconds a gate."""
