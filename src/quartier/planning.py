@@ -15,6 +15,7 @@ import numpy as np
 from quartier.coordination import Cap, UnitPlan
 from quartier.optimisation import Solution
 from quartier.problem import ConnectionTerms, NeighbourhoodProblem, Offer, Problem
+from quartier.problem.upper_cost import lower_price
 from quartier.quantities import Array, share_of
 from quartier.redispatch.rounds import Round
 from quartier.units import KINDS
@@ -40,13 +41,13 @@ class Asset:
 def assets_of(problem: Problem) -> list[Asset]:
     """Connection points that the DSO asks: the neighbourhoods', then the plants'."""
     settings = problem.grid.settings
-    price, raising = settings.price_eur_per_kwh, settings.raise_price_eur_per_kwh
+    raising = settings.raise_price_eur_per_kwh
     points = [
         Asset(n.name, "neighbourhood", n.bus, n.redispatch_price_eur_per_kwh, raising)
         for n in problem.neighbourhoods
     ]
     plants = [
-        Asset(p.name, "der", _bus(p), settings.plant_prices.get(p.name, price), raising, rated(p))
+        Asset(p.name, "der", _bus(p), lower_price(settings, p), raising, rated(p))
         for p in problem.plants
     ]
     return [*points, *plants]

@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import (
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    model_validator,
+)
 
 from quartier.scenario.communication import CommunicationSettings
 from quartier.units.base import CsvColumn, Frozen
@@ -50,6 +57,21 @@ LOWER_EUR_PER_KWH = 0.10
 """Price of renewable energy lost by redispatch, of plants and neighbourhoods, unless given."""
 
 
+class MinimumFactorSettings(Frozen):
+    """Merit of plants by one price of conventional power, times a minimum factor (M4).
+
+    German Redispatch 2.0 ranks renewable power as if it were that much dearer (EnWG § 13 (1a);
+    BNetzA, decision PGMF-8116-EnWG § 13j: 10, and 5 for CHP).
+    """
+
+    conventional_eur_per_kwh: NonNegativeFloat
+    """Price in EUR/kWh of lowering a conventional plant."""
+    renewable: PositiveFloat = 10.0
+    """Factor of plants that lose renewable energy."""
+    chp: PositiveFloat = 5.0
+    """Factor of plants that burn fossil fuel for power and heat."""
+
+
 class RedispatchSettings(Frozen):
     """How the DSO removes congestion: taps first, then the cheapest caps (M4)."""
 
@@ -63,6 +85,9 @@ class RedispatchSettings(Frozen):
     """Price in EUR/kWh of lowering a plant's feed-in: renewable energy lost."""
     plant_prices: dict[str, NonNegativeFloat] = Field(default_factory=dict)
     """Prices in EUR/kWh of single plants by name; the others have `price_eur_per_kwh`."""
+    minimum_factor: MinimumFactorSettings | None = None
+    """Merit of plants by a price of conventional power times minimum factors, in place of
+    `price_eur_per_kwh` and `plant_prices`: one or the other. Neighbourhoods keep theirs."""
     raise_price_eur_per_kwh: NonNegativeFloat = 0.30
     """Price in EUR/kWh of reducing a load."""
     sensitivity_threshold: Share = 0.01
@@ -85,6 +110,16 @@ class RedispatchSettings(Frozen):
     import_co2_eur_per_kg: NonNegativeFloat = 0.0
     """Price in EUR/kg of the CO2 of what the grid draws from the upper grid (U2), for `central` and
     `bilevel`."""
+
+    @model_validator(mode="after")
+    def _one_merit(self) -> RedispatchSettings:
+        priced = self.plant_prices or self.price_eur_per_kwh != LOWER_EUR_PER_KWH
+        if self.minimum_factor is not None and priced:
+            raise ValueError(
+                "the merit of plants is given twice; keep either 'minimum_factor', or "
+                "'price_eur_per_kwh' and 'plant_prices'"
+            )
+        return self
 
 
 class OptimisationSettings(Frozen):
