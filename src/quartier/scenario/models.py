@@ -47,6 +47,7 @@ from quartier.scenario.settings import (
     OptimisationSettings,
     RecordSettings,
     RedispatchSettings,
+    StoreSettings,
 )
 from quartier.units.base import CsvColumn, Frozen, Source, UnitParameters
 from quartier.units.kinds import is_own, own_kind
@@ -314,6 +315,8 @@ class Scenario(Frozen):
     """Prices, emission factors and weather."""
     objectives: ObjectiveSettings = ObjectiveSettings()
     """What the neighbourhoods' objectives weigh."""
+    stores: StoreSettings = StoreSettings()
+    """How stores end what is planned."""
     redispatch: RedispatchSettings = RedispatchSettings()
     """How the DSO removes congestion."""
     optimisation: OptimisationSettings = OptimisationSettings()
