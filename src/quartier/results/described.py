@@ -83,6 +83,7 @@ MEANING: dict[str, str] = {
     "kind": "kind",
     "line": "name of the line",
     "limits_eur_per_kwh": "the part of the price that limits make; the rest is losses",
+    "loading_over_percent": "greatest loading beyond its limit in AC; below zero where all hold",
     "loading_percent": "loading in percent of the rated current",
     "loss_mw": "losses",
     "lost_to": "what the message was lost to",
@@ -137,6 +138,7 @@ MEANING: dict[str, str] = {
     "tries": "times that the solver was started on a problem that it did not solve at once",
     "value": "value",
     "vm_pu": "voltage",
+    "voltage_over_pu": "greatest voltage outside its band in AC; below zero where all hold",
     "wall_s": "wall time, the one figure that differs from run to run",
     "zone": "name of the zone",
 }

@@ -131,6 +131,7 @@ TABLES: dict[str, dict[str, ColumnType]] = {
     "plans": _columns("gate round time unit p_kw"),
     "solves": _columns(
         "gate problem status objective bound gap follower_suboptimality wall_s tries"
+        " loading_over_percent voltage_over_pu"
     ),
     "negotiations": _columns(
         "gate round neighbourhood mechanism agents messages bytes sim_time_s wall_s objective"
