@@ -183,14 +183,17 @@ def unit_plans(
         much more may a unit feed in if more is available than was forecast. None: no limit.
     """
     room = np.full_like(share, np.inf) if room is None else room
+    band: tuple[Array | float, Array | float] = (schedule.up_kw, schedule.down_kw)
     for unit in units:
         p_kw = schedule.unit_p_kw[unit.name]
         if KINDS[unit.kind].curtailable:
             p_kw = (1 - share) * p_kw
             ceiling = p_kw + room * (rated(unit) or float(np.max(schedule.unit_p_kw[unit.name])))
-            yield unit.name, UnitPlan(np.where(share > 0, p_kw, ceiling), p_kw)
+            free = schedule.unit_p_kw[unit.name] - p_kw
+            yield unit.name, UnitPlan(np.where(share > 0, p_kw, ceiling), p_kw, free, p_kw)
         else:
-            yield unit.name, UnitPlan(schedule.command_kw[unit.name], p_kw)
+            yield unit.name, UnitPlan(schedule.command_kw[unit.name], p_kw, *band)
+            band = (0.0, 0.0)
 
 
 def room_per_rated(units: Sequence[UnitData], p_kw: Array, p_max_kw: Array) -> Array:

@@ -69,3 +69,32 @@ def test_a_worth_makes_rolling_gates_see_beyond_their_window(runs_of):
     worth = runs_of(*gates, "stores={end: value, value_eur_per_kwh: 0.2}", mechanisms=some)
     assert lower_costs(worth) == dict.fromkeys(some, about(80.0))
     assert lower_costs(runs_of(*gates, mechanisms=some)) == dict.fromkeys(some, about(120.0))
+
+
+def test_imported_energy_may_weigh_more_than_its_price(runs_of):
+    """Free to end empty, at 0.30 EUR the battery serves; at 0.35 of worth only with L1e it does."""
+    stores = "stores={end: value, value_eur_per_kwh: 0.35}"
+    some = ("individual", "cohda", "central", "bilevel")
+    runs = runs_of(stores, "objectives.imported_eur_per_kwh=0.1", mechanisms=some)
+    # 400 kWh leave the store, at 0.35 each; without L1e it would have been filled instead.
+    assert lower_costs(runs) == dict.fromkeys(some, about(140.0))
+    assert runs["cohda"].kpis["store_energy_difference[battery]"] == pytest.approx(-400, abs=0.1)
+
+
+@pytest.mark.parametrize(
+    ("flexibility", "worth_eur"),
+    [
+        (("objectives.flexibility_eur_per_kwh=0.1",), 0.1 * (3 * 400 + 300)),
+        (("signals.flexibility_up_eur_per_kwh=0.01",), 0.01 * (3 * 200 + 100)),
+    ],
+)
+def test_flexibility_may_have_a_worth(runs_of, flexibility, worth_eur):
+    """In three hours 200 kW either way; a kW charged moves from one side to the other.
+
+    In the last hour nothing is left to go up, for the battery has to be as full as at first; so it
+    serves the load of 100 kW there, with what it charged before, and could be lowered by 300 kW.
+    """
+    runs = runs_of(*flexibility)
+    assert lower_costs(runs) == dict.fromkeys(MECHANISMS, about(120.0 - worth_eur))
+    for run in runs.values():
+        assert run.kpis["flexibility_value"] == about(worth_eur)

@@ -223,10 +223,11 @@ def co2_local(run: RunData) -> float:
 
 
 def lower_cost(run: RunData) -> float:
-    """Weighted objective of all neighbourhoods as executed in EUR (M3: L0, L1, L3, L4).
+    """Weighted objective of all neighbourhoods as executed in EUR (M3: L0 to L5).
 
-    Their cost, plus curtailment, emissions and peak import at the scenario's weights; less what
-    their stores gained, where the scenario gives it a worth.
+    Their cost, plus curtailment, emissions, peak import and imported energy at the scenario's
+    weights; less the worth of the flexibility in their plans, and of what their stores gained,
+    where the scenario gives any.
     """
     weights: dict[str, float] = run.setting("objectives")
     curtailed_kwh = float(run.summed(_totals)["unused_kw"]) * run.dt_h
@@ -236,8 +237,26 @@ def lower_cost(run: RunData) -> float:
         + weights["curtailment_eur_per_kwh"] * curtailed_kwh
         + weights["co2_eur_per_kg"] * co2_local(run)
         + weights["peak_eur_per_kw"] * peak_kw
+        + weights.get("imported_eur_per_kwh", 0.0) * sum(v or 0.0 for v in imported(run).values())
+        - (flexibility_value(run) or 0.0)
         - (store_energy_value(run) or 0.0 if _stores(run).end == "value" else 0.0)
     )
+
+
+def flexibility_value(run: RunData) -> float | None:
+    """Worth of the flexibility in the neighbourhoods' plans in EUR: `Σ (up π_up + down π_dn) Δ`.
+
+    At the weight of L2 and the prices of L5 (M3; seed 001 eq. 14, 21). The band is single-step, of
+    the plan that was carried out, what is curtailed counted upwards. Undefined without a worth.
+    """
+    weight = float(run.setting("objectives").get("flexibility_eur_per_kwh", 0.0))
+    signals, found = run.table("signals"), list[float]()
+    for side in ("up", "down"):
+        rows = signals[signals["name"].str.startswith(f"flexibility_{side}[")]
+        band_kw = rows.drop_duplicates(["time", "name"], keep="last").set_index("time")["value"]
+        price = run.signal(f"flexibility_{side}_eur_per_kwh").reindex(band_kw.index).fillna(0.0)
+        found += (band_kw * (weight + price)).tolist()
+    return sum(found) * run.dt_h if found else None
 
 
 # -- energy left in the stores ------------------------------------------------------------------

@@ -12,7 +12,7 @@ from quartier.quantities import Array
 from quartier.scenario.asked import MOST_PLAYERS
 from quartier.scenario.bundles_checks import check_bundles
 from quartier.scenario.findings import Findings
-from quartier.scenario.models import MarketSettings, Scenario
+from quartier.scenario.models import FLEXIBILITY, MarketSettings, Scenario
 from quartier.scenario.nodes import check_nodes, check_trade
 from quartier.scenario.pricing_checks import check_pricing
 from quartier.scenario.problems import suggestion
@@ -52,6 +52,7 @@ def check(
     _check_prices(scenario, signals, findings)
     _check_weights(scenario, signals, findings)
     _check_stores(scenario, findings)
+    _check_flexibility(scenario, signals, findings)
     _check_gates(scenario, findings)
     _check_names(scenario, units, findings)
     if not rest.lacks("problem") and not rest.lacks("neighbourhoods"):
@@ -216,7 +217,8 @@ def _check_weights(
             f"is {stored:g}, not below objectives.penalty_eur_per_kwh "
             f"({objectives.penalty_eur_per_kwh:g}): stores would be filled whatever a cap forbids",
         )
-    dearest = max(float(imported.max()), float(exported.max()) + curtailment)
+    drawn = float(imported.max()) + objectives.imported_eur_per_kwh
+    dearest = max(drawn, float(exported.max()) + curtailment)
     if objectives.penalty_eur_per_kwh <= dearest:
         findings.add(
             "objectives.penalty_eur_per_kwh",
@@ -246,6 +248,23 @@ def _check_stores(scenario: Scenario, findings: Findings) -> None:
                 f"stores.value_eur_per_kwh.{carrier}",
                 f"no unit stores it{suggestion(carrier, sorted(held))}",
             )
+
+
+def _check_flexibility(
+    scenario: Scenario, signals: Mapping[str, tuple[Array, str]], findings: Findings
+) -> None:
+    """Nobody pays for what it could do; and only who redispatches asks for it."""
+    for name in FLEXIBILITY:
+        if name in signals and (least := float(signals[name][0].min())) < 0:
+            findings.add(f"signals.{name}", f"is down to {least:g} EUR/kWh; it must not be below 0")
+    weights = {
+        f"objectives.{name}": getattr(scenario.objectives, name)
+        for name in ("imported_eur_per_kwh", "flexibility_eur_per_kwh")
+    }
+    given = [f"signals.{name}" for name in FLEXIBILITY if getattr(scenario.signals, name)]
+    for path in [*(path for path, weight in weights.items() if weight), *given]:
+        if scenario.problem.kind != "redispatch":
+            findings.add(path, "is an objective of `problem: redispatch` only; leave it out")
 
 
 def _check_gates(scenario: Scenario, findings: Findings) -> None:
