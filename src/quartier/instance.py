@@ -39,7 +39,7 @@ from quartier.scenario.files import shown
 from quartier.scenario.findings import Note
 from quartier.scenario.grid_data import GridData
 from quartier.scenario.load import LoadedScenario
-from quartier.scenario.models import GridSettings, Scenario
+from quartier.scenario.models import FLEXIBILITY, GridSettings, Scenario
 from quartier.scenario.overrides import blamed
 from quartier.scenario.pricing_checks import wholesale
 from quartier.units import KINDS
@@ -362,17 +362,31 @@ class Instance:
         settings, objectives = self.scenario.neighbourhoods[name], self.scenario.objectives
         most = np.inf if settings.p_max_kw is None else settings.p_max_kw
         least = -np.inf if settings.p_min_kw is None else settings.p_min_kw
+        imported = self.signals["import_eur_per_kwh"][0][window]
+        up, down = (self._band_eur_per_kwh(name, window) for name in FLEXIBILITY)
+        worth = np.any(up) or np.any(down)
         return ConnectionTerms(
             dt_h=horizon.dt_h,
             export_eur_per_kwh=self.signals["export_eur_per_kwh"][0][window],
-            import_eur_per_kwh=self.signals["import_eur_per_kwh"][0][window],
-            curtailment_eur_per_kwh=objectives.curtailment_eur_per_kwh,
+            import_eur_per_kwh=imported + objectives.imported_eur_per_kwh,
+            curtailment_eur_per_kwh=(
+                objectives.curtailment_eur_per_kwh + down - up
+                if worth
+                else objectives.curtailment_eur_per_kwh
+            ),
+            up_eur_per_kwh=up if worth else None,
+            down_eur_per_kwh=down if worth else None,
             co2_eur_per_kg=objectives.co2_eur_per_kg,
             peak_eur_per_kw=objectives.peak_eur_per_kw,
             penalty_eur_per_kwh=objectives.penalty_eur_per_kwh,
             p_max_kw=np.full(horizon.steps, most),
             p_min_kw=np.full(horizon.steps, least),
         )
+
+    def _band_eur_per_kwh(self, side: str, window: slice) -> Array:
+        """What a kW of the band is worth over an hour: L2's weight, and L5's price of the side."""
+        price = self.signals[side][0] if side in self.signals else np.zeros(self.horizon.steps)
+        return self.scenario.objectives.flexibility_eur_per_kwh + price[window]
 
     @property
     def connection_efficiency(self) -> Array:

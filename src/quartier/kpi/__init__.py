@@ -161,6 +161,7 @@ KPIS: tuple[Kpi, ...] = (
         "EUR",
         neighbourhood.store_energy_value,
     ),
+    Kpi("flexibility_value", "Worth of flexibility", "EUR", neighbourhood.flexibility_value),
     Kpi("lower_cost", "Cost of the lower level", "EUR", neighbourhood.lower_cost),
     Kpi("cost", "Cost", "EUR", settlement.cost),
     Kpi("import", "Energy imported", "kWh", neighbourhood.imported),

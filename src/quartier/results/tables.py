@@ -133,6 +133,7 @@ TABLES: dict[str, dict[str, ColumnType]] = {
     "forecasts": _columns("gate time unit kind forecast_kw actual_kw"),
     "solves": _columns(
         "gate problem status objective bound gap follower_suboptimality wall_s tries"
+        " loading_over_percent voltage_over_pu"
     ),
     "negotiations": _columns(
         "gate round neighbourhood mechanism agents messages bytes sim_time_s wall_s objective"

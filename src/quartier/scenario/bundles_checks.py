@@ -42,6 +42,8 @@ def check_bundles(
         *_of_supply(asked, units),
     ):
         findings.add(where, problem)
+    if scenario.stores.end != "as-start":
+        findings.add("stores.end", "of a typical day is its beginning: leave it out")
     if "export_eur_per_kwh" in signals and np.any(signals["export_eur_per_kwh"][0] > 0):
         findings.add("signals.export_eur_per_kwh", "is paid to nobody here: set it to 0")
 
