@@ -51,6 +51,7 @@ _TEXTS = {
     "agent",
     "asset",
     "carrier",
+    "conflict",
     "end",
     "group",
     "kind",
@@ -130,7 +131,7 @@ TABLES: dict[str, dict[str, ColumnType]] = {
     ),
     "plans": _columns("gate round time unit p_kw"),
     "solves": _columns(
-        "gate problem status objective bound gap follower_suboptimality wall_s tries"
+        "gate problem status objective bound gap follower_suboptimality wall_s tries conflict"
     ),
     "negotiations": _columns(
         "gate round neighbourhood mechanism agents messages bytes sim_time_s wall_s objective"
