@@ -12,10 +12,11 @@ carry the solver's tolerance, divided by the small probe: noise that looks like 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import sparse
 from scipy.sparse.linalg import splu
 
@@ -102,6 +103,10 @@ def differentiate(
     places
         Positions of the buses in the network.
     """
+    done: NDArray[np.bool_] = np.asarray(np.isfinite(voltage).all(axis=1))
+    if not done.all():  # else a step without a solution would end the iterations of the others
+        of_done = differentiate(grid, voltage[done], power[done], places)
+        return Sensitivities(*(_among(getattr(of_done, f.name), done) for f in fields(of_done)))
     if grid.held.size:
         change = np.stack([_newton_step(grid, row, places) for row in voltage])
     else:
@@ -117,6 +122,13 @@ def differentiate(
         _loading_slope(grid.lines, into, slopes),
         _loading_slope(grid.transformers, into, slopes),
     )
+
+
+def _among(found: Array, done: NDArray[np.bool_]) -> Array:
+    """Values of some steps among all, NaN elsewhere."""
+    every = np.full((done.size, *found.shape[1:]), np.nan)
+    every[done] = found
+    return every
 
 
 def _loading_slope(branches: Branches, into: list[Complex], slopes: list[Array]) -> Array:

@@ -51,7 +51,8 @@ def choose_tap(model: GridModel, offered: GridState, tap_min: int, tap_max: int)
         The grid and the assets.
     offered
         AC power flow with everything offered at the present tap position. If it violates
-        nothing, the tap stays.
+        nothing, the tap stays; so it does if all that is wrong are steps that no position has a
+        power flow for.
     tap_min, tap_max
         Range of positions to choose from.
     """
@@ -62,6 +63,10 @@ def choose_tap(model: GridModel, offered: GridState, tap_min: int, tap_max: int)
         tap: offered if tap == present else model.solve(model.assets.offered_mw, tap)
         for tap in range(tap_min, tap_max + 1)
     }
+    fine = offered.converged & ~(model.excess(offered) > VIOLATED).any(axis=1)
+    curable = np.any([state.converged for state in states.values()], axis=0)
+    if fine[curable].all():
+        return cure(model, offered)
     slopes = _slopes(model, states)
     bounds = {tap: _bound(model, state, slopes, present) for tap, state in states.items()}
     best: tuple[Rank, Cured] | None = None
