@@ -147,7 +147,7 @@ class RunWriter:
         """Write ``kpis.json``: ``{name: {"value": x, "unit": "kWh", "label": "..."}}``."""
         write_json(self.directory / "kpis.json", kpis)
 
-    def finish(self, status: str, error: str | None = None) -> None:
+    def finish(self, status: str, error: str | None = None, **fields: Any) -> None:
         """Write what is left, and say how the run ended.
 
         A run that wrote fewer steps than it expected is never said to have finished: its status
@@ -159,7 +159,10 @@ class RunWriter:
             ``complete``, ``degraded``, ``partial``, ``failed`` or ``cancelled``.
         error
             What went wrong, for the user.
+        fields
+            Further fields of the manifest.
         """
+        self._manifest.update(fields)
         try:
             self._end(status, error)
         finally:
