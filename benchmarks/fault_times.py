@@ -22,6 +22,7 @@ from quartier.results import Result
 
 CASE = Path(__file__).parents[1] / "tests" / "cases" / "sharing"
 STEPS, AT, DEADLINE_S = 600, 400, 2.0
+EVERY = 3
 SIMULATOR = """
 import mosaik_api_v3, os, sys, time
 META = {"api_version": "3.0", "type": "time-based",
@@ -70,9 +71,10 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             print_fault(name, Path(folder))
     with tempfile.TemporaryDirectory() as folder:
-        usual, many = (cpu_s(Path(folder) / str(every), every) for every in (None, 100))
-    share = (many - usual) / (STEPS // 100) / 60.0
-    print(f"a checkpoint takes {(many - usual) / (STEPS // 100):.3f} s of processor time;")
+        usual, many = (cpu_s(Path(folder) / str(every), every) for every in (None, EVERY))
+    each = (many - usual) / (STEPS // EVERY)
+    share = each / 60.0
+    print(f"a checkpoint takes {each:.3f} s of processor time;")
     print(f"one a minute, as by default: {share:.2%} of a run (bound 2 %)")
 
 
