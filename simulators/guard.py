@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import signal
 import threading
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +20,7 @@ from mosaik.starters import Starter
 from mosaik_api_v3.connection import RemoteException
 
 from quartier.errors import QuartierError, RunFailed
+from quartier.hanging import Watchdog
 from quartier.progress import is_cancellation
 from quartier.simulators.child import ChildProxy
 from quartier.simulators.inputs import AtBoundary
@@ -61,12 +62,18 @@ class Guard:
         Longest wall time of a call, None: no limit.
     told
         Says what time of mosaik's is meant, for the user.
+    watchdog
+        Looks after calls in this process that never come back to Python.
     """
 
     def __init__(
-        self, deadline_s: float | None = None, told: Callable[[int], str] = "time {}".format
+        self,
+        deadline_s: float | None = None,
+        told: Callable[[int], str] = "time {}".format,
+        watchdog: Watchdog | None = None,
     ) -> None:
         self._deadline_s, self._told = deadline_s, told
+        self._watchdog = watchdog or Watchdog(None, lambda _: None)
         self._now: dict[str, int] = {}
         self._entities: dict[str, list[str]] = {}
         self.faults: list[Fault] = []
@@ -84,8 +91,10 @@ class Guard:
             if request[0] == "step":
                 self._now[name], self._entities[name] = request[1][0], list(request[1][1])
             try:
-                with _alarm(deadline_s if isinstance(proxy, LocalProxy) else None):
-                    return await _within(send(request), proxy, deadline_s)
+                if not isinstance(proxy, LocalProxy):
+                    return await asyncio.wait_for(send(request), deadline_s)
+                with _alarm(deadline_s), self._watchdog.call(name, deadline_s):
+                    return await send(request)
             except (Exception, SystemExit) as error:
                 if is_cancellation(error):
                     raise
@@ -106,13 +115,17 @@ class Guard:
 
             proxy.stop = stopped  # type: ignore[method-assign]
 
+    def when(self, name: str, call: str) -> str:
+        """In which call of a simulator, of what, at what time."""
+        if name not in self._now:
+            return f"in {call}()"
+        of = ", ".join(self._entities[name][:MOST]) or "all its entities"
+        return f"in {call}() of {of} at {self._told(self._now[name])}"
+
     def _noted(
         self, name: str, call: str, proxy: BaseProxy, error: BaseException, deadline_s: float | None
     ) -> BaseException:
-        when = f"in {call}()"
-        if name in self._now:
-            of = ", ".join(self._entities[name][:MOST]) or "all its entities"
-            when += f" of {of} at {self._told(self._now[name])}"
+        when = self.when(name, call)
         closed = isinstance(error, ConnectionClosedError | ConnectionError)
         cause = f"{type(error).__name__}: {error}"
         if isinstance(error, RemoteException):
@@ -164,18 +177,12 @@ class _Watched(Starter):
         """There is none in words."""
 
 
-async def _within(call: Awaitable[Any], proxy: BaseProxy, deadline_s: float | None) -> Any:
-    if deadline_s is None or isinstance(proxy, LocalProxy):
-        return await call
-    return await asyncio.wait_for(call, deadline_s)
-
-
 @contextmanager
 def _alarm(deadline_s: float | None) -> Iterator[None]:
     """Raise :class:`Hangs` inside a call in this process that takes too long.
 
     Only in the main thread and where there are such signals; code that never comes back to
-    Python cannot be interrupted.
+    Python is left to the watchdog.
     """
     main = threading.current_thread() is threading.main_thread()
     if deadline_s is None or not main or not hasattr(signal, "setitimer"):

@@ -188,6 +188,7 @@ class Planner(TimeBased):
         except SolveFailed as failure:
             logger.exception("no plan at gate %d", self._gate)
             row = {"problem": failure.problem, "status": failure.status}
+            row |= {"conflict": failure.conflict} if failure.conflict else {}
             instead = f"no plan: {failure} Units follow their own rules until the next gate."
             return Plan(records={"solves": [row]}, degraded=(instead,))
 

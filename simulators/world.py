@@ -12,6 +12,8 @@ from mosaik.scenario import ModelFactory
 from mosaik.starters import PythonStarter
 
 from quartier.errors import RunFailed
+from quartier.hanging import Watchdog
+from quartier.results.writer import end_process
 from quartier.scenario.own_simulators import OwnSimulator
 from quartier.simulators.background import Background
 from quartier.simulators.checkpoints import Checkpoints
@@ -41,7 +43,15 @@ def opened(execution: Execution, *, debug: bool = False) -> Iterator[mosaik.Worl
         Whether mosaik keeps the graph of all steps (slow).
     """
     loop, checkpoints = asyncio.new_event_loop(), Checkpoints(execution)
-    guard = Guard(execution.instance.scenario.deadlines.call_s, execution.told)
+    deadlines = execution.instance.scenario.deadlines
+
+    def hangs(name: str) -> None:
+        what = f"simulator {name!r} hangs {guard.when(name, 'step')} beyond its deadline"
+        end_process(f"{what}, in code that never comes back to Python; the process was ended")
+
+    known = [s for s in (deadlines.call_s, deadlines.plan_s) if s is not None]
+    watchdog = Watchdog(max(known, default=None), hangs)
+    guard = Guard(deadlines.call_s, execution.told, watchdog)
     world = mosaik.World(
         {},
         debug=debug,
@@ -56,7 +66,8 @@ def opened(execution: Execution, *, debug: bool = False) -> Iterator[mosaik.Worl
             _build(world, execution, checkpoints, guard)
         finally:
             readers = asyncio.all_tasks(loop)  # of what simulators elsewhere say, to their end
-        yield world
+        with watchdog.watching():
+            yield world
         if execution.journal.steps == execution.instance.horizon.steps:
             checkpoints.after_step()
     except Exception as error:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import traceback
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from functools import cached_property
 from pathlib import Path
 
 
@@ -46,12 +47,28 @@ class SolveFailed(QuartierError):
         What the solver said: ``infeasible``, ``unbounded``, ``time-limit``, ...
     hint
         What to do about it.
+    why
+        Finds what stands against a solution. It is asked when somebody wants to know: that takes
+        time, and most failures are expected by whoever asked for a solution.
     """
 
-    def __init__(self, problem: str, status: str, hint: str = "") -> None:
+    def __init__(
+        self, problem: str, status: str, hint: str = "", why: Callable[[], str] | None = None
+    ) -> None:
         self.problem = problem
         self.status = status
-        super().__init__(f"{problem}: {status}." + (f" {hint}" if hint else ""))
+        self._hint, self._why = hint, why
+        super().__init__(problem, status, hint)
+
+    @cached_property
+    def conflict(self) -> str:
+        """What stands against a solution, in the scenario's words; empty where nobody knows."""
+        return self._why() if self._why else ""
+
+    def __str__(self) -> str:
+        conflict = self.conflict[:1].upper() + self.conflict[1:]
+        parts = (f"{self.problem}: {self.status}.", conflict and f"{conflict}.", self._hint)
+        return " ".join(part for part in parts if part)
 
 
 def place(error: BaseException, inside: str) -> str:

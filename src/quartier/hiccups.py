@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from quartier.errors import SolveFailed
@@ -25,6 +25,8 @@ class Hiccup:
     """How often the solver was started."""
     instead: str = ""
     """What was done without a solution, if anything was."""
+    conflict: str = ""
+    """What stands against a solution, if that is known."""
 
 
 _noted: list[Hiccup] = []
@@ -36,8 +38,11 @@ def note(hiccup: Hiccup) -> None:
 
 
 def note_kept(failure: SolveFailed, instead: str) -> None:
-    """Keep that something else was done for lack of a solution."""
-    note(Hiccup(failure.problem, failure.status, instead=instead))
+    """Keep that something else was done for lack of a solution; why, is looked for once."""
+    found = Hiccup(failure.problem, failure.status, instead=instead)
+    alike = (h for h in _noted if replace(h, conflict="") == found)
+    known = next(alike, None)
+    note(known or replace(found, conflict=failure.conflict))
 
 
 def take() -> list[Hiccup]:
@@ -49,17 +54,19 @@ def take() -> list[Hiccup]:
 
 def rows(hiccups: Iterable[Hiccup]) -> Iterator[dict[str, Any]]:
     """Rows of the table ``solves``: all tries of a problem that ended alike together."""
-    tries: Counter[tuple[str, str]] = Counter()
+    tries: Counter[tuple[str, str, str]] = Counter()
     for hiccup in hiccups:
         end = ", ".join(part for part in (hiccup.status, hiccup.instead) if part)
-        tries[hiccup.problem, end] += hiccup.tries
-    for (problem, status), count in tries.items():
-        yield {"problem": problem, "status": status, **({"tries": count} if count else {})}
+        tries[hiccup.problem, end, hiccup.conflict] += hiccup.tries
+    for (problem, status, conflict), count in tries.items():
+        more = {"tries": count, "conflict": conflict}
+        yield {"problem": problem, "status": status, **{n: v for n, v in more.items() if v}}
 
 
 def troubles(hiccups: Iterable[Hiccup]) -> Iterator[str]:
     """A sentence for each problem for which something else was done."""
-    found = Counter((h.problem, h.status, h.instead) for h in hiccups if h.instead)
-    for (problem, status, instead), times in found.items():
+    found = Counter((h.problem, h.status, h.conflict, h.instead) for h in hiccups if h.instead)
+    for (problem, status, conflict, instead), times in found.items():
         often = f" ({times} times)" if times > 1 else ""
-        yield f"{problem}: the solver ends {status}; {instead}{often}"
+        why = f" ({conflict})" if conflict else ""
+        yield f"{problem}: the solver ends {status}{why}; {instead}{often}"

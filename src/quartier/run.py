@@ -370,8 +370,7 @@ class Story:
         writer.update(wall_times_s=self.clock.seconds)
 
     def _end(self, writer: RunWriter, status: str, error: str | None) -> None:
-        writer.update(wall_times_s=self.clock.seconds)
-        writer.finish(status, error)
+        writer.finish(status, error, wall_times_s=self.clock.seconds)
 
 
 def _start_energy_kwh(instance: Instance) -> dict[str, float]:

@@ -13,6 +13,7 @@ import typer
 from quartier import progress
 from quartier.cancelling import CancellableProgress, Cancellation
 from quartier.errors import InputError, QuartierError
+from quartier.hanging import own_process
 from quartier.scoreboard import figure
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ def complain(text: str) -> None:
 def reporting(*, quiet: bool) -> Iterator[progress.Progress]:
     """Give a command something to report to: it shows warnings too, and ends when cancelled."""
     shown, cancellation = progress.choose(quiet=quiet), Cancellation()
-    with progress.log_as_notes(shown), cancellation.listening():
+    with progress.log_as_notes(shown), cancellation.listening(), own_process():
         try:
             yield CancellableProgress(shown, cancellation)
         finally:

@@ -7,25 +7,46 @@ import json
 import subprocess
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pandas as pd
 import pytest
+from typer.testing import CliRunner
 
 import quartier
+from quartier import report
+from quartier.cli import app
 from quartier.errors import InputError, RunFailed
 from quartier.results import Result, RunWriter
 from quartier.results.files import CannotWrite
+from quartier.simulators import checkpoints
 
 CASE = Path(__file__).parents[1] / "cases" / "sharing"
 
 
 @pytest.fixture
 def little() -> Iterator[Path]:
-    """A disk of 300 kB, outside the folders that pytest clears away."""
+    """A disk of 300 kB."""
+    with disk_of("300k") as disk:
+        yield disk
+
+
+@pytest.fixture
+def large() -> Iterator[Path]:
+    """A disk that a run fits on."""
+    with disk_of("20m") as disk:
+        yield disk
+
+
+@contextmanager
+def disk_of(size: str) -> Iterator[Path]:
+    """Mount a small disk, outside the folders that pytest clears away."""
     disk = Path(tempfile.mkdtemp())
     mounted = subprocess.run(
-        ["mount", "-t", "tmpfs", "-o", "size=300k", "tmpfs", disk], capture_output=True, check=False
+        ["mount", "-t", "tmpfs", "-o", f"size={size}", "tmpfs", disk],
+        capture_output=True,
+        check=False,
     )
     if mounted.returncode:
         disk.rmdir()
@@ -58,6 +79,48 @@ def test_a_run_on_a_full_disk_fails_in_words(little: Path) -> None:
     (little / "ballast").write_bytes(bytes(230_000))
     with pytest.raises(RunFailed, match=r"cannot write .*No space left on device"):
         quartier.run(CASE, out=little / "run")
+
+
+def fill(disk: Path) -> None:
+    """Write until there is no room left, not for a byte."""
+    with (disk / "ballast").open("wb", buffering=0) as file, suppress(OSError):
+        while file.write(bytes(1024)):
+            pass
+
+
+WRITES = {
+    "tables": (RunWriter, "_write_part"),
+    "checkpoint": (checkpoints, "write_checkpoint"),
+    "kpis": (RunWriter, "write_kpis"),
+    "report": (report, "write_report"),
+}
+"""What fills the disk just before it is written, in the order of a run."""
+
+
+@pytest.mark.parametrize("what", WRITES)
+def test_a_disk_that_is_full_at_any_point_is_one_clear_error_and_exit_code_3(
+    large: Path, what: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A report can be built again, so it fails no run; it says how."""
+    where, name = WRITES[what]
+    write = getattr(where, name)
+
+    def on_a_full_disk(*args: object, **more: object) -> object:
+        fill(large)
+        return write(*args, **more)
+
+    monkeypatch.setattr(where, name, on_a_full_disk)
+    options = ["--set", "baseline=individual", "--set", "checkpoints.every_steps=1", "--quiet"]
+    ended = CliRunner().invoke(app, ["run", str(CASE), "--out", str(large / "run"), *options])
+    assert ended.exit_code == 3, ended.output
+    assert "Traceback" not in ended.output
+    assert ended.output.count("No space left on device") == 1, ended.output
+    (large / "ballast").unlink()
+    result = Result.open(large / "run")
+    assert result.status in ("failed", "partial", "complete")
+    assert (result.status == "complete") == (what == "report")
+    assert all(len(result.table(table)) for table in result.tables)
+    assert not list((large / "run").rglob("*.tmp"))
 
 
 def test_a_folder_that_cannot_be_made_is_wrong_input(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -159,6 +160,53 @@ def test_a_call_in_process_hangs(tmp_path: Path, monkeypatch, key: str) -> None:
     error = failed(tmp_path / "run", f"deadlines.{key}=1", "baseline=individual")
     assert time.monotonic() - began < 30.0
     assert "within 1 s" in error
+
+
+STUCK = """
+import ctypes, sys
+from quartier.units.step import Fleet
+step, c = Fleet.step, ctypes.LIBRARY(None)
+lock = ctypes.create_string_buffer(64)
+def waits(self, t, *args):
+    if t == 1 and "battery" in self.names[0]:
+        c.pthread_mutex_lock(lock)
+        c.pthread_mutex_lock(lock)  # for ever, whatever signal comes
+    return step(self, t, *args)
+Fleet.step = waits
+from quartier.cli import app
+app(sys.argv[1:])
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="locks of the C library")
+@pytest.mark.parametrize(
+    ("library", "code", "status"), [("CDLL", 3, "failed"), ("PyDLL", 1, "partial")]
+)
+def test_a_call_never_comes_back_to_python(
+    tmp_path: Path, library: str, code: int, status: str
+) -> None:
+    """The process is ended all the same; at the worst, C keeps all of Python to itself."""
+    folder = tmp_path / "run"
+    options = ("--set", "deadlines.call_s=2", "--set", "baseline=individual", "--quiet")
+    command = [sys.executable, "-c", STUCK.replace("LIBRARY", library), "run", str(CASE)]
+    ended = subprocess.run(
+        [*command, *options, "--out", str(folder)],
+        capture_output=True,
+        check=False,
+        text=True,
+        timeout=60,
+    )
+    assert ended.returncode == code, ended.stderr
+    result = Result.open(folder)
+    assert result.status == status
+    if status == "failed":
+        told = "simulator 'battery' hangs in step() of Fleet at step 1 (2016-05-02 09:00:00+00:00)"
+        assert result.manifest["error"].startswith(told)
+        assert told in ended.stderr
+        assert len(result.table("connection_points")) == 2
+    else:
+        assert "Timeout (" in ended.stderr and "in waits" in ended.stderr
+    assert all(len(result.table(name)) for name in result.tables)
 
 
 @posix

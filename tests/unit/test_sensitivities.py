@@ -10,7 +10,7 @@ import pytest
 
 from quartier.grid.network import Network
 from quartier.grid.power_flow import BatchPowerFlow
-from tests.unit.grids import BINDING, BUS, network
+from tests.unit.grids import BINDING, BUS, FEED_IN_ROW, background, network
 from tests.unit.test_power_flow import offered
 
 BUSES = [BUS, 14, 2, 49, 60, 0]
@@ -85,3 +85,19 @@ def test_generators_that_hold_a_voltage_let_nothing_act_on_it():
     np.testing.assert_allclose(found.vm_pu_per_mw[0, 0], vm_pu, rtol=0, atol=1e-8)
     np.testing.assert_allclose(found.line_percent_per_mw[0, 0], lines, rtol=0, atol=1e-5)
     assert np.abs(found.vm_pu_per_mw[..., :3]).max() < 1e-15  # rounding
+
+
+def test_a_step_without_a_solution_does_not_end_the_iterations_of_the_others():
+    """It once left them at their first iteration."""
+    step = slice(30, 33)
+    p_mw, q_mvar = (values[step].copy() for values in background(FEED_IN_ROW))
+    flow = BatchPowerFlow.of(network())
+    alone = flow.sensitivities(flow.solve(p_mw, q_mvar, 0), p_mw, q_mvar, [BUS])
+    p_mw[1] *= 1e4
+    found = flow.solve(p_mw, q_mvar, 0)
+    assert found.converged.tolist() == [True, False, True]
+    beside = flow.sensitivities(found, p_mw, q_mvar, [BUS])
+    for name in ("vm_pu_per_mw", "line_percent_per_mw", "transformer_percent_per_mw"):
+        one, other = getattr(alone, name), getattr(beside, name)
+        assert np.isnan(other[1]).all()
+        assert np.allclose(one[[0, 2]], other[[0, 2]], rtol=1e-6, equal_nan=True)

@@ -50,7 +50,8 @@ def prices(k):
 
 def numbers(model):
     arrays = model._assembly.arrays_under(model._assembly.terms)
-    found = {f.name: getattr(arrays, f.name) for f in fields(arrays) if f.name != "quadratic"}
+    words = ("quadratic", "names")
+    found = {f.name: getattr(arrays, f.name) for f in fields(arrays) if f.name not in words}
     return {**found, "matrix": arrays.matrix.toarray()}
 
 

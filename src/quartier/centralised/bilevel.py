@@ -41,6 +41,7 @@ class Bilevel:
         if not (problem.grid.settings.loss_saving or process.rounds.any_caps):
             return uncongested(process)
         try:
+            _check_power_flow(process)
             game = best_game(process, rng)
         except SolveFailed as failure:
             note_kept(failure, "the caps of redispatch stay")
@@ -54,6 +55,14 @@ class Bilevel:
         with going_on("the pessimistic value is not known"):
             game.rows.append(pessimistic_row(leader, execution.decided, game.found.values))
         return with_rows(execution.plan(), "fronts", fronts)
+
+
+def _check_power_flow(process: Process) -> None:
+    """Refuse to look for caps of whose outcome in some step nobody can know (SolveFailed)."""
+    steps = np.flatnonzero(~process.rounds.history[-1].result.after.converged)
+    if steps.size:
+        when = f"{process.problem.horizon.times[steps[0]]:%Y-%m-%d %H:%M} UTC"
+        raise SolveFailed("bilevel", f"no power flow in {steps.size} steps, the first at {when}")
 
 
 @contextmanager

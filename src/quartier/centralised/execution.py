@@ -114,7 +114,7 @@ class Execution:
         tight = np.broadcast_to(excess.argmax(axis=1)[:, None], power_mw.shape)
         driving = np.where(moved, tight, -1)
         congested = np.asarray(moved.any(axis=1))
-        return model, Cured(power_mw, state, excess, congested, driving)
+        return model, Cured(power_mw, state, excess, congested, driving, np.zeros_like(congested))
 
     def _answer(self) -> None:
         """The neighbourhoods' answers; caps that they break widen as far as the grid bears it."""

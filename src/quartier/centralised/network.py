@@ -73,9 +73,8 @@ def converge(joint: Joint, weights: tuple[float, float], name: str) -> Answer:
         before = answer.objective
     if worst <= SOLVED:
         return answer
-    raise SolveFailed(
-        name, "not settled", f"After {ROUNDS} linearisations a limit is still violated in AC."
-    )
+    wrong = "a limit is violated in AC" if np.isfinite(worst) else "a step has no power flow"
+    raise SolveFailed(name, "not settled", f"After {ROUNDS} linearisations {wrong}.")
 
 
 def tighten(joint: Joint) -> Answer:

@@ -12,10 +12,11 @@ carry the solver's tolerance, divided by the small probe: noise that looks like 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import sparse
 from scipy.sparse.linalg import splu
 
@@ -132,6 +133,10 @@ def differentiate(
         Elements to differentiate; all if None. In a large grid few can bind, and the derivatives
         of all others would fill the memory.
     """
+    done: NDArray[np.bool_] = np.asarray(np.isfinite(voltage).all(axis=1))
+    if not done.all():  # else a step without a solution would end the iterations of the others
+        of_done = differentiate(grid, voltage[done], power[done], places, chosen)
+        return Sensitivities(*(_among(getattr(of_done, f.name), done) for f in fields(of_done)))
     change = _change(grid, voltage, power, places)
     chosen = chosen or Chosen()
     bus = grid.bus if chosen.buses is None else grid.bus[chosen.buses]
@@ -141,6 +146,13 @@ def differentiate(
         _loading_slope(grid, grid.lines.part(chosen.lines), voltage, change),
         _loading_slope(grid, grid.transformers.part(chosen.transformers), voltage, change),
     )
+
+
+def _among(found: Array, done: NDArray[np.bool_]) -> Array:
+    """Values of some steps among all, NaN elsewhere."""
+    every = np.full((done.size, *found.shape[1:]), np.nan)
+    every[done] = found
+    return every
 
 
 def rates(grid: Admittance, voltage: Complex, power: Complex, places: Sequence[int]) -> Rates:

@@ -37,6 +37,14 @@ class Compiled:
         self._row = {id(row.constraint): i for i, row in enumerate(form.rows)}
         self._fixed: dict[int, float] = {}
 
+    def row_of(self, row: int) -> Any:
+        """The constraint of a row; before anything was left out."""
+        return self._rows[row].constraint
+
+    def variable_of(self, column: int) -> Any:
+        """The variable of a column; before anything was left out."""
+        return self._variables[column]
+
     def holds(self, variable: Any) -> bool:
         """Whether a variable has a column; a number has none."""
         return id(variable) in self._column

@@ -7,6 +7,7 @@ the joint programs of the centralised mechanisms.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
@@ -22,6 +23,7 @@ from quartier.optimisation.connection import (
     same_band,
     same_served,
 )
+from quartier.optimisation.naming import DeclaredNames
 from quartier.optimisation.readings import Readings
 from quartier.optimisation.window import Moved, OtherStructure, Window
 from quartier.problem import ConnectionTerms
@@ -107,6 +109,8 @@ class Declared:
     def compile(self) -> Compiled:
         """Compile what is declared."""
         self.compiled = Compiled(self.model)
+        named = DeclaredNames(self.compiled, self.model, self.parts, lambda: self.units)
+        self.compiled.arrays = replace(self.compiled.arrays, names=named)
         self._known: dict[str, tuple[Indices, Indices]] = {}
         return self.compiled
 

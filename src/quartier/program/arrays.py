@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from quartier.program.names import Names, Part, nameless, of_kept
 from quartier.quantities import Array
 
 Indices: TypeAlias = NDArray[np.int64]
@@ -39,6 +40,8 @@ class Arrays:
     offset: float = 0.0
     quadratic: Mapping[tuple[int, int], float] = field(default_factory=dict)
     """Products ``h`` in the objective by ``(i, j)``; convex, and then no column is integer."""
+    names: Names | None = None
+    """What rows and columns are called, to say why there is no solution."""
 
     @property
     def size(self) -> int:
@@ -96,6 +99,7 @@ class Arrays:
             self.row_lower[rows],
             self.row_upper[rows],
             self.offset,
+            names=of_kept(self.names, columns, rows),
         )
 
 
@@ -110,6 +114,13 @@ def side_by_side(programs: Sequence[Arrays]) -> Block:
     matrix = sparse.csr_array(sparse.block_diag([p.matrix for p in programs], format="csr"))
     low = np.concatenate([p.row_lower for p in programs])
     return matrix, low, np.concatenate([p.row_upper for p in programs])
+
+
+def called(programs: Sequence[Arrays]) -> tuple[list[Part], list[Part]]:
+    """What rows and columns of programs that have no column in common are called."""
+    names = [(p, p.names) for p in programs]
+    rows: list[Part] = [(p.row_lower.size, n.row if n else nameless) for p, n in names]
+    return rows, [(p.size, n.column if n else nameless) for p, n in names]
 
 
 def tidied(arrays: Arrays, needed: Flags) -> tuple[Arrays, Flags]:
@@ -149,6 +160,7 @@ def tidied(arrays: Arrays, needed: Flags) -> tuple[Arrays, Flags]:
         row_lower[rows],
         row_upper[rows],
         arrays.offset + float(arrays.cost @ fixed),
+        names=of_kept(arrays.names, kept, rows),
     )
     return smaller, kept
 

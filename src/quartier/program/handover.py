@@ -104,4 +104,5 @@ def taken(highs: Any, arrays: Arrays) -> Arrays:
         row_upper=np.array(lp.row_upper_),
         offset=lp.offset_,
         quadratic=arrays.quadratic,
+        names=arrays.names,
     )

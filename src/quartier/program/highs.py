@@ -13,8 +13,9 @@ values.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
+from functools import partial
 from time import perf_counter
 from typing import Any
 
@@ -26,6 +27,7 @@ from quartier.hiccups import Hiccup, note
 from quartier.program import handover
 from quartier.program.answer import LIMITS, PROVEN, WORDS, Answer, Status, residual, unproven
 from quartier.program.arrays import Arrays, Indices, one_way
+from quartier.program.conflict import explained
 from quartier.quantities import Array
 
 OPTIONS: Mapping[str, Any] = {"output_flag": False, "threads": 1, "random_seed": 0}
@@ -167,9 +169,14 @@ class Highs:
         """
         answer = self.solve()
         if not answer.found:
-            hint = hint if "infeasible" in answer.status else ""
-            raise SolveFailed(self.name, answer.status, hint)
+            infeasible = "infeasible" in answer.status
+            why = self._why() if infeasible else None
+            raise SolveFailed(self.name, answer.status, hint if infeasible else "", why)
         return answer
+
+    def _why(self) -> Callable[[], str] | None:
+        """What finds a conflict in the program as it stands; None: it knows no names."""
+        return partial(explained, self.now()) if self.arrays.names is not None else None
 
     def solve(self, seconds: float | None = None) -> Answer:
         """Solve, again in other ways if need be; ``seconds`` limits all tries together."""

@@ -43,6 +43,9 @@ class Cured:
         Steps without violation now, shape ``(T,)``.
     driving
         Element that an asset is reduced for, -1 where there is none, shape ``(T, A)``.
+    fallback
+        Steps that have no power flow with what is offered, but one with as little power as P_set
+        can demand of everybody: that is set, shape ``(T,)``.
     """
 
     p_mw: Array
@@ -50,11 +53,13 @@ class Cured:
     excess: Array
     congested: NDArray[np.bool_]
     driving: NDArray[np.int64]
+    fallback: NDArray[np.bool_]
 
     @property
     def solved(self) -> NDArray[np.bool_]:
-        """Steps that converged and have nothing violated."""
-        return np.asarray(self.state.converged & ~(self.excess > VIOLATED).any(axis=1))
+        """Steps that converged with what is offered, and have nothing violated."""
+        kept = self.state.converged & ~(self.excess > VIOLATED).any(axis=1)
+        return np.asarray(kept & ~self.fallback)
 
 
 def cure(model: GridModel, offered: GridState) -> Cured:
@@ -70,15 +75,19 @@ def cure(model: GridModel, offered: GridState) -> Cured:
     Returns
     -------
     Cured
-        Steps that cannot be cured are relieved as far as the assets can.
+        Steps that cannot be cured are relieved as far as the assets can. Where there is no power
+        flow with what is offered, see :attr:`Cured.fallback`.
     """
     assets = model.assets
     excess = model.excess(offered)
     violated = np.asarray((excess > VIOLATED).any(axis=1))
     nothing = np.full(assets.shape, -1)
-    cured = Cured(assets.offered_mw.copy(), offered, excess, violated, nothing)
+    cured = Cured(
+        assets.offered_mw.copy(), offered, excess, violated, nothing, np.zeros_like(violated)
+    )
     if not assets.shape[1]:
         return cured
+    _fall_back(model, cured)
     matters = np.zeros(excess.shape, dtype=bool)
     groups = np.zeros(assets.shape, dtype=np.int64)
     steps = np.flatnonzero(violated & offered.converged)
@@ -92,6 +101,21 @@ def cure(model: GridModel, offered: GridState) -> Cured:
     untouched = np.abs(cured.p_mw - assets.offered_mw) <= MOVED_MW
     cured.p_mw = np.where(untouched, assets.offered_mw, cured.p_mw)
     return cured
+
+
+def _fall_back(model: GridModel, cured: Cured) -> None:
+    """Ask for as little power as P_set can demand, where that gives a step a power flow."""
+    lost = np.flatnonzero(~cured.state.converged)
+    if not lost.size:
+        return
+    assets = model.assets
+    least_mw = np.clip(0.0, assets.least_mw[lost], assets.most_mw[lost])
+    state = model.solve(least_mw, cured.state.tap_pos, lost)
+    found = lost[state.converged]
+    cured.p_mw[found] = least_mw[state.converged]
+    cured.state = cured.state.put(found, state.take(np.flatnonzero(state.converged)))
+    cured.excess[found] = model.excess(cured.state)[found]
+    cured.congested[found] = cured.fallback[found] = True
 
 
 def _advance(

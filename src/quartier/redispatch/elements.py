@@ -124,6 +124,14 @@ class Elements:
             return self._network.transformer_name(element - lines)
         return f"bus {self._network.buses[(element - lines - transformers) % buses]}"
 
+    def limit_of(self, element: int) -> str:
+        """An element and its limit, e.g. ``bus 46: at least 0.9650 pu``."""
+        limit = self._limit[element]
+        if element < self._sizes[0] + self._sizes[1]:
+            return f"{self.label(element)}: at most {limit:.2f} %"
+        side = "most" if self._unit[element] > 0 else "least"
+        return f"{self.label(element)}: at {side} {limit:.4f} pu"
+
     def describe(self, element: int, excess: float) -> str:
         """Name, value and limit of an element, e.g. ``bus 46 at 0.9400 pu, limit 0.9650 pu``."""
         limit = self._limit[element]

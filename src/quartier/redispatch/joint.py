@@ -23,6 +23,7 @@ from quartier.problem.upper_cost import load_kw
 from quartier.program import Arrays, Block, Flags, Indices, stacked
 from quartier.program.arrays import side_by_side
 from quartier.quantities import KW_PER_MW, Array
+from quartier.redispatch.joint_names import names_of
 from quartier.redispatch.linear_grid import LinearGrid
 
 LEAST_PRICE_EUR_PER_KWH = 1e-6
@@ -222,6 +223,7 @@ class Joint(Generic[P]):
             row_lower=low,
             row_upper=high,
             offset=upper_weight * upper[1] + lower_weight * lower[1],
+            names=names_of(self.grid, [member.arrays for member in self.members]),
         )
 
     def bounds(self) -> tuple[Array, Array]:

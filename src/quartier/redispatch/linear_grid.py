@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
@@ -76,8 +77,23 @@ class LinearGrid:
         return self.model.solve(p_mw, self.tap_pos)
 
     def worst(self, state: GridState) -> float:
-        """Greatest excess of any limit in tolerances; infinite where a step did not converge."""
-        return float(np.nan_to_num(self.model.excess(state), nan=np.inf).max())
+        """Greatest excess of any limit in tolerances; infinite where a step did not converge.
+
+        Steps that have no power flow whatever the assets do are beyond anybody's plan: they do
+        not count, so that the others are planned all the same.
+        """
+        excess = np.nan_to_num(self.model.excess(state), nan=np.inf)
+        if not state.converged.all():
+            excess = excess[state.converged | ~self._lost]
+        return float(excess.max(initial=-np.inf))
+
+    @cached_property
+    def _lost(self) -> NDArray[np.bool_]:
+        """Steps without a power flow with what is offered, and with as little as can be."""
+        assets = self.assets
+        least_mw = np.clip(0.0, assets.least_mw, assets.most_mw)
+        states = (self.solve(assets.offered_mw), self.solve(least_mw))
+        return np.asarray(~(states[0].converged | states[1].converged))
 
     def note(self, p_mw: Array) -> None:
         """Give a row to all that comes near its limit with the assets at ``p_mw``."""

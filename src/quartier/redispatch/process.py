@@ -26,6 +26,8 @@ from quartier.redispatch.grid_model import GridModel
 from quartier.redispatch.headroom import headroom
 from quartier.redispatch.taps import choose_tap
 
+NO_POWER_FLOW = "the power flow does not converge with what is offered"
+
 
 @dataclass(frozen=True)
 class Redispatch:
@@ -136,7 +138,10 @@ def _reasons(model: GridModel, cured: Cured) -> dict[int, str]:
     reasons = {}
     for step in np.flatnonzero(~cured.solved):
         if not cured.state.converged[step]:
-            reasons[int(step)] = "the power flow does not converge with what is offered"
+            reasons[int(step)] = NO_POWER_FLOW
+            continue
+        if cured.fallback[step]:
+            reasons[int(step)] = f"{NO_POWER_FLOW}: everybody is asked for as little as can be"
             continue
         excess = cured.excess[step]
         worst = int(excess.argmax())

@@ -55,14 +55,18 @@ def choose_tap(model: GridModel, offered: GridState, tap_min: int, tap_max: int)
         The grid and the assets.
     offered
         AC power flow with everything offered at the present tap position. If it violates
-        nothing, the tap stays.
+        nothing, the tap stays; so it does if all that is wrong are steps that no position has a
+        power flow for.
     tap_min, tap_max
         Range of positions to choose from.
     """
     present = offered.tap_pos
     if offered.converged.all() and not (model.excess(offered) > VIOLATED).any():
         return cure(model, offered)
-    states = _contenders(model, offered, tap_min, tap_max)
+    states, curable = _contenders(model, offered, tap_min, tap_max)
+    fine = offered.converged & ~(model.excess(offered) > VIOLATED).any(axis=1)
+    if fine[curable].all():
+        return cure(model, offered)
     slopes = _slopes(model, states)
     bounds = {tap: _bound(model, state, slopes, present) for tap, state in states.items()}
     best: tuple[Rank, Cured] | None = None
@@ -79,23 +83,23 @@ def choose_tap(model: GridModel, offered: GridState, tap_min: int, tap_max: int)
 
 def _contenders(
     model: GridModel, offered: GridState, tap_min: int, tap_max: int
-) -> dict[int, GridState]:
+) -> tuple[dict[int, GridState], NDArray[np.bool_]]:
     """Solve all tap positions, and drop those that leave more than another one has at all.
 
     In a large grid a state takes megabytes, and so do the slopes of all that is violated at a bad
-    position; none of these is kept.
+    position; none of these is kept. Also returned is which steps have a power flow at any position.
     """
     present, kept = offered.tap_pos, dict[int, tuple[tuple[int, float], GridState]]()
-    least = (len(offered.converged) + 1, 0.0)
+    least, curable = (len(offered.converged) + 1, 0.0), offered.converged
     for tap in sorted(range(tap_min, tap_max + 1), key=lambda tap: abs(tap - present)):
         state = offered if tap == present else model.solve(model.assets.offered_mw, tap)
-        diverged = int((~state.converged).sum())
+        diverged, curable = int((~state.converged).sum()), curable | state.converged
         excess = model.excess(state)
         total = float(excess[excess > VIOLATED].sum())
         least = min(least, (diverged, WORSE * total + VIOLATED))
         kept[tap] = (diverged, _hopeless(model, state, excess)), state
         kept = {tap: found for tap, found in kept.items() if found[0] <= least}
-    return {tap: kept[tap][1] for tap in sorted(kept)}
+    return {tap: kept[tap][1] for tap in sorted(kept)}, curable
 
 
 def _hopeless(model: GridModel, state: GridState, excess: Array) -> float:

@@ -141,6 +141,7 @@ MEANING: dict[str, str] = {
     "unit": "name of the unit",
     "unserved_kw": "what was not served",
     "va_degree": "angle of the voltage",
+    "conflict": "limits that exclude each other, where a plan has no solution",
     "tries": "times that the solver was started on a problem that it did not solve at once",
     "value": "value",
     "vm_pu": "voltage",

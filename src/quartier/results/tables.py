@@ -51,6 +51,7 @@ _TEXTS = {
     "agent",
     "asset",
     "carrier",
+    "conflict",
     "end",
     "group",
     "kind",
@@ -132,7 +133,7 @@ TABLES: dict[str, dict[str, ColumnType]] = {
     "plans": _columns("gate round time unit p_kw"),
     "forecasts": _columns("gate time unit kind forecast_kw actual_kw"),
     "solves": _columns(
-        "gate problem status objective bound gap follower_suboptimality wall_s tries"
+        "gate problem status objective bound gap follower_suboptimality wall_s tries conflict"
         " loading_over_percent voltage_over_pu"
     ),
     "negotiations": _columns(

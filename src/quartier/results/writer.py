@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -65,6 +67,7 @@ class RunWriter:
         except CannotWrite:
             self._lock.release()
             raise
+        _open.append(self)
 
     @classmethod
     def again(
@@ -144,7 +147,7 @@ class RunWriter:
         """Write ``kpis.json``: ``{name: {"value": x, "unit": "kWh", "label": "..."}}``."""
         write_json(self.directory / "kpis.json", kpis)
 
-    def finish(self, status: str, error: str | None = None) -> None:
+    def finish(self, status: str, error: str | None = None, **fields: Any) -> None:
         """Write what is left, and say how the run ended.
 
         A run that wrote fewer steps than it expected is never said to have finished: its status
@@ -156,11 +159,16 @@ class RunWriter:
             ``complete``, ``degraded``, ``partial``, ``failed`` or ``cancelled``.
         error
             What went wrong, for the user.
+        fields
+            Further fields of the manifest.
         """
+        self._manifest.update(fields)
         try:
             self._end(status, error)
         finally:
             self._lock.release()
+            if self in _open:
+                _open.remove(self)
 
     def _end(self, status: str, error: str | None) -> None:
         try:
@@ -193,6 +201,19 @@ class RunWriter:
             rows = read_parts(self.directory, "redispatch")
             path = self.directory / "redispatch.csv"
             write_atomically(path, lambda file: pa.csv.write_csv(rows, file))
+
+
+_open: list[RunWriter] = []
+"""Folders of runs that go on: that of a run, and inside it that of its baseline."""
+
+
+def end_process(error: str) -> None:
+    """End the process at once with exit code 3: whatever runs are going on have failed."""
+    for writer in reversed(_open):
+        with suppress(Exception):  # whoever hangs may have been writing
+            writer.finish("failed", error)
+    os.write(2, f"Error: {error}\n".encode())
+    os._exit(3)
 
 
 def _locked(directory: Path) -> BaseFileLock:

@@ -263,7 +263,11 @@ class CheckpointSettings(Frozen):
 
 
 class DeadlineSettings(Frozen):
-    """How long a run waits in wall time for what takes part in it, before it fails."""
+    """How long a run waits in wall time for what takes part in it, before it fails.
+
+    A call in the run's own process that never comes back to Python ends the process, if that is one
+    of the command line's.
+    """
 
     call_s: PositiveFloat | None = 300.0
     """Longest time in s that a simulator may take for one call; null: no limit."""

@@ -28,6 +28,7 @@ def main(path: str) -> None:
     """Run what a file describes."""
     _end_with_parent()
     from quartier.errors import QuartierError
+    from quartier.hanging import own_process
     from quartier.run import run
 
     task = json.loads(Path(path).read_text(encoding="utf-8"))
@@ -36,14 +37,15 @@ def main(path: str) -> None:
         ended = _has_figures(Path(task["baseline"]))
         overrides["baseline"] = task["baseline"] if ended else task["coordination"]
     try:
-        run(
-            task["scenario"],
-            coordination=task["coordination"],
-            seed=task["seed"],
-            overrides=overrides,
-            out=task["out"],
-            report=False,
-        )
+        with own_process():
+            run(
+                task["scenario"],
+                coordination=task["coordination"],
+                seed=task["seed"],
+                overrides=overrides,
+                out=task["out"],
+                report=False,
+            )
     except QuartierError as error:
         sys.exit(" ".join(str(error).split()))
 

@@ -23,7 +23,8 @@ from quartier.optimisation.readings import Readings, solved_one_way
 from quartier.problem import ConnectionTerms, Pooling, Supply
 from quartier.problem.supply import Part
 from quartier.program import Answer, Arrays, Block, Highs, stacked
-from quartier.program.arrays import side_by_side
+from quartier.program.arrays import called, side_by_side
+from quartier.program.names import Label, Parts, by_step
 from quartier.quantities import Array
 
 P = TypeVar("P", bound=Pooling)
@@ -108,7 +109,23 @@ class Pool(Generic[P]):
             row_lower=low,
             row_upper=high,
             offset=sum(part.offset for part in parts),
+            names=self._names(parts),
         )
+
+    def _names(self, parts: list[Arrays]) -> Parts:
+        """What rows and columns are called, in the order in which they are put together."""
+        rows, columns = called(parts)
+        supply = self.coupling.supply
+        times = next(iter(self.models.values())).problem.horizon.times
+
+        def balance(k: int) -> Label:
+            return Label("balance of all neighbourhoods and others", times[k % supply.steps])
+
+        rows.append((supply.size, balance))
+        for part in self._others:
+            price = f"{np.nanmean(part.price_eur_per_kwh):.4g}"
+            columns.append(by_step(f"trade with others at {price} EUR/kWh", times, "kW"))
+        return Parts(rows, columns)
 
     def _balance(self, size: int) -> Block:
         supply = self.coupling.supply
