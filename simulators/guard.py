@@ -23,6 +23,7 @@ from quartier.errors import QuartierError, RunFailed
 from quartier.progress import is_cancellation
 from quartier.simulators.child import ChildProxy
 from quartier.simulators.inputs import AtBoundary
+from quartier.simulators.pace import Pace
 
 SETTLE_S = 0.3
 """Wall time in which others may fail of the same cause, after the first did."""
@@ -60,13 +61,19 @@ class Guard:
     deadline_s
         Longest wall time of a call, None: no limit.
     told
-        Says what time of mosaik's is meant, for the user.
+        Says what time of mosaik's is meant, and which step of a block that begins then.
+    pace
+        Says how many steps a call is for.
     """
 
     def __init__(
-        self, deadline_s: float | None = None, told: Callable[[int], str] = "time {}".format
+        self,
+        deadline_s: float | None = None,
+        told: Callable[[int, int], str] = "time {0}".format,
+        pace: Pace | None = None,
     ) -> None:
         self._deadline_s, self._told = deadline_s, told
+        self._pace = pace or Pace()
         self._now: dict[str, int] = {}
         self._entities: dict[str, list[str]] = {}
         self.faults: list[Fault] = []
@@ -84,8 +91,10 @@ class Guard:
             if request[0] == "step":
                 self._now[name], self._entities[name] = request[1][0], list(request[1][1])
             try:
-                with _alarm(deadline_s if isinstance(proxy, LocalProxy) else None):
+                if not isinstance(proxy, LocalProxy):  # it takes one step at a time
                     return await _within(send(request), proxy, deadline_s)
+                with _alarm(deadline_s and deadline_s + self._pace.leave_s):
+                    return await send(request)
             except (Exception, SystemExit) as error:
                 if is_cancellation(error):
                     raise
@@ -112,7 +121,7 @@ class Guard:
         when = f"in {call}()"
         if name in self._now:
             of = ", ".join(self._entities[name][:MOST]) or "all its entities"
-            when += f" of {of} at {self._told(self._now[name])}"
+            when += f" of {of} at {self._at(name, proxy, error)}"
         closed = isinstance(error, ConnectionClosedError | ConnectionError)
         cause = f"{type(error).__name__}: {error}"
         if isinstance(error, RemoteException):
@@ -127,8 +136,15 @@ class Guard:
         fault = Fault(name, when, cause, closed)
         self.faults.append(fault)
         if isinstance(error, AtBoundary):
-            return RunFailed(f"{name}.{error} @ {self._told(self._now.get(name, 0))}")
+            return RunFailed(f"{name}.{error} @ {self._at(name, proxy, error)}")
         return error if isinstance(error, QuartierError) else RunFailed(str(fault))
+
+    def _at(self, name: str, proxy: BaseProxy, error: BaseException) -> str:
+        """In which step of a block a simulator fails."""
+        at = getattr(proxy.sim, "row", 0) if isinstance(proxy, LocalProxy) else 0
+        return self._told(
+            self._now.get(name, 0), error.row if isinstance(error, AtBoundary) else at
+        )
 
     def settle(self, loop: asyncio.AbstractEventLoop) -> None:
         """Hear who else fails of what the first one failed of."""

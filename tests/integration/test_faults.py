@@ -8,7 +8,6 @@ import subprocess
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +20,7 @@ from quartier.results import Result
 from quartier.simulators import world as worlds
 from quartier.simulators.child import Child
 from quartier.simulators.guard import Guard
-from quartier.simulators.inputs import total
+from quartier.simulators.inputs import AtBoundary, total
 from quartier.units.step import Fleet
 
 CASE = Path(__file__).parents[1] / "cases" / "sharing"
@@ -89,18 +88,22 @@ def is_gone(process: subprocess.Popen[bytes] | None) -> bool:
 
 
 # -- simulators -----------------------------------------------------------------------------------
-def test_a_simulator_in_process_raises(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    step = Fleet.step
+@pytest.mark.parametrize("at", [1, 2])  # begins a block, is in the middle of one
+def test_a_simulator_in_process_raises(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: int
+) -> None:
+    advance = Fleet._advance
 
     def breaks(self: Fleet, t: int, *args: Any) -> Any:
-        if t == 1 and "battery" in self.names[0]:
+        if t == at and "battery" in self.names[0]:
             raise ZeroDivisionError("this model is broken")
-        return step(self, t, *args)
+        return advance(self, t, *args)
 
-    monkeypatch.setattr(Fleet, "step", breaks)
+    monkeypatch.setattr(Fleet, "_advance", breaks)
     error = failed(tmp_path / "run", "baseline=individual")
     assert error == (
-        "simulator 'battery' failed in step() of Fleet at step 1 (2016-05-02 09:00:00+00:00):"
+        f"simulator 'battery' failed in step() of Fleet at step {at} (2016-05-02 {8 + at:02}:00:00"
+        "+00:00):"
         " ZeroDivisionError: this model is broken"
     )
 
@@ -152,7 +155,7 @@ def test_a_call_in_process_hangs(tmp_path: Path, monkeypatch, key: str) -> None:
         time.sleep(60)
 
     if key == "call_s":
-        monkeypatch.setattr(Fleet, "step", sleeps)
+        monkeypatch.setattr(Fleet, "steps", sleeps)
     else:
         monkeypatch.setattr("quartier.optimisation.NeighbourhoodModel.solve", sleeps)
     began = time.monotonic()
@@ -214,21 +217,33 @@ def test_a_wrong_array_is_refused_where_it_arrives(value: Any) -> None:
     assert total({"Nodes": {"led": {"chp.Fleet": good}}}, "Nodes", "led", (2,)).tolist() == [1, 1]
 
 
+def test_a_wrong_number_in_a_block_is_named_with_its_step() -> None:
+    block = np.ones((4, 2))
+    block[2, 1] = np.nan
+    with pytest.raises(
+        AtBoundary, match=r"^Nodes\.led from boiler\.Fleet is nan at \[1\]$"
+    ) as told:
+        total({"Nodes": {"led": {"boiler.Fleet": block}}}, "Nodes", "led", (2,), steps=4)
+    assert told.value.row == 2
+
+
+@pytest.mark.parametrize("at", [1, 2])  # begins a block, is in the middle of one
 @pytest.mark.parametrize("name", ["p_kw", "energy_kwh"])
-def test_a_unit_that_hands_out_nan_is_named_with_the_time(tmp_path, monkeypatch, name) -> None:
-    step = Fleet.step
+def test_a_unit_that_hands_out_nan_is_named_with_the_time(tmp_path, monkeypatch, name, at) -> None:
+    advance = Fleet._advance
 
     def breaks(self: Fleet, t: int, *args: Any) -> Any:
-        found = step(self, t, *args)
-        if t == 1 and "battery" in self.names[0]:
+        found = advance(self, t, *args)
+        if t == at and "battery" in self.names[0]:
             if name == "p_kw":
-                return replace(found, p_kw=np.array([np.nan]))
+                return {**found, "charge_kw": np.array([np.nan])}
             self._state["energy_kwh"] = np.array([np.nan])
         return found
 
-    monkeypatch.setattr(Fleet, "step", breaks)
+    monkeypatch.setattr(Fleet, "_advance", breaks)
     error = failed(tmp_path / "run", "baseline=individual")
-    where = f"battery.sunny.battery.{name} is nan @ step 1 (2016-05-02 09:00:00+00:00)"
+    time = f"step {at} (2016-05-02 {8 + at:02}:00:00+00:00)"
+    where = f"battery.sunny.battery.{name} is nan @ {time}"
     assert error == where
 
 
