@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import fields
 from typing import Any
 
 import numpy as np
@@ -21,7 +20,7 @@ from quartier.units import KINDS
 from quartier.units.balance import dead_energy_kwh
 from quartier.units.base import UnitData
 from quartier.units.kinds import is_own
-from quartier.units.step import Fleet, StepResult
+from quartier.units.step import Done, Fleet, StepResult
 
 Rows = int | slice
 """A step of a block, or several."""
@@ -60,7 +59,7 @@ class Member:
         self._dead_kwh = np.array([dead_energy_kwh(u) for u in units])
         self._first = 0
         self._told: dict[str, dict[int, float]] = {}
-        self._done: list[StepResult] = []
+        self._done: list[Done] = []
 
     @property
     def stands_alone(self) -> bool:
@@ -95,12 +94,16 @@ class Member:
         """Execute one step of the block."""
         with self._own_mistakes():
             signals, t = self.signals(row), self._first + row
-            self.last = self.fleet.step(t, self.set_point_kw[row], signals)
-        self._done.append(self.last)
+            self.fleet.advance(t, self.set_point_kw[row], signals, self._done)
 
     def end(self) -> None:
         """Put the steps of the block together."""
-        self.result = _together(self._done)
+        with self._own_mistakes():
+            self.result = self.fleet.together(self._first, self._done)
+
+    def last(self) -> StepResult:
+        """What was done in the last step."""
+        return self.fleet.result(self.fleet.now, *self._done[-1])
 
     @property
     def row(self) -> int:
@@ -253,30 +256,23 @@ class Lockstep:
 
         self._flows, self._stored = heard("flows_of_others"), heard("stored_of_others")
         self._power = heard("power_of_others")
+        leading = (*self._flows.values(), *self._power.values())
+        self._leading = {member.name for members in leading for member in members}
 
     def run(self, steps: int) -> None:
         """Execute a block that all members have begun."""
         for row in range(steps):
             usable = {m.name: m.usable_kwh() for m in self._members if not m.stands_alone}
+            done: dict[str, StepResult] = {}
             for member in self._members:
                 for other in self._stored[member.name]:
                     member.stored[row] += usable[other.name]
                 for other in self._flows[member.name]:
-                    member.flows[row] += other.flows_of(other.last)
+                    member.flows[row] += other.flows_of(done[other.name])
                 for other in self._power[member.name]:
-                    member.power[row] += other.power_of(other.last)
+                    member.power[row] += other.power_of(done[other.name])
                 member.step(row)
+                if member.name in self._leading:
+                    done[member.name] = member.last()
         for member in self._members:
             member.end()
-
-
-def _together(results: Sequence[StepResult]) -> StepResult:
-    """Several steps as one result."""
-
-    def stacked(values: Sequence[Any]) -> Any:
-        if isinstance(values[0], Mapping):
-            return {name: stacked([v[name] for v in values]) for name in values[0]}
-        return np.stack(values)
-
-    names = [field.name for field in fields(StepResult)]
-    return StepResult(**{name: stacked([getattr(r, name) for r in results]) for name in names})

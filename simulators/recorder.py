@@ -183,13 +183,13 @@ class Recorder(TimeBased):
         self._add("signals", columns)
 
     def _sessions_of(self, first: int, sources: Mapping[str, Mapping[str, Any]]) -> None:
-        blocks = sources.get("units", {}).values()
-        logs = [
-            (self._sessions[b["kind"]], b["p_kw"]) for b in blocks if b["kind"] in self._sessions
+        stays = [
+            row
+            for block in sources.get("units", {}).values()
+            if block["kind"] in self._sessions
+            for row in self._sessions[block["kind"]].record(first, block["p_kw"])
         ]
-        for row in range(len(self._now)):
-            for log, p_kw in logs:
-                self._writer.rows("ev_sessions", log.record(first + row, p_kw[row]))
+        self._writer.rows("ev_sessions", sorted(stays, key=lambda row: row["departure"]))
 
     def _records(self, records: Mapping[str, Any]) -> None:
         for table, content in records.items():

@@ -92,14 +92,14 @@ def is_gone(process: subprocess.Popen[bytes] | None) -> bool:
 def test_a_simulator_in_process_raises(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: int
 ) -> None:
-    advance = Fleet._advance
+    advance = Fleet.advance
 
     def breaks(self: Fleet, t: int, *args: Any) -> Any:
         if t == at and "battery" in self.names[0]:
             raise ZeroDivisionError("this model is broken")
         return advance(self, t, *args)
 
-    monkeypatch.setattr(Fleet, "_advance", breaks)
+    monkeypatch.setattr(Fleet, "advance", breaks)
     error = failed(tmp_path / "run", "baseline=individual")
     assert error == (
         f"simulator 'battery' failed in step() of Fleet at step {at} (2016-05-02 {8 + at:02}:00:00"
@@ -230,7 +230,7 @@ def test_a_wrong_number_in_a_block_is_named_with_its_step() -> None:
 @pytest.mark.parametrize("at", [1, 2])  # begins a block, is in the middle of one
 @pytest.mark.parametrize("name", ["p_kw", "energy_kwh"])
 def test_a_unit_that_hands_out_nan_is_named_with_the_time(tmp_path, monkeypatch, name, at) -> None:
-    advance = Fleet._advance
+    advance = Fleet.advance
 
     def breaks(self: Fleet, t: int, *args: Any) -> Any:
         found = advance(self, t, *args)
@@ -240,7 +240,7 @@ def test_a_unit_that_hands_out_nan_is_named_with_the_time(tmp_path, monkeypatch,
             self._state["energy_kwh"] = np.array([np.nan])
         return found
 
-    monkeypatch.setattr(Fleet, "_advance", breaks)
+    monkeypatch.setattr(Fleet, "advance", breaks)
     error = failed(tmp_path / "run", "baseline=individual")
     time = f"step {at} (2016-05-02 {8 + at:02}:00:00+00:00)"
     where = f"battery.sunny.battery.{name} is nan @ {time}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -46,6 +47,10 @@ class StepResult:
     driving_kw: Array
     """Power that vehicles drive out of their store."""
     controls: Mapping[str, Array]
+
+
+Done: TypeAlias = tuple[dict[str, Array], Array]
+"""Controls of a step, and energy at its end, shape ``(N,)`` each."""
 
 
 class Fleet:
@@ -117,10 +122,8 @@ class Fleet:
             What own rules look at (:func:`signals_of`), shape ``(N,)`` each; units on set points,
             and kinds whose rule looks at nothing, need none.
         """
-        self.now = t
-        controls = self._advance(t, set_point_kw, signals or {})
-        energy_kwh = self._state.get("energy_kwh", self._nan)
-        return self._result(self._series_at(t), controls, energy_kwh, set_point_kw.shape)
+        controls = self.advance(t, set_point_kw, signals or {})
+        return self.result(t, controls, self._state.get("energy_kwh", self._nan))
 
     def steps(
         self, first: int, set_point_kw: Array, signals: Mapping[str, Array] | None = None
@@ -137,32 +140,29 @@ class Fleet:
             As :meth:`step` has them, shape ``(T, N)`` each.
         """
         signals, count = signals or {}, len(set_point_kw)
-        window = self._series_at(slice(first, first + count))
         if self._at_once:
-            self.now = first
-            controls = self._execute(window, set_point_kw, signals) if self.kind.controls else {}
-            return self._result(window, controls, self._nan, set_point_kw.shape)
-        done, energy_kwh = [], np.full(set_point_kw.shape, np.nan)
+            self.now, window = first, slice(first, first + count)
+            s = self._series_at(window)
+            controls = self._execute(s, set_point_kw, signals) if self.kind.controls else {}
+            return self.result(window, controls, self._nan)
+        done: list[Done] = []
         for k in range(count):
-            self.now = first + k
             now = {name: values[k] for name, values in signals.items()}
-            done.append(self._advance(self.now, set_point_kw[k], now))
-            if self.kind.stores:
-                energy_kwh[k] = self._state["energy_kwh"]
-        together = {name: np.stack([x[name] for x in done]) for name in done[0]}
-        return self._result(window, together, energy_kwh, set_point_kw.shape)
+            self.advance(first + k, set_point_kw[k], now, done)
+        return self.together(first, done)
 
-    def _series_at(self, t: int | slice) -> dict[str, Array]:
-        """Series of a step, or of several; those at boundaries as they are at its end."""
-        end = slice(t.start + 1, t.stop + 1) if isinstance(t, slice) else t + 1
-        s = {name: values[t] for name, values in self._inner.items()}
-        return s | {name: values[end] for name, values in self._boundary.items()}
-
-    def _advance(
-        self, t: int, set_point_kw: Array, signals: Mapping[str, Array]
+    def advance(
+        self,
+        t: int,
+        set_point_kw: Array,
+        signals: Mapping[str, Array],
+        done: list[Done] | None = None,
     ) -> dict[str, Array]:
-        """Execute step ``t``: move on to the next state, and return the controls."""
-        kind, u, dt_h = self.kind, self._u, self._dt_h
+        """Execute step ``t`` as :meth:`step` does, and return the controls only.
+
+        Controls, and the energy that they led to, are added to ``done`` for :meth:`together`.
+        """
+        kind, u, dt_h, self.now = self.kind, self._u, self._dt_h, t
         s = self._series_at(t)
         controls = self._execute(s, set_point_kw, signals) if kind.controls else {}
         if kind.memory:
@@ -170,16 +170,26 @@ class Fleet:
         if kind.stores:
             energy_kwh = self._state["energy_kwh"]
             self._state["energy_kwh"] = kind.next_energy(u, energy_kwh, controls, s, dt_h)
+        if done is not None:
+            done.append((controls, self._state.get("energy_kwh", self._nan)))
         return controls
 
-    def _result(
-        self,
-        s: Mapping[str, Array],
-        controls: dict[str, Array],
-        energy_kwh: Array,
-        shape: tuple[int, ...],
-    ) -> StepResult:
-        """Flows of a step, or of several, from the controls."""
+    def together(self, first: int, done: Sequence[Done]) -> StepResult:
+        """Put steps that were executed one by one together, the first of them ``first``."""
+        controls = {name: np.stack([x[name] for x, _ in done]) for name in done[0][0]}
+        energy_kwh = np.stack([energy for _, energy in done])
+        return self.result(slice(first, first + len(done)), controls, energy_kwh)
+
+    def _series_at(self, t: int | slice) -> dict[str, Array]:
+        """Series of a step, or of several; those at boundaries as they are at its end."""
+        end = slice(t.start + 1, t.stop + 1) if isinstance(t, slice) else t + 1
+        s = {name: values[t] for name, values in self._inner.items()}
+        return s | {name: values[end] for name, values in self._boundary.items()}
+
+    def result(self, t: int | slice, controls: dict[str, Array], energy_kwh: Array) -> StepResult:
+        """What a step, or several, come to: flows from the controls."""
+        steps = (t.stop - t.start,) if isinstance(t, slice) else ()
+        s, shape = self._series_at(t), (*steps, self.size)
         kind = self.kind
         flow = kind.flow(self._u, controls, s, self._dt_h)
         nothing = self._filled(self._nan, shape)
