@@ -92,14 +92,14 @@ def is_gone(process: subprocess.Popen[bytes] | None) -> bool:
 def test_a_simulator_in_process_raises(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: int
 ) -> None:
-    advance = Fleet.advance
+    execute = Fleet._execute
 
-    def breaks(self: Fleet, t: int, *args: Any) -> Any:
-        if t == at and "battery" in self.names[0]:
+    def breaks(self: Fleet, *args: Any) -> Any:
+        if self.now == at and "battery" in self.names[0]:
             raise ZeroDivisionError("this model is broken")
-        return advance(self, t, *args)
+        return execute(self, *args)
 
-    monkeypatch.setattr(Fleet, "advance", breaks)
+    monkeypatch.setattr(Fleet, "_execute", breaks)
     error = failed(tmp_path / "run", "baseline=individual")
     assert error == (
         f"simulator 'battery' failed in step() of Fleet at step {at} (2016-05-02 {8 + at:02}:00:00"
@@ -232,12 +232,14 @@ def test_a_wrong_number_in_a_block_is_named_with_its_step() -> None:
 def test_a_unit_that_hands_out_nan_is_named_with_the_time(tmp_path, monkeypatch, name, at) -> None:
     advance = Fleet.advance
 
-    def breaks(self: Fleet, t: int, *args: Any) -> Any:
-        found = advance(self, t, *args)
+    def breaks(self: Fleet, t: int, set_point: Any, signals: Any, done: Any) -> Any:
+        found, nothing = advance(self, t, set_point, signals, done), np.array([np.nan])
         if t == at and "battery" in self.names[0]:
             if name == "p_kw":
-                return {**found, "charge_kw": np.array([np.nan])}
-            self._state["energy_kwh"] = np.array([np.nan])
+                done[-1] = ({**found, "charge_kw": nothing}, done[-1][1])
+            else:
+                self._state["energy_kwh"] = nothing
+                done[-1] = (found, nothing)
         return found
 
     monkeypatch.setattr(Fleet, "advance", breaks)
