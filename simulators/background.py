@@ -25,10 +25,10 @@ class Background:
     p_mw: Array
     q_mvar: Array
 
-    def at(self, step: int) -> tuple[Array, Array]:
-        """Injections of a step (copies), shape ``(n_bus,)``; the last ones hold on."""
-        p_mw, q_mvar = (a[min(step, len(a) - 1)].copy() for a in (self.p_mw, self.q_mvar))
-        return p_mw, q_mvar
+    def at(self, first: int, steps: int) -> tuple[Array, Array]:
+        """Injections of some steps (copies), shape ``(steps, n_bus)``; the last ones hold on."""
+        rows = np.minimum(np.arange(first, first + steps), len(self.p_mw) - 1)
+        return self.p_mw[rows], self.q_mvar[rows]
 
 
 def from_file(path: Path, tap_pos: int | None = None) -> Background:

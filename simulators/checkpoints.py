@@ -84,6 +84,11 @@ class Checkpoints:
         )
         self._written_at = time.monotonic()
 
+    def next_after(self, step: int) -> int:
+        """Step before which the scenario asks for a checkpoint next; the end if for none."""
+        every, last = self._settings.every_steps, self._execution.instance.horizon.steps
+        return last if every is None else min(last, (step // every + 1) * every)
+
     def _is_due(self, steps: int, last: int) -> bool:
         if steps == last:
             return self._settings.at_end

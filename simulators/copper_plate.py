@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from quartier.quantities import Array, through
-from quartier.simulators.inputs import Inputs, Outputs, total
+from quartier.simulators.inputs import Inputs, Outputs
 from quartier.simulators.time_based import TimeBased
 
 MODELS = {
@@ -35,18 +35,20 @@ class CopperPlate(TimeBased):
         self._points = len(model_params["connection_points"])
         efficiency = model_params.get("efficiency")
         self._efficiency = np.ones(self._points) if efficiency is None else efficiency
-        self._power: Array = np.zeros((2, self._points))
+        self._power: Array = np.zeros((1, 2, self._points))
         return [{"eid": "CopperPlate", "type": "CopperPlate"}]
 
     def step(self, time: int, inputs: Inputs, max_advance: int) -> int:
-        """Take the power of all fleets, shape ``(2, points + 1)``: active and reactive."""
+        """Take the power of all fleets, ``(steps, 2, points + 1)``: active and reactive."""
         shape = (2, self._points + 1)
-        p_kw, q_kvar = total(inputs, "CopperPlate", "power", shape)[:, : self._points]
-        self._power = np.array([through(p_kw, self._efficiency), q_kvar])
-        return time + self.step_size
+        found = self.total(inputs, "CopperPlate", "power", shape)[..., : self._points]
+        p_kw, q_kvar = found[:, 0], found[:, 1]
+        self._power = np.stack([through(p_kw, self._efficiency), q_kvar], axis=1)
+        return self.after(time)
 
     def get_data(self, outputs: Mapping[str, Sequence[str]]) -> Outputs:
         """Hand out the power at the connection points, as columns of their table."""
-        columns = {"p_kw": self._power[0], "q_kvar": self._power[1]}
-        values = {"power": self._power, "connection_points": columns}
+        power = self.given(self._power)
+        columns = {"p_kw": power[..., 0, :], "q_kvar": power[..., 1, :]}
+        values = {"power": power, "connection_points": columns}
         return {eid: {name: values[name] for name in names} for eid, names in outputs.items()}

@@ -14,6 +14,8 @@ from quartier.coordination import Coordination
 from quartier.instance import Instance
 from quartier.progress import Progress
 from quartier.results import RunWriter
+from quartier.results.writer import STEPS_PER_PART
+from quartier.simulators.pace import Pace
 from quartier.simulators.time_based import Snapshot
 from quartier.units import KINDS
 from quartier.units.base import UnitData
@@ -44,11 +46,6 @@ class Journal:
         return (*self.trouble, f"the power flow did not converge in {steps}; their rows are NaN")
 
 
-def simulator_id(kind: str) -> str:
-    """Name of a kind's simulator in the world, without the dot that ends it in mosaik's names."""
-    return kind.replace(".", "/")
-
-
 @dataclass(frozen=True)
 class Execution:
     """One execution: who plans for what, who is told, and who writes it down."""
@@ -70,14 +67,19 @@ class Execution:
     """What each simulator was at the end of the step before the first, by simulator; empty: all
     begin as the instance does."""
 
+    @cached_property
+    def pace(self) -> Pace:
+        """How many steps are taken at once; simulators of the user's own take them one by one."""
+        return Pace(1 if self.instance.scenario.simulators else STEPS_PER_PART)
+
     @property
     def step_s(self) -> int:
         """Length of a step in seconds, mosaik's unit of time here."""
         return round(self.instance.horizon.dt_h * 3600)
 
-    def told(self, time: int) -> str:
-        """A time of mosaik's, for the user: step and start of the interval."""
-        step = self.first_step + time // self.step_s
+    def told(self, time: int, row: int = 0) -> str:
+        """A step of the block at a time of mosaik's, for the user: number and start."""
+        step = self.first_step + time // self.step_s + row
         return f"step {step} ({self.instance.horizon.times[step]})"
 
     @cached_property

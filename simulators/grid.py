@@ -1,4 +1,4 @@
-"""The distribution grid as a mosaik simulator: an AC power flow in every step.
+"""The distribution grid as a mosaik simulator: an AC power flow in every step, or of a block.
 
 ``Grid`` has child entities ``Bus``, ``Line``, ``Transformer`` and ``ConnectionPoint``. Whatever
 is connected to ``p_kw`` and ``q_kvar`` of a bus or a connection point is added to the grid's
@@ -17,7 +17,7 @@ from quartier.grid.engines import step_power_flow
 from quartier.quantities import KW_PER_MW, Array
 from quartier.simulators.background import Background, from_file
 from quartier.simulators.execution import Journal
-from quartier.simulators.inputs import Inputs, Outputs, only, scalar, total
+from quartier.simulators.inputs import Inputs, Outputs, only, scalar
 from quartier.simulators.time_based import Snapshot, TimeBased
 
 MODELS = {
@@ -84,7 +84,7 @@ class Grid(TimeBased):
         self._flow = step_power_flow(network, model_params.get("engine", "auto"))
         self._tap_pos = network.tap_pos
         # The first power flow of a process takes seconds (numba): not in a step of the run.
-        self._flow.step(*self._background.at(self.first_step), self._tap_pos)
+        self._flow.solve_steps(*self._background.at(self.first_step, 1), self._tap_pos)
         points: Mapping[str, int] = model_params.get("connection_points") or {}
         self._points = np.array([network.position(bus) for bus in points.values()], dtype=int)
         children = self._children(points)
@@ -110,7 +110,7 @@ class Grid(TimeBased):
         network = self._network
         self._line_names = network.net.line["name"].astype(object).to_numpy()
         self._transformer_names = network.net.trafo["name"].astype(object).to_numpy()
-        self._taps = network.net.trafo["tap_pos"].to_numpy(dtype=float, copy=True)
+        self._taps: Array = network.net.trafo["tap_pos"].to_numpy(dtype=float, copy=True)
 
     def step(self, time: int, inputs: Inputs, max_advance: int) -> int:
         """Solve the power flow with what the background and all others feed in."""
@@ -118,16 +118,16 @@ class Grid(TimeBased):
         if tap_pos is not None:
             self._tap_pos = int(tap_pos)
         self._taps[self._network.regulated] = self._network.tap_positions(self._tap_pos)
-        step = self.step_number(time)
-        self._p_mw, self._q_mvar = self._background.at(step)
+        self._p_mw, self._q_mvar = self._background.at(self.step_number(time), self.pace.steps)
         points = self._points.size
-        self._power = total(inputs, "Grid", "power", (2, points + 1))[:, :points]
+        power = self.total(inputs, "Grid", "power", (2, points + 1))
+        self._power = power[..., :points]
         self._add_entities(inputs)
-        np.add.at(self._p_mw, self._points, self._power[0] / KW_PER_MW)
-        np.add.at(self._q_mvar, self._points, self._power[1] / KW_PER_MW)
-        if not self._flow.step(self._p_mw, self._q_mvar, self._tap_pos):
-            self._journal.steps_not_converged += 1
-        return time + self.step_size
+        for injected, fed in ((self._p_mw, 0), (self._q_mvar, 1)):
+            np.add.at(injected.T, self._points, self._power[:, fed].T / KW_PER_MW)
+        self._result = self._flow.solve_steps(self._p_mw, self._q_mvar, self._tap_pos)
+        self._journal.steps_not_converged += int(np.sum(~self._result.converged))
+        return self.after(time)
 
     def snapshot(self) -> Snapshot:
         """Tap position, and what the next power flow starts from."""
@@ -146,10 +146,10 @@ class Grid(TimeBased):
             model, k = self._entities[eid]
             p_kw, q_kvar = (scalar(inputs, eid, name) or 0.0 for name in ("p_kw", "q_kvar"))
             if model == "ConnectionPoint":
-                self._power[:, k] += p_kw, q_kvar
+                self._power[..., k] += p_kw, q_kvar
             else:
-                self._p_mw[k] += p_kw / KW_PER_MW
-                self._q_mvar[k] += q_kvar / KW_PER_MW
+                self._p_mw[:, k] += p_kw / KW_PER_MW
+                self._q_mvar[:, k] += q_kvar / KW_PER_MW
 
     def get_data(self, outputs: Mapping[str, Sequence[str]]) -> Outputs:
         """Hand out what the last step found."""
@@ -159,53 +159,53 @@ class Grid(TimeBased):
 
     def _value(self, eid: str, name: str) -> Any:
         if eid == "Grid":
-            return getattr(self, f"_out_{name}")()
+            return self.given(getattr(self, f"_out_{name}")())
         model, k = self._entities[eid]
         if model == "ConnectionPoint":
-            vm_pu = self._flow.result.vm_pu[self._points[k]]
-            return {"p_kw": self._power[0, k], "q_kvar": self._power[1, k], "vm_pu": vm_pu}[name]
+            vm_pu = self._result.vm_pu[-1, self._points[k]]
+            p_kw, q_kvar = self._power[-1, :, k]
+            return {"p_kw": p_kw, "q_kvar": q_kvar, "vm_pu": vm_pu}[name]
         table = {"Bus": "buses", "Line": "lines", "Transformer": "transformers"}[model]
         if name in {"p_kw", "q_kvar"}:
             injected = self._p_mw if name == "p_kw" else self._q_mvar
-            return float(injected[k]) * KW_PER_MW
-        return float(self._value("Grid", table)[name][k])
+            return float(injected[-1, k]) * KW_PER_MW
+        return float(getattr(self, f"_out_{table}")()[name][-1, k])
 
-    # -- tables: columns of the step ------------------------------------------------------------
+    # -- tables: columns of the block ------------------------------------------------------------
     def _out_power(self) -> Array:
         return self._power
 
     def _out_tap_pos(self) -> int:
         return self._tap_pos
 
-    def _out_converged(self) -> bool:
-        return self._flow.result.converged
+    def _out_converged(self) -> Any:
+        return self._result.converged
 
-    def _out_slack_p_mw(self) -> float:
-        return self._flow.result.slack_p_mw
+    def _out_slack_p_mw(self) -> Any:
+        return self._result.slack_p_mw
 
     def _out_connection_points(self) -> dict[str, Any]:
-        return {"p_kw": self._power[0], "q_kvar": self._power[1]}
+        return {"p_kw": self._power[:, 0], "q_kvar": self._power[:, 1]}
 
     def _out_steps(self) -> dict[str, Any]:
-        result = self._flow.result
-        iterations = result.iterations or np.nan
-        return {"converged": result.converged, "iterations": iterations}
+        result = self._result
+        iterations = np.where(result.iterations > 0, result.iterations, np.nan)
+        return {"converged": result.converged[:, None], "iterations": iterations[:, None]}
 
     def _out_buses(self) -> dict[str, Any]:
-        result = self._flow.result
         return {
-            "bus": self._network.buses,
-            "vm_pu": result.vm_pu,
-            "va_degree": result.va_degree,
+            "bus": self._each(self._network.buses),
+            "vm_pu": self._result.vm_pu,
+            "va_degree": self._result.va_degree,
             "p_mw": self._p_mw,
             "q_mvar": self._q_mvar,
         }
 
     def _out_lines(self) -> dict[str, Any]:
-        result = self._flow.result
+        result = self._result
         return {
-            "index": self._network.lines,
-            "name": self._line_names,
+            "index": self._each(self._network.lines),
+            "name": self._each(self._line_names),
             "loading_percent": result.line_loading_percent,
             "i_ka": result.line_i_ka,
             "p_from_mw": result.line_p_from_mw,
@@ -213,15 +213,19 @@ class Grid(TimeBased):
         }
 
     def _out_transformers(self) -> dict[str, Any]:
-        result = self._flow.result
+        result = self._result
         return {
-            "index": self._network.transformers,
-            "name": self._transformer_names,
+            "index": self._each(self._network.transformers),
+            "name": self._each(self._transformer_names),
             "loading_percent": result.transformer_loading_percent,
-            "tap_pos": self._taps.copy(),
+            "tap_pos": self._each(self._taps.copy()),
             "p_hv_mw": result.transformer_p_hv_mw,
             "loss_mw": result.transformer_loss_mw,
         }
+
+    def _each(self, values: Any) -> Any:
+        """The same values in every step."""
+        return np.broadcast_to(values, (self.pace.steps, len(values)))
 
 
 def _entities(

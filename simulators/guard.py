@@ -24,6 +24,7 @@ from quartier.hanging import Watchdog
 from quartier.progress import is_cancellation
 from quartier.simulators.child import ChildProxy
 from quartier.simulators.inputs import AtBoundary
+from quartier.simulators.pace import Pace
 
 SETTLE_S = 0.3
 """Wall time in which others may fail of the same cause, after the first did."""
@@ -61,7 +62,9 @@ class Guard:
     deadline_s
         Longest wall time of a call, None: no limit.
     told
-        Says what time of mosaik's is meant, for the user.
+        Says what time of mosaik's is meant, and which step of a block that begins then.
+    pace
+        Says how many steps a call is for.
     watchdog
         Looks after calls in this process that never come back to Python.
     """
@@ -69,10 +72,12 @@ class Guard:
     def __init__(
         self,
         deadline_s: float | None = None,
-        told: Callable[[int], str] = "time {}".format,
+        told: Callable[[int, int], str] = "time {0}".format,
+        pace: Pace | None = None,
         watchdog: Watchdog | None = None,
     ) -> None:
         self._deadline_s, self._told = deadline_s, told
+        self._pace = pace or Pace()
         self._watchdog = watchdog or Watchdog(None, lambda _: None)
         self._now: dict[str, int] = {}
         self._entities: dict[str, list[str]] = {}
@@ -91,9 +96,10 @@ class Guard:
             if request[0] == "step":
                 self._now[name], self._entities[name] = request[1][0], list(request[1][1])
             try:
-                if not isinstance(proxy, LocalProxy):
+                if not isinstance(proxy, LocalProxy):  # it takes one step at a time
                     return await asyncio.wait_for(send(request), deadline_s)
-                with _alarm(deadline_s), self._watchdog.call(name, deadline_s):
+                longest_s = deadline_s and deadline_s + self._pace.leave_s
+                with _alarm(longest_s), self._watchdog.call(name, longest_s):
                     return await send(request)
             except (Exception, SystemExit) as error:
                 if is_cancellation(error):
@@ -115,17 +121,17 @@ class Guard:
 
             proxy.stop = stopped  # type: ignore[method-assign]
 
-    def when(self, name: str, call: str) -> str:
-        """In which call of a simulator, of what, at what time."""
+    def when(self, name: str, call: str, row: int = 0) -> str:
+        """In which call of a simulator, of what, in which step of a block."""
         if name not in self._now:
             return f"in {call}()"
         of = ", ".join(self._entities[name][:MOST]) or "all its entities"
-        return f"in {call}() of {of} at {self._told(self._now[name])}"
+        return f"in {call}() of {of} at {self._told(self._now[name], row)}"
 
     def _noted(
         self, name: str, call: str, proxy: BaseProxy, error: BaseException, deadline_s: float | None
     ) -> BaseException:
-        when = self.when(name, call)
+        when = self.when(name, call, self._row(proxy, error))
         closed = isinstance(error, ConnectionClosedError | ConnectionError)
         cause = f"{type(error).__name__}: {error}"
         if isinstance(error, RemoteException):
@@ -140,8 +146,15 @@ class Guard:
         fault = Fault(name, when, cause, closed)
         self.faults.append(fault)
         if isinstance(error, AtBoundary):
-            return RunFailed(f"{name}.{error} @ {self._told(self._now.get(name, 0))}")
+            return RunFailed(f"{name}.{error} @ {self._told(self._now.get(name, 0), error.row)}")
         return error if isinstance(error, QuartierError) else RunFailed(str(fault))
+
+    @staticmethod
+    def _row(proxy: BaseProxy, error: BaseException) -> int:
+        """In which step of a block a simulator fails."""
+        if isinstance(error, AtBoundary):
+            return error.row
+        return int(getattr(proxy.sim, "row", 0)) if isinstance(proxy, LocalProxy) else 0
 
     def settle(self, loop: asyncio.AbstractEventLoop) -> None:
         """Hear who else fails of what the first one failed of."""

@@ -23,7 +23,14 @@ Outputs: TypeAlias = dict[str, dict[str, Any]]
 
 
 class AtBoundary(RunFailed):
-    """What came in is no number; the message begins with the entity and its attribute."""
+    """What came in is no number; the message begins with the entity and its attribute.
+
+    ``row`` is the step that it is of, counted from the first of its block.
+    """
+
+    def __init__(self, message: str, row: int = 0) -> None:
+        super().__init__(message)
+        self.row = row
 
 
 def only(inputs: Inputs, entity: str, attribute: str) -> Any:
@@ -31,28 +38,48 @@ def only(inputs: Inputs, entity: str, attribute: str) -> Any:
     return next(iter(inputs.get(entity, {}).get(attribute, {}).values()), None)
 
 
-def total(inputs: Inputs, entity: str, attribute: str, shape: tuple[int, ...]) -> Array:
+def total(
+    inputs: Inputs, entity: str, attribute: str, shape: tuple[int, ...], steps: int | None = None
+) -> Array:
     """Sum over all sources of an array-valued attribute; zeros if there are none.
+
+    Parameters
+    ----------
+    steps
+        Steps of the block that sources give one row each for; None: they give a single step.
+
+    Returns
+    -------
+    Array
+        Shape ``shape``, or ``(steps, *shape)``.
 
     Raises
     ------
     AtBoundary
         If a source sent something else than finite numbers of that shape.
     """
+    whole = shape if steps is None else (steps, *shape)
     values = inputs.get(entity, {}).get(attribute, {})
     if not values:
-        return np.zeros(shape)
+        return np.zeros(whole)
     try:
         found = np.sum(list(values.values()), axis=0, dtype=float)
-        if found.shape == shape and math.isfinite(found.sum()):
+        if found.shape == whole and math.isfinite(found.sum()):
             return np.asarray(found, dtype=float)
     except (TypeError, ValueError):
         pass  # somebody is to blame
-    checked = [_checked(entity, attribute, *sent, shape) for sent in values.items()]
+    checked = [_checked(entity, attribute, *sent, whole, steps) for sent in values.items()]
     return np.asarray(np.sum(checked, axis=0), dtype=float)
 
 
-def _checked(entity: str, attribute: str, source: str, value: Any, shape: tuple[int, ...]) -> Array:
+def _checked(
+    entity: str,
+    attribute: str,
+    source: str,
+    value: Any,
+    shape: tuple[int, ...],
+    steps: int | None,
+) -> Array:
     """Return an array of finite numbers, or say who sent something else."""
     where = f"{entity}.{attribute} from {source}"
     array = value if isinstance(value, np.ndarray) else np.array(value, dtype=object)
@@ -61,8 +88,10 @@ def _checked(entity: str, attribute: str, source: str, value: Any, shape: tuple[
     if array.shape != shape:
         raise AtBoundary(f"{where} has the shape {array.shape}, not {shape}")
     if not np.isfinite(array).all():
-        place = ", ".join(str(k) for k in np.argwhere(~np.isfinite(array))[0])
-        raise AtBoundary(f"{where} is {array[~np.isfinite(array)][0]} at [{place}]")
+        place = [int(k) for k in np.argwhere(~np.isfinite(array))[0]]
+        row = place.pop(0) if steps is not None else 0
+        found = array[~np.isfinite(array)][0]
+        raise AtBoundary(f"{where} is {found} at [{', '.join(map(str, place))}]", row)
     return array
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
-from quartier.simulators.inputs import Inputs, Outputs, only, total
+from quartier.quantities import Array
+from quartier.simulators.inputs import Inputs, Outputs, only
 from quartier.simulators.time_based import TimeBased
-from quartier.simulators.topology import Topology
+from quartier.simulators.topology import Topology, by_position
 
 MODELS = {
     "Nodes": {
@@ -41,44 +42,46 @@ class Nodes(TimeBased):
 
     def step(self, time: int, inputs: Inputs, max_advance: int) -> int:
         """Add up the flows, and settle what is left."""
-        shape, t = (len(self._nodes) + 1,), self.step_number(time)
-        made_kw = total(inputs, "Nodes", "led", shape)[:-1]
-        demand_kw = -total(inputs, "Nodes", "fixed", shape)[:-1]
+        shape, first, steps = (len(self._nodes) + 1,), self.step_number(time), self.pace.steps
+        now = slice(first, first + steps)
+        made_kw = self.total(inputs, "Nodes", "led", shape)[:, :-1]
+        demand_kw = -self.total(inputs, "Nodes", "fixed", shape)[:, :-1]
         if self._topology.demand_kw is not None:
-            demand_kw = demand_kw + self._topology.demand_kw[t, :-1]
+            demand_kw = demand_kw + self._topology.demand_kw[now, :-1]
         net_kw = made_kw - demand_kw
         may_kw = only(inputs, "Nodes", "sales")
-        may_kw = np.full(len(self._nodes), np.nan) if may_kw is None else may_kw
+        may_kw = np.full(net_kw.shape, np.nan) if may_kw is None else may_kw
         may_kw = np.where(np.isnan(may_kw), np.inf, may_kw)
         left = [
             node.balance(net, most)
-            for node, net, most in zip(self._nodes, net_kw, may_kw, strict=True)
+            for node, net, most in zip(self._nodes, net_kw.T, may_kw.T, strict=True)
         ]
-        pairs = list(zip(self._nodes, left, strict=True))
-        cost_eur = [self.dt_h * n.money_eur_per_h(b.bought_kw, b.sold_kw, t) for n, b in pairs]
+        pairs, dt_h = list(zip(self._nodes, left, strict=True)), self.dt_h
+
+        def columns(values: Iterable[Any]) -> Array:
+            found = [np.broadcast_to(v, steps) for v in values]
+            return np.array(found, dtype=float).reshape(-1, steps).T
+
+        cost_eur = columns(dt_h * n.money_eur_per_h(b.bought_kw, b.sold_kw, now) for n, b in pairs)
         self._rows = {
             "node": self._names,
             "carrier": self._carriers,
             "demand_kw": demand_kw,
-            "unserved_kw": _numbers(b.unserved_kw for b in left),
-            "rejected_kw": _numbers(b.rejected_kw for b in left),
-            "bought_kw": _numbers(b.bought_kw if n.buy else np.nan for n, b in pairs),
-            "sold_kw": _numbers(b.sold_kw if n.sell else np.nan for n, b in pairs),
-            "price_eur_per_kwh": _numbers(
-                n.buy.price_eur_per_kwh[t] if n.buy else np.nan for n in self._nodes
+            "unserved_kw": columns(b.unserved_kw for b in left),
+            "rejected_kw": columns(b.rejected_kw for b in left),
+            "bought_kw": columns(b.bought_kw if n.buy else np.nan for n, b in pairs),
+            "sold_kw": columns(b.sold_kw if n.sell else np.nan for n, b in pairs),
+            "price_eur_per_kwh": columns(
+                n.buy.price_eur_per_kwh[now] if n.buy else np.nan for n in self._nodes
             ),
-            "cost_eur": _numbers(cost_eur),
-            "co2_kg": _numbers(self.dt_h * n.co2_kg_per_h(b.bought_kw) for n, b in pairs),
+            "cost_eur": cost_eur,
+            "co2_kg": columns(dt_h * n.co2_kg_per_h(b.bought_kw) for n, b in pairs),
         }
-        points, size = self._topology.point_of_node, len(self._topology.points) + 1
-        self._cost_eur = np.bincount(points, _numbers(cost_eur), size)
-        return time + self.step_size
+        size = len(self._topology.points) + 1
+        self._cost_eur = by_position(self._topology.point_of_node, cost_eur, size)
+        return self.after(time)
 
     def get_data(self, outputs: Mapping[str, Sequence[str]]) -> Outputs:
         """Hand out the step's rows, and what they cost."""
         made = {"nodes": self._rows, "unit_cost": self._cost_eur}
         return {eid: {name: made[name] for name in names} for eid, names in outputs.items()}
-
-
-def _numbers(values: Any) -> Any:
-    return np.array(list(values), dtype=float)

@@ -24,11 +24,12 @@ from quartier.quantities import ELECTRICITY, Array
 from quartier.results.tables import TABLES, columns_of
 from quartier.scenario.models import FLEXIBILITY
 from quartier.simulators.checkpoints import Checkpoints
-from quartier.simulators.execution import Execution, simulator_id
+from quartier.simulators.execution import Execution
 from quartier.simulators.inputs import Inputs, Outputs, only
 from quartier.simulators.plan_tail import table as table_of
 from quartier.simulators.plan_tail import tail
 from quartier.simulators.time_based import Snapshot, TimeBased
+from quartier.simulators.wiring import simulator_id
 from quartier.units.balance import by_node
 from quartier.units.base import UnitData
 
@@ -106,7 +107,9 @@ class Planner(TimeBased):
         return [{"eid": "Planner", "type": "Planner", "children": children}]
 
     def step(self, time: int, inputs: Inputs, max_advance: int) -> int:
-        """Plan if this is a gate, and look up what the plan says for this step."""
+        """Plan if this is a gate, and look up what the plan says until the end of the block."""
+        if time:
+            self.pace.end()
         if time and self._checkpoints is not None:
             self._checkpoints.after_step()  # everybody has done the last step, nobody this one
         self._step = self.step_number(time)
@@ -118,7 +121,20 @@ class Planner(TimeBased):
             self._tell_forecasts()
             self._gate += 1
             self._execution.journal.planning_s += perf_counter() - began
-        return time + self.step_size
+        self.pace.begin(self._end() - self._step)
+        return self.after(time)
+
+    def _end(self) -> int:
+        """Step that the next block ends before, at the latest.
+
+        Blocks end at gates, where plans end, at checkpoints, and where rows must be written.
+        """
+        steps, writer = self._instance.horizon.steps, self._execution.writer
+        ends = [steps, self._step + writer.room, self._first + self._steps]
+        ends += [next((gate for gate in self._gates if gate > self._step), steps)]
+        if self._checkpoints is not None:
+            ends.append(self._checkpoints.next_after(self._step))
+        return min(end for end in ends if end > self._step)
 
     def _plan(self, inputs: Inputs) -> None:
         """Ask the mechanism and take its answer; what goes wrong names it, the gate, the step."""
@@ -143,7 +159,7 @@ class Planner(TimeBased):
     # -- from step to step ------------------------------------------------------------------
     def snapshot(self) -> Snapshot:
         """What is left of the plan after the last step."""
-        row = self._step + 1 - self._first
+        row = self._step + self.pace.steps - self._first
         return {
             "gate": self._gate,
             "steps": max(self._steps - row, 0),
@@ -153,7 +169,7 @@ class Planner(TimeBased):
             "prices": [[*key, tail(values, row)] for key, values in self._prices.items()],
             "sales": tail(self._sales, row),
             "allocation": self._allocation,
-            "last": self._step + 1 == self._instance.horizon.steps,
+            "last": self._step + self.pace.steps == self._instance.horizon.steps,
         }
 
     def restore(self, snapshot: Snapshot) -> None:
@@ -175,7 +191,8 @@ class Planner(TimeBased):
         state = self._instance.initial_state()
         states = dict(state.units)
         for source, columns in inputs.get("Planner", {}).get("state", {}).items():
-            units = self._fleets[source.partition(".")[0]]
+            simulator, _, eid = source.partition(".")
+            units = self._fleets[eid if eid in self._fleets else simulator]
             for k, unit in enumerate(units if columns else ()):
                 states[unit.name] = {name: float(values[k]) for name, values in columns.items()}
         tap_pos = only(inputs, "Planner", "tap_pos")
@@ -262,46 +279,53 @@ class Planner(TimeBased):
         return {**plan.records, "signals": [*known, *rows]}
 
     def get_data(self, outputs: Mapping[str, Sequence[str]]) -> Outputs:
-        """Hand out the set points of this step; NaN where nothing is planned."""
+        """Hand out the set points of the block; NaN where nothing is planned."""
         return {
             eid: {name: self._value(eid, name) for name in names} for eid, names in outputs.items()
         }
 
     def _value(self, eid: str, name: str) -> Any:
-        row = self._step - self._first
         if eid in self._single:
             return self._order_of(eid, name)
         if eid != "Planner":
             set_points, planned = self._orders.get(eid, _nothing(len(self._execution.fleets[eid])))
             table = set_points if name == "set_point_kw" else planned
-            return table[row] if row < len(table) else np.full(table.shape[1], np.nan)
+            found = self._rows(table)
+            return np.full((self.pace.steps, table.shape[1]), np.nan) if found is None else found
         if name == "offers":
-            known = row < len(self._offers)
-            return dict(zip(OFFER_COLUMNS, self._offers[row], strict=True)) if known else {}
+            offers = self._rows(self._offers)
+            columns = () if offers is None else offers.swapaxes(0, 1)
+            return dict(zip(OFFER_COLUMNS, columns, strict=False))
         if name == "prices":
-            return self._prices_at(row)
+            return self._prices_now()
         if name == "sales":
-            return self._sales[row] if row < len(self._sales) else None
+            return self._rows(self._sales)
         if name == "allocation":
-            return self._allocation if row < self._steps else None
+            return self._allocation if self._step - self._first < self._steps else None
         return self._tap_pos if name == "tap_pos" else self._records
+
+    def _rows(self, table: Array) -> Array | None:
+        """Rows of the present block, which begin where blocks do; None beyond the plan."""
+        row = self._step - self._first
+        return table[row : row + self.pace.steps] if row < len(table) else None
 
     def _order_of(self, unit: str, name: str) -> float | None:
         """What one unit shall do, as other programs read it: None where nothing is asked."""
         for kind, units in self._execution.fleets.items():
             for k, one in enumerate(units):
                 if one.name == unit:
-                    value = float(self._value(simulator_id(kind), name)[k])
+                    value = float(self._value(kind, name)[0, k])
                     return value if math.isfinite(value) else None
         raise KeyError(unit)
 
-    def _prices_at(self, row: int) -> dict[str, Any]:
-        """Prices of a step, as columns."""
-        here = [key for key, values in self._prices.items() if row < len(values)]
+    def _prices_now(self) -> dict[str, Any]:
+        """Prices of the block, as columns."""
+        here = {k: found for k, v in self._prices.items() if (found := self._rows(v)) is not None}
+        prices = np.array(list(here.values()), dtype=float).reshape(len(here), self.pace.steps)
         return {
             "neighbourhood": [neighbourhood for _, neighbourhood in here],
             "carrier": [carrier for carrier, _ in here],
-            "price_eur_per_kwh": [self._prices[key][row] for key in here],
+            "price_eur_per_kwh": prices.T,
         }
 
 

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import pandas as pd
+from numpy.typing import NDArray
 
 from quartier.problem.allocation import RULES
 from quartier.problem.market import Market
@@ -33,7 +33,7 @@ BLOCKS = ("units", "nodes", "prices", "buses", "lines", "transformers", "steps")
 
 
 class Recorder(TimeBased):
-    """Writes what happened in each step.
+    """Writes what happened in each step, a block of them at once.
 
     Blocks of columns go to the table that their attribute is named after. Besides:
     ``connection_points`` (power, from the grid) and ``offers`` (from the planner) make one
@@ -63,30 +63,50 @@ class Recorder(TimeBased):
         return [{"eid": "Recorder", "type": "Recorder"}]
 
     def step(self, time: int, inputs: Inputs, max_advance: int) -> int:
-        """Write the step's rows."""
-        step = self.step_number(time)
-        now = self._times[step]
+        """Write the block's rows."""
+        first, steps = self.step_number(time), self.pace.steps
+        self._now = self._times[first : first + steps]
         sources = inputs["Recorder"]
+        for records in sources.get("records", {}).values():  # of a gate, with which blocks begin
+            self._records(records)
         for table in [t for t in BLOCKS if t != "prices"] if self._has_market else BLOCKS:
-            for block in sources.get(table, {}).values():
-                if table != "nodes" or len(block["node"]):
-                    self._writer.add(table, {"time": now, **block})
+            self._add(table, *sources.get(table, {}).values())
         power = only(inputs, "Recorder", "connection_points") or {}
         offers = only(inputs, "Recorder", "offers") or {}
-        self._writer.add("connection_points", {"time": now, **self._points, **power, **offers})
-        if self._sharing:
-            allocation = only(inputs, "Recorder", "allocation")
-            self._shares(step, np.asarray(power["p_kw"], dtype=float), allocation, sources)
-        if self._has_market:
-            self._supply(step, np.asarray(power["p_kw"], dtype=float), sources)
-        self._signals(now, sources)
-        self._sessions_of(step, sources)
-        for records in sources.get("records", {}).values():
-            self._records(records)
-        self._journal.steps += 1
-        self._writer.tick()
-        self._progress.advance()
-        return time + self.step_size
+        self._add("connection_points", {**self._points, **power, **offers})
+        for row in range(steps if self._sharing or self._has_market else 0):
+            p_kw = np.asarray(power["p_kw"][row], dtype=float)
+            planned = _prices(sources, row)
+            if self._sharing:
+                allocation = only(inputs, "Recorder", "allocation")
+                self._shares(first + row, p_kw, allocation, planned)
+            if self._has_market:
+                self._supply(first + row, p_kw, planned)
+        self._signals(sources)
+        self._sessions_of(first, sources)
+        self._journal.steps += steps
+        self._writer.tick(steps)
+        self._progress.advance(steps)
+        return self.after(time)
+
+    def _add(self, table: str, *blocks: Mapping[str, Any]) -> None:
+        """Write blocks of columns side by side, the rows of each step together.
+
+        Columns have the shape ``(steps, n)``, or ``(n,)`` where they are the same in every step.
+        """
+        steps = len(self._now)
+        sized = [(block, _width(block)) for block in blocks]
+        sized = [(block, width) for block, width in sized if width]
+        if not sized:
+            return
+        columns: dict[str, Any] = {"time": self._now.repeat(sum(width for _, width in sized))}
+        for name in dict.fromkeys(name for block, _ in sized for name in block):
+            parts = [
+                np.broadcast_to(_values(block.get(name, np.nan)), (steps, width))
+                for block, width in sized
+            ]
+            columns[name] = np.concatenate(parts, axis=1).ravel()
+        self._writer.add(table, columns)
 
     def snapshot(self) -> Snapshot:
         """What vehicles got so far."""
@@ -98,15 +118,11 @@ class Recorder(TimeBased):
             log.restore(snapshot[kind])
 
     def _shares(
-        self,
-        step: int,
-        p_kw: Array,
-        allocation: str | None,
-        sources: Mapping[str, Mapping[str, Any]],
+        self, step: int, p_kw: Array, allocation: str | None, planned: Mapping[str, float]
     ) -> None:
         """What the neighbourhoods gave each other: at the plan's price, or by a rule of its own."""
         names = self._neighbourhoods
-        p_kw, price = p_kw[: len(names)], self._planned_prices(sources)
+        p_kw, price = p_kw[: len(names)], self._planned_prices(planned)
         cost = np.full(len(names), np.nan)
         free = np.isnan(price) if allocation else np.zeros(len(names), dtype=bool)
         if free.any():
@@ -122,28 +138,24 @@ class Recorder(TimeBased):
         }
         self._writer.add("shares", {"time": self._times[step], **columns})
 
-    def _planned_prices(self, sources: Mapping[str, Mapping[str, Any]]) -> Array:
+    def _planned_prices(self, planned: Mapping[str, float]) -> Array:
         """Price of electricity that the plan sets for each neighbourhood, NaN without one."""
-        known = _prices(sources)
-        return np.array([known.get(name, np.nan) for name in self._neighbourhoods], dtype=float)
+        return np.array([planned.get(name, np.nan) for name in self._neighbourhoods], dtype=float)
 
-    def _supply(
-        self,
-        step: int,
-        p_kw: Array,
-        sources: Mapping[str, Mapping[str, Any]],
-    ) -> None:
+    def _supply(self, step: int, p_kw: Array, planned: Mapping[str, float]) -> None:
         """Let the suppliers serve what was drawn; without a price, that of the last block is paid.
 
-        Suppliers are paid the mean of what the neighbourhoods pay.
+        Suppliers are paid the mean of what the neighbourhoods pay. With zones each has a price, and
+        lines carry what costs least.
         """
         names, now = self._neighbourhoods, self._times[step]
-        market = self._instance.market(slice(step, step + 1))
+        market, p_kw = self._instance.market(slice(step, step + 1)), p_kw[: len(names)]
         if market.zones is not None:
-            self._serve_zones(now, market, p_kw, sources)
+            for table, columns in executed(market, names, p_kw, planned).items():
+                self._writer.add(table, {"time": now, **columns})
             return
-        needed = -p_kw[: len(names)].sum(keepdims=True)
-        price = self._planned_prices(sources)
+        needed = -p_kw.sum(keepdims=True)
+        price = self._planned_prices(planned)
         price = np.where(np.isnan(price), market.blocks.marginal_eur_per_kwh(needed), price)
         who = {"neighbourhood": names, "carrier": [ELECTRICITY] * len(names)}
         self._writer.add("prices", {"time": now, **who, "price_eur_per_kwh": price})
@@ -156,34 +168,28 @@ class Recorder(TimeBased):
         }
         self._writer.add("supply", {"time": now, **columns})
 
-    def _serve_zones(
-        self,
-        now: pd.Timestamp,
-        market: Market,
-        p_kw: Array,
-        sources: Mapping[str, Mapping[str, Any]],
-    ) -> None:
-        """The same zone by zone: each has a price, and lines carry what costs least."""
-        for table, columns in executed(
-            market, self._neighbourhoods, p_kw[: len(self._neighbourhoods)], _prices(sources)
-        ).items():
-            self._writer.add(table, {"time": now, **columns})
-
-    def _signals(self, now: pd.Timestamp, sources: Mapping[str, Mapping[str, Any]]) -> None:
-        names = [f"unit_cost[{name}]" for name in self._neighbourhoods]
+    def _signals(self, sources: Mapping[str, Mapping[str, Any]]) -> None:
+        names, steps = self._neighbourhoods, len(self._now)
         every = [*sources.get("unit_cost", {}).values()]
-        costs = np.sum(every, axis=0) if every else np.zeros(len(names))  # there are no units
-        values = [*costs[: len(names)]]
-        units = ["EUR"] * len(names)
-        for slack_p_mw in sources.get("slack_p_mw", {}).values():
-            names, values, units = [*names, "slack_p_mw"], [*values, slack_p_mw], [*units, "MW"]
-        self._writer.add("signals", {"time": now, "name": names, "value": values, "unit": units})
+        costs = np.sum(every, axis=0) if every else np.zeros((steps, len(names)))  # no units
+        told = [(f"unit_cost[{name}]", costs[:, k], "EUR") for k, name in enumerate(names)]
+        slack = sources.get("slack_p_mw", {})
+        told += [("slack_p_mw", values, "MW") for values in slack.values()]
+        columns = {
+            "name": np.array([name for name, _, _ in told], dtype=object),
+            "value": np.array([values for _, values, _ in told]).reshape(len(told), steps).T,
+            "unit": np.array([unit for _, _, unit in told], dtype=object),
+        }
+        self._add("signals", columns)
 
-    def _sessions_of(self, step: int, sources: Mapping[str, Mapping[str, Any]]) -> None:
-        for block in sources.get("units", {}).values():
-            if block["kind"] in self._sessions:
-                stays = self._sessions[block["kind"]].record(step, block["p_kw"])
-                self._writer.rows("ev_sessions", stays)
+    def _sessions_of(self, first: int, sources: Mapping[str, Mapping[str, Any]]) -> None:
+        stays = [
+            row
+            for block in sources.get("units", {}).values()
+            if block["kind"] in self._sessions
+            for row in self._sessions[block["kind"]].record(first, block["p_kw"])
+        ]
+        self._writer.rows("ev_sessions", sorted(stays, key=lambda row: row["departure"]))
 
     def _records(self, records: Mapping[str, Any]) -> None:
         for table, content in records.items():
@@ -197,9 +203,22 @@ class Recorder(TimeBased):
         return {eid: dict.fromkeys(names, True) for eid, names in outputs.items()}
 
 
-def _prices(sources: Mapping[str, Mapping[str, Any]]) -> dict[str, float]:
-    """Price of electricity that the plan sets in this step, by neighbourhood or zone."""
+def _values(column: Any) -> NDArray[Any]:
+    """A column as an array, texts as objects."""
+    return np.asarray(column, dtype=object if isinstance(column, str) else None)
+
+
+def _width(block: Mapping[str, Any]) -> int:
+    """Number of rows that a block of columns has in each step."""
+    shapes = (np.shape(values) for values in block.values())
+    return next((shape[-1] for shape in shapes if shape), 1)
+
+
+def _prices(sources: Mapping[str, Mapping[str, Any]], row: int) -> dict[str, float]:
+    """Price of electricity that the plan sets in a step, by neighbourhood or zone."""
     prices: Mapping[str, Any] = next(iter(sources.get("prices", {}).values()), {})
-    keys = ("carrier", "neighbourhood", "price_eur_per_kwh")
-    rows = zip(*(prices.get(key, ()) for key in keys), strict=True)
+    if not prices:
+        return {}
+    now = prices["price_eur_per_kwh"][row] if len(prices["carrier"]) else ()
+    rows = zip(prices["carrier"], prices["neighbourhood"], now, strict=True)
     return {name: price for carrier, name, price in rows if carrier == ELECTRICITY}

@@ -37,26 +37,27 @@ class SessionLog:
                 self._arriving.setdefault(stay.arrival, []).append(k)
         self._dt_h = stations[0].horizon.dt_h if stations else 0.0
 
-    def record(self, step: int, p_kw: Array) -> Iterator[dict[str, Any]]:
-        """Count a step's charging, and yield a row for every vehicle that leaves at its end.
+    def record(self, first: int, p_kw: Array) -> Iterator[dict[str, Any]]:
+        """Count what some steps charge, and yield a row for every vehicle that leaves in them.
 
         Parameters
         ----------
         p_kw
-            Power of the stations, negative when drawn.
+            Power of the stations, negative when drawn, shape ``(steps, N)``.
         """
-        arriving = self._arriving.get(step, [])
-        self._at_arrival_kwh[arriving] = self._charged_kwh[arriving]
-        self._charged_kwh = self._charged_kwh - p_kw * self._dt_h
-        for k, station, number, stay in self._leaving.get(step, ()):
-            yield {
-                "unit": station,
-                "session": number,
-                "arrival": self._time(stay.arrival),
-                "departure": self._time(stay.departure),
-                "due_kwh": stay.due_kwh,
-                "delivered_kwh": self._charged_kwh[k] - self._at_arrival_kwh[k],
-            }
+        for step, now_kw in enumerate(p_kw, start=first):
+            arriving = self._arriving.get(step, [])
+            self._at_arrival_kwh[arriving] = self._charged_kwh[arriving]
+            self._charged_kwh = self._charged_kwh - now_kw * self._dt_h
+            for k, station, number, stay in self._leaving.get(step, ()):
+                yield {
+                    "unit": station,
+                    "session": number,
+                    "arrival": self._time(stay.arrival),
+                    "departure": self._time(stay.departure),
+                    "due_kwh": stay.due_kwh,
+                    "delivered_kwh": self._charged_kwh[k] - self._at_arrival_kwh[k],
+                }
 
     def snapshot(self) -> Snapshot:
         """What was charged at each station so far, and when the vehicle there arrived."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 from quartier.quantities import Array
 from quartier.units import KINDS
-from quartier.units.balance import by_node, capacity_kwh, dead_energy_kwh
+from quartier.units.balance import by_node, capacity_kwh
 from quartier.units.base import Carrier, UnitData
 from quartier.units.node import Node
 
@@ -31,9 +32,8 @@ class Topology:
         Nodes by name, in the order of their positions.
     point_of_node
         Position of each node's connection point, shape ``(nodes,)``.
-    capacity_kwh, start_kwh
-        Energy that the stores of each node can hold, and that is usable at the start, shape
-        ``(nodes + 1,)``.
+    capacity_kwh
+        Energy that the stores of each node can hold, shape ``(nodes + 1,)``.
     demand_kw
         Demand of the nodes themselves, shape ``(T, nodes + 1)``.
     """
@@ -42,24 +42,22 @@ class Topology:
     nodes: Mapping[str, Node] = field(default_factory=dict)
     point_of_node: Positions = field(default_factory=lambda: np.zeros(0, dtype=np.int64))
     capacity_kwh: Array = field(default_factory=lambda: np.zeros(1))
-    start_kwh: Array = field(default_factory=lambda: np.zeros(1))
     demand_kw: Array | None = None
 
     @classmethod
     def of(cls, points: Sequence[str], units: Sequence[UnitData]) -> Topology:
         """Return the topology of units: their connection points by name, and their nodes."""
         points_at, found = {name: k for k, name in enumerate(points)}, by_node(units)
-        capacity, start = np.zeros((2, len(found) + 1))
+        capacity = np.zeros(len(found) + 1)
         demand_kw = np.zeros((units[0].horizon.steps if units else 0, len(found) + 1))
         for k, (node, there) in enumerate(found):
             demand_kw[:, k] = 0.0 if node.demand_kw is None else node.demand_kw
             for unit in there:
                 if KINDS[unit.kind].holds == node.carrier:
                     capacity[k] += capacity_kwh(unit)
-                    start[k] += unit.state["energy_kwh"] - dead_energy_kwh(unit)
         at = [points_at.get(there[0].neighbourhood or "", len(points_at)) for _, there in found]
         nodes = {node.name: node for node, _ in found}
-        return cls(points_at, nodes, np.array(at, dtype=np.int64), capacity, start, demand_kw)
+        return cls(points_at, nodes, np.array(at, dtype=np.int64), capacity, demand_kw)
 
     def point_of(self, units: Sequence[UnitData]) -> Positions:
         """Position of each unit's connection point, shape ``(N,)``."""
@@ -71,3 +69,12 @@ class Topology:
         known = {name: k for k, name in enumerate(self.nodes)}
         names = [u.nodes[carrier].name if carrier in u.nodes else "" for u in units]
         return np.array([known.get(name, len(known)) for name in names], dtype=np.int64)
+
+
+def by_position(at: Positions, values: Array, size: int) -> Array:
+    """Sums of values by place: shape ``(..., N)`` to ``(..., size)``."""
+    before = values.shape[:-1]
+    rows = math.prod(before)
+    place = at + size * np.arange(rows)[:, None]
+    found = np.bincount(place.ravel(), values.ravel(), size * rows)
+    return found.astype(float, copy=False).reshape(*before, size)

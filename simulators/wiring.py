@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
+import networkx as nx
+
 from quartier.units import KINDS
 
 
@@ -16,12 +18,25 @@ class Wire:
     """``simulator.entity.attribute``."""
     target: str
     shifted: bool = False
-    """Whether the target gets the value of the step before."""
+    """Whether the target gets the value of the step before (the planner: of its last block)."""
 
     def __str__(self) -> str:
         return f"{self.source} {'~>' if self.shifted else '->'} {self.target}"
 
+    @property
+    def kinds(self) -> tuple[str, str]:
+        """Kinds at both ends, where they are fleets."""
+        source, target = (
+            e.rpartition(".")[0].removesuffix(FLEET) for e in (self.source, self.target)
+        )
+        return source, target
 
+    def feeds(self, kind: str, attribute: str) -> bool:
+        """Whether it feeds an attribute of a fleet."""
+        return self.target == f"{kind}{FLEET}.{attribute}"
+
+
+FLEET, STORED = ".Fleet", "stored"
 GRID, COPPER_PLATE = "grid.Grid", "copper_plate.CopperPlate"
 """What takes the power at the connection points."""
 
@@ -32,17 +47,37 @@ def wiring(kinds: Sequence[str], *, has_grid: bool = True) -> list[Wire]:
     Within a step, kinds follow each other by :attr:`UnitKind.order`: each sees the flows
     and power of all lower places in the same step, and the energy in the stores of its nodes at
     the end of the step before. Then the grid is solved, then the recorder writes. All fleets, the
-    grid and the recorder report to the planner one step later, so that nobody runs ahead of the
-    others: when the planner begins a step, all have done the one before, and none has begun this.
+    grid and the recorder report to the planner after a block of steps, so that nobody runs ahead of
+    the others: when the planner begins a block, all have done the one before, and none this.
     """
     sink = GRID if has_grid else COPPER_PLATE
     wires = {*_planning(kinds), *_nodes(kinds), *_power(kinds, sink), *_recording(kinds, sink)}
     return sorted(wires | set(_grid() if has_grid else ()))
 
 
+def groups(kinds: Sequence[str]) -> list[tuple[str, ...]]:
+    """Kinds that hear of each other in every step, both ways: one simulator steps them together.
+
+    Whoever leads a store sees how full it is, and the store sees in the same step what it is given.
+    All others form groups of their own. Groups are in the order of a step.
+    """
+    graph: nx.DiGraph[str] = nx.DiGraph()
+    graph.add_nodes_from(kinds)
+    among = [wire.kinds for wire in wiring(kinds) if set(wire.kinds) <= set(kinds)]
+    graph.add_edges_from(among)
+    found = [
+        tuple(k for k in kinds if k in part) for part in nx.strongly_connected_components(graph)
+    ]
+    return sorted(found, key=lambda part: kinds.index(part[-1]))
+
+
 def describe(kinds: Sequence[str], *, has_grid: bool = True) -> str:
-    """The wiring as text: ``a.b.c -> d.e.f`` within a step, ``~>`` one step later."""
-    return "\n".join(map(str, wiring(kinds, has_grid=has_grid))) + "\n"
+    """The wiring as text: ``a.b.c -> d.e.f`` within a step, ``~>`` one step later.
+
+    Kinds that are stepped together stand above it.
+    """
+    together = [f"{' + '.join(part)}: step by step" for part in groups(kinds) if len(part) > 1]
+    return "\n".join([*together, *map(str, wiring(kinds, has_grid=has_grid))]) + "\n"
 
 
 def _planning(kinds: Sequence[str]) -> Iterator[Wire]:
@@ -70,7 +105,7 @@ def _nodes(kinds: Sequence[str]) -> Iterator[Wire]:
             holds = KINDS[store].holds in KINDS[kind].carriers
             if holds and KINDS[kind].order > 0 and kind != store:
                 stored = f"{kind}.Fleet.stored_of_others"
-                yield Wire(f"{store}.Fleet.stored", stored, shifted=True)
+                yield Wire(f"{store}.Fleet.{STORED}", stored, shifted=True)
         way = "led" if KINDS[kind].controls else "fixed"
         yield Wire(f"{kind}.Fleet.flows", f"nodes.Nodes.{way}")
     if at_nodes:
@@ -102,3 +137,8 @@ def _recording(kinds: Sequence[str], sink: str) -> Iterator[Wire]:
 
 def _lower(kind: str, kinds: Sequence[str]) -> list[str]:
     return [other for other in kinds if KINDS[other].order < KINDS[kind].order]
+
+
+def simulator_id(kind: str) -> str:
+    """Name of a kind's simulator in the world, without the dot that ends it in mosaik's names."""
+    return kind.replace(".", "/")

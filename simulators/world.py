@@ -18,7 +18,7 @@ from quartier.scenario.own_simulators import OwnSimulator
 from quartier.simulators.background import Background
 from quartier.simulators.checkpoints import Checkpoints
 from quartier.simulators.copper_plate import CopperPlate
-from quartier.simulators.execution import Execution, simulator_id
+from quartier.simulators.execution import Execution
 from quartier.simulators.grid import Grid
 from quartier.simulators.guard import Guard
 from quartier.simulators.nodes import Nodes
@@ -28,8 +28,17 @@ from quartier.simulators.recorder import Recorder
 from quartier.simulators.scheduling import settle
 from quartier.simulators.time_based import TimeBased
 from quartier.simulators.topology import Topology
-from quartier.simulators.unit import UnitSimulator, simulator_of
-from quartier.simulators.wiring import COPPER_PLATE, GRID, Wire, wiring
+from quartier.simulators.unit import simulator_of
+from quartier.simulators.wiring import (
+    COPPER_PLATE,
+    FLEET,
+    GRID,
+    STORED,
+    Wire,
+    groups,
+    simulator_id,
+    wiring,
+)
 from quartier.units import KINDS
 
 
@@ -51,7 +60,7 @@ def opened(execution: Execution, *, debug: bool = False) -> Iterator[mosaik.Worl
 
     known = [s for s in (deadlines.call_s, deadlines.plan_s) if s is not None]
     watchdog = Watchdog(max(known, default=None), hangs)
-    guard = Guard(deadlines.call_s, execution.told, watchdog)
+    guard = Guard(deadlines.call_s, execution.told, execution.pace, watchdog)
     world = mosaik.World(
         {},
         debug=debug,
@@ -110,8 +119,10 @@ def _build(
     units = [unit for fleet in execution.fleets.values() for unit in fleet]
     topology = Topology.of(execution.points["name"], units)
     entities = dict(_entities(world, execution, topology, checkpoints, guard))
+    together = [set(kinds) for kinds in groups(list(execution.fleets)) if len(kinds) > 1]
     for wire in wiring(list(execution.fleets), has_grid=execution.instance.has_grid):
-        _connect(world, entities, wire, execution, topology)
+        if not any(kinds.issuperset(wire.kinds) for kinds in together):
+            _connect(world, entities, wire, execution)
     for name, own in execution.instance.scenario.simulators.items():
         _join(world, entities, execution, name, own)
 
@@ -130,11 +141,12 @@ def _entities(
     )
     yield "planner.Planner", planner
     yield from ((f"planner.{orders.eid}", orders) for orders in planner.children)
-    for kind, units in execution.fleets.items():
-        simulator = _start(
-            world, simulator_of(kind), simulator_id(kind), execution, checkpoints, guard
-        )
-        yield f"{kind}.Fleet", simulator.Fleet(units=units, topology=topology)
+    for kinds in groups(list(execution.fleets)):
+        name = "+".join(map(simulator_id, kinds))
+        simulator = _start(world, simulator_of(*kinds), name, execution, checkpoints, guard)
+        for kind in kinds:
+            fleet = simulator.Fleet(units=execution.fleets[kind], topology=topology)
+            yield f"{kind}.Fleet", fleet
     if any(KINDS[kind].carriers for kind in execution.fleets):
         nodes = _start(world, Nodes, "nodes", execution, checkpoints, guard)
         yield "nodes.Nodes", nodes.Nodes(topology=topology)
@@ -207,6 +219,7 @@ def _start(
         sim_id=name,
         step_size=execution.step_s,
         first_step=execution.first_step,
+        pace=execution.pace,
         snapshot=execution.start.get(name),
         **more,
     )
@@ -214,37 +227,30 @@ def _start(
     return factory
 
 
-def _last(execution: Execution, topology: Topology, source: str) -> Any:
-    """What a source handed out in the step before the first."""
-    kind, _, attribute = source.rpartition(".")
-    kind = kind.removesuffix(".Fleet")
+def _last(execution: Execution, source: str) -> Any:
+    """What the planner would have got of a source after the step before the first."""
+    kind = source.rpartition(".")[0].removesuffix(FLEET)
     if source == "recorder.Recorder.written":
         return True
     if source.startswith(f"{GRID}."):
         return execution.start["grid"]["tap_pos"]
-    snapshot = execution.start[simulator_id(kind)]
-    if attribute == "state":
-        return dict(snapshot["state"])
-    return UnitSimulator.stored_kwh(execution.fleets[kind], topology, snapshot)
+    name = next(n for n in execution.start if simulator_id(kind) in n.split("+"))
+    return dict(execution.start[name][kind]["state"])
 
 
 def _connect(
-    world: mosaik.World,
-    entities: Mapping[str, Any],
-    wire: Wire,
-    execution: Execution,
-    topology: Topology,
+    world: mosaik.World, entities: Mapping[str, Any], wire: Wire, execution: Execution
 ) -> None:
+    """Connect two entities; what is from the start of each step comes in the same block."""
     source, _, source_attribute = wire.source.rpartition(".")
     target, _, target_attribute = wire.target.rpartition(".")
+    later = wire.shifted and source_attribute != STORED
     # In the first step there is no last one: the planner then takes the instance's own state.
-    first = topology.start_kwh if target_attribute == "stored_of_others" else None
-    if wire.shifted and execution.start:
-        first = _last(execution, topology, wire.source)
+    first = _last(execution, wire.source) if later and execution.start else None
     world.connect(
         entities[source],
         entities[target],
         (source_attribute, target_attribute),
-        time_shifted=wire.shifted,
-        initial_data={source_attribute: first} if wire.shifted else {},
+        time_shifted=later,
+        initial_data={source_attribute: first} if later else {},
     )

@@ -9,7 +9,6 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +21,7 @@ from quartier.results import Result
 from quartier.simulators import world as worlds
 from quartier.simulators.child import Child
 from quartier.simulators.guard import Guard
-from quartier.simulators.inputs import total
+from quartier.simulators.inputs import AtBoundary, total
 from quartier.units.step import Fleet
 
 CASE = Path(__file__).parents[1] / "cases" / "sharing"
@@ -90,18 +89,22 @@ def is_gone(process: subprocess.Popen[bytes] | None) -> bool:
 
 
 # -- simulators -----------------------------------------------------------------------------------
-def test_a_simulator_in_process_raises(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    step = Fleet.step
+@pytest.mark.parametrize("at", [1, 2])  # begins a block, is in the middle of one
+def test_a_simulator_in_process_raises(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, at: int
+) -> None:
+    execute = Fleet._execute
 
-    def breaks(self: Fleet, t: int, *args: Any) -> Any:
-        if t == 1 and "battery" in self.names[0]:
+    def breaks(self: Fleet, *args: Any) -> Any:
+        if self.now == at and "battery" in self.names[0]:
             raise ZeroDivisionError("this model is broken")
-        return step(self, t, *args)
+        return execute(self, *args)
 
-    monkeypatch.setattr(Fleet, "step", breaks)
+    monkeypatch.setattr(Fleet, "_execute", breaks)
     error = failed(tmp_path / "run", "baseline=individual")
     assert error == (
-        "simulator 'battery' failed in step() of Fleet at step 1 (2016-05-02 09:00:00+00:00):"
+        f"simulator 'battery' failed in step() of Fleet at step {at} (2016-05-02 {8 + at:02}:00:00"
+        "+00:00):"
         " ZeroDivisionError: this model is broken"
     )
 
@@ -153,7 +156,7 @@ def test_a_call_in_process_hangs(tmp_path: Path, monkeypatch, key: str) -> None:
         time.sleep(60)
 
     if key == "call_s":
-        monkeypatch.setattr(Fleet, "step", sleeps)
+        monkeypatch.setattr(Fleet, "steps", sleeps)
     else:
         monkeypatch.setattr("quartier.optimisation.NeighbourhoodModel.solve", sleeps)
     began = time.monotonic()
@@ -262,21 +265,35 @@ def test_a_wrong_array_is_refused_where_it_arrives(value: Any) -> None:
     assert total({"Nodes": {"led": {"chp.Fleet": good}}}, "Nodes", "led", (2,)).tolist() == [1, 1]
 
 
-@pytest.mark.parametrize("name", ["p_kw", "energy_kwh"])
-def test_a_unit_that_hands_out_nan_is_named_with_the_time(tmp_path, monkeypatch, name) -> None:
-    step = Fleet.step
+def test_a_wrong_number_in_a_block_is_named_with_its_step() -> None:
+    block = np.ones((4, 2))
+    block[2, 1] = np.nan
+    with pytest.raises(
+        AtBoundary, match=r"^Nodes\.led from boiler\.Fleet is nan at \[1\]$"
+    ) as told:
+        total({"Nodes": {"led": {"boiler.Fleet": block}}}, "Nodes", "led", (2,), steps=4)
+    assert told.value.row == 2
 
-    def breaks(self: Fleet, t: int, *args: Any) -> Any:
-        found = step(self, t, *args)
-        if t == 1 and "battery" in self.names[0]:
+
+@pytest.mark.parametrize("at", [1, 2])  # begins a block, is in the middle of one
+@pytest.mark.parametrize("name", ["p_kw", "energy_kwh"])
+def test_a_unit_that_hands_out_nan_is_named_with_the_time(tmp_path, monkeypatch, name, at) -> None:
+    advance = Fleet.advance
+
+    def breaks(self: Fleet, t: int, set_point: Any, signals: Any, done: Any) -> Any:
+        found, nothing = advance(self, t, set_point, signals, done), np.array([np.nan])
+        if t == at and "battery" in self.names[0]:
             if name == "p_kw":
-                return replace(found, p_kw=np.array([np.nan]))
-            self._state["energy_kwh"] = np.array([np.nan])
+                done[-1] = ({**found, "charge_kw": nothing}, done[-1][1])
+            else:
+                self._state["energy_kwh"] = nothing
+                done[-1] = (found, nothing)
         return found
 
-    monkeypatch.setattr(Fleet, "step", breaks)
+    monkeypatch.setattr(Fleet, "advance", breaks)
     error = failed(tmp_path / "run", "baseline=individual")
-    where = f"battery.sunny.battery.{name} is nan @ step 1 (2016-05-02 09:00:00+00:00)"
+    time = f"step {at} (2016-05-02 {8 + at:02}:00:00+00:00)"
+    where = f"battery.sunny.battery.{name} is nan @ {time}"
     assert error == where
 
 

@@ -138,6 +138,23 @@ def test_a_failed_step_changes_no_other(engine):
             assert_agree(with_failures.result, without.result)
 
 
+@pytest.mark.parametrize("engine", ["power-grid-model", "pandapower"])
+def test_steps_at_once_are_those_one_by_one(engine):
+    """To the last bit, also beside a step without a solution and one with no number in it."""
+    p_mw, q_mvar = (a[:9].copy() for a in background(FEED_IN_ROW))
+    at_once, one_by_one = (step_power_flow(network(), engine) for _ in range(2))
+    for _ in range(2):
+        found = at_once.solve_steps(p_mw, q_mvar, 0)
+        for row in range(9):
+            one_by_one.step(p_mw[row], q_mvar[row], 0)
+            for field in dataclasses.fields(StepResult):
+                mine = getattr(one_by_one.result, field.name)
+                np.testing.assert_array_equal(getattr(found, field.name)[row], mine, field.name)
+        p_mw[4, network().position(11)] -= 100.0
+        p_mw[6, 5] = np.nan
+    assert found.converged.tolist() == [row not in {4, 6} for row in range(9)]
+
+
 def test_near_the_collapse_pandapower_has_the_last_word():
     p_mw, q_mvar = (a[0].copy() for a in background(FEED_IN_ROW))
     p_mw[network().position(11)] -= 28.0

@@ -46,6 +46,9 @@ class StepPowerFlow(Protocol):
     def step(self, p_mw: Array, q_mvar: Array, tap_pos: int) -> bool:
         """Solve a step as :meth:`RecycledPowerFlow.step` says."""
 
+    def solve_steps(self, p_mw: Array, q_mvar: Array, tap_pos: int) -> StepResult:
+        """Solve steps, arrays ``(steps, n_bus)``, with the figures of solving them one by one."""
+
     def snapshot(self) -> dict[str, Any]:
         """What the next step starts from."""
 
@@ -119,11 +122,28 @@ class PowerGridModelFlow:
 
     def step(self, p_mw: Array, q_mvar: Array, tap_pos: int) -> bool:
         """Solve a step as :meth:`RecycledPowerFlow.step` says."""
+        self.result = self.solve_steps(p_mw[None], q_mvar[None], tap_pos).at(0)
+        return bool(self.result.converged)
+
+    def solve_steps(self, p_mw: Array, q_mvar: Array, tap_pos: int) -> StepResult:
+        """Solve steps at once; each has its own start, so none changes another.
+
+        A batch of power-grid-model with a step that it cannot solve is solved again one by one:
+        such a step has changed others before. It is left to pandapower.
+        """
         if tap_pos not in self._circuits:
             self._circuits[tap_pos] = _Circuit(self._network, self._admittances.at(tap_pos))
-        solved = self._circuits[tap_pos].solve(p_mw, q_mvar)
-        self.result = self._by_newton(p_mw, q_mvar, tap_pos) if solved is None else solved
-        return self.result.converged
+        circuit = self._circuits[tap_pos]
+        solved = circuit.solve(p_mw, q_mvar)
+        if solved is not None:
+            return solved
+        return StepResult.of(
+            [self._single(circuit, p_mw[k], q_mvar[k], tap_pos) for k in range(len(p_mw))]
+        )
+
+    def _single(self, circuit: _Circuit, p_mw: Array, q_mvar: Array, tap_pos: int) -> StepResult:
+        solved = circuit.solve(p_mw[None], q_mvar[None])
+        return self._by_newton(p_mw, q_mvar, tap_pos) if solved is None else solved.at(0)
 
     def _by_newton(self, p_mw: Array, q_mvar: Array, tap_pos: int) -> StepResult:
         """What pandapower finds, which starts and stops differently: it has the last word."""
@@ -182,8 +202,7 @@ class _Circuit:
         load = initialize_array("input", "sym_load", grid.size)
         load["id"], load["node"], load["status"] = first + grid.size + nodes, nodes, 1
         load["type"], load["p_specified"], load["q_specified"] = LoadGenType.const_power, 0.0, 0.0
-        self._loads = initialize_array("update", "sym_load", grid.size)
-        self._loads["id"] = load["id"]
+        self._loads = load["id"]
         source = initialize_array("input", "source", sources)
         source["id"] = first + 2 * grid.size + np.arange(sources)
         source["node"], source["status"] = grid.slack, 1
@@ -194,40 +213,45 @@ class _Circuit:
         return PowerGridModel({**parts, "shunt": shunt[at_bus != 0]})
 
     def solve(self, p_mw: Array, q_mvar: Array) -> StepResult | None:
-        """Solve a step, arrays ``(n_bus,)``; None if it does not converge."""
+        """Solve steps, arrays ``(steps, n_bus)``; None if one of them does not converge."""
+        from power_grid_model import initialize_array
         from power_grid_model.errors import PowerGridError  # type: ignore[attr-defined]
 
         grid = self._grid
-        drawn = -VA_PER_MVA * grid.base_mva * grid.injections(p_mw[None], q_mvar[None])[0]
+        drawn = -VA_PER_MVA * grid.base_mva * grid.injections(p_mw, q_mvar)
         if not np.isfinite(drawn).all():
             return None
-        self._loads["p_specified"], self._loads["q_specified"] = drawn.real, drawn.imag
-        self._model.update(update_data={"sym_load": self._loads})
+        loads = initialize_array("update", "sym_load", drawn.shape)
+        loads["id"] = self._loads
+        loads["p_specified"], loads["q_specified"] = drawn.real, drawn.imag
         try:
             solved = self._model.calculate_power_flow(
-                error_tolerance=ERROR_PU, output_component_types=OUTPUTS
+                update_data={"sym_load": loads},
+                error_tolerance=ERROR_PU,
+                output_component_types=OUTPUTS,
+                threading=-1,
             )
         except PowerGridError:
             return None
         node, branch = solved["node"], solved["generic_branch"]
-        vm_pu, angle = (grid.at_buses(node[name][None])[0] for name in ("u_pu", "u_angle"))
+        vm_pu, angle = (grid.at_buses(node[name]) for name in ("u_pu", "u_angle"))
         pu = np.sqrt(3) * RATED_V / self._va
         into_to_pu, to_pu = self._into_to_ends(node, branch)
-        currents = branch["i_from"][None] * pu, to_pu[None]
+        currents = branch["i_from"] * pu, to_pu
         sent_mw = branch["p_from"] / VA_PER_MVA
         lost_mw = sent_mw + into_to_pu * grid.base_mva
         # As pandapower has it: NaN out of service beside a bus without voltage, else 0.
         line_percent, transformer_percent = (
             np.where(
-                (part.rows < 0) & np.isnan(vm_pu[ends]).any(axis=0),
+                (part.rows < 0) & np.isnan(vm_pu[:, ends]).any(axis=1),
                 np.nan,
-                part.loading(*currents)[0],
+                part.loading(*currents),
             )
             for part, ends in ((grid.lines, self._line_ends), (grid.transformers, self._trafo_ends))
         )
         return StepResult(
-            converged=True,
-            iterations=0,
+            converged=np.ones(len(p_mw), dtype=bool),
+            iterations=np.zeros(len(p_mw), dtype=int),
             vm_pu=vm_pu,
             va_degree=np.rad2deg(angle),
             line_loading_percent=line_percent,
@@ -237,12 +261,12 @@ class _Circuit:
             transformer_loading_percent=transformer_percent,
             transformer_p_hv_mw=_carried(grid.transformers, sent_mw),
             transformer_loss_mw=_carried(grid.transformers, lost_mw),
-            slack_p_mw=float(solved["source"]["p"].sum()) / VA_PER_MVA,
+            slack_p_mw=solved["source"]["p"].sum(axis=1) / VA_PER_MVA,
         )
 
     def _into_to_ends(self, node: Any, branch: Any) -> tuple[Array, Any]:
         """Power and current in pu into all branches at their ``to`` ends, ``more_to`` with it."""
-        vm_pu = node["u_pu"][self._grid.to_bus]
+        vm_pu = node["u_pu"][:, self._grid.to_bus]
         into_pu = (branch["p_to"] + 1j * branch["q_to"]) / self._va
         into_pu = into_pu + vm_pu**2 * self._grid.pi.more_to.conj()
         return into_pu.real, np.abs(into_pu) / vm_pu
@@ -250,7 +274,7 @@ class _Circuit:
 
 def _carried(part: Branches, values: Array) -> Array:
     """Values of branches for lines or transformers; 0 where out of service."""
-    carried = np.zeros(part.rows.size)
+    carried = np.zeros((len(values), part.rows.size))
     used = part.rows >= 0
-    carried[used] = values[part.rows[used]]
+    carried[:, used] = values[:, part.rows[used]]
     return carried

@@ -7,7 +7,7 @@ the admittances even when a tap has changed, and leaves the results of a failed 
 from __future__ import annotations
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
@@ -37,11 +37,12 @@ REPLAY = (
 class StepResult:
     """What a power flow of one step found; NaN throughout if it did not converge.
 
-    Arrays have one entry per bus, line or transformer in the network's order.
+    Arrays have one entry per bus, line or transformer in the network's order. Of several steps,
+    everything has one more axis at the front.
     """
 
-    converged: bool
-    iterations: int
+    converged: Any
+    iterations: Any
     vm_pu: Array
     va_degree: Array
     line_loading_percent: Array
@@ -51,8 +52,18 @@ class StepResult:
     transformer_loading_percent: Array
     transformer_p_hv_mw: Array
     transformer_loss_mw: Array
-    slack_p_mw: float
+    slack_p_mw: Any
     """Power from the upper grid, positive when imported."""
+
+    @classmethod
+    def of(cls, steps: Sequence[StepResult]) -> StepResult:
+        """Put single steps together."""
+        names = [field.name for field in fields(cls)]
+        return cls(**{name: np.array([getattr(one, name) for one in steps]) for name in names})
+
+    def at(self, row: int) -> StepResult:
+        """One step of several."""
+        return StepResult(**{f.name: getattr(self, f.name)[row] for f in fields(self)})
 
 
 class RecycledPowerFlow:
@@ -99,6 +110,14 @@ class RecycledPowerFlow:
         converged = self.solve(p_mw, q_mvar, tap_pos)
         self.result = _read(self._net) if converged else blank(self._network)
         return converged
+
+    def solve_steps(self, p_mw: Array, q_mvar: Array, tap_pos: int) -> StepResult:
+        """Solve steps one after the other, arrays ``(steps, n_bus)``."""
+        found = []
+        for row in zip(p_mw, q_mvar, strict=True):
+            self.step(*row, tap_pos)
+            found.append(self.result)
+        return StepResult.of(found)
 
     def solve(self, p_mw: Array, q_mvar: Array, tap_pos: int) -> bool:
         """Solve a step as :meth:`step` does, leaving the figures in :attr:`net`."""

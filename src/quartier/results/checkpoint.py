@@ -20,7 +20,7 @@ from quartier.results.files import write_atomically
 
 FILE = "checkpoint.npz"
 """Name in the run folder."""
-VERSION = 1
+VERSION = 2
 """Raised whenever what stands in a checkpoint changes its meaning."""
 
 ARRAY = "__array__"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from datetime import date
 from pathlib import Path
@@ -43,7 +43,18 @@ def write_atomically(path: Path, write: Callable[[IO[bytes]], object]) -> None:
 
 def write_json(path: Path, content: Mapping[str, Any]) -> None:
     """Write ``content`` atomically as JSON; NaN and infinity become ``null``."""
-    text = json.dumps(plain(content), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    write_fields(path, [json_field(name, value) for name, value in content.items()])
+
+
+def json_field(name: str, value: Any) -> str:
+    """One field of a JSON file, as text for :func:`write_fields`."""
+    text = json.dumps({name: plain(value)}, indent=2, ensure_ascii=False, allow_nan=False)
+    return text[2:-2]
+
+
+def write_fields(path: Path, fields: Iterable[str]) -> None:
+    """Write a JSON file atomically of fields that are text already."""
+    text = "{\n" + ",\n".join(fields) + "\n}\n"
     write_atomically(path, lambda file: file.write(text.encode()))
 
 

@@ -18,7 +18,13 @@ from filelock import BaseFileLock
 from quartier.errors import InputError
 from quartier.results.alive import hold
 from quartier.results.buffer import TableBuffer
-from quartier.results.files import CannotWrite, write_atomically, write_json
+from quartier.results.files import (
+    CannotWrite,
+    json_field,
+    write_atomically,
+    write_fields,
+    write_json,
+)
 from quartier.results.run_folder import read_parts
 from quartier.results.tables import ColumnType, Declared, columns_of
 from quartier.results.uninterrupted import uninterrupted
@@ -61,9 +67,10 @@ class RunWriter:
         self._steps = self._steps_in_parts = steps
         self._written_at = time.monotonic()
         start = {"status": "running", "error": None, "started": datetime.now(UTC)}
-        self._manifest: dict[str, Any] = {**start, **manifest, "steps_written": steps}
+        self._manifest: dict[str, Any] = {}
+        self._fields: dict[str, str] = {}  # as text: most never change, and are many
         try:
-            self.update()
+            self.update(**{**start, **manifest, "steps_written": steps})
         except CannotWrite:
             self._lock.release()
             raise
@@ -122,11 +129,19 @@ class RunWriter:
             names = dict.fromkeys(name for row in rows for name in row)
             self.add(table, {name: [row.get(name) for row in rows] for name in names})
 
-    def tick(self) -> None:
-        """Count a step of the execution, and write what waits if it is time to."""
-        self._steps += 1
-        late = time.monotonic() - self._written_at >= SECONDS_PER_PART
-        if late or self._steps - self._steps_in_parts >= STEPS_PER_PART:
+    @property
+    def room(self) -> int:
+        """How many steps can still wait to be written."""
+        return STEPS_PER_PART - (self._steps - self._steps_in_parts)
+
+    def tick(self, steps: int = 1) -> None:
+        """Count steps of the execution, and write what waits if it is time to.
+
+        It is when there is no time left for as long as the present steps may have taken.
+        """
+        self._steps += steps
+        late = time.monotonic() - self._written_at >= SECONDS_PER_PART / 2
+        if late or self.room <= 0:
             self.flush()
 
     @uninterrupted()
@@ -141,7 +156,8 @@ class RunWriter:
     def update(self, **fields: Any) -> None:
         """Change fields of the manifest, and write it anew."""
         self._manifest.update(fields)
-        write_json(self.directory / "manifest.json", self._manifest)
+        self._fields |= {name: json_field(name, value) for name, value in fields.items()}
+        write_fields(self.directory / "manifest.json", self._fields.values())
 
     def write_kpis(self, kpis: Mapping[str, Mapping[str, Any]]) -> None:
         """Write ``kpis.json``: ``{name: {"value": x, "unit": "kWh", "label": "..."}}``."""

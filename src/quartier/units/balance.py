@@ -37,9 +37,9 @@ def made_up(
     Parameters
     ----------
     total_kw
-        What the units of a hub make together, the same for all of them, shape ``(N,)``.
+        What the units of a hub make together, the same for all of them, shape ``(..., N)``.
     planned_kw, low_kw, high_kw
-        Planned, least and greatest power of each unit, shape ``(N,)``.
+        Planned, least and greatest power of each unit, shape ``(..., N)``.
     hub
         Number of each unit's hub, shape ``(N,)``.
     """
@@ -52,8 +52,12 @@ def made_up(
 
 
 def _sums(values: Array, hub: NDArray[np.int64]) -> Array:
-    """Sum over the units of each one's hub, shape ``(N,)``."""
-    return np.asarray(np.bincount(hub, values)[hub], dtype=float)
+    """Sum over the units of each one's hub, shape ``(..., N)``."""
+    hubs = int(hub.max()) + 1
+    place = hub + hubs * np.arange(values.size // hub.size)[:, None]  # another in each step
+    return np.asarray(np.bincount(place.ravel(), values.ravel())[place], float).reshape(
+        values.shape
+    )
 
 
 def capacity_kwh(unit: UnitData) -> float:

@@ -264,7 +264,7 @@ class UnitData:
             for name, values in self.series.items()
         }
         sessions = tuple(
-            replace(s, arrival=s.arrival - first, departure=s.departure - first)
+            Session(s.arrival - first, s.departure - first, s.due_kwh, s.max_kw)
             for s in self.sessions
         )
         part = replace(

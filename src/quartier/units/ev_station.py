@@ -162,8 +162,15 @@ def corridor(
     boundary = np.arange(steps + 1)
     least, most = np.zeros(steps + 1), np.zeros(steps + 1)
     for session in sessions:
+        if session.arrival >= steps:
+            continue
         full_kwh = min(session.max_kw, power_kw) * dt_h
         stay = session.departure - session.arrival
+        if session.departure <= 0:
+            over_kwh = min(session.due_kwh, full_kwh * stay)
+            most += over_kwh
+            least += over_kwh
+            continue
         been = np.clip(boundary - session.arrival, 0, stay)
         left = np.clip(session.departure - boundary, 0, stay)
         soonest = np.minimum(session.due_kwh, full_kwh * been)

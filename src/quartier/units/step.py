@@ -1,9 +1,10 @@
-"""One step of many units of one kind: what the simulator and the sampler both run."""
+"""Steps of many units of one kind: what the simulator and the sampler both run."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,6 +13,7 @@ from quartier.quantities import Array
 from quartier.units import KINDS
 from quartier.units.balance import made_up
 from quartier.units.base import Carrier, Stack, UnitData, UnitKind
+from quartier.units.kinds import is_own
 
 
 def signals_of(kind: UnitKind) -> tuple[str, ...]:
@@ -25,7 +27,10 @@ STORED = ("energy_kwh", "capacity_kwh")
 
 @dataclass(frozen=True)
 class StepResult:
-    """What the units did in a step, shape ``(N,)`` each; NaN where a quantity does not apply."""
+    """What the units did in a step, shape ``(N,)`` each; NaN where a quantity does not apply.
+
+    Of several steps, shape ``(T, N)``.
+    """
 
     p_kw: Array
     q_kvar: Array
@@ -42,6 +47,10 @@ class StepResult:
     driving_kw: Array
     """Power that vehicles drive out of their store."""
     controls: Mapping[str, Array]
+
+
+Done: TypeAlias = tuple[dict[str, Array], Array]
+"""Controls of a step, and energy at its end, shape ``(N,)`` each."""
 
 
 class Fleet:
@@ -74,6 +83,10 @@ class Fleet:
         self._keeps_plan = np.repeat([_keeps_plan(self.kind, unit) for unit in units], copies)
         self._zero, self._nan = np.zeros(self.size), np.full(self.size, np.nan)
         self._zero.flags.writeable = self._nan.flags.writeable = False
+        # A kind of the user's own is written for one step of many units: it gets no more.
+        self._at_once = not names and not is_own(kind)
+        self.now = 0
+        """Step that was begun last."""
 
     @property
     def state(self) -> Mapping[str, Array]:
@@ -109,28 +122,92 @@ class Fleet:
             What own rules look at (:func:`signals_of`), shape ``(N,)`` each; units on set points,
             and kinds whose rule looks at nothing, need none.
         """
-        kind, u, dt_h = self.kind, self._u, self._dt_h
-        s = {name: values[t] for name, values in self._inner.items()}
-        s |= {name: values[t + 1] for name, values in self._boundary.items()}
-        controls = self._execute(s, set_point_kw, signals or {}) if kind.controls else {}
-        flow = kind.flow(u, controls, s, dt_h)
+        controls = self.advance(t, set_point_kw, signals or {})
+        return self.result(t, controls, self._state.get("energy_kwh", self._nan))
+
+    def steps(
+        self, first: int, set_point_kw: Array, signals: Mapping[str, Array] | None = None
+    ) -> StepResult:
+        """Execute some steps, which nobody else depends on in between, and move on.
+
+        Where nothing goes from one step to the next, all are computed at once.
+
+        Parameters
+        ----------
+        first
+            The first of them.
+        set_point_kw, signals
+            As :meth:`step` has them, shape ``(T, N)`` each.
+        """
+        signals, count = signals or {}, len(set_point_kw)
+        if self._at_once:
+            self.now, window = first, slice(first, first + count)
+            s = self._series_at(window)
+            controls = self._execute(s, set_point_kw, signals) if self.kind.controls else {}
+            return self.result(window, controls, self._nan)
+        done: list[Done] = []
+        for k in range(count):
+            now = {name: values[k] for name, values in signals.items()}
+            self.advance(first + k, set_point_kw[k], now, done)
+        return self.together(first, done)
+
+    def advance(
+        self,
+        t: int,
+        set_point_kw: Array,
+        signals: Mapping[str, Array],
+        done: list[Done] | None = None,
+    ) -> dict[str, Array]:
+        """Execute step ``t`` as :meth:`step` does, and return the controls only.
+
+        Controls, and the energy that they led to, are added to ``done`` for :meth:`together`.
+        """
+        kind, u, dt_h, self.now = self.kind, self._u, self._dt_h, t
+        s = self._series_at(t)
+        controls = self._execute(s, set_point_kw, signals) if kind.controls else {}
         if kind.memory:
             self._state |= kind.next_memory(u, self._state, controls, s, dt_h)
-        energy_kwh = self._nan
         if kind.stores:
-            energy_kwh = kind.next_energy(u, self._state["energy_kwh"], controls, s, dt_h)
-            self._state["energy_kwh"] = energy_kwh
+            energy_kwh = self._state["energy_kwh"]
+            self._state["energy_kwh"] = kind.next_energy(u, energy_kwh, controls, s, dt_h)
+        if done is not None:
+            done.append((controls, self._state.get("energy_kwh", self._nan)))
+        return controls
+
+    def together(self, first: int, done: Sequence[Done]) -> StepResult:
+        """Put steps that were executed one by one together, the first of them ``first``."""
+        controls = {name: np.stack([x[name] for x, _ in done]) for name in done[0][0]}
+        energy_kwh = np.stack([energy for _, energy in done])
+        return self.result(slice(first, first + len(done)), controls, energy_kwh)
+
+    def _series_at(self, t: int | slice) -> dict[str, Array]:
+        """Series of a step, or of several; those at boundaries as they are at its end."""
+        end = slice(t.start + 1, t.stop + 1) if isinstance(t, slice) else t + 1
+        s = {name: values[t] for name, values in self._inner.items()}
+        return s | {name: values[end] for name, values in self._boundary.items()}
+
+    def result(self, t: int | slice, controls: dict[str, Array], energy_kwh: Array) -> StepResult:
+        """What a step, or several, come to: flows from the controls."""
+        steps = (t.stop - t.start,) if isinstance(t, slice) else ()
+        s, shape = self._series_at(t), (*steps, self.size)
+        kind = self.kind
+        flow = kind.flow(self._u, controls, s, self._dt_h)
+        nothing = self._filled(self._nan, shape)
+
+        def filled(value: Array | float) -> Array:
+            return self._filled(value, shape)
+
         return StepResult(
-            p_kw=self._filled(flow.p_kw),
-            q_kvar=self._filled(flow.q_kvar),
-            heat_kw=self._filled(flow.heat_kw),
-            fuel_kw=self._filled(flow.fuel_kw),
-            power_kw={c: self._filled(flow.of(c)) for c in kind.carriers},
-            co2_kg=self._filled(flow.co2_kg),
-            cost_eur=self._filled(flow.cost_eur),
-            available_kw=s["available_kw"] if kind.curtailable else self._nan,
-            energy_kwh=energy_kwh,
-            driving_kw=s.get("driving_kw", self._nan),
+            p_kw=filled(flow.p_kw),
+            q_kvar=filled(flow.q_kvar),
+            heat_kw=filled(flow.heat_kw),
+            fuel_kw=filled(flow.fuel_kw),
+            power_kw={c: filled(flow.of(c)) for c in kind.carriers},
+            co2_kg=filled(flow.co2_kg),
+            cost_eur=filled(flow.cost_eur),
+            available_kw=s["available_kw"] if kind.curtailable else nothing,
+            energy_kwh=filled(energy_kwh),
+            driving_kw=s.get("driving_kw", nothing),
             controls=controls,
         )
 
@@ -146,7 +223,7 @@ class Fleet:
         power = np.where(np.isnan(p_kw), result.p_kw, p_kw)
         energy = np.where(np.isnan(energy_kwh), result.energy_kwh, energy_kwh)
         if self.kind.stores:
-            self._state["energy_kwh"] = energy
+            self._state["energy_kwh"] = energy.reshape(-1, self.size)[-1]
         return replace(result, p_kw=power, energy_kwh=energy)
 
     def _execute(
@@ -175,16 +252,18 @@ class Fleet:
 
         def reached(wanted_kw: Array) -> Array:
             x = kind.execute(u, self._state, s, wanted_kw, dt_h)
-            return self._filled(kind.flow(u, x, s, dt_h).of(kind.command))
+            return self._filled(kind.flow(u, x, s, dt_h).of(kind.command), set_point_kw.shape)
 
         planned_kw = reached(np.nan_to_num(set_point_kw))
-        low_kw, high_kw = (reached(np.full(self.size, end)) for end in (-np.inf, np.inf))
+        low_kw, high_kw = (reached(np.full_like(planned_kw, end)) for end in (-np.inf, np.inf))
         return made_up(total_kw, planned_kw, low_kw, high_kw, self._hub)
 
-    def _filled(self, value: Array | float) -> Array:
-        if isinstance(value, np.ndarray) and value.shape == (self.size,):
+    def _filled(self, value: Array | float, shape: tuple[int, ...]) -> Array:
+        if isinstance(value, np.ndarray) and value.shape == shape:
             return value
-        return self._zero if isinstance(value, float) and value == 0.0 else self._zero + value
+        if isinstance(value, float) and value == 0.0 and shape == self._zero.shape:
+            return self._zero
+        return np.asarray(np.broadcast_to(value, shape), dtype=float)
 
 
 def _series(units: Sequence[UnitData], copies: int) -> tuple[dict[str, Array], dict[str, Array]]:
