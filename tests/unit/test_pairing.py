@@ -3,8 +3,8 @@
 Two hours, import at 0.31 and 0.30 EUR/kWh, export at 0.05. A plant gives 10 kW in the first hour, a
 car needs 10 kWh in one of the two. Alone it takes the second, the cheaper one. A battery that
 decides first takes the plant's 10 kWh for it, and gives back what two losses of 10 % leave: of the
-10 kWh, 1.9 are bought for 0.57 EUR. Now neither moves alone: the car would buy in the first hour, and
-the battery would sell what the car then buys. Together the car takes what the plant gives, for
+10 kWh, 1.9 are bought for 0.57 EUR. Now neither moves alone: the car would buy in the first hour,
+and the battery would sell what the car then buys. Together the car takes what the plant gives, for
 nothing.
 """
 
