@@ -18,6 +18,7 @@ from quartier.agents.attendance import Attendance, retry_s
 from quartier.agents.base import QuartierAgent, hears
 from quartier.agents.cohda import Memory, WorkingMemory
 from quartier.agents.configuration import add_up
+from quartier.agents.counters import NONE
 from quartier.agents.fallback import Fallbacks
 from quartier.agents.messages import (
     Acknowledge,
@@ -30,8 +31,11 @@ from quartier.agents.messages import (
     Entry,
     Failed,
     Gossip,
+    Look,
+    Looked,
     Missing,
     Negotiation,
+    Settled,
     Start,
     frozen,
     frozen_terms,
@@ -44,6 +48,12 @@ from quartier.scenario.settings import NegotiationSettings
 
 WATCH_S = 1.0
 """Simulated time in s between two looks at a negotiation in which nothing is said any more."""
+
+ASKERS = 2
+"""Agents that look for partners, before a negotiation ends: those that moved most."""
+
+MOST_LOOKS = 8
+"""Most times that agents look for partners in a negotiation."""
 
 KEPT_TO_KW = 1e-4
 """Power that rounding of what is told may come to: not worth another word about curtailment."""
@@ -118,6 +128,9 @@ class CallerAgent(QuartierAgent):
         """Share of the renewable power that everybody was told to curtail, shape ``(T,)``."""
         self._order: Curtail | None = None
         self._deaf: set[str] = set()
+        self._settled_by: dict[str, Settled] = {}
+        self._asker = ""
+        self._looks, self._in_vain = 0, set[str]()
         self._trace: list[tuple[float, float]] = []
         self._news_s = self._started_s = self._wall = 0.0
 
@@ -136,6 +149,8 @@ class CallerAgent(QuartierAgent):
         self._commit = self._order = None
         self._acknowledged = {}
         self._trace = []
+        self._settled_by, self._asker = {}, ""
+        self._looks, self._in_vain = 0, set()
         self._started_s = self._news_s = self.now_s
         self._wall = time.perf_counter()
         self.attendance.ask(self.now_s)
@@ -204,6 +219,78 @@ class CallerAgent(QuartierAgent):
             self.tell(sender, Missing(gossip.negotiation, tuple(sorted(memory.wanted))))
         if memory.gamma is not None and memory.gamma is not before and not self._unchosen():
             self._trace.append((self.now_s - self._started_s, memory.gamma.value))
+        self._end_if_settled()
+
+    @hears(Settled)
+    def on_settled(self, settled: Settled, sender: str) -> None:
+        """End as soon as nobody can change anything any more.
+
+        That is so if all have the same γ and the same Ω, for then nobody can tell another one
+        anything new. Ω is the same if its counters add up to the same and are nowhere older than
+        what their own agents say: nobody can know a newer choice than its own agent.
+        """
+        if not self._is_over(settled.negotiation):
+            self.attendance.heard(sender, self.now_s)
+            self._settled_by[sender] = settled
+            self._end_if_settled()
+
+    def _end_if_settled(self) -> None:
+        memory, lost = self._memory, self.attendance.lost
+        present = [name for name in self.participants if name not in lost]
+        if not isinstance(memory, WorkingMemory) or self._asker or not present:
+            return
+        if len(self._settled_by) < len(present) or self.attendance.awaited or self._unchosen():
+            return
+        here = memory.settled_as(self.title)
+        said = [self._settled_by.get(name) for name in present]
+        if here is not None and all(
+            one is not None
+            and (one.value, one.author, one.known) == (here.value, here.author, here.known)
+            and one.own in (NONE, memory.omega.get(one.agent))
+            for one in said
+        ):
+            self._end()
+
+    def _end(self) -> None:
+        """Let agents look for partners, then publish."""
+        memory = self._memory
+        assert memory is not None
+        asker = self._next_asker()
+        if asker is None:
+            self._publish()
+            return
+        self._asker, self._news_s = asker, self.now_s
+        self._looks += 1
+        self.tell(asker, Look(memory.negotiation))
+
+    def _next_asker(self) -> str | None:
+        """Whoever moved most from its own rule asks first, and again as long as it gains."""
+        memory, settings = self._memory, self._settings
+        if not settings.pairs or settings.local_choice != "exact":
+            return None
+        if not isinstance(memory, WorkingMemory) or self._looks >= MOST_LOOKS:
+            return None
+        moved = {
+            name: float(np.abs(entry.p_kw - self._fallbacks.own_rule(name).p_kw).sum())
+            for name in self.participants
+            if name not in self.attendance.lost and (entry := memory.in_candidate(name)) is not None
+        }
+        first = sorted((name for name in moved if moved[name]), key=lambda n: (-moved[n], n))
+        return next((name for name in first[:ASKERS] if name not in self._in_vain), None)
+
+    @hears(Looked)
+    def on_looked(self, looked: Looked, sender: str) -> None:
+        """Go on: with what was gained the negotiation, else the next agent that looks."""
+        if self._is_over(looked.negotiation) or sender != self._asker:
+            return
+        self._asker, self._news_s = "", self.now_s
+        if looked.gain_eur:
+            self._in_vain.clear()
+        elif looked.contented:
+            self._looks = MOST_LOOKS
+        else:
+            self._in_vain.add(sender)
+        self._end_if_settled()
 
     def _unchosen(self) -> set[str]:
         """Agents without a choice in the candidate."""

@@ -9,6 +9,7 @@ import numpy as np
 
 from quartier.agents.memory import Option
 from quartier.optimisation import LocalChoice
+from quartier.optimisation.beside import Beside
 from quartier.problem import ConnectionTerms
 from quartier.quantities import Array
 from quartier.scenario.settings import NegotiationSettings
@@ -27,6 +28,14 @@ class Choice(Protocol):
 
     def best(self, residual_kw: Array, curtailable_kw: Array) -> Option:
         """Best option against the others' sum, shape ``(T,)``, and what is curtailable in it."""
+        ...
+
+    def at_price(self, price_eur_per_kwh: Array) -> Option:
+        """Best option if power had a price, shape ``(T,)``."""
+        ...
+
+    def beside(self) -> Beside | None:
+        """The agent's program beside a partner; None if it cannot look for one."""
         ...
 
 
@@ -61,10 +70,21 @@ class SampledChoice:
         """Value all schedules at once, shape ``(K, T)``, and take the first of the best."""
         loose = self._curtailable_kw + curtailable_kw if self._is_curtailable else curtailable_kw
         value = self._terms.cost_eur(self._p_kw + residual_kw, loose) + self._cost_eur
-        best = int(np.argmin(value))
+        return self._option(int(np.argmin(value)))
+
+    def _option(self, best: int) -> Option:
         if best not in self._options:
             self._options[best] = option_of(self._schedules[best], self._terms)
         return self._options[best]
+
+    def at_price(self, price_eur_per_kwh: Array) -> Option:
+        """Value all schedules at the price, and take the first of the best."""
+        value = self._cost_eur - self._terms.dt_h * (self._p_kw @ price_eur_per_kwh)
+        return self._option(int(np.argmin(value)))
+
+    def beside(self) -> Beside | None:
+        """Sampled schedules have no dual price to ask others with."""
+        return None
 
 
 class ExactChoice:
@@ -73,6 +93,7 @@ class ExactChoice:
     def __init__(self, units: Sequence[UnitData], terms: ConnectionTerms) -> None:
         self._model = LocalChoice(units, terms)
         self._terms = terms
+        self._beside: Beside | None = None
 
     def update(self, terms: ConnectionTerms) -> None:
         """Take new prices and limits."""
@@ -82,6 +103,16 @@ class ExactChoice:
     def best(self, residual_kw: Array, curtailable_kw: Array) -> Option:
         """Solve the units' LP or MILP with the others fixed."""
         return option_of(self._model.best(residual_kw, curtailable_kw), self._terms)
+
+    def at_price(self, price_eur_per_kwh: Array) -> Option:
+        """Solve the units' LP or MILP for power at a price."""
+        return option_of(self._model.at_price(price_eur_per_kwh), self._terms)
+
+    def beside(self) -> Beside | None:
+        """The linear relaxation of the units' program, beside a partner."""
+        if self._beside is None or self._beside.terms is not self._terms:
+            self._beside = Beside(self._model.units, self._terms)
+        return self._beside
 
 
 def is_flexible(units: Sequence[UnitData]) -> bool:

@@ -13,11 +13,20 @@ from collections.abc import Callable, Iterable, Sequence
 import numpy as np
 
 from quartier.agents.configuration import Configuration
-from quartier.agents.counters import Counters, IntArray, numbers_of
+from quartier.agents.counters import NONE, Counters, IntArray, numbers_of
 from quartier.agents.ledger import Ledger
 from quartier.agents.memory import Choose, Memory, Option, Reference
-from quartier.agents.messages import OWN_RULE, Candidate, Entry, Gossip, Negotiation, entry_of
+from quartier.agents.messages import (
+    OWN_RULE,
+    Candidate,
+    Entry,
+    Gossip,
+    Negotiation,
+    Settled,
+    entry_of,
+)
 from quartier.problem import ConnectionTerms
+from quartier.quantities import Array
 
 __all__ = ["Choose", "Memory", "Option", "Reference", "WorkingMemory"]
 
@@ -62,6 +71,8 @@ class WorkingMemory(Ledger):
         self._choose = choose
         self._own_rule = own_rule
         self._own: dict[int, Option] = {}
+        self._reserved: dict[int, Entry] = {}
+        """Own choices that a partner may make part of γ."""
         self._me = numbers_of(self._names).get(name, -1)
 
     def own(self, counter: int) -> Option:
@@ -127,6 +138,9 @@ class WorkingMemory(Ledger):
         mine = int(self._omega.counters[self._me])
         if counter <= mine or mine < 0:
             return False
+        if counter in self._reserved:  # a partner made it part of γ
+            self._replace(self._omega, self._me, self._reserved[counter])
+            return True
         option = self.own(mine)
         self._adopt(option, self._entry(option))
         return True
@@ -254,6 +268,59 @@ class WorkingMemory(Ledger):
         """Enter the own first choice, before anything is heard."""
         self._adopt(option, self._entry(option))
         self._propose(self._value(*self._omega.total()))
+
+    # -- two at once --------------------------------------------------------------------------
+    def settled_as(self, agent: str) -> Settled | None:
+        """What to say if nothing is left to weigh; None without a candidate."""
+        if self._candidate is None:
+            return None
+        own = int(self._omega.counters[self._me]) if self._me >= 0 else NONE
+        value, author = self._candidate.value, self._candidate.author
+        known = int(self._omega.counters.sum())
+        return Settled(self.negotiation, agent, value, author, own, known)
+
+    def in_candidate(self, agent: str) -> Entry | None:
+        """Return an agent's choice in γ."""
+        number = numbers_of(self._names).get(agent)
+        return None if number is None else self._gamma.entries[number]
+
+    def beside(self, *agents: str) -> tuple[Array, Array, float]:
+        """Sums of γ without some agents: power and curtailable power (kW), own costs (EUR)."""
+        p_kw, loose_kw, cost_eur = self._gamma.total()
+        for entry in map(self.in_candidate, agents):
+            if entry is not None:
+                p_kw, loose_kw = p_kw - entry.p_kw, loose_kw - entry.curtailable_kw
+                cost_eur -= entry.cost_eur
+        return p_kw, loose_kw, cost_eur
+
+    def reserve(self, option: Option) -> Entry:
+        """Make an own choice known to a partner, without making it yet."""
+        entry = self._entry(option)
+        self._own[entry.counter] = option
+        self._reserved[entry.counter] = entry
+        return entry
+
+    def pair(self, option: Option, partner: Entry) -> float:
+        """Make an own choice and a partner's the new γ if that is better; return the gain (EUR)."""
+        if self._candidate is None or self._me < 0:
+            return 0.0
+        p_kw, loose_kw, cost_eur = self.beside(self.name, partner.agent)
+        entry = self._entry(option)
+        value = self._value(
+            p_kw + entry.p_kw + partner.p_kw,
+            loose_kw + entry.curtailable_kw + partner.curtailable_kw,
+            cost_eur + entry.cost_eur + partner.cost_eur,
+        )
+        before = self._candidate.value
+        if not _gains(value, before):
+            return 0.0
+        self._adopt(option, entry)
+        number = numbers_of(self._names)[partner.agent]
+        for configuration in (self._omega, self._gamma):
+            self._replace(configuration, number, partner)
+        self._replace(self._gamma, self._me, entry)
+        self._nominate(value)
+        return before - value
 
     # -- act ----------------------------------------------------------------------------------
     def has_news_for(self, receiver: str) -> bool:

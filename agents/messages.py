@@ -255,6 +255,91 @@ class Curtails:
 
 
 @dataclass(frozen=True)
+class Settled:
+    """An agent has weighed all that it knows, and would change nothing: γ, and how old Ω is.
+
+    No agent can change anything any more if all say the same, and nobody has made a choice since
+    that another one does not know of (:meth:`quartier.agents.caller.CallerAgent.on_settled`).
+    """
+
+    negotiation: Negotiation
+    agent: str
+    value: float
+    """Value of γ in EUR."""
+    author: str
+    own: int
+    """Counter of the agent's own newest choice; -1 if it makes none."""
+    known: int
+    """Sum of all counters in Ω, which grows with every choice that is heard of."""
+
+
+# -- inside a neighbourhood: two agents at once ----------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Look:
+    """Asks a settled agent to look for another one with whom it gains."""
+
+    negotiation: Negotiation
+
+
+@dataclass(frozen=True)
+class Looked:
+    """An agent has looked for partners; ``gain_eur`` is by how much γ got better."""
+
+    negotiation: Negotiation
+    gain_eur: float
+    contented: bool
+    """Whether all answered that they would do nothing better at its price. Then no plan of any
+    number of them is better, but for units that switch."""
+
+
+@dataclass(frozen=True)
+class PairCall:
+    """Asks an agent what it would do at a price of its power, shape ``(T,)``, EUR/kWh."""
+
+    negotiation: Negotiation
+    number: int
+    price_eur_per_kwh: Array
+
+
+@dataclass(frozen=True)
+class PairAnswer:
+    """What an agent would do at a price, and by how much that is better for it than what it does.
+
+    ``p_kw`` (shape ``(T,)``) is empty if nothing is better.
+    """
+
+    negotiation: Negotiation
+    number: int
+    gain_eur: float
+    p_kw: Array
+    cost_eur: float
+
+
+@dataclass(frozen=True)
+class PairOffer:
+    """Tells a partner what all others would do, shape ``(T,)``, kW: the asker has moved.
+
+    ``curtailable_kw`` is the renewable power in it.
+    """
+
+    negotiation: Negotiation
+    number: int
+    p_kw: Array
+    curtailable_kw: Array
+
+
+@dataclass(frozen=True)
+class PairReply:
+    """The partner's choice beside what it was offered; it holds as soon as it is in γ."""
+
+    negotiation: Negotiation
+    number: int
+    entry: Entry
+
+
+@dataclass(frozen=True)
 class Failed:
     """An agent could not go on; its reason, for the run's report."""
 

@@ -26,6 +26,7 @@ from quartier.agents.messages import (
     Start,
     frozen,
 )
+from quartier.agents.pairing import PairingAgent
 from quartier.errors import SolveFailed
 from quartier.hiccups import note_kept
 from quartier.problem import ConnectionTerms
@@ -42,12 +43,15 @@ KEPT = "its agent keeps its last choice"
 TICK_S = 0.4
 """Simulated time in s between an agent's turns: what comes in meanwhile is passed on together."""
 
+CALM_S = 1.0
+"""Simulated time in s without a change after which an agent says that it is settled."""
+
 PHASES = 4
 """Agents take their turns at as many different times in a tick, so that two neighbours seldom
 tell each other the same at the same time."""
 
 
-class UnitAgent(QuartierAgent):
+class UnitAgent(PairingAgent):
     """Chooses schedules of its own units; knows nobody else's constraints.
 
     Parameters
@@ -103,6 +107,8 @@ class UnitAgent(QuartierAgent):
         self._thinking = False
         self._speaking = False
         self._waiting = False
+        self._changed_s = 0.0
+        self._watches = False
         self._phase_s = TICK_S / PHASES * int(rng.integers(PHASES))
 
     @hears(Start)
@@ -118,7 +124,9 @@ class UnitAgent(QuartierAgent):
         self._prepare(start)
         self._open = True
         self._undecided = True
+        self._others = tuple(name for name in start.participants if name != self.title)
         self._act()
+        self._note_change()
         self.later(self._settings.rebroadcast_s, partial(self._rebroadcast, start))
 
     def _prepare(self, start: Start) -> None:
@@ -173,6 +181,8 @@ class UnitAgent(QuartierAgent):
             return
         changed = self._memory.perceive(sender, gossip)
         self._undecided |= changed
+        if changed:
+            self._note_change()
         if self._memory.wanted:
             self.tell(sender, Missing(gossip.negotiation, tuple(sorted(self._memory.wanted))))
         self._act()
@@ -240,6 +250,30 @@ class UnitAgent(QuartierAgent):
         self._thinking = self._undecided = False
         if self._open and self._memory is not None and self._memory.decide():
             self._act()
+            self._note_change()
+
+    # -- the end ------------------------------------------------------------------------------
+    def _note_change(self) -> None:
+        """Say that there is nothing left to change as soon as that has been so for a while."""
+        self._changed_s = self.now_s
+        if not self._watches:
+            self._watches = True
+            self.later(CALM_S, self._calm)
+
+    def _calm(self) -> None:
+        rest_s = self._changed_s + CALM_S - self.now_s
+        self._watches = rest_s > SAME_TIME_S or self._thinking
+        if self._watches:
+            self.later(max(rest_s, TICK_S), self._calm)
+        else:
+            self._say_settled()
+
+    def _say_settled(self) -> None:
+        memory, weighs = self._memory, self._flexible and (self._undecided or self._thinking)
+        if self._open and not weighs and not self._watches and isinstance(memory, WorkingMemory):
+            settled = memory.settled_as(self.title)
+            if settled is not None:
+                self.tell(self.neighbourhood, settled)
 
     def _speak(self) -> None:
         """Pass a new candidate on at once; single choices wait to be told with the next one.
@@ -257,7 +291,8 @@ class UnitAgent(QuartierAgent):
             waits |= memory.has_news_for(neighbour)
         if waits and not self._waiting:
             self._waiting = True
-            self.later(self._settings.drain_s, self._spread)
+            weighs = self._flexible and (self._undecided or self._thinking)
+            self.later(self._settings.drain_s if weighs else TICK_S, self._spread)
 
     def _spread(self) -> None:
         """Pass on whatever is left to say."""
@@ -274,4 +309,5 @@ class UnitAgent(QuartierAgent):
             return
         for neighbour in self.neighbours:
             self.tell(neighbour, memory.news_for(neighbour, digest=True))
+        self._say_settled()
         self.later(self._settings.rebroadcast_s, partial(self._rebroadcast, start))

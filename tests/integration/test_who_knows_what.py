@@ -237,8 +237,8 @@ def test_the_share_that_is_committed_is_the_one_executed(lived: Lived) -> None:
 
 def test_agents_are_told_another_share_if_one_of_them_did_not_commit() -> None:
     """It dies before the last commit, and keeps to what it committed to before."""
-    begun_s = Lived(Cohda()).speaker.outcomes[-1].started_s
-    dies = f"communication.outages=[{{agent: {BATTERY}, from_s: {begun_s + 5}}}]"
+    ended_s = Lived(Cohda()).speaker.outcomes[-1].ended_s  # 50 ms to it and back after the commit
+    dies = f"communication.outages=[{{agent: {BATTERY}, from_s: {ended_s - 0.12}}}]"
     lived = Lived(Cohda(), dies)
     assert lived.speaker.outcomes[-1].missing == (BATTERY,)
     assert [content for _, _, content in lived.said if isinstance(content, m.Curtail)]

@@ -192,7 +192,8 @@ class NegotiationSettings(Frozen):
     shortcuts: Share = 0.1
     """Small world: ring plus this share of random shortcuts."""
     quiet_s: PositiveFloat = 15.0
-    """Simulated time in s without news after which a negotiation has ended."""
+    """Simulated time in s without news after which a negotiation has ended, should it not be known
+    before that all agents are settled."""
     deadline_s: PositiveFloat = 300.0
     """Simulated time in s after which a negotiation ends in any case."""
     patience_s: PositiveFloat = 120.0
@@ -203,6 +204,9 @@ class NegotiationSettings(Frozen):
     came in meanwhile, and agents do not all answer the same news at once."""
     rebroadcast_s: PositiveFloat = 5.0
     """Simulated time in s between two digests that an agent sends against lost messages."""
+    pairs: bool = True
+    """`cohda` with the local choice `exact`: whether settled agents look for others with whom they
+    gain only together, before a negotiation ends."""
     front_points: PositiveInt = 30
     """`mo-cohda`: most points of the front."""
     front_decisions: PositiveInt = 10
