@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -29,7 +30,14 @@ class Replay(Stage):
         self._messages = messages
 
     def open(
-        self, gate: int, first: int, state: State, *, tap_is_fixed: bool, rng: np.random.Generator
+        self,
+        gate: int,
+        first: int,
+        state: State,
+        *,
+        tap_is_fixed: bool,
+        rng: np.random.Generator,
+        memory: Mapping[str, Any] | None = None,
     ) -> None:
         """Do nothing: all agents are made here."""
 
