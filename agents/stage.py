@@ -19,8 +19,7 @@ class Stage(ABC):
     coordinates: ClassVar[bool] = True
     """Whether agents live here that are of no neighbourhood; else nobody needs what they know."""
 
-    @abstractmethod
-    def open(
+    def open(  # noqa: B027
         self,
         gate: int,
         first: int,
@@ -30,7 +29,7 @@ class Stage(ABC):
         rng: np.random.Generator,
         memory: Mapping[str, Any] | None = None,
     ) -> None:
-        """Prepare for a gate, before its mechanism is asked.
+        """Prepare for a gate, before its mechanism is asked; here, there is nothing to prepare.
 
         Parameters
         ----------

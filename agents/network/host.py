@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, ClassVar
+from typing import ClassVar
 
 import numpy as np
 
@@ -78,18 +78,6 @@ class Host(Stage):
         hiccups.take()
         logger.info("gate %d", gate.gate)
         self._coordination.plan(replace(problem, stage=self), state, rng_from(gate.rng))
-
-    def open(
-        self,
-        gate: int,
-        first: int,
-        state: State,
-        *,
-        tap_is_fixed: bool,
-        rng: np.random.Generator,
-        memory: Mapping[str, Any] | None = None,
-    ) -> None:
-        """Do nothing: what to prepare for is told by the orchestrator."""
 
     def perform(
         self, problem: Problem, agents: Sequence[QuartierAgent], medium: MeasuredCommunication

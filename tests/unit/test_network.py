@@ -446,7 +446,7 @@ def test_absence_is_noticed(post):
 
 
 def test_whoever_has_shown_who_it_is_may_be_silent_and_nobody_else(monkeypatch):
-    monkeypatch.setattr(tcp, "HANDSHAKE_S", 0.5)
+    monkeypatch.setattr(tcp, "HANDSHAKE_S", 2.0)
     with closing(Post()) as post:
         letters = post.letters()
         post.office.give("here", GATE)
@@ -455,7 +455,7 @@ def test_whoever_has_shown_who_it_is_may_be_silent_and_nobody_else(monkeypatch):
             (length,) = struct.unpack(">I", stranger.recv(4))
             stranger.recv(length)
             assert stranger.recv(1) == b""
-        time.sleep(1)  # it thinks about what to reply
+        time.sleep(2.5)  # it thinks about what to reply
         assert post.office.absent(0.0) == ["there"]
         letters.reply(NOTHING)
         assert post.reply() == 0.0
