@@ -98,17 +98,13 @@ class BidderAgent(TakerAgent[tuple[int, int], BidMade | PriceAnswer]):
     def _awarded(self) -> int:
         return self._pass if self.award is None else self.award.negotiation.round
 
-    def plan(self) -> Solution | None:
-        """What its units shall do; None: what they do by themselves.
-
-        Who never heard which pass counts keeps to the last one, as far as it heard of it.
-        """
+    def _plan_now(self) -> Solution | None:
+        """Who never heard which pass counts keeps to the last one, as far as it heard of it."""
         if self.failure is not None or self._bidder is None:
             return None
         if self._awarded == self._pass and self._pass not in self._solutions:
             self._response(Negotiation(self.title, self._pass))
         return self._solutions.get(self._awarded)
 
-    def costs(self, planned: Solution) -> tuple[float, Array]:
-        """What it pays for what it does in EUR, energy apart, and its power, shape ``(T,)``."""
+    def _account_of(self, planned: Solution) -> tuple[float, Array]:
         return self._costs[self._awarded]

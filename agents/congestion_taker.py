@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -35,6 +37,14 @@ class CongestionTaker(PriceTaker):
         Name of the DSO's agent.
     """
 
+    LEAVES: ClassVar[dict[str, Any]] = {
+        **PriceTaker.LEAVES,
+        "terms": ConnectionTerms,
+        "offered": Solution | None,
+        "base_eur": float,
+        "is_capped": bool,
+    }
+
     def __init__(self, problem: NeighbourhoodProblem, q_kvar: Array, dso: str) -> None:
         super().__init__(problem, dso, np.zeros(problem.horizon.steps))
         self.terms: ConnectionTerms = problem.terms
@@ -43,21 +53,6 @@ class CongestionTaker(PriceTaker):
         self._congested: CongestedResponder | None = None
         self._capped: Solution | None = None
         self._accepted: Accepted | None = None
-
-    @property
-    def offered(self) -> Solution | None:
-        """What it offered, if it was asked."""
-        return None if self._congested is None else self._congested.wanted
-
-    @property
-    def base_eur(self) -> float:
-        """What the costs that it tells are counted from."""
-        return 0.0
-
-    @property
-    def is_capped(self) -> bool:
-        """Whether it was told a P_set."""
-        return self._accepted is not None
 
     @property
     def _own(self) -> CongestedResponder:
@@ -87,7 +82,7 @@ class CongestionTaker(PriceTaker):
         """Keep P_set: as planned if that fits, else by its own optimum under it."""
         if self._accepted is None or cap.round > self._accepted.round:
             terms = frozen_terms(under_cap(self.problem.terms, cap.p_max_kw, cap.p_min_kw))
-            self.terms, planned = terms, self.plan()
+            self.terms, planned = terms, self._plan_now()
             if planned is None or terms.excess_kw(planned.p_kw).max() > POWER_TOLERANCE_KW:
                 model = NeighbourhoodModel(self.problem)
                 model.update(terms)
@@ -96,11 +91,26 @@ class CongestionTaker(PriceTaker):
         if cap.round == self._accepted.round:
             self.tell(self._dso, self._accepted)
 
-    def plan(self) -> Solution | None:
-        """What its units shall do; None: what they do by themselves.
+    # -- what is left at the end of a gate --------------------------------------------------------
+    @cached_property
+    def offered(self) -> Solution | None:
+        """What it offered, if it was asked."""
+        return None if self._congested is None else self._congested.wanted
 
-        Under P_set, what it accepted; else what it was awarded; who never heard an award does what
-        it answered last, or what it offered.
+    @cached_property
+    def base_eur(self) -> float:
+        """What the costs that it tells are counted from."""
+        return 0.0
+
+    @cached_property
+    def is_capped(self) -> bool:
+        """Whether it was told a P_set."""
+        return self._accepted is not None
+
+    def _plan_now(self) -> Solution | None:
+        """Under P_set, what it accepted; else what it was awarded.
+
+        Who never heard an award does what it answered last, or what it offered.
         """
         if self.failure is not None or self._congested is None:
             return None
@@ -110,8 +120,8 @@ class CongestionTaker(PriceTaker):
             return self._plan
         return self._solutions[max(self._solutions)] if self._solutions else self._own.wanted
 
-    def costs(self, planned: Solution) -> tuple[float, Array]:
-        """What it pays for what it does in EUR, lost energy counted, and its power, ``(T,)``."""
+    def _account_of(self, planned: Solution) -> tuple[float, Array]:
+        """Lost energy is counted."""
         return self._own.cost_eur(planned), planned.p_kw
 
 

@@ -2,40 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
-import numpy as np
+from functools import cached_property
 
 from quartier.agents.congestion import PriceDesk
 from quartier.agents.congestion_taker import CongestionTaker
 from quartier.agents.messages import frozen
-from quartier.agents.price_messages import PriceCall
+from quartier.agents.price_messages import FlexibilityCall, PriceCall
 from quartier.optimisation import Solution
-from quartier.optimisation.prices import Demand, Response
+from quartier.optimisation.prices import Response
 from quartier.quantities import Array
 from quartier.redispatch.flexibility_market import FlexibilityMarket
-
-
-@dataclass(frozen=True)
-class FlexibilityCall(PriceCall):
-    """The DSO asks for a bid: what fits, and what any more would cost; shape ``(T,)`` each."""
-
-    most_kw: Array | None = None
-    least_kw: Array | None = None
-    beyond_eur_per_kwh: Array | None = None
-    short_eur_per_kwh: Array | None = None
-
-    @property
-    def demand(self) -> Demand:
-        """The DSO's demand for flexibility."""
-        said = (self.most_kw, self.least_kw, self.beyond_eur_per_kwh, self.short_eur_per_kwh)
-        most, least, beyond, short = (np.zeros(0) if part is None else part for part in said)
-        return Demand(most, least, beyond, short)
-
-    @property
-    def numbers(self) -> int:
-        """Numbers in it."""
-        return 5 * self.price_eur_per_kwh.size
 
 
 class FlexibilityDesk(PriceDesk):
@@ -72,12 +48,12 @@ class Bidder(CongestionTaker):
         told = Response(response.p_kw, cost, bound, response.whole, response.pattern)
         return told, solution
 
-    @property
+    @cached_property
     def base_eur(self) -> float:
-        """What p_off costs."""
-        return self._own.first().cost_eur
+        """What p_off costs; nothing where it was never asked."""
+        return 0.0 if self._congested is None else self._congested.first().cost_eur
 
-    def costs(self, planned: Solution) -> tuple[float, Array]:
-        """What it pays for what it does more than for p_off in EUR, and its power, ``(T,)``."""
-        cost, p_kw = super().costs(planned)
+    def _account_of(self, planned: Solution) -> tuple[float, Array]:
+        """What it pays more than for p_off."""
+        cost, p_kw = super()._account_of(planned)
         return cost - self.base_eur, p_kw

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import numpy as np
+
 from quartier.agents.messages import Negotiation
+from quartier.optimisation.prices import Demand
 from quartier.quantities import Array
 
 
@@ -23,6 +26,28 @@ class PriceCall:
         """Numbers in it."""
         near = 0 if self.target_kw is None else 1 + self.target_kw.size
         return self.price_eur_per_kwh.size + near
+
+
+@dataclass(frozen=True)
+class FlexibilityCall(PriceCall):
+    """The DSO asks for a bid: what fits, and what any more would cost; shape ``(T,)`` each."""
+
+    most_kw: Array | None = None
+    least_kw: Array | None = None
+    beyond_eur_per_kwh: Array | None = None
+    short_eur_per_kwh: Array | None = None
+
+    @property
+    def demand(self) -> Demand:
+        """The DSO's demand for flexibility."""
+        said = (self.most_kw, self.least_kw, self.beyond_eur_per_kwh, self.short_eur_per_kwh)
+        most, least, beyond, short = (np.zeros(0) if part is None else part for part in said)
+        return Demand(most, least, beyond, short)
+
+    @property
+    def numbers(self) -> int:
+        """Numbers in it."""
+        return 5 * self.price_eur_per_kwh.size
 
 
 @dataclass(frozen=True)

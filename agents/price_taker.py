@@ -5,7 +5,8 @@ from __future__ import annotations
 import time
 from abc import abstractmethod
 from collections.abc import Callable, Hashable
-from typing import Generic, TypeVar
+from functools import cached_property
+from typing import Any, ClassVar, Generic, TypeVar
 
 from quartier.agents.base import QuartierAgent, hears
 from quartier.agents.messages import frozen
@@ -27,6 +28,14 @@ class TakerAgent(QuartierAgent, Generic[Q, A]):
     market
         Name of the market's agent.
     """
+
+    LEAVES: ClassVar[dict[str, Any]] = {
+        **QuartierAgent.LEAVES,
+        "award": Award | None,
+        "wall_s": dict[int, float],
+        "planned": Solution | None,
+        "account": tuple[float, Array] | None,
+    }
 
     def __init__(self, problem: NeighbourhoodProblem, market: str) -> None:
         super().__init__(problem.name, principal=market)
@@ -57,13 +66,27 @@ class TakerAgent(QuartierAgent, Generic[Q, A]):
     def _take(self, award: Award) -> None:
         """Make a plan of what was awarded."""
 
-    @abstractmethod
-    def plan(self) -> Solution | None:
+    # -- what is left at the end of a gate --------------------------------------------------------
+    @cached_property
+    def planned(self) -> Solution | None:
         """What its units shall do; None: what they do by themselves."""
+        return self._plan_now()
+
+    @cached_property
+    def account(self) -> tuple[float, Array] | None:
+        """What it pays for what it does in EUR, energy apart, and its power, shape ``(T,)``.
+
+        None where nothing is planned.
+        """
+        return None if self.planned is None else self._account_of(self.planned)
 
     @abstractmethod
-    def costs(self, planned: Solution) -> tuple[float, Array]:
-        """What it pays for what it does in EUR, energy apart, and its power, shape ``(T,)``."""
+    def _plan_now(self) -> Solution | None:
+        """What its units would do if the gate ended now; None: what they do by themselves."""
+
+    @abstractmethod
+    def _account_of(self, planned: Solution) -> tuple[float, Array]:
+        """What it pays for that in EUR, energy apart, and its power, shape ``(T,)``."""
 
 
 class PriceTaker(TakerAgent[int, PriceAnswer]):
@@ -115,17 +138,13 @@ class PriceTaker(TakerAgent[int, PriceAnswer]):
         parts = [(weight, self._solutions[k]) for k, weight in award.shares]
         self._plan = self._responder.mixed(parts)
 
-    def plan(self) -> Solution | None:
-        """What its units shall do; None: what they do by themselves.
-
-        Who never heard what it was awarded does what it answered last.
-        """
+    def _plan_now(self) -> Solution | None:
+        """Who never heard what it was awarded does what it answered last."""
         if self.failure is not None or self._responder is None:
             return None
         return self._solutions[max(self._solutions)] if self.award is None else self._plan
 
-    def costs(self, planned: Solution) -> tuple[float, Array]:
-        """What it pays for what it does in EUR, energy apart, and its power, shape ``(T,)``."""
+    def _account_of(self, planned: Solution) -> tuple[float, Array]:
         if self.award is None:
             last = self._said[max(self._said)]
             return last.cost_eur, last.p_kw

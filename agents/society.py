@@ -93,6 +93,11 @@ def perform(
         run_apart(live(agents, medium, problem.lead_s))
 
 
+def is_coordinated_here(problem: Problem) -> bool:
+    """Whether agents live here that are of no neighbourhood."""
+    return problem.stage.coordinates if isinstance(problem.stage, Stage) else True
+
+
 def build(
     problem: Problem,
     rng: np.random.Generator,

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -15,11 +16,28 @@ from quartier.problem import Problem, State
 class Stage(ABC):
     """Lets agents live that a mechanism made; what they leave is on them afterwards."""
 
-    @abstractmethod
-    def open(
-        self, gate: int, first: int, state: State, *, tap_is_fixed: bool, rng: np.random.Generator
+    coordinates: ClassVar[bool] = True
+    """Whether agents live here that are of no neighbourhood; else nobody needs what they know."""
+
+    def open(  # noqa: B027
+        self,
+        gate: int,
+        first: int,
+        state: State,
+        *,
+        tap_is_fixed: bool,
+        rng: np.random.Generator,
+        memory: Mapping[str, Any] | None = None,
     ) -> None:
-        """Prepare for a gate, before its mechanism is asked; ``rng`` is only looked at."""
+        """Prepare for a gate, before its mechanism is asked; here, there is nothing to prepare.
+
+        Parameters
+        ----------
+        rng
+            Is only looked at.
+        memory
+            What the mechanism remembers of earlier gates; None: it cannot tell.
+        """
 
     @abstractmethod
     def perform(

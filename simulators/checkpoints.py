@@ -109,6 +109,11 @@ def memory_of(execution: Execution) -> Snapshot | None:
     coordination, steps = execution.coordination, execution.journal.steps
     if not any(gate >= steps for gate in execution.instance.gates()):
         return {}
+    return told_by(coordination)
+
+
+def told_by(coordination: object) -> Snapshot | None:
+    """What a mechanism says that it remembers; None if it remembers something and cannot tell."""
     if hasattr(coordination, "snapshot"):
         found: Snapshot = coordination.snapshot()
         return found

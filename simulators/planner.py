@@ -23,7 +23,7 @@ from quartier.problem.allocation import RULES
 from quartier.quantities import ELECTRICITY, Array
 from quartier.results.tables import TABLES, columns_of
 from quartier.scenario.models import FLEXIBILITY
-from quartier.simulators.checkpoints import Checkpoints
+from quartier.simulators.checkpoints import Checkpoints, told_by
 from quartier.simulators.execution import Execution
 from quartier.simulators.inputs import Inputs, Outputs, only
 from quartier.simulators.plan_tail import table as table_of
@@ -213,8 +213,10 @@ class Planner(TimeBased):
         tap_is_fixed, stage = self._tap_pos is not None, self._execution.stage
         problem = self._instance.problem(self._gate, self._step, state, tap_is_fixed=tap_is_fixed)
         if stage is not None:
-            rng = self._execution.rng
-            stage.open(self._gate, self._step, state, tap_is_fixed=tap_is_fixed, rng=rng)
+            rng, memory = self._execution.rng, told_by(self._execution.coordination)
+            stage.open(
+                *(self._gate, self._step, state), tap_is_fixed=tap_is_fixed, rng=rng, memory=memory
+            )
             problem = replace(problem, stage=stage)
         self._steps, self._coupling = problem.horizon.steps, problem.coupling
         take_hiccups()  # of others, before

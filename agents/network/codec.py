@@ -24,6 +24,7 @@ from quartier.agents.counters import Counters
 from quartier.agents.memory import Option
 from quartier.agents.mo_cohda import FrontOption
 from quartier.hiccups import Hiccup
+from quartier.optimisation import Solution
 from quartier.optimisation.directed import Direction
 from quartier.pareto import Scale
 from quartier.problem import ConnectionTerms, State
@@ -36,7 +37,10 @@ KIND = "@"
 """Key under which the name of a kind stands."""
 
 _MODULES = (messages, mo_messages, price_messages, auction_messages)
-_OTHERS = (ConnectionTerms, Direction, FrontOption, Hiccup, Option, Outcome, Scale, Schedule, State)
+_OTHERS = (
+    *(ConnectionTerms, Direction, FrontOption, Hiccup, Option, Outcome, Scale, Schedule, Solution),
+    State,
+)
 KINDS: dict[str, type] = {
     kind.__name__: kind
     for kind in (
@@ -145,6 +149,8 @@ def _decode(data: Any, hint: Any) -> Any:
         return _one_of(data, get_args(hint))
     if origin is Literal:
         return _must(data in get_args(hint), data, hint) and data
+    if hint is np.ndarray:
+        return _read_array(data, "".join(DTYPES.values()))
     if origin is np.ndarray:
         kind = np.dtype(get_args(get_args(hint)[1])[0]).kind
         return _read_array(data, kind)
@@ -155,6 +161,23 @@ def _decode(data: Any, hint: Any) -> Any:
     if isinstance(origin, type) and issubclass(origin, Mapping):
         return _mapping(data, *get_args(hint))
     return _kind(data, hint)
+
+
+def plain(data: Any) -> Any:
+    """Return what plain data stands for if that is mappings, lists and arrays of no known type.
+
+    Raises
+    ------
+    Malformed
+        If an array in it is none.
+    """
+    if isinstance(data, list):
+        return [plain(item) for item in data]
+    if isinstance(data, dict) and data.keys() == {"map"}:
+        return {plain(key): plain(item) for key, item in data["map"]}
+    if isinstance(data, dict):
+        return decode(data, np.ndarray)
+    return data
 
 
 def _must(holds: bool, data: Any, hint: Any) -> bool:
@@ -225,10 +248,10 @@ def _mapping(data: Any, key: Any, item: Any) -> Mapping[Any, Any]:
     return dict(pairs)
 
 
-def _read_array(data: Any, kind: str) -> Any:
+def _read_array(data: Any, kinds: str) -> Any:
     _must(isinstance(data, dict) and data.keys() == {"array", "shape", "data"}, data, np.ndarray)
     dtype, text = data["array"], data["data"]
-    _must(isinstance(dtype, str) and DTYPES.get(dtype) == kind, data, np.ndarray)
+    _must(isinstance(dtype, str) and DTYPES.get(dtype, " ") in kinds, data, np.ndarray)
     shape = _tuple(data["shape"], (int, ...))
     _must(all(0 <= size < 2**31 for size in shape) and len(shape) <= 3, data, np.ndarray)
     try:

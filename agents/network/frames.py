@@ -79,6 +79,8 @@ class OpenGate:
     tap_is_fixed: bool
     rng: str
     """State of the generator of random numbers, as JSON."""
+    memory: Any = None
+    """What the mechanism remembers of earlier gates, encoded."""
 
 
 @dataclass(frozen=True)

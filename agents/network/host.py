@@ -6,13 +6,14 @@ import asyncio
 import logging
 from collections.abc import Sequence
 from dataclasses import replace
+from typing import ClassVar
 
 import numpy as np
 
 from quartier import hiccups
 from quartier.agents.base import QuartierAgent
 from quartier.agents.communication import MeasuredCommunication
-from quartier.agents.network.codec import Malformed, decode, encode
+from quartier.agents.network.codec import Malformed, decode, encode, plain
 from quartier.agents.network.frames import (
     Advance,
     CloseGate,
@@ -38,6 +39,8 @@ class GateOver(BaseException):
 
 class Host(Stage):
     """Asks the mechanism as the orchestrator does, and plays its agents of one neighbourhood."""
+
+    coordinates: ClassVar[bool] = False
 
     def __init__(
         self, letters: Letters, instance: Instance, coordination: Coordination, neighbourhood: str
@@ -70,14 +73,11 @@ class Host(Stage):
         problem = self._instance.problem(
             gate.gate, gate.first, state, tap_is_fixed=gate.tap_is_fixed
         )
+        if gate.memory and hasattr(self._coordination, "restore"):
+            self._coordination.restore(plain(gate.memory))
         hiccups.take()
         logger.info("gate %d", gate.gate)
         self._coordination.plan(replace(problem, stage=self), state, rng_from(gate.rng))
-
-    def open(
-        self, gate: int, first: int, state: State, *, tap_is_fixed: bool, rng: np.random.Generator
-    ) -> None:
-        """Do nothing: what to prepare for is told by the orchestrator."""
 
     def perform(
         self, problem: Problem, agents: Sequence[QuartierAgent], medium: MeasuredCommunication

@@ -8,9 +8,11 @@ heard, and waits as long as a process or a broker is away.
 from __future__ import annotations
 
 import asyncio
+import logging
 import queue
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -38,6 +40,8 @@ from quartier.agents.stage import Stage
 from quartier.errors import RunFailed
 from quartier.problem import Problem, State
 
+logger = logging.getLogger(__name__)
+
 HEARD_AT_ONCE = Fate(0.0)
 
 
@@ -60,10 +64,23 @@ class Hub(Stage):
         self._gate: OpenGate | None = None
 
     def open(
-        self, gate: int, first: int, state: State, *, tap_is_fixed: bool, rng: np.random.Generator
+        self,
+        gate: int,
+        first: int,
+        state: State,
+        *,
+        tap_is_fixed: bool,
+        rng: np.random.Generator,
+        memory: Mapping[str, Any] | None = None,
     ) -> None:
         """Note what the agents of a gate are made from."""
-        self._gate = OpenGate(gate, first, state, tap_is_fixed, rng_state(rng))
+        if memory is None:
+            logger.warning(
+                "the mechanism remembers what it has no snapshot() for: agents in processes of"
+                " their own are made without it"
+            )
+        told = encode(memory or {})
+        self._gate = OpenGate(gate, first, state, tap_is_fixed, rng_state(rng), told)
 
     def perform(
         self, problem: Problem, agents: Sequence[QuartierAgent], medium: MeasuredCommunication
@@ -122,7 +139,7 @@ class _Performance:
         """Let everybody act until nothing happens any more, or the lead time is over."""
         for name in self._awaited:
             state = states_for(self._problem, name, gate.state)
-            self._give(name, OpenGate(gate.gate, gate.first, state, gate.tap_is_fixed, gate.rng))
+            self._give(name, replace(gate, state=state))
         async with Troupe(self._here) as troupe:
             await self._until_quiet(troupe)
             while (due_s := min(troupe.next_s, *self._next_s.values())) <= self._problem.lead_s:

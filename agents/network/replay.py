@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
 import pandas as pd
 
 from quartier.agents import society
@@ -13,7 +12,7 @@ from quartier.agents.communication import MeasuredCommunication
 from quartier.agents.network.hub import HEARD_AT_ONCE
 from quartier.agents.network.troupe import Troupe
 from quartier.agents.stage import Stage
-from quartier.problem import Problem, State
+from quartier.problem import Problem
 
 
 class Replay(Stage):
@@ -27,11 +26,6 @@ class Replay(Stage):
 
     def __init__(self, messages: pd.DataFrame) -> None:
         self._messages = messages
-
-    def open(
-        self, gate: int, first: int, state: State, *, tap_is_fixed: bool, rng: np.random.Generator
-    ) -> None:
-        """Do nothing: all agents are made here."""
 
     def perform(
         self, problem: Problem, agents: Sequence[QuartierAgent], medium: MeasuredCommunication

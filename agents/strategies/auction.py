@@ -59,7 +59,17 @@ class Auction(Pricing):
             zones = [found.prices[ELECTRICITY, zone] for zone in pooling(problem).places]
             every = np.array(zones or list(found.prices.values())[:1])
             self._known |= dict(enumerate(every.T, start=problem.first))
+            self._forget(problem)
         return found
+
+    def _forget(self, problem: Problem) -> None:
+        """Keep what a later gate may ask for: of each hour, the newest that is a day old."""
+        day = _day(problem)
+        old = problem.first - day
+        newest = {t % day: t for t in sorted(self._known) if t <= old}
+        self._known = {
+            t: price for t, price in self._known.items() if t > old or newest[t % day] == t
+        }
 
     def market(self, problem: Problem, rng: np.random.Generator) -> Market:
         """Make the agents of a gate."""
@@ -99,19 +109,24 @@ class Auction(Pricing):
         """What all expect of the prices, of every balance."""
         if problem.forecast_eur_per_kwh is not None:
             return coupling.supply.everywhere(problem.forecast_eur_per_kwh)
-        if problem.market.forecast == "perfect":
+        if problem.market.forecast == "perfect" and society.is_coordinated_here(problem):
             return _perfect(problem, coupling, alone)
         needed_kw = coupling.supply.needed_kw({name: one.p_kw for name, one in alone.items()})
         return self._previous_day(problem, coupling.supply.marginal_eur_per_kwh(needed_kw))
 
     def _previous_day(self, problem: Problem, otherwise: Array) -> Array:
         """Prices a day before, or as many days as it takes; of the first day, something else."""
-        day = round(DAY_H / problem.horizon.dt_h)
+        day = _day(problem)
         by_step = otherwise.reshape(-1, problem.horizon.steps).T.copy()
         for k, here in enumerate(by_step):
             before = range(problem.first + k - day, -1, -day)
             here[:] = next((self._known[t] for t in before if t in self._known), here)
         return np.asarray(by_step.T.ravel())
+
+
+def _day(problem: Problem) -> int:
+    """Steps of a day."""
+    return round(DAY_H / problem.horizon.dt_h)
 
 
 def _of_blocks(

@@ -59,9 +59,7 @@ class Congestion(Market):
         for name, alone in self.dso.desk.search.published.items():
             taker = self.takers[name]
             assert isinstance(taker, CongestionTaker)
-            planned = taker.plan()
-            by_rule = alone.cost_eur - taker.base_eur, alone.p_kw
-            found[name] = by_rule if planned is None else taker.costs(planned)
+            found[name] = taker.account or (alone.cost_eur - taker.base_eur, alone.p_kw)
         return found
 
 
@@ -151,7 +149,7 @@ class CongestionPrices(Pricing):
         """What a kWh other than p_off is paid, besides the tariffs; none where P_set holds."""
         dso = market.dso
         for name, taker in market.takers.items():
-            planned = taker.plan()
+            planned = taker.planned
             done_kw = market.published[name].p_kw if planned is None else planned.p_kw
             told, limits = np.full((2, problem.horizon.steps), np.nan)
             baseline = dso.offers[name].p_kw if name in dso.offers else told
@@ -175,7 +173,7 @@ class CongestionPrices(Pricing):
 
 def _units(market: Congestion) -> Iterator[tuple[str, UnitPlan]]:
     for taker in market.takers.values():
-        planned = taker.plan()
+        planned = taker.planned
         if planned is not None:
             assert isinstance(taker, CongestionTaker)
             yield from plans_of(taker.problem, planned, taker.terms if taker.is_capped else None)
@@ -187,7 +185,7 @@ def _planned(market: Congestion) -> Iterator[tuple[int, str, Array]]:
     """Round 0, unit and power: what was offered; round 1: what is done, nothing curtailed."""
     for taker in market.takers.values():
         assert isinstance(taker, CongestionTaker)
-        for number, solution in ((0, taker.offered), (1, taker.plan())):
+        for number, solution in ((0, taker.offered), (1, taker.planned)):
             for schedule in () if solution is None else solution.schedules.values():
                 for unit, p_kw in schedule.unit_p_kw.items():
                     yield number, unit, p_kw
@@ -203,7 +201,7 @@ def _trouble(market: Congestion) -> Iterator[str]:
     yield from unheard(dso)
     for name, taker in market.takers.items():
         assert isinstance(taker, CongestionTaker)
-        planned = taker.plan()
+        planned = taker.planned
         if taker.failure is not None:
             yield f"agent {name} failed: {taker.failure}; its units follow their own rules"
         elif planned is None:

@@ -50,8 +50,8 @@ class Market:
         """Cost in EUR, energy apart, and power of what every neighbourhood will do."""
         found = {}
         for name, taker in self.takers.items():
-            planned, alone = taker.plan(), self.published[name]
-            found[name] = (alone.cost_eur, alone.p_kw) if planned is None else taker.costs(planned)
+            alone = self.published[name]
+            found[name] = taker.account or (alone.cost_eur, alone.p_kw)
         return found
 
 
@@ -60,8 +60,8 @@ class Pricing(ABC):
 
     name: ClassVar[str]
 
-    networked = False
-    """Its agents live in one process only."""
+    networked = True
+    """Its agents may live in several processes."""
 
     @abstractmethod
     def market(self, problem: Problem, rng: np.random.Generator) -> Market:
@@ -198,7 +198,7 @@ def by_rule(rules: Collection[Schedule], terms: ConnectionTerms) -> Response:
 
 def _units(market: Market) -> Iterator[tuple[str, UnitPlan]]:
     for taker in market.takers.values():
-        planned = taker.plan()
+        planned = taker.planned
         if planned is not None:
             yield from plans_of(taker.problem, planned)
 
@@ -206,7 +206,7 @@ def _units(market: Market) -> Iterator[tuple[str, UnitPlan]]:
 def _planned(market: Market) -> Iterator[tuple[int, str, Array]]:
     """Round 0, unit and power: what was awarded, nothing curtailed."""
     for taker in market.takers.values():
-        planned = taker.plan()
+        planned = taker.planned
         schedules = () if planned is None else planned.schedules.values()
         for schedule in schedules:
             for unit, p_kw in schedule.unit_p_kw.items():

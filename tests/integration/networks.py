@@ -10,9 +10,18 @@ import socket
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+
+import pandas as pd
+import pytest
+
+import quartier
+from quartier import Result
+from quartier.agents.network import hired, opening
+from quartier.agents.network.frames import Advance, OpenGate, Work
+from quartier.agents.network.office import Office
 
 CASE = Path(__file__).parents[1] / "cases" / "network"
 
@@ -111,3 +120,75 @@ def stop(*processes: subprocess.Popen[str]) -> None:
             process.send_signal(signal.SIGKILL)
         if process.stdout is not None and not process.stdout.closed:
             process.communicate()
+
+
+def until(holds: Callable[[], bool], seconds: float = 60.0) -> None:
+    """Wait for something to come true."""
+    end = time.monotonic() + seconds
+    while not holds():
+        assert time.monotonic() < end, "it never came to that"
+        time.sleep(0.1)
+
+
+# -- runs over a network --------------------------------------------------------------------------
+def over(transport: str, mosquitto: Mosquitto) -> list[str]:
+    """Overrides that let agents live in processes of their own."""
+    asked = [f"communication.transport={transport}"]
+    if transport == "mqtt":
+        asked.append(f"communication.network.address={mosquitto.address}")
+    return asked
+
+
+def same(one: Result, other: Result, tables: Sequence[str]) -> None:
+    """Two runs left the same in some tables, to 1e-9."""
+    for table in tables:
+        pd.testing.assert_frame_equal(one.table(table), other.table(table), rtol=1e-9, atol=1e-9)
+
+
+def same_after_replay(result: Result, out: Path, tables: Sequence[str], *overrides: str) -> None:
+    """Agents that hear the same in the same order in one process do the same."""
+    manifest = result.manifest
+    again = quartier.run(
+        str(Path(manifest["source"])),
+        coordination=manifest["coordination"],
+        overrides=[*overrides, "record.messages=true", f"communication.replay={result.dir}"],
+        out=out,
+    )
+    for table in (*tables, "messages"):
+        pd.testing.assert_frame_equal(result.table(table), again.table(table))
+
+
+def after_some_works(
+    monkeypatch: pytest.MonkeyPatch,
+    some: int,
+    mischief: Callable[[], None],
+    kind: type[Work] = Advance,
+    gate: int = 0,
+) -> list[bool]:
+    """Do something once in the middle of a gate, when so many works of a kind were given in it."""
+    give, count, done, now = Office.give, 0, list[bool](), -1
+
+    def counted(self: Office, name: str, work: Work) -> None:
+        nonlocal count, now
+        now = work.gate if isinstance(work, OpenGate) else now
+        count += isinstance(work, kind) and now == gate
+        if count == some and not done:
+            done.append(True)
+            mischief()
+        give(self, name, work)
+
+    monkeypatch.setattr(Office, "give", counted)
+    return done
+
+
+def team_of_run(monkeypatch: pytest.MonkeyPatch) -> list[hired.Hired]:
+    """Return where the processes will be found that a run starts."""
+    team: list[hired.Hired] = []
+
+    class Watched(hired.Hired):
+        def __init__(self, *given):
+            super().__init__(*given)
+            team.append(self)
+
+    monkeypatch.setattr(opening, "Hired", Watched)
+    return team

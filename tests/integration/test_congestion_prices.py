@@ -133,7 +133,7 @@ def test_who_gives_way_is_not_worse_off_than_with_its_offer(way, scenario):
     assert taker._own.switches == (scenario == HERE)
     y = lived.dso.desk.outcome.price_eur_per_kwh
     price = lived.dso.desk.search.told(name, y)
-    cost, p_kw = taker.costs(taker.plan())
+    cost, p_kw = taker.account
     offered = taker._own.first()
     paid = lived.problem.horizon.dt_h * float(price @ (p_kw - offered.p_kw))
     more = cost - (offered.cost_eur - taker.base_eur)
@@ -205,7 +205,7 @@ def test_one_that_dies_does_what_it_published_and_the_plants_make_room(way, monk
     monkeypatch.setattr(CongestionTaker, "_respond", dead)
     monkeypatch.setattr("quartier.agents.flexibility.Bidder._respond", dead)
     lived = Lived(way, "negotiation.patience_s=20")
-    assert lived.market.takers[HERE].plan() is None
+    assert lived.market.takers[HERE].planned is None
     done_mw = lived.dso.desk.search.power_mw[:, 0]
     np.testing.assert_allclose(1e3 * done_mw, lived.market.published[HERE].p_kw, atol=1e-6)
     assert lived.dso.is_priced
@@ -222,7 +222,7 @@ def test_where_prices_find_no_clean_plan_p_set_is_the_safe_end(way, monkeypatch)
     taker = lived.market.takers[HERE]
     cap = lived.dso.caps[HERE]
     assert np.isfinite(cap.p_max_kw).any()
-    assert cap.excess_kw(taker.plan().p_kw).max() <= 0.01
+    assert cap.excess_kw(taker.planned.p_kw).max() <= 0.01
     assert np.isnan([row["price_eur_per_kwh"] for row in lived.records["congestion"]]).all()
 
 

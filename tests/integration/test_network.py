@@ -11,18 +11,26 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
-import pandas as pd
 import pytest
 
 import quartier
 from quartier import Result
 from quartier.agents.base import QuartierAgent
-from quartier.agents.network import hired, hub, opening
-from quartier.agents.network.frames import Advance
-from quartier.agents.network.office import Office
+from quartier.agents.network import hub, opening
+from quartier.agents.strategies.congestion import CongestionPrices
 from quartier.agents.unit import UnitAgent
 
-from .networks import CASE, agents, broker, stop
+from . import networks
+from .networks import (
+    CASE,
+    after_some_works,
+    agents,
+    broker,
+    same_after_replay,
+    stop,
+    team_of_run,
+    until,
+)
 
 TCP, MQTT = "communication.transport=tcp", "communication.transport=mqtt"
 SOME = 20
@@ -51,11 +59,9 @@ def over(tmp_path_factory: pytest.TempPathFactory, home) -> Callable[[str], Resu
             home[transport].append({agent.title: agent for agent in agents})
 
         if transport not in done:
-            asked = [f"communication.transport={transport}"]
             with broker(folder / "broker") as mosquitto, pytest.MonkeyPatch.context() as patch:
                 patch.setattr(hub.Hub, "perform", watched)
-                if transport == "mqtt":
-                    asked.append(f"communication.network.address={mosquitto.address}")
+                asked = networks.over(transport, mosquitto)
                 done[transport] = quartier.run(CASE, overrides=asked, out=folder / transport)
         return done[transport]
 
@@ -71,11 +77,7 @@ def is_whole(result: Result) -> None:
     assert result.table("lines")["loading_percent"].max() <= 40.1
 
 
-def same_after_replay(result: Result, out: Path) -> None:
-    """Agents that hear the same in the same order in one process do the same."""
-    again = quartier.run(CASE, overrides=[f"communication.replay={result.dir}"], out=out)
-    for table in ("units", "plans", "connection_points", "redispatch", "messages"):
-        pd.testing.assert_frame_equal(result.table(table), again.table(table))
+TABLES = ("units", "plans", "connection_points", "redispatch")
 
 
 @pytest.mark.parametrize("transport", ["tcp", "mqtt"])
@@ -91,7 +93,7 @@ def test_three_processes_do_what_one_does(transport, simulated, over):
 
 @pytest.mark.parametrize("transport", ["tcp", "mqtt"])
 def test_a_recorded_run_played_again_in_one_process_is_the_same(transport, over, tmp_path):
-    same_after_replay(over(transport), tmp_path / "again")
+    same_after_replay(over(transport), tmp_path / "again", TABLES)
 
 
 def test_a_record_of_another_run_is_refused(over, tmp_path):
@@ -116,40 +118,17 @@ def test_all_agents_of_a_run_commit_one_candidate(transport, over, home):
 
 
 # -- what happens in between ----------------------------------------------------------------------
-def after_some_works(monkeypatch: pytest.MonkeyPatch, mischief: Callable[[], None]) -> list[bool]:
-    """Do something once in the middle of a negotiation."""
-    give, count, done = Office.give, 0, []
-
-    def counted(self, name, work):
-        nonlocal count
-        count += isinstance(work, Advance)
-        if count == SOME and not done:
-            done.append(True)
-            mischief()
-        give(self, name, work)
-
-    monkeypatch.setattr(Office, "give", counted)
-    return done
-
-
 def test_a_process_that_dies_is_started_again_and_strangers_change_nothing(tmp_path, monkeypatch):
     """Strangers say pickles, long and unknown things in the middle of it all."""
     trace = tmp_path / "executed"
     pickled = b"cos\nsystem\n(S'touch " + str(trace).encode() + b"'\ntR."
-    team, port = [], []
-
-    class Watched(hired.Hired):
-        def __init__(self, *given):
-            super().__init__(*given)
-            team.append(self)
-
+    team, port = team_of_run(monkeypatch), []
     opened = opening.open_port
 
     def noted(*given):
         port.append(opened(*given))
         return port[-1]
 
-    monkeypatch.setattr(opening, "Hired", Watched)
     monkeypatch.setattr(opening, "open_port", noted)
 
     def mischief():
@@ -160,7 +139,7 @@ def test_a_process_that_dies_is_started_again_and_strangers_change_nothing(tmp_p
         for payload in (struct.pack(">I", 2**31), b"GET / HTTP/1.1\r\n\r\n"):
             say(number, payload)
 
-    done = after_some_works(monkeypatch, mischief)
+    done = after_some_works(monkeypatch, SOME, mischief)
     result = quartier.run(CASE, overrides=[TCP], out=tmp_path / "run")
     assert done
     is_whole(result)
@@ -169,7 +148,7 @@ def test_a_process_that_dies_is_started_again_and_strangers_change_nothing(tmp_p
     assert told["dropped"].pop("repeated") >= SOME / 2  # said before, known by its number
     assert told["dropped"] == {"malformed": 4, "oversized": 2}
     assert not trace.exists()
-    same_after_replay(result, tmp_path / "again")
+    same_after_replay(result, tmp_path / "again", TABLES)
 
 
 def test_a_broker_that_is_gone_for_a_while_and_a_process_that_dies(tmp_path, monkeypatch):
@@ -190,7 +169,7 @@ def test_a_broker_that_is_gone_for_a_while_and_a_process_that_dies(tmp_path, mon
 
             threading.Thread(target=mend).start()
 
-        done = after_some_works(monkeypatch, mischief)
+        done = after_some_works(monkeypatch, SOME, mischief)
         asked = [MQTT, f"communication.network.address={mosquitto.address}"]
         asked.append("communication.network.start=false")
         try:
@@ -204,7 +183,7 @@ def test_a_broker_that_is_gone_for_a_while_and_a_process_that_dies(tmp_path, mon
     assert "not the same scenario.horizon, scenario.objectives" in said
     is_whole(result)
     assert min(result.manifest["network"]["calls"].values()) >= 2
-    same_after_replay(result, tmp_path / "again")
+    same_after_replay(result, tmp_path / "again", TABLES)
 
 
 def say(port: int, payload: bytes) -> None:
@@ -236,13 +215,6 @@ def children(process: int) -> list[int]:
     return [int(one) for one in found.split()]
 
 
-def until(holds: Callable[[], bool], seconds: float = 60.0) -> None:
-    end = time.monotonic() + seconds
-    while not holds():
-        assert time.monotonic() < end, "it never came to that"
-        time.sleep(0.1)
-
-
 def test_a_run_says_whom_it_waited_for_in_vain(tmp_path):
     asked = [TCP, "communication.network.start=false", "communication.network.wait_s=1"]
     with pytest.raises(quartier.RunFailed, match="agents of east, west was there for 1 s"):
@@ -254,18 +226,21 @@ def test_mechanisms_without_agents_take_no_notice(tmp_path):
     assert result.status == "complete" and "network" not in result.manifest
 
 
-def test_a_comparison_lets_agents_move_too(over, tmp_path):
+ROOTED = "agents of 'price-response' live in one process only"
+
+
+def test_a_comparison_lets_agents_move_too(over, tmp_path, monkeypatch):
     asked = ["uncontrolled", "cohda"]
     compared = quartier.compare(CASE, asked, overrides=[TCP], out=tmp_path / "compared")
     told = {name: run.manifest.get("network") for name, run in compared.results.items()}
     assert told["uncontrolled"] is None
     assert told["cohda"]["calls"] == over("tcp").manifest["network"]["calls"]
-    with pytest.raises(
-        quartier.InputError, match="agents of 'price-response' live in one process only"
-    ):
+    monkeypatch.setattr(CongestionPrices, "networked", False)
+    with pytest.raises(quartier.InputError, match=ROOTED):
         quartier.compare(CASE, ["price-response"], overrides=[TCP], out=tmp_path / "refused")
 
 
-def test_mechanisms_whose_agents_cannot_move_say_so(tmp_path):
-    with pytest.raises(quartier.InputError, match="agents of 'auction' live in one process only"):
-        quartier.run(CASE, coordination="auction", overrides=[TCP], out=tmp_path / "run")
+def test_mechanisms_whose_agents_cannot_move_say_so(tmp_path, monkeypatch):
+    monkeypatch.setattr(CongestionPrices, "networked", False)
+    with pytest.raises(quartier.InputError, match=ROOTED):
+        quartier.run(CASE, coordination="price-response", overrides=[TCP], out=tmp_path / "run")

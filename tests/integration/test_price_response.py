@@ -167,7 +167,7 @@ def test_one_that_is_cut_off_is_counted_on_for_what_it_answered_and_judged_by_wh
     assert lived.market.takers["urban"].award is None
     assert lived.market.takers["rural"].award is not None
     done = lived.market.done()
-    last = lived.market.takers["urban"].plan()
+    last = lived.market.takers["urban"].planned
     np.testing.assert_allclose(done["urban"][1], last.p_kw)
     found = lived.agent.certificate(done)
     needed_kw = -np.sum([p_kw for _, p_kw in done.values()], axis=0)

@@ -16,6 +16,7 @@ import pytest
 
 import quartier
 from quartier.errors import InputError
+from quartier.sweep import scheduling
 from quartier.sweep.scheduling import scheduled
 from quartier.sweep.template import Template
 
@@ -234,3 +235,21 @@ def test_runs_are_forked_from_a_process_that_knows_nothing_of_them(study):
 def _memory_kb(process: int) -> int:
     status = Path(f"/proc/{process}/status").read_text()
     return int(next(line for line in status.splitlines() if line.startswith("VmRSS")).split()[1])
+
+
+def test_what_a_larger_battery_is_worth_by_mechanism(tmp_path):
+    """The how-to page's study of battery size and mechanism, on a street with two sides."""
+    size = "neighbourhoods.sunny.units.battery.energy_kwh"
+    ways = ["individual", "cohda", "central"]
+    made = quartier.sweep(CASE.parent / "sharing", {size: [1, 100]}, ways, out=tmp_path / "study")
+    assert len(made.runs) == 6 and not len(made.failed)
+    cost = made.runs.pivot_table("system_cost", size, "coordination")
+    assert cost["individual"].tolist() == pytest.approx([28.0, 28.0])  # alone it earns nothing
+    for way in ("cohda", "central"):
+        assert cost[way].tolist() == pytest.approx([11.81, 0.6], abs=1e-3)
+
+
+def test_studies_that_run_at_a_time_do_not_mind_each_other():
+    """Dask warns where its port is taken, and here warnings are errors."""
+    with scheduling._client(1, None) as one, scheduling._client(1, None) as other:
+        assert one.scheduler_info()["address"] != other.scheduler_info()["address"]

@@ -2,34 +2,39 @@
 
 from __future__ import annotations
 
+import json
 import pickle
 import queue
 import socket
 import struct
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, replace
-from types import SimpleNamespace
-from typing import Any
+from importlib import import_module
+from types import FunctionType, SimpleNamespace
+from typing import Any, get_type_hints
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from quartier.agents.auction_messages import BidCall
+from quartier.agents.base import QuartierAgent
 from quartier.agents.messages import (
     AskStart,
     Candidate,
     Gossip,
     Negotiation,
+    OfferMade,
     Start,
     entry_of,
     snapshot,
 )
 from quartier.agents.network import tcp
-from quartier.agents.network.codec import Malformed, decode, dumps, encode, loads
+from quartier.agents.network.codec import KINDS, Malformed, decode, dumps, encode, loads, plain
 from quartier.agents.network.frames import (
     UP,
     Advance,
@@ -48,8 +53,13 @@ from quartier.agents.network.letters import Letters
 from quartier.agents.network.office import Office
 from quartier.agents.network.port import Gone
 from quartier.agents.network.tcp import TcpPort, TcpWire
+from quartier.agents.price_messages import PriceCall
+from quartier.agents.price_taker import TakerAgent
+from quartier.coordination import COORDINATIONS
 from quartier.errors import InputError, RunFailed
+from quartier.optimisation import Solution
 from quartier.problem import State
+from quartier.units.schedule import Schedule
 
 HERE = Negotiation("here", 0)
 SAME = {"scenario": "a"}
@@ -166,6 +176,58 @@ def test_what_somebody_else_signed_is_refused():
             other.read(signed, Reply, UP)
     with pytest.raises(Unsigned):
         Seal("secret", "1").read(signed, Reply, "down")
+
+
+def everybody(kind: type[QuartierAgent] = QuartierAgent) -> Iterator[type[QuartierAgent]]:
+    """All classes of agents that mechanisms make."""
+    for path in (path for ways in COORDINATIONS.values() for path in ways.values()):
+        import_module(path.partition(":")[0])
+    for found in kind.__subclasses__():
+        yield from (found, *everybody(found))
+
+
+def heard_by(kind: type[QuartierAgent]) -> Iterator[type]:
+    """Types of the messages that agents of a class hear."""
+    for handler in vars(kind).values():
+        if isinstance(handler, FunctionType) and hasattr(handler, "__wrapped__"):
+            message, *_ = get_type_hints(handler.__wrapped__).values()
+            yield message
+
+
+def test_all_that_agents_hear_can_be_sent():
+    heard = {message for kind in everybody() for message in heard_by(kind)}
+    assert {Start, PriceCall, BidCall, OfferMade} <= heard
+    every = {one for message in heard for one in (message, *message.__subclasses__())}
+    assert every <= set(KINDS.values())
+
+
+def test_schedules_come_home_to_the_last_bit():
+    nothing = np.array([0.1, np.nan])
+    by_unit, own = {"here.pv": nothing}, {"here.pv": {"p_kw": nothing}}
+    schedule = Schedule(
+        *(nothing, nothing, 1 / 3, 0.0, 0.0, own, by_unit, {}, by_unit), *[nothing] * 3
+    )
+    left = Solution({"here": schedule}, {}, nothing, 1.0, 1.0, -np.inf, 0.0, "optimal", 0, 0.0)
+    hint = TakerAgent.LEAVES["planned"]
+    home = decode(json.loads(dumps(left)), hint)
+    assert home.schedules["here"].cost_eur == 1 / 3 and home.bound_eur == -np.inf
+    told = home.schedules["here"].controls["here.pv"]["p_kw"]
+    assert np.array_equal(told, nothing, equal_nan=True)
+    assert decode(encode(None), hint) is None
+
+
+def test_what_a_mechanism_remembers_is_told_as_it_is():
+    memory = {
+        "known": {"3": np.array([0.5]), "4": [1, None, "a", {"b": True}]},
+        "flags": np.ones(2, bool),
+    }
+    heard = plain(json.loads(dumps(memory)))
+    assert heard.keys() == memory.keys() and heard["flags"].dtype == bool
+    assert heard["known"]["3"].tolist() == [0.5]
+    assert heard["known"]["4"] == memory["known"]["4"]
+    for wrong in ({"array": "<f8"}, {"array": "|O", "shape": [0], "data": ""}, {"a": 1}):
+        with pytest.raises(Malformed):
+            plain([wrong])
 
 
 def test_random_numbers_go_on_elsewhere_as_here():
@@ -384,7 +446,7 @@ def test_absence_is_noticed(post):
 
 
 def test_whoever_has_shown_who_it_is_may_be_silent_and_nobody_else(monkeypatch):
-    monkeypatch.setattr(tcp, "HANDSHAKE_S", 0.5)
+    monkeypatch.setattr(tcp, "HANDSHAKE_S", 2.0)
     with closing(Post()) as post:
         letters = post.letters()
         post.office.give("here", GATE)
@@ -393,7 +455,7 @@ def test_whoever_has_shown_who_it_is_may_be_silent_and_nobody_else(monkeypatch):
             (length,) = struct.unpack(">I", stranger.recv(4))
             stranger.recv(length)
             assert stranger.recv(1) == b""
-        time.sleep(1)  # it thinks about what to reply
+        time.sleep(2.5)  # it thinks about what to reply
         assert post.office.absent(0.0) == ["there"]
         letters.reply(NOTHING)
         assert post.reply() == 0.0

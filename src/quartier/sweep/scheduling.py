@@ -17,6 +17,7 @@ from quartier.sweep.template import start
 
 TRIES = 3
 """How often a run may lose its worker before it is given up."""
+HERE = "127.0.0.1"
 ANSWER_S = 5
 """Time in which a scheduler must answer."""
 QUIET: dict[str, Any] = {
@@ -92,7 +93,11 @@ def _client(workers: int | None, scheduler: str | None) -> Iterator[Any]:
             return
         with (
             LocalCluster(
-                n_workers=workers, threads_per_worker=1, dashboard_address=None, host="127.0.0.1"
+                n_workers=workers,
+                threads_per_worker=1,
+                dashboard_address=None,
+                host=HERE,
+                scheduler_kwargs={"dashboard_address": f"{HERE}:0"},  # else 8787, once a machine
             ) as cluster,
             Client(cluster) as client,
         ):
