@@ -89,7 +89,7 @@ def _branches(node: Mapping[str, Any], value: Any) -> list[dict[str, Any]]:
         return _branches(_base()["$defs"][node["$ref"].rpartition("/")[2]], value)
     mapping = node.get("discriminator", {}).get("mapping", {})
     kind = value.get("kind") if isinstance(value, Mapping) else None
-    if mapping and is_own(kind):
+    if mapping and isinstance(kind, str) and is_own(kind):
         return _own(kind)
     if isinstance(kind, str) and kind in mapping:
         return _branches({"$ref": mapping[kind]}, value)
