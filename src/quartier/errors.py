@@ -24,7 +24,7 @@ class InputError(QuartierError):
     """
 
     def __init__(self, problems: Sequence[str], source: str | None = None) -> None:
-        self.problems = tuple(problems)
+        self.problems = tuple(map(_shown, problems))
         self.source = source
         count = len(self.problems)
         head = f"{count} problem{'s' if count != 1 else ''}"
@@ -69,6 +69,22 @@ class SolveFailed(QuartierError):
         conflict = self.conflict[:1].upper() + self.conflict[1:]
         parts = (f"{self.problem}: {self.status}.", conflict and f"{conflict}.", self._hint)
         return " ".join(part for part in parts if part)
+
+
+_MOST_SHOWN = 2_000
+"""Characters of a problem that are shown: names in a file can have any length."""
+
+
+def _shown(problem: str) -> str:
+    """A problem as any terminal can show it: no control characters, not too long."""
+    if len(problem) > _MOST_SHOWN:
+        problem = f"{problem[: _MOST_SHOWN // 2]} [...] {problem[-_MOST_SHOWN // 2 :]}"
+    printable = (c if c.isprintable() or c == "\n" else _escaped(c) for c in problem)
+    return problem if problem.isprintable() else "".join(printable)
+
+
+def _escaped(character: str) -> str:
+    return character.encode("unicode_escape").decode()
 
 
 def place(error: BaseException, inside: str) -> str:

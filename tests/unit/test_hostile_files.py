@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from quartier.errors import InputError
+from quartier.scenario.csv_table import CsvTable
 from quartier.scenario.load import load
+from quartier.scenario.record import SeriesError
 
 BOMB = "a0: &a0 [x, x, x, x, x, x, x, x, x, x]\n" + "".join(
     f"a{k}: &a{k} [{', '.join([f'*a{k - 1}'] * 10)}]\n" for k in range(1, 12)
@@ -48,3 +50,16 @@ def test_a_large_file_is_not_read(tmp_path: Path) -> None:
         file.truncate(10**9)
     with pytest.raises(InputError, match="larger than 20 MB"):
         load(path)
+
+
+def test_a_table_with_line_ends_of_old_macs_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "s.csv"
+    path.write_bytes(b"time,p\r2016-05-02T10:00,1\r2016-05-02T10:15,2\r")
+    assert CsvTable(path).column("p") == ["1", "2"]
+
+
+def test_a_cell_without_end_is_no_table(tmp_path: Path) -> None:
+    path = tmp_path / "s.csv"
+    path.write_text("time,p\n2016-05-02T10:00," + "1" * 200_000)
+    with pytest.raises(SeriesError, match="is no CSV table: field larger"):
+        CsvTable(path)

@@ -108,25 +108,64 @@ YES_OR_NO: dict[str, tuple[str, ...]] = {
 """Columns that are true or false."""
 
 
+ACTS_ON = {"switch": ("et", "element")}
+"""Columns that name what an element acts on."""
+
+TABLES = tuple(dict.fromkeys([*RULES, *BUSES, *YES_OR_NO]))
+"""All tables that are read."""
+
+
 def net_problems(net: Net) -> list[str]:
     """Say what in a network's data keeps it from being computed, a sentence each."""
     missing = [
-        f"the table {kind} is missing; write the network with pp.to_json"
-        for kind in RULES
-        if kind not in net
+        f"the table {kind} is {why}; write the network with pp.to_json"
+        for kind in TABLES
+        if (why := _no_table(net, kind))
     ]
     if missing or net.bus.empty:
         return missing or ["there is no bus; add some"]
     problems = [p for kind in RULES for p in _of_table(net, kind)]
+    if not pd.api.types.is_integer_dtype(net.bus.index):
+        return problems  # nobody can be at a bus
     lost = [p for kind, columns in BUSES.items() for p in _lost(net, kind, columns)]
     if problems or lost:
         return [*problems, *lost]  # what follows reads these columns
     return [*_transformers(net), *_levels(net), *_switches(net), *_bands(net)]
 
 
+def _no_table(net: Net, kind: str) -> str:
+    """Why there is no table to read; nothing if there is one."""
+    if kind not in net:
+        return "missing"
+    table = net[kind]
+    if not isinstance(table, pd.DataFrame):
+        return "no table"
+    names = list(table.columns)
+    if not all(isinstance(name, str) for name in names):
+        return "one with columns without a name"
+    twice = [name for name in names if names.count(name) > 1]
+    return f"one with several columns {twice[0]!r}" if twice else ""
+
+
+def fill(net: Net) -> None:
+    """Give tables the columns that may lack: names, and any of a table without rows."""
+    for kind in TABLES:
+        if _no_table(net, kind):
+            continue
+        table = net[kind]
+        if "name" not in table:
+            table["name"] = None
+        needed = [name for name, rule in RULES.get(kind, {}).items() if not rule.may_lack]
+        needed += [*BUSES.get(kind, ()), *YES_OR_NO.get(kind, ()), *ACTS_ON.get(kind, ())]
+        for name in needed if not len(table) else ():
+            if name not in table:
+                table[name] = pd.Series(dtype=float)
+
+
 def tidy(net: Net) -> None:
     """Make columns of a network without problems hold numbers and truth values only."""
-    for kind in {*RULES, *BUSES, *YES_OR_NO}:
+    fill(net)
+    for kind in TABLES:
         table = net[kind]
         for name in YES_OR_NO.get(kind, ()):
             table[name] = table[name].astype(bool)
@@ -145,6 +184,9 @@ def _of_table(net: Net, kind: str) -> Iterator[str]:
     if not table.index.is_unique or not pd.api.types.is_integer_dtype(table.index):
         yield f"{kind}: the index must be whole numbers, each once"
         return
+    for name in ACTS_ON.get(kind, ()):
+        if name not in table:
+            yield f"{kind}: the column {name} is missing; write it in each row"
     for name in YES_OR_NO.get(kind, ()):
         yield from _found(kind, table, name, ~_is_flag(table, name), "write true or false")
     used = np.ones(len(table), dtype=bool)

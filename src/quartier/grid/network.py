@@ -17,7 +17,7 @@ import numpy as np
 import pandas as pd
 
 from quartier.errors import InputError
-from quartier.grid.net_checks import DEFAULT_BAND_PU, net_problems, tidy
+from quartier.grid.net_checks import DEFAULT_BAND_PU, fill, net_problems, tidy
 from quartier.grid.tables import (
     Indices,
     Net,
@@ -36,6 +36,8 @@ from quartier.quantities import Array
 
 __all__ = ["Indices", "Net", "Network", "load_json"]
 
+MOST_BYTES = 200_000_000
+"""Size beyond which a file is no grid."""
 INJECTIONS = ("load", "sgen", "storage")
 """Elements that Quartier replaces by injections per bus."""
 
@@ -99,6 +101,7 @@ class Network:
         self.net = copy.deepcopy(net)
         self.cache: dict[str, Any] = {}
         self._unsupplied: frozenset[int] | None = None
+        fill(self.net)
         self._problems = [*unsupported(self.net), *net_problems(self.net)]
         if self._problems:
             raise InputError(self._problems, "the grid")
@@ -257,8 +260,12 @@ def load_json(path: Path) -> Net:
     if not path.is_file():
         raise InputError([f"no grid file {path}; give the path of a pandapower JSON file"])
     no_network = f"{path} holds no pandapower network; write one with pp.to_json(net, path)"
+    if path.stat().st_size > MOST_BYTES:
+        raise InputError([f"{path} is larger than {MOST_BYTES // 10**6} MB"])
     try:
         net = net_of(path)
+    except InputError as error:
+        raise InputError([f"{path} {problem}" for problem in error.problems]) from None
     except Exception as error:
         if not _is_network(path):
             raise InputError([no_network]) from error
@@ -272,6 +279,6 @@ def _is_network(path: Path) -> bool:
     """Whether a file looks like a network in pandapower's JSON, of whatever version."""
     try:
         content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
+    except (OSError, ValueError, RecursionError):
         return False
     return isinstance(content, dict) and bool({"_object", "bus"} & set(content))

@@ -13,6 +13,8 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from quartier.errors import InputError
+from quartier.grid.foreign import foreign
 from quartier.quantities import Array
 
 if TYPE_CHECKING:
@@ -43,8 +45,17 @@ UNSUPPORTED = (
 
 
 def net_of(path: Path) -> Net:
-    """Return what a file of pandapower's JSON holds; a text is parsed once (half a second each)."""
-    return copy.deepcopy(parsed(path.read_text(encoding="utf-8")))
+    """Return what a file of pandapower's JSON holds; a text is parsed once (half a second each).
+
+    Raises
+    ------
+    InputError
+        If it asks for objects that no grid needs.
+    """
+    text = path.read_text(encoding="utf-8")
+    if problems := foreign(text):
+        raise InputError(problems)
+    return copy.deepcopy(parsed(text))
 
 
 @functools.lru_cache(maxsize=8)
@@ -71,7 +82,7 @@ def unsupported(net: Net) -> list[str]:
         f"{len(net[kind])} {kind} in the grid: not supported; replace them by lines, "
         "transformers, loads and sgens, or remove them"
         for kind in UNSUPPORTED
-        if kind in net and len(net[kind])
+        if kind in net and isinstance(net[kind], pd.DataFrame) and len(net[kind])
     ]
 
 

@@ -12,7 +12,6 @@ from pydantic import (
     GetJsonSchemaHandler,
     NonNegativeFloat,
     PositiveFloat,
-    PositiveInt,
     model_validator,
 )
 from pydantic_core import CoreSchema
@@ -160,7 +159,7 @@ class MarketAsked(Frozen):
     is, and each zone has a price of electricity of its own. Without any, there is one price."""
     lines: dict[Name, LineSettings] = Field(default_factory=dict)
     """Lines between zones by name; zones without a line between them trade nothing."""
-    agents: PositiveInt | None = None
+    agents: int | None = Field(default=None, gt=0, le=100_000)
     """Suppliers and neighbourhoods that there should be: while there are fewer, one is split in two
     at random (by the run's seed), six suppliers to four neighbourhoods, and totals stay. Without
     it, those that are named."""

@@ -280,14 +280,14 @@ def _check_gates(scenario: Scenario, findings: Findings) -> None:
 def _note_unplanned(scenario: Scenario, ahead: int, findings: Findings) -> None:
     """Say which steps no plan reaches."""
     gates, steps = scenario.gates, scenario.horizon.steps
-    begins = range(gates.first, steps, gates.every or steps)
-    covered = {step for gate in begins for step in range(gate, gate + ahead)}
-    missing = set(range(gates.first, steps)) - covered
-    if missing:
+    missing = np.arange(steps) >= gates.first
+    for gate in range(gates.first, steps, gates.every or steps):
+        missing[gate : gate + ahead] = False
+    if missing.any():
         findings.note(
             "gates.horizon_steps",
-            f"is {ahead}: {len(missing)} of {steps} steps have no plan, the first is step "
-            f"{min(missing)}; units follow their own rules there",
+            f"is {ahead}: {missing.sum()} of {steps} steps have no plan, the first is step "
+            f"{missing.argmax()}; units follow their own rules there",
         )
 
 

@@ -26,6 +26,7 @@ _MARKS = {
     codecs.BOM_UTF16_LE: "utf-16",
     codecs.BOM_UTF16_BE: "utf-16",
 }
+_MOST_BYTES = 200_000_000
 _SHOWN = 60
 """Characters of a line that a message shows."""
 
@@ -67,7 +68,10 @@ class CsvTable:
 
     def __post_init__(self) -> None:
         text, encoding = _text(self.path)
-        self.separator, rows = _split(text)
+        try:
+            self.separator, rows = _split(text)
+        except csv.Error as error:  # a quote that never ends, a cell of a hundred thousand signs
+            raise SeriesError(f"{self.path.name} is no CSV table: {error}") from error
         if not rows:
             raise SeriesError(f"{self.path.name} is no CSV table: it is empty")
         at = self._header(rows)
@@ -156,6 +160,10 @@ def _text(path: Path) -> tuple[str, str]:
     """Return the text of a file and its encoding."""
     if not path.is_file():
         raise SeriesError(f"there is no file {path}")
+    if path.stat().st_size > _MOST_BYTES:
+        raise SeriesError(
+            f"{path.name} is larger than {_MOST_BYTES // 10**6} MB; keep the columns that are used"
+        )
     raw = path.read_bytes()
     encoding = next((name for mark, name in _MARKS.items() if raw.startswith(mark)), "utf-8")
     if encoding == "utf-8" and raw[1::2].count(0) > len(raw) // 4:
@@ -180,7 +188,7 @@ def _split(text: str) -> tuple[str, list[Row]]:
 
 
 def _rows(text: str, separator: str) -> list[Row]:
-    reader = csv.reader(io.StringIO(text), delimiter=separator, skipinitialspace=True)
+    reader = csv.reader(io.StringIO(text, newline=None), delimiter=separator, skipinitialspace=True)
     rows = [Row(reader.line_num, [numbered(c.strip()) for c in cells]) for cells in reader]
     # A separator at the end of every line makes no column.
     if all(len(row.cells) > 1 and not row.cells[-1] for row in rows if _has_time(row)):

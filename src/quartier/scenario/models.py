@@ -21,7 +21,6 @@ from pydantic import (
     NonNegativeFloat,
     NonNegativeInt,
     PositiveFloat,
-    PositiveInt,
     Tag,
     model_validator,
 )
@@ -77,6 +76,10 @@ __all__ = [
 ]
 
 
+MOST_STEPS, MOST_SERIES = 1_000_000, 10**9
+"""Most steps of a run, and most units times steps: more fits in no memory."""
+
+
 def _written_time(value: Any) -> Any:
     if not isinstance(value, (str, datetime)):
         raise ValueError("write a time, e.g. 2016-07-25T00:00 (local) or 2016-07-25T00:00+01:00")
@@ -113,7 +116,7 @@ class HorizonSettings(Frozen):
 
     start: Annotated[datetime, BeforeValidator(_written_time), AfterValidator(_unique_time)]
     """Start of the first interval: local time (Europe/Berlin), or with an offset."""
-    steps: PositiveInt = 130
+    steps: int = Field(130, gt=0, le=MOST_STEPS)
     """Number of intervals; 130 of 15 min are the 32.5 h of Redispatch 2.0 (seed 001)."""
     step_minutes: Literal[5, 10, 15, 30, 60] = 15
     """Length of an interval in minutes."""
@@ -373,6 +376,16 @@ class Scenario(Frozen):
             for name, neighbourhood in neighbourhoods.items()
         }
         return {**data, "neighbourhoods": named}
+
+    @model_validator(mode="after")
+    def _fits_in_memory(self) -> Scenario:
+        count, steps = sum(u.count for u in self.unit_items().values()), self.horizon.steps
+        if count * steps > MOST_SERIES:
+            raise ValueError(
+                f"{count} units over {steps} steps are more than {MOST_SERIES:g} values a series;"
+                " take fewer units (count) or steps (horizon.steps)"
+            )
+        return self
 
     @property
     def grid_settings(self) -> GridSettings | None:

@@ -39,9 +39,12 @@ def with_variant(
     name = wanted or data.get("default_variant") or next(iter(variants), None)
     if name is None:
         return None, base
-    if name not in variants:
+    if not isinstance(name, str | int) or name not in variants:
         raise InputError([f"there is no variant {name!r}{suggestion(str(name), variants)}"], source)
-    return str(name), merged(base, variants[name] or {})
+    over = variants[name] or {}
+    if not isinstance(over, Mapping):
+        raise InputError([f"variants.{name}: is no mapping of keys to values"], source)
+    return str(name), merged(base, over)
 
 
 def merged(base: Any, over: Any) -> Any:
@@ -92,7 +95,7 @@ def override(data: dict[str, Any], text: str) -> str | None:
         return f"--set {text}: write PATH=VALUE, e.g. horizon.steps=96"
     try:
         parsed = yaml_file.parse(value)
-    except yaml.YAMLError:
+    except (yaml.YAMLError, ValueError, RecursionError):
         return f"--set {text}: {value!r} is no YAML value"
     *parents, last = [int(p) if p.isdecimal() else p for p in path.split(".")]
     if parents[:1] == ["problem"] and isinstance(data.get("problem"), str):

@@ -88,10 +88,11 @@ def _branches(node: Mapping[str, Any], value: Any) -> list[dict[str, Any]]:
     if "$ref" in node:
         return _branches(_base()["$defs"][node["$ref"].rpartition("/")[2]], value)
     mapping = node.get("discriminator", {}).get("mapping", {})
-    if mapping and isinstance(value, Mapping) and is_own(value.get("kind")):
-        return _own(value["kind"])
-    if isinstance(value, Mapping) and value.get("kind") in mapping:
-        return _branches({"$ref": mapping[value["kind"]]}, value)
+    kind = value.get("kind") if isinstance(value, Mapping) else None
+    if mapping and isinstance(kind, str) and is_own(kind):
+        return _own(kind)
+    if isinstance(kind, str) and kind in mapping:
+        return _branches({"$ref": mapping[kind]}, value)
     options = [*node.get("anyOf", []), *node.get("oneOf", [])]
     if options:
         return [branch for option in options for branch in _branches(option, value)]

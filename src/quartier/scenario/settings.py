@@ -187,7 +187,7 @@ class NegotiationSettings(Frozen):
 
     local_choice: Literal["exact", "sampled"] = "exact"
     """How an agent chooses its schedule: by its own optimisation, or among sampled ones."""
-    samples: PositiveInt = 200
+    samples: int = Field(200, gt=0, le=1_000_000)
     """Schedules that an agent samples, for the local choice `sampled`."""
     shortcuts: Share = 0.1
     """Small world: ring plus this share of random shortcuts."""
@@ -207,7 +207,7 @@ class NegotiationSettings(Frozen):
     pairs: bool = True
     """`cohda` with the local choice `exact`: whether settled agents look for others with whom they
     gain only together, before a negotiation ends."""
-    front_points: PositiveInt = 30
+    front_points: int = Field(30, gt=0, le=100_000)
     """`mo-cohda`: most points of the front."""
     front_decisions: PositiveInt = 10
     """`mo-cohda`: how often an agent answers the others, each time more exactly."""

@@ -84,7 +84,7 @@ class UnitParameters(Frozen):
 
     kind: str
     """Kind of the unit."""
-    count: PositiveInt = 1
+    count: int = Field(1, gt=0, le=100_000)
     """Number of units of this description; they are named `<name>-1`, `<name>-2`, ..."""
     agents: Literal["single", "aggregated"] | PositiveInt = "single"
     """Who plans for them: an agent each, one agent for all, or this number of agents."""

@@ -49,7 +49,7 @@ class EvStationParameters(UnitParameters):
     """CSV file of sessions, relative to the scenario's folder, with the columns `station`,
     `arrival`, `departure` (local time), `due_kwh`, `max_kw`, in any dialect that series are read
     in; without it, they are drawn."""
-    sessions_per_day: NonNegativeFloat = 0.63
+    sessions_per_day: float = Field(0.63, ge=0, le=1_000)
     """Mean number of sessions a day; several are spread over it, and a vehicle leaves at the latest
     when the next one comes."""
     arrival_h_mean: float = Field(17.5, ge=0, lt=24)
