@@ -31,9 +31,8 @@ class Choice(Protocol):
 
 
 def option_of(schedule: Schedule, terms: ConnectionTerms) -> Option:
-    """Reduce a schedule to what the others need to know; emissions enter with their price."""
-    cost = schedule.cost_eur + terms.co2_eur_per_kg * schedule.co2_kg
-    return Option(schedule.p_kw, schedule.curtailable_kw, cost, schedule)
+    """Reduce a schedule to what the others need to know, its own cost in one sum."""
+    return Option(schedule.p_kw, schedule.curtailable_kw, terms.own_eur(schedule), schedule)
 
 
 class SampledChoice:
@@ -56,8 +55,7 @@ class SampledChoice:
         """Take new prices and limits."""
         self._terms = terms
         self._options: dict[int, Option] = {}
-        price = terms.co2_eur_per_kg
-        self._cost_eur = np.array([s.cost_eur + price * s.co2_kg for s in self._schedules])
+        self._cost_eur = np.array([terms.own_eur(s) for s in self._schedules])
 
     def best(self, residual_kw: Array, curtailable_kw: Array) -> Option:
         """Value all schedules at once, shape ``(K, T)``, and take the first of the best."""

@@ -22,6 +22,7 @@ from quartier.problem import COUPLINGS, Coupling, State
 from quartier.problem.allocation import RULES
 from quartier.quantities import ELECTRICITY, Array
 from quartier.results.tables import TABLES, columns_of
+from quartier.scenario.models import FLEXIBILITY
 from quartier.simulators.checkpoints import Checkpoints
 from quartier.simulators.execution import Execution, simulator_id
 from quartier.simulators.inputs import Inputs, Outputs, only
@@ -114,6 +115,7 @@ class Planner(TimeBased):
             self._ends_here = False
             began = perf_counter()
             self._plan(inputs)
+            self._tell_forecasts()
             self._gate += 1
             self._execution.journal.planning_s += perf_counter() - began
         return time + self.step_size
@@ -130,6 +132,13 @@ class Planner(TimeBased):
             raise RunFailed(
                 f"coordination {name!r} failed at {when}: {type(error).__name__}: {error}{where}"
             ) from error
+
+    def _tell_forecasts(self) -> None:
+        """Record what was expected of the steps up to the next gate, where forecasts may err."""
+        every = self._instance.scenario.gates.every or self._instance.horizon.steps
+        found = self._instance.forecasts(self._step, every)
+        if found is not None:
+            self._records = {**self._records, "forecasts": {"gate": self._gate, **found}}
 
     # -- from step to step ------------------------------------------------------------------
     def snapshot(self) -> Snapshot:
@@ -221,11 +230,35 @@ class Planner(TimeBased):
         _check_names("tables", plan.records, [*_tables_of(self._coupling), *own])
         self._records = {
             table: _with_gate(columns_of(table, own), rows, self._gate)
-            for table, rows in _with_hiccups(plan.records, list(rows_of(hiccups))).items()
+            for table, rows in _with_hiccups(self._with_bands(plan), list(rows_of(hiccups))).items()
         }
         for trouble in (*plan.degraded, *troubles(hiccups)):
             logger.warning("gate %d: %s", self._gate, trouble)
             self._execution.journal.trouble.append(f"gate {self._gate}: {trouble}")
+
+    def _with_bands(self, plan: Plan) -> Mapping[str, Any]:
+        """Add the bands around the neighbourhoods' plans to the signals, where they have a worth.
+
+        Of gates whose windows overlap, the last one's holds.
+        """
+        scenario = self._instance.scenario
+        known, weight = plan.records.get("signals", ()), scenario.objectives.flexibility_eur_per_kwh
+        priced = weight or any(name in self._instance.signals for name in FLEXIBILITY)
+        if not priced or isinstance(known, Mapping):  # a mechanism's own columns stay as they are
+            return plan.records
+        times = self._instance.horizon.times[self._step : self._step + self._steps]
+        rows = []
+        for name in scenario.neighbourhoods:
+            own = [u.name for u in self._instance.units if u.neighbourhood == name]
+            plans = [plan.units[unit] for unit in own if unit in plan.units]
+            for side in ("up", "down"):
+                total = np.zeros(len(times)) + sum(getattr(p, f"{side}_kw") for p in plans)
+                what = f"flexibility_{side}[{name}]"
+                rows += [
+                    {"time": time, "name": what, "value": float(value), "unit": "kW"}
+                    for time, value in zip(times, total, strict=True)
+                ]
+        return {**plan.records, "signals": [*known, *rows]}
 
     def get_data(self, outputs: Mapping[str, Sequence[str]]) -> Outputs:
         """Hand out the set points of this step; NaN where nothing is planned."""

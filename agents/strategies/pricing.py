@@ -191,7 +191,7 @@ def by_rule(rules: Collection[Schedule], terms: ConnectionTerms) -> Response:
         np.sum([getattr(rule, name) for rule in rules], axis=0)
         for name in ("p_kw", "curtailable_kw")
     )
-    own = sum(rule.cost_eur + terms.co2_eur_per_kg * rule.co2_kg for rule in rules)
+    own = sum(terms.own_eur(rule) for rule in rules)
     cost = own + float(terms.cost_eur(p_kw, loose_kw))
     return Response(frozen(p_kw - terms.curtailed_kw(p_kw, loose_kw)), cost, -np.inf, whole=True)
 

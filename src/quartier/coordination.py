@@ -74,6 +74,10 @@ class UnitPlan:
 
     command_kw: Array
     p_kw: Array
+    up_kw: Array | float = 0.0
+    """Power by which each single step could be raised instead, of all units of its agent that are
+    planned together: with one of them. Likewise ``down_kw``."""
+    down_kw: Array | float = 0.0
 
 
 @dataclass(frozen=True)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -38,7 +39,7 @@ from quartier.scenario.files import shown
 from quartier.scenario.findings import Note
 from quartier.scenario.grid_data import GridData
 from quartier.scenario.load import LoadedScenario
-from quartier.scenario.models import GridSettings, Scenario
+from quartier.scenario.models import FLEXIBILITY, GridSettings, Scenario
 from quartier.scenario.overrides import blamed
 from quartier.scenario.pricing_checks import wholesale
 from quartier.units import KINDS
@@ -186,6 +187,7 @@ class Instance:
             rounds=scenario.gates.rounds,
             record_messages=scenario.record.messages,
             record_fronts=scenario.record.fronts,
+            record_sensitivities=scenario.record.sensitivities,
             optimisation=scenario.optimisation,
             market=scenario.market,
             forecast_eur_per_kwh=(
@@ -306,7 +308,32 @@ class Instance:
         values = self._forecast(unit, name, first, steps) if name else None
         if name and values is not None:
             unit = KINDS[unit.kind].bounded(replace(unit, series={**unit.series, name: values}))
+        stays = self.scenario.forecast_error.arrivals(unit, first, steps, self.seed)
+        if stays is not unit.sessions:
+            unit = KINDS[unit.kind].bounded(replace(unit, sessions=stays))
         return unit.window(first, steps, state.units.get(unit.name, unit.state))
+
+    def forecasts(self, first: int, steps: int) -> dict[str, Any] | None:
+        """Columns about what a gate expects of the steps from it on, and what happens then.
+
+        None if it foresees all, or nothing could be foreseen.
+        """
+        steps = min(steps, self.horizon.steps - first)
+        window, found = slice(first, first + steps), []
+        for unit in (*self.units, *self.plants):
+            name = forecast_series(unit)
+            values = self._forecast(unit, name, first, steps) if name else None
+            if name and values is not None:
+                found.append((unit, values[window], unit.series[name][window]))
+        if not found:
+            return None
+        return {
+            "time": np.tile(self.horizon.times[window].to_numpy(), len(found)),
+            "unit": np.repeat([unit.name for unit, _, _ in found], steps),
+            "kind": np.repeat([unit.kind for unit, _, _ in found], steps),
+            "forecast_kw": np.concatenate([expected for _, expected, _ in found]),
+            "actual_kw": np.concatenate([actual for _, _, actual in found]),
+        }
 
     def _forecast(self, unit: UnitData, series: str, first: int, steps: int) -> Array | None:
         """What is expected of a series, shape ``(T,)``: as given, or drawn; None: what happens."""
@@ -335,17 +362,31 @@ class Instance:
         settings, objectives = self.scenario.neighbourhoods[name], self.scenario.objectives
         most = np.inf if settings.p_max_kw is None else settings.p_max_kw
         least = -np.inf if settings.p_min_kw is None else settings.p_min_kw
+        imported = self.signals["import_eur_per_kwh"][0][window]
+        up, down = (self._band_eur_per_kwh(name, window) for name in FLEXIBILITY)
+        worth = np.any(up) or np.any(down)
         return ConnectionTerms(
             dt_h=horizon.dt_h,
             export_eur_per_kwh=self.signals["export_eur_per_kwh"][0][window],
-            import_eur_per_kwh=self.signals["import_eur_per_kwh"][0][window],
-            curtailment_eur_per_kwh=objectives.curtailment_eur_per_kwh,
+            import_eur_per_kwh=imported + objectives.imported_eur_per_kwh,
+            curtailment_eur_per_kwh=(
+                objectives.curtailment_eur_per_kwh + down - up
+                if worth
+                else objectives.curtailment_eur_per_kwh
+            ),
+            up_eur_per_kwh=up if worth else None,
+            down_eur_per_kwh=down if worth else None,
             co2_eur_per_kg=objectives.co2_eur_per_kg,
             peak_eur_per_kw=objectives.peak_eur_per_kw,
             penalty_eur_per_kwh=objectives.penalty_eur_per_kwh,
             p_max_kw=np.full(horizon.steps, most),
             p_min_kw=np.full(horizon.steps, least),
         )
+
+    def _band_eur_per_kwh(self, side: str, window: slice) -> Array:
+        """What a kW of the band is worth over an hour: L2's weight, and L5's price of the side."""
+        price = self.signals[side][0] if side in self.signals else np.zeros(self.horizon.steps)
+        return self.scenario.objectives.flexibility_eur_per_kwh + price[window]
 
     @property
     def connection_efficiency(self) -> Array:

@@ -15,6 +15,7 @@ import numpy as np
 from quartier.coordination import Cap, UnitPlan
 from quartier.optimisation import Solution
 from quartier.problem import ConnectionTerms, NeighbourhoodProblem, Offer, Problem
+from quartier.problem.upper_cost import lower_price
 from quartier.quantities import Array, share_of
 from quartier.redispatch.rounds import Round
 from quartier.units import KINDS
@@ -40,13 +41,13 @@ class Asset:
 def assets_of(problem: Problem) -> list[Asset]:
     """Connection points that the DSO asks: the neighbourhoods', then the plants'."""
     settings = problem.grid.settings
-    price, raising = settings.price_eur_per_kwh, settings.raise_price_eur_per_kwh
+    raising = settings.raise_price_eur_per_kwh
     points = [
         Asset(n.name, "neighbourhood", n.bus, n.redispatch_price_eur_per_kwh, raising)
         for n in problem.neighbourhoods
     ]
     plants = [
-        Asset(p.name, "der", _bus(p), settings.plant_prices.get(p.name, price), raising, rated(p))
+        Asset(p.name, "der", _bus(p), lower_price(settings, p), raising, rated(p))
         for p in problem.plants
     ]
     return [*points, *plants]
@@ -182,14 +183,17 @@ def unit_plans(
         much more may a unit feed in if more is available than was forecast. None: no limit.
     """
     room = np.full_like(share, np.inf) if room is None else room
+    band: tuple[Array | float, Array | float] = (schedule.up_kw, schedule.down_kw)
     for unit in units:
         p_kw = schedule.unit_p_kw[unit.name]
         if KINDS[unit.kind].curtailable:
             p_kw = (1 - share) * p_kw
             ceiling = p_kw + room * (rated(unit) or float(np.max(schedule.unit_p_kw[unit.name])))
-            yield unit.name, UnitPlan(np.where(share > 0, p_kw, ceiling), p_kw)
+            free = schedule.unit_p_kw[unit.name] - p_kw
+            yield unit.name, UnitPlan(np.where(share > 0, p_kw, ceiling), p_kw, free, p_kw)
         else:
-            yield unit.name, UnitPlan(schedule.command_kw[unit.name], p_kw)
+            yield unit.name, UnitPlan(schedule.command_kw[unit.name], p_kw, *band)
+            band = (0.0, 0.0)
 
 
 def room_per_rated(units: Sequence[UnitData], p_kw: Array, p_max_kw: Array) -> Array:
@@ -208,9 +212,8 @@ def room_per_rated(units: Sequence[UnitData], p_kw: Array, p_max_kw: Array) -> A
 
 
 def plant_plan(available_kw: Array, p_max_kw: Array) -> UnitPlan:
-    """What a plant shall do under its cap."""
-    command = np.where(p_max_kw < available_kw, p_max_kw, np.inf)
-    return UnitPlan(command, np.minimum(available_kw, p_max_kw))
+    """What a plant shall do under its cap, also where more is available than was forecast."""
+    return UnitPlan(p_max_kw, np.minimum(available_kw, p_max_kw))
 
 
 def is_kept(p_kw: Array, cap: Cap, tolerance_kw: float) -> bool:

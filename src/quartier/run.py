@@ -26,6 +26,7 @@ from quartier.instance import Instance, build
 from quartier.mechanism import Mechanism, mechanism
 from quartier.own_code import told
 from quartier.problem import Design
+from quartier.problem.upper_cost import lower_price
 from quartier.progress import Progress, SilentProgress, is_cancellation
 from quartier.results import Result, RunWriter, new_run_directory, run_log
 from quartier.results.begun import Begun
@@ -240,6 +241,7 @@ class Story:
             "warnings": [],
             "own_tables": asked.tables,
             "start_energy_kwh": _start_energy_kwh(self.instance),
+            **_merit(self.instance),
         }
 
     def _write_signals(self, writer: RunWriter, first: int) -> None:
@@ -379,6 +381,14 @@ def _start_energy_kwh(instance: Instance) -> dict[str, float]:
         for unit in instance.units
         if "energy_kwh" in unit.state and not KINDS[unit.kind].sessions
     }
+
+
+def _merit(instance: Instance) -> dict[str, dict[str, float]]:
+    """Prices of lowering plants by name, where minimum factors make them; what KPIs read."""
+    settings = instance.scenario.redispatch
+    if settings.minimum_factor is None:
+        return {}
+    return {"plant_prices": {p.name: lower_price(settings, p) for p in instance.plants}}
 
 
 @contextmanager

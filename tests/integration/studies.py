@@ -138,9 +138,11 @@ def _heat(rng: np.random.Generator) -> dict[str, Any]:
     return found
 
 
-def run_study(folder: Path, mechanisms: Sequence[str]) -> dict[str, Result]:
+def run_study(
+    folder: Path, mechanisms: Sequence[str], overrides: Sequence[str] = ()
+) -> dict[str, Result]:
     """Run a study under each mechanism, on the same instance, without baseline and report."""
-    loaded = load(folder)
+    loaded = load(folder, overrides)
     instance, found = build(loaded), {}
     for name in mechanisms:
         asked = as_asked(loaded, name, None)

@@ -3,14 +3,24 @@
 from __future__ import annotations
 
 import importlib.util
+import shutil
 import sys
+from copy import copy
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-pytest.importorskip("casadi", reason="the extra `bench` brings Ipopt")
+from quartier.errors import InputError
+from quartier.instance import build
+from quartier.scenario.load import load
+from tests.integration.studies import run_study
+
+pytest.importorskip("casadi", reason="the extra `ac` brings Ipopt")
+ac_optimum = pytest.importorskip("quartier.centralised.ac_optimum")
 
 CODE = Path(__file__).parents[2] / "benchmarks" / "ac_optimum.py"
+CASES = Path(__file__).parents[1] / "cases" / "upper-cost"
 CLOSE = 1e-5
 """Relative distance of costs that linearising explains (4e-6 seen)."""
 
@@ -35,6 +45,7 @@ def optimum(case):
 
 
 def test_ac_optimum_is_one_of_pandapowers_power_flow(optimum):
+    assert optimum.status == "local optimum"
     assert optimum.cost_eur == pytest.approx(optimum.ac_cost_eur, rel=1e-7)
     assert optimum.loading_percent == pytest.approx(0.0, abs=1e-4)  # a limit binds
     assert optimum.voltage_pu <= 1e-7
@@ -52,3 +63,39 @@ def test_linear_optimum_costs_what_the_ac_optimum_costs(case, optimum):
 def test_a_wrong_linear_network_would_be_noticed(benchmark, case, optimum, part):
     linear = case.linear(benchmark.WRONG[part])
     assert linear.ac_cost_eur > (1 + 2 * CLOSE) * optimum.cost_eur
+
+
+def test_power_factors_let_plants_support_voltages(case, optimum):
+    """Reactive power is one choice more: what it costs cannot rise, and the limits hold."""
+    settings = case.problem.grid.settings.model_copy(update={"min_cos_phi": 0.95})
+    coupling = replace(case.problem.coupling, grid=replace(case.problem.grid, settings=settings))
+    process = copy(case.process)
+    process.problem = replace(case.problem, coupling=coupling)
+    found = ac_optimum.ac_optimum(process, case.members, case.tap_pos)
+    assert found.status == "local optimum"
+    assert found.cost_eur == pytest.approx(found.ac_cost_eur, rel=1e-6)
+    assert found.cost_eur < optimum.cost_eur * (1 - 1e-3)
+    assert found.loading_percent <= 1e-3
+    assert found.voltage_pu <= 1e-6
+
+
+def test_runs_check_the_linear_optimum_where_asked(tmp_path):
+    """900 kW at noon, 400 kW fit, the battery takes 400: 10 EUR, in AC as well."""
+    shutil.copytree(CASES, tmp_path / "cases")
+    asked = ("redispatch.cross_check=true",)
+    runs = run_study(tmp_path / "cases" / "battery-at-noon", ("central", "bilevel"), asked)
+    for run in runs.values():
+        row = run.table("solves").set_index("problem").loc["bound, AC"]
+        assert row["status"] == "local optimum"
+        assert row["objective"] == pytest.approx(10.0, abs=0.01)
+        assert abs(row["gap"]) < 1e-3
+        assert row["loading_over_percent"] == pytest.approx(0.0, abs=1e-3)
+        assert row["voltage_over_pu"] < 0
+
+
+def test_without_its_extra_the_cross_check_is_refused(tmp_path, monkeypatch):
+    monkeypatch.setattr("quartier.scenario.checks.find_spec", lambda name: None)
+    shutil.copytree(CASES, tmp_path / "cases")
+    asked = ["redispatch.cross_check=true"]
+    with pytest.raises(InputError, match=r"redispatch.cross_check: needs Ipopt.*quartier\[ac\]"):
+        build(load(tmp_path / "cases" / "battery-at-noon", asked))

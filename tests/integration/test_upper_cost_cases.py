@@ -64,3 +64,12 @@ def test_a_limit_is_not_bought_off(costs):
     solves = runs["bilevel"].table("solves").set_index("problem")
     assert solves.loc["bilevel", "status"] == "optimal"
     assert solves.loc["bilevel", "objective"] == about(1181.2)
+
+
+def test_minimum_factors_rank_plants(costs):
+    """800 kW, 400 kW fit: 300 of gas at 0.05, 100 of CHP at 5 x 0.05 EUR, for two hours."""
+    upper, wrong, runs = costs("minimum-factor")
+    assert upper == dict.fromkeys(MECHANISMS, about(80.0))
+    assert wrong == []
+    prices = runs["cohda"].manifest["plant_prices"]
+    assert prices == {"gas": 0.05, "cogeneration": 0.25, "park": 0.5}

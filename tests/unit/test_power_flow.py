@@ -12,9 +12,11 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from numba.core.caching import NullCache
 from numba.core.dispatcher import Dispatcher
+from scipy import sparse
 
 from quartier.grid import admittance
 from quartier.grid.compiled import COMPILED, pandapower
+from quartier.grid.factors import Factors
 from quartier.grid.network import Network
 from quartier.grid.power_flow import BatchPowerFlow, RecycledPowerFlow
 from tests.unit.grids import BINDING, FEED_IN_ROW, background, feeding, network, plants
@@ -135,6 +137,17 @@ def test_large_networks_are_factorised_and_agree(monkeypatch):
     ours = flow.sensitivities(factorised, p_mw, q_mvar, [15, 49])
     theirs = BatchPowerFlow.of(network()).sensitivities(dense, p_mw, q_mvar, [15, 49])
     np.testing.assert_allclose(ours.vm_pu_per_mw, theirs.vm_pu_per_mw, rtol=0, atol=1e-8)
+
+
+def test_factors_solve_any_matrix_for_one_side_and_many():
+    rng = np.random.default_rng(8)
+    matrix = rng.normal(size=(30, 30)) * (rng.uniform(size=(30, 30)) < 0.15)
+    matrix = matrix + np.roll(np.eye(30), 7, axis=0) * (2 + 1j)  # rows have to be exchanged
+    right = rng.normal(size=(30, 4)) + 1j * rng.normal(size=(30, 4))
+    found = Factors(sparse.csr_array(matrix))
+    np.testing.assert_allclose(found.solve(right), np.linalg.solve(matrix, right), atol=1e-9)
+    np.testing.assert_allclose(matrix @ found.solve(right[:, 0]), right[:, 0], atol=1e-9)
+    assert found.solve(right[:, :0]).shape == (30, 0)
 
 
 def test_power_is_conserved():

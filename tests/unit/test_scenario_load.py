@@ -38,6 +38,8 @@ def test_shipped_scenarios_and_their_variants():
         "max-feed-in",
         "large-battery",
         "max-load",
+        "forecast-errors",
+        "intraday",
         "year",
         "three-neighbourhoods",
     ]

@@ -186,8 +186,21 @@ def test_means_have_intervals_over_seeds():
     first, second = table.to_dict("records")
     assert (first["n"], first["mean"]) == (2, 2.0)
     assert first["high"] - first["mean"] == pytest.approx(12.706, abs=1e-3)
+    assert [first[name] for name in ("least", "p5", "median", "p95", "greatest")] == pytest.approx(
+        [1.0, 1.1, 2.0, 2.9, 3.0]
+    )
     assert (second["n"], second["mean"]) == (1, 5.0)
     assert np.isnan(second["low"])
+
+
+def test_draws_spread_in_boxes():
+    runs = pd.DataFrame(
+        {"x": [1, 1, 2], "coordination": ["a", "b", "a"], "seed": [1, 1, 2], "value": [1.0, 2, 3]}
+    )
+    a, b = studies.spread(runs, "x", "Cost", "EUR").data
+    assert (a.name, list(a.x), list(a.y), b.name) == ("a", ["1", "2"], [1.0, 3.0], "b")
+    alone = studies.spread(runs, None, "Cost", "EUR").data
+    assert [list(box.x) for box in alone] == [["a", "a"], ["b"]]
 
 
 @pytest.fixture

@@ -85,6 +85,22 @@ def test_every_kind_moves_in_place(kind):
         assert_like_anew(model, problem)
 
 
+def test_stores_whose_end_has_a_worth_move_in_place():
+    units = tuple(
+        replace(u, end_eur_per_kwh=0.15)
+        for kind in ("battery", "thermal_storage")
+        for u in factories.agents_of(kind, steps=RUN)
+    )
+    model = NeighbourhoodModel(problem_at(0, units))
+    for k, state in enumerate(STATES, start=1):
+        problem = problem_at(k * EVERY, units, prices(k), **state)
+        model.move(problem)
+        assert is_in_place(model)
+        assert_like_anew(model, problem)
+        solution = model.solve()
+        assert solution.cost_eur == pytest.approx(solution.objective_eur, abs=1e-6)
+
+
 def test_nodes_with_demand_and_tariffs_move_in_place():
     tariff = Tariff(np.linspace(0.03, 0.09, RUN), 700.0, 0.2)
     nodes = {

@@ -15,7 +15,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from quartier.centralised.central import bound_row
+from quartier.centralised.central import ac_rows, bound_rows
 from quartier.centralised.execution import NOT_KEPT, Execution
 from quartier.centralised.game import Game
 from quartier.centralised.individual import Process
@@ -49,6 +49,7 @@ class Bilevel:
         with going_on("the operator's front is not known"):
             fronts += upper_rows(game, rng) if problem.record_fronts else ()
         leader = game.leader
+        game.rows += ac_rows(process, game.members, game.grid.tap_pos, game.bound)
         execution = Execution(game)
         with going_on("the pessimistic value is not known"):
             game.rows.append(pessimistic_row(leader, execution.decided, game.found.values))
@@ -89,5 +90,5 @@ def uncongested(process: Process) -> Plan:
     cost = outcome.cost_eur
     row = {"problem": "bilevel", "objective": cost, "bound": cost, "gap": 0.0}
     status = NOT_KEPT if outcome.trouble else "optimal"
-    rows = [bound_row(process, grid), {**row, "status": status, "follower_suboptimality": 0.0}]
-    return with_rows(process.plan(), "solves", rows)
+    own = {**row, "status": status, "follower_suboptimality": 0.0}
+    return with_rows(process.plan(), "solves", [*bound_rows(process, grid), own])

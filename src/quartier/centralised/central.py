@@ -7,7 +7,7 @@ it stands `bound`: the leader's cost alone, everything relaxed; never executed.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -15,12 +15,14 @@ import numpy as np
 from quartier.centralised.individual import Process, records
 from quartier.centralised.member import Member
 from quartier.centralised.network import SOLVED, converge, joint_of, linear_grid, tighten
+from quartier.centralised.worth import worth_rows
 from quartier.coordination import Cap, Plan, UnitPlan
 from quartier.optimisation.readings import solved_one_way
 from quartier.optimisation.repair import netted
 from quartier.planning import plant_plan, unit_plans
 from quartier.problem import Problem, State
 from quartier.program import Answer, Highs
+from quartier.program.answer import relative_gap
 from quartier.quantities import KW_PER_MW, POWER_TOLERANCE_KW, Array, share_of
 from quartier.redispatch.linear_grid import LinearGrid
 from quartier.units.evaluate import evaluate
@@ -63,7 +65,7 @@ class Operator:
 
     def solve(self) -> None:
         """Settle the linear network on the relaxation, then solve with binaries."""
-        self.rows.append(bound_row(self.process, self.grid))
+        self.rows += bound_rows(self.process, self.grid)
         tasks = self.process.problem.neighbourhoods
         self.joint = joint_of(self.process, self.grid, [Member(task) for task in tasks])
         self._search()
@@ -105,9 +107,16 @@ class Operator:
             records={
                 **records(process.problem, process.rounds, process.optimisers, self.rows),
                 "redispatch": (),
+                "sensitivities": self._sensitivities(),
             },
             degraded=tuple(self.trouble),
         )
+
+    def _sensitivities(self) -> list[dict[str, Any]]:
+        """What a little more of anything would be worth, if that is asked for."""
+        if not self.process.problem.record_sensitivities:
+            return []
+        return list(worth_rows(self.joint, self.answer.values))
 
     def _units(self) -> Iterator[tuple[str, UnitPlan]]:
         process, values = self.process, self.answer.values
@@ -164,13 +173,38 @@ def row_of(name: str, answer: Answer, objective: float) -> dict[str, Any]:
     }
 
 
-def bound_row(process: Process, grid: LinearGrid) -> dict[str, Any]:
+def bound_rows(process: Process, grid: LinearGrid) -> list[dict[str, Any]]:
     """Row about the leader's least cost, everything relaxed and under its command.
 
     The network stays linearised where grid and neighbourhoods together would go.
     """
     tasks = process.problem.neighbourhoods
-    relaxed = joint_of(process, grid, [Member(task, convex=True) for task in tasks])
+    members = [Member(task, convex=True) for task in tasks]
+    relaxed = joint_of(process, grid, members)
     converge(relaxed, (1.0, 1.0), "central, relaxed")
     answer = tighten(relaxed)
-    return row_of("bound", answer, relaxed.upper_value(answer.values))
+    least_eur = relaxed.upper_value(answer.values)
+    return [row_of("bound", answer, least_eur), *ac_rows(process, members, grid.tap_pos, least_eur)]
+
+
+def ac_rows(
+    process: Process, members: Sequence[Member], tap_pos: int, linear_eur: float
+) -> Iterator[dict[str, Any]]:
+    """Row about the same operator on the AC equations, where the scenario asks for it (M7).
+
+    A local optimum: no bound is claimed, the gap is its distance from the linear network's.
+    """
+    if not process.problem.grid.settings.cross_check:
+        return
+    from quartier.centralised.ac_optimum import ac_optimum  # its solver is an extra
+
+    found = ac_optimum(process, members, tap_pos)
+    yield {
+        "problem": "bound, AC",
+        "status": found.status,
+        "objective": found.cost_eur,
+        "gap": relative_gap(found.cost_eur, linear_eur),
+        "loading_over_percent": found.loading_percent,
+        "voltage_over_pu": found.voltage_pu,
+        "wall_s": found.wall_s,
+    }

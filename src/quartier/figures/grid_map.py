@@ -42,7 +42,11 @@ SIDES = ("top center", "bottom center", "middle right", "middle left")
 """Where names of neighbourhoods stand, one after the other, so that those close by stay apart."""
 MOST_NAMES = 8
 """Neighbourhoods whose names stand on the map; of more, hovering tells the names."""
-_BUS_SIZE, _HIT_SIZE, _HIT_POINTS = 8, 16, (0.2, 0.35, 0.5, 0.65, 0.8)
+MOST_TOGETHER = 8
+"""Transformers up to which hovering one, which may lie below another, tells of all."""
+MANY = 400
+"""Buses from which on marks are small, or they would cover the lines."""
+_BUS_SIZE, _SMALL, _HIT_SIZE, _HIT_POINTS = 8, 3, 16, (0.2, 0.35, 0.5, 0.65, 0.8)
 
 
 def loading_map(
@@ -182,7 +186,8 @@ def _add_transformers(made: go.Figure, grid: Grid, now: pd.DataFrame) -> None:
     x, y = ends(grid, grid.transformers)
     loading = now.set_index("index")["loading_percent"].reindex(grid.transformers.index)
     labels = names(grid, "transformer")
-    together = "<br>".join(f"{n}: {v:.1f} %" for n, v in zip(labels, loading, strict=True))
+    own = [f"{name}: {value:.1f} %" for name, value in zip(labels, loading, strict=True)]
+    together = len(own) <= MOST_TOGETHER
     made.add_trace(
         go.Scatter(
             x=x.mean(axis=0),
@@ -191,14 +196,14 @@ def _add_transformers(made: go.Figure, grid: Grid, now: pd.DataFrame) -> None:
             name="transformers",
             marker={
                 "symbol": "hexagon2-open",
-                "size": 22,
+                "size": 22 if len(grid.buses) <= MANY else 12,
                 "color": style.INK,
-                "line": {"width": 2.5},
+                "line": {"width": 2.5 if len(grid.buses) <= MANY else 1.0},
             },
-            text=[together] * len(labels),
+            text=["<br>".join(own)] * len(own) if together else own,
             customdata=labels,
             hovertemplate="%{text}<extra></extra>",
-            meta={"role": "transformers"},
+            meta={"role": "transformers", "together": together},
         )
     )
 
@@ -209,6 +214,7 @@ def _add_buses(made: go.Figure, grid: Grid, vm_pu: pd.Series[float]) -> None:
     position = (vm_pu - buses["vm_min_pu"]) / (buses["vm_max_pu"] - buses["vm_min_pu"])
     side = np.select([position < 0, position > 1], [0, 2], 1)
     symbols = [BANDS[int(number)][1] for number in side]
+    size, edge = (_BUS_SIZE, 1.0) if len(buses) <= MANY else (_SMALL, 0.0)
     made.add_trace(
         go.Scatter(
             x=buses["x"].to_numpy(float),
@@ -217,17 +223,17 @@ def _add_buses(made: go.Figure, grid: Grid, vm_pu: pd.Series[float]) -> None:
             name="buses (● within the voltage band, ▲ above, ▼ below)",
             marker={
                 "symbol": symbols,
-                "size": [_BUS_SIZE if s == "circle" else _BUS_SIZE + 6 for s in symbols],
+                "size": [size if s == "circle" else _BUS_SIZE + 6 for s in symbols],
                 "color": position.to_numpy(float),
                 "cmin": 0,
                 "cmax": 1,
                 "colorscale": DIVERGING,
-                "line": {"width": 1, "color": style.INK},
+                "line": {"width": edge, "color": style.INK},
             },
             text=[_bus_text(b, vm_pu[b], buses.loc[b]) for b in buses.index],
             customdata=[f"bus {bus}" for bus in buses.index],
             hovertemplate="%{text}<extra></extra>",
-            meta={"role": "buses"},
+            meta={"role": "buses", "size": size},
         )
     )
 

@@ -12,6 +12,8 @@ import plotly.graph_objects as go
 from quartier.figures import style
 
 HEIGHT = 420
+MOST_POINTS = 500
+"""Draws in a figure up to which each is a point; of more, those far off are."""
 
 
 def over(table: pd.DataFrame, key: str, title: str, unit: str) -> go.Figure:
@@ -66,6 +68,38 @@ def _add_band(made: go.Figure, rows: pd.DataFrame, key: str, name: str, look: st
             meta={"csv": False},
         )
     )
+
+
+def spread(runs: pd.DataFrame, key: str | None, title: str, unit: str) -> go.Figure:
+    """Box plots of a KPI over its draws, a box a mechanism and value of a key, if there is one.
+
+    Parameters
+    ----------
+    runs
+        A row a run with the columns ``coordination``, ``seed``, ``value``, and ``key``.
+    """
+    axis = key or "mechanism"
+    made = style.figure(title, x=axis, y=unit or "value", unit=unit, dates=False)
+    made.update_layout(height=HEIGHT, boxmode="group", meta={"x": axis, "unit": unit})
+    for number, (name, rows) in enumerate(runs.groupby("coordination", sort=False)):
+        look = style.look(number)
+        made.add_trace(
+            go.Box(
+                x=[str(name)] * len(rows) if key is None else rows[key].astype(str).tolist(),
+                y=rows["value"].to_numpy(float),
+                name=str(name),
+                marker={"color": look.colour, "symbol": look.symbol, "size": 4},
+                line={"width": 1.5},
+                boxpoints="all" if len(runs) <= MOST_POINTS else "outliers",
+                jitter=0.4,
+                pointpos=0,
+                customdata=rows[["seed"]].to_numpy(),
+                hovertemplate="seed %{customdata[0]}: %{y:,.4~g}",
+                meta={"columns": ["seed"]},
+            )
+        )
+    made.update_xaxes(type="category")
+    return made
 
 
 def heat(table: pd.DataFrame, keys: Sequence[str], title: str, unit: str) -> go.Figure:

@@ -14,8 +14,8 @@ from typing import Any, TypeAlias
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
-from scipy.sparse.linalg import splu
 
+from quartier.grid.factors import Factors
 from quartier.grid.network import Indices, Net, Network
 from quartier.grid.recycled import injection_net, run
 from quartier.quantities import Array
@@ -39,6 +39,12 @@ class Branches:
     rows: Indices
     from_scale: Array
     to_scale: Array
+
+    def part(self, places: Indices | None) -> Branches:
+        """Return some of them by their places, or all."""
+        if places is None:
+            return self
+        return Branches(self.rows[places], self.from_scale[places], self.to_scale[places])
 
     def loading(self, into_from: Complex, into_to: Complex) -> Array:
         """Loading in percent by the larger of the currents into both ends, ``(steps, rows)``."""
@@ -105,7 +111,7 @@ class Admittance:
     transformers: Branches
     pi: PiCircuits
     _impedance: Complex | None
-    _factors: object
+    _factors: Factors | None
 
     @property
     def size(self) -> int:
@@ -117,8 +123,8 @@ class Admittance:
         flat = currents.reshape(-1, self.free.size)
         if self._impedance is not None:
             return (flat @ self._impedance.T).reshape(currents.shape)
-        solved: Complex = self._factors.solve(flat.T).T  # type: ignore[attr-defined]
-        return solved.reshape(currents.shape)
+        assert self._factors is not None
+        return self._factors.solve(flat.T).T.reshape(currents.shape)
 
     def at_buses(self, values: Array) -> Array:
         """Spread values of the fused buses over those of the network; NaN if not supplied."""
@@ -176,7 +182,7 @@ def _build(network: Network, net: Net) -> Admittance:
     inside = ybus[free][:, free]
     impedance, factors = _invert(inside)
     driven = -(ybus[free][:, slack] @ voltage)
-    no_load = impedance @ driven if impedance is not None else factors.solve(driven)  # type: ignore[attr-defined]
+    no_load = factors.solve(driven) if factors else impedance @ driven
     return Admittance(
         base_mva=float(inner["baseMVA"]),
         bus=np.where((lookup >= 0) & (lookup < ybus.shape[0]), lookup, -1),
@@ -214,10 +220,10 @@ def _pi_circuits(inner: Mapping[str, Any]) -> PiCircuits:
     return PiCircuits(series, shunt, lopsided / 2, ratio, at_bus)
 
 
-def _invert(matrix: sparse.csr_array) -> tuple[Complex | None, object]:
+def _invert(matrix: sparse.csr_array) -> tuple[Complex | None, Factors | None]:
     if matrix.shape[0] <= DENSE_BUSES:
         return np.linalg.inv(matrix.toarray()), None
-    return None, splu(matrix.tocsc())
+    return None, Factors(matrix)
 
 
 def _lines(network: Network, net: Net) -> Branches:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from quartier.grid.admittance import MAX_ITERATIONS, Admittance, Admittances, Complex, product
 from quartier.grid.network import Network
 from quartier.grid.recycled import RecycledPowerFlow, StepResult
-from quartier.grid.sensitivities import Sensitivities, differentiate
+from quartier.grid.sensitivities import Chosen, Rates, Sensitivities, differentiate, rates
 from quartier.quantities import Array
 
 __all__ = ["BatchPowerFlow", "GridState", "RecycledPowerFlow", "Sensitivities", "StepResult"]
@@ -137,6 +137,7 @@ class BatchPowerFlow:
         p_mw: Array,
         q_mvar: Array,
         buses: Sequence[int],
+        chosen: Chosen | None = None,
     ) -> Sensitivities:
         """Differentiate a state by the active power fed in at ``buses``.
 
@@ -146,10 +147,18 @@ class BatchPowerFlow:
             Solution for ``p_mw`` and ``q_mvar``, or some rows of both.
         buses
             pandapower's indices of the buses.
+        chosen
+            Elements to differentiate; all if None.
         """
         places = [self._network.position(bus) for bus in buses]
         grid = self._admittances.at(state.tap_pos)
-        return differentiate(grid, state.voltage, grid.injections(p_mw, q_mvar), places)
+        return differentiate(grid, state.voltage, grid.injections(p_mw, q_mvar), places, chosen)
+
+    def rates(self, state: GridState, p_mw: Array, q_mvar: Array, buses: Sequence[int]) -> Rates:
+        """Bound how fast a state of one step changes by the active power fed in at ``buses``."""
+        places = [self._network.position(bus) for bus in buses]
+        grid = self._admittances.at(state.tap_pos)
+        return rates(grid, state.voltage, grid.injections(p_mw, q_mvar), places)
 
 
 def _fixed_point(

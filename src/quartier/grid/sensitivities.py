@@ -20,6 +20,7 @@ from scipy import sparse
 from scipy.sparse.linalg import splu
 
 from quartier.grid.admittance import MAX_ITERATIONS, Admittance, Branches, Complex, product
+from quartier.grid.network import Indices
 from quartier.quantities import Array
 
 ACCURACY = 1e-7
@@ -27,10 +28,32 @@ ACCURACY = 1e-7
 
 
 @dataclass(frozen=True)
+class Chosen:
+    """Positions in the network of the elements to differentiate; None for all of a kind."""
+
+    buses: Indices | None = None
+    lines: Indices | None = None
+    transformers: Indices | None = None
+
+
+@dataclass(frozen=True)
 class Sensitivities:
     """Derivatives by the active power fed in at some buses; shape ``(steps, buses, elements)``.
 
-    NaN where a step did not converge.
+    Elements are all of a kind, or those chosen in their order. NaN where a step did not converge.
+    """
+
+    vm_pu_per_mw: Array
+    line_percent_per_mw: Array
+    transformer_percent_per_mw: Array
+
+
+@dataclass(frozen=True)
+class Rates:
+    """Greatest change per MW fed in at some buses, whatever its phase; shape ``(buses, elements)``.
+
+    The size of a phasor changes no faster than the phasor itself, and that rate hardly depends on
+    the step: a bound that needs no derivative at every step.
     """
 
     vm_pu_per_mw: Array
@@ -91,7 +114,11 @@ def _newton_step(grid: Admittance, voltage: Complex, places: Sequence[int]) -> C
 
 
 def differentiate(
-    grid: Admittance, voltage: Complex, power: Complex, places: Sequence[int]
+    grid: Admittance,
+    voltage: Complex,
+    power: Complex,
+    places: Sequence[int],
+    chosen: Chosen | None = None,
 ) -> Sensitivities:
     """Differentiate the solution of some steps by the active power at some buses.
 
@@ -101,29 +128,63 @@ def differentiate(
         Voltages of the fused buses, and injections in pu that they solve, shape ``(steps, n)``.
     places
         Positions of the buses in the network.
+    chosen
+        Elements to differentiate; all if None. In a large grid few can bind, and the derivatives
+        of all others would fill the memory.
     """
-    if grid.held.size:
-        change = np.stack([_newton_step(grid, row, places) for row in voltage])
-    else:
-        change = _derivative(grid, voltage, power, places)
-    admittances = (grid.from_branch, grid.to_branch)
-    into = [product(voltage, admittance) for admittance in admittances]
-    slopes = [
-        _slope(current[:, None, :], product(change, admittance))
-        for current, admittance in zip(into, admittances, strict=True)
-    ]
+    change = _change(grid, voltage, power, places)
+    chosen = chosen or Chosen()
+    bus = grid.bus if chosen.buses is None else grid.bus[chosen.buses]
+    at_bus = _slope(voltage[:, None, bus], change[..., bus])
     return Sensitivities(
-        grid.at_buses(_slope(voltage[:, None, :], change)),
-        _loading_slope(grid.lines, into, slopes),
-        _loading_slope(grid.transformers, into, slopes),
+        np.where(bus >= 0, at_bus, np.nan),
+        _loading_slope(grid, grid.lines.part(chosen.lines), voltage, change),
+        _loading_slope(grid, grid.transformers.part(chosen.transformers), voltage, change),
     )
 
 
-def _loading_slope(branches: Branches, into: list[Complex], slopes: list[Array]) -> Array:
+def rates(grid: Admittance, voltage: Complex, power: Complex, places: Sequence[int]) -> Rates:
+    """Bound how fast voltages and currents change by the active power at some buses.
+
+    Parameters
+    ----------
+    voltage, power
+        As in :func:`differentiate`, of one step, shape ``(1, n)``.
+    """
+    change = _change(grid, voltage, power, places)[0]
+
+    def percent(branches: Branches) -> Array:
+        ends = (
+            (grid.from_branch, branches.from_scale),
+            (grid.to_branch, branches.to_scale),
+        )
+        sizes = [np.abs(product(change, a[branches.rows])) * scale for a, scale in ends]
+        return np.where(branches.rows >= 0, np.maximum(*sizes), 0.0)
+
+    vm_pu = np.where(grid.bus >= 0, np.abs(change[:, grid.bus]), 0.0)
+    return Rates(vm_pu, percent(grid.lines), percent(grid.transformers))
+
+
+def _change(grid: Admittance, voltage: Complex, power: Complex, places: Sequence[int]) -> Complex:
+    """Change of all voltages per MW fed in at some buses, shape ``(steps, places, n)``."""
+    if grid.held.size:
+        return np.stack([_newton_step(grid, row, places) for row in voltage])
+    return _derivative(grid, voltage, power, places)
+
+
+def _loading_slope(
+    grid: Admittance, branches: Branches, voltage: Complex, change: Complex
+) -> Array:
     """Derivative of a loading: that of the end which is loaded more."""
-    scales = (branches.from_scale, branches.to_scale)
-    sizes = [np.abs(i[:, branches.rows]) * scale for i, scale in zip(into, scales, strict=True)]
-    parts = [slope[..., branches.rows] * scale for slope, scale in zip(slopes, scales, strict=True)]
+    sizes, parts = [], []
+    for admittance, scale in (
+        (grid.from_branch, branches.from_scale),
+        (grid.to_branch, branches.to_scale),
+    ):
+        own = admittance[branches.rows]  # row -1, out of service, is any: it becomes 0
+        into = product(voltage, own)
+        sizes.append(np.abs(into) * scale)
+        parts.append(_slope(into[:, None, :], product(change, own)) * scale)
     chosen = np.where((sizes[0] >= sizes[1])[:, None, :], parts[0], parts[1])
     return np.where(branches.rows >= 0, chosen, 0.0)
 

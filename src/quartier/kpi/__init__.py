@@ -4,8 +4,8 @@ Nothing else is read than tables, manifest and ``grid.json`` of the run and of t
 its manifest names. A figure that is not defined, such as a share of nothing, is None.
 
 `run_data` is what they read; `grid` (with `limits`), `redispatch`, `neighbourhood`, `process`,
-`market`, `zones`, `congestion`, `prices` and `settlement` (who pays whom) hold them, and the list
-:data:`KPIS` here says which there are.
+`market`, `zones`, `congestion`, `prices`, `forecasts` and `settlement` (who pays whom) hold them,
+and the list :data:`KPIS` here says which there are.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from typing import Any, TypeAlias
 from quartier.kpi import (
     bundles,
     congestion,
+    forecasts,
     grid,
     market,
     neighbourhood,
@@ -160,6 +161,7 @@ KPIS: tuple[Kpi, ...] = (
         "EUR",
         neighbourhood.store_energy_value,
     ),
+    Kpi("flexibility_value", "Worth of flexibility", "EUR", neighbourhood.flexibility_value),
     Kpi("lower_cost", "Cost of the lower level", "EUR", neighbourhood.lower_cost),
     Kpi("cost", "Cost", "EUR", settlement.cost),
     Kpi("import", "Energy imported", "kWh", neighbourhood.imported),
@@ -222,6 +224,15 @@ KPIS: tuple[Kpi, ...] = (
     Kpi("delivered", "Delivered by the operator", "kWh/a", bundles.delivered),
     Kpi("unserved", "Unserved", "kWh/a", bundles.unserved_in_a_year),
     Kpi("lruf", "Local resources used", "1", bundles.lruf),
+    # Forecasts
+    Kpi("forecast_error", "Mean error of forecasts", "1", forecasts.forecast_error),
+    Kpi(
+        "forecast_error_energy",
+        "Energy that forecasts were off by",
+        "kWh",
+        forecasts.forecast_error_energy,
+    ),
+    Kpi("forecast_bias_energy", "Energy expected too much", "kWh", forecasts.forecast_bias_energy),
     # Process
     Kpi("negotiations", "Negotiations", "count", process.negotiations),
     Kpi("negotiation_agents", "Agents in a negotiation", "count", process.negotiation_agents),

@@ -11,6 +11,7 @@ from quartier.kpi.redispatch import Groups, unused_kw
 from quartier.kpi.run_data import RunData, of_kinds, positive, ratio
 from quartier.kpi.settlement import cost
 from quartier.quantities import Array
+from quartier.scenario.settings import StoreSettings
 from quartier.units.base import ELECTRICITY, HEAT, UnitKind
 from quartier.units.kinds import kind_of
 
@@ -222,9 +223,11 @@ def co2_local(run: RunData) -> float:
 
 
 def lower_cost(run: RunData) -> float:
-    """Weighted objective of all neighbourhoods as executed in EUR (M3: L0, L1, L3, L4).
+    """Weighted objective of all neighbourhoods as executed in EUR (M3: L0 to L5).
 
-    Their cost, plus curtailment, emissions and peak import at the scenario's weights.
+    Their cost, plus curtailment, emissions, peak import and imported energy at the scenario's
+    weights; less the worth of the flexibility in their plans, and of what their stores gained,
+    where the scenario gives any.
     """
     weights: dict[str, float] = run.setting("objectives")
     curtailed_kwh = float(run.summed(_totals)["unused_kw"]) * run.dt_h
@@ -234,7 +237,26 @@ def lower_cost(run: RunData) -> float:
         + weights["curtailment_eur_per_kwh"] * curtailed_kwh
         + weights["co2_eur_per_kg"] * co2_local(run)
         + weights["peak_eur_per_kw"] * peak_kw
+        + weights.get("imported_eur_per_kwh", 0.0) * sum(v or 0.0 for v in imported(run).values())
+        - (flexibility_value(run) or 0.0)
+        - (store_energy_value(run) or 0.0 if _stores(run).end == "value" else 0.0)
     )
+
+
+def flexibility_value(run: RunData) -> float | None:
+    """Worth of the flexibility in the neighbourhoods' plans in EUR: `Σ (up π_up + down π_dn) Δ`.
+
+    At the weight of L2 and the prices of L5 (M3; seed 001 eq. 14, 21). The band is single-step, of
+    the plan that was carried out, what is curtailed counted upwards. Undefined without a worth.
+    """
+    weight = float(run.setting("objectives").get("flexibility_eur_per_kwh", 0.0))
+    signals, found = run.table("signals"), list[float]()
+    for side in ("up", "down"):
+        rows = signals[signals["name"].str.startswith(f"flexibility_{side}[")]
+        band_kw = rows.drop_duplicates(["time", "name"], keep="last").set_index("time")["value"]
+        price = run.signal(f"flexibility_{side}_eur_per_kwh").reindex(band_kw.index).fillna(0.0)
+        found += (band_kw * (weight + price)).tolist()
+    return sum(found) * run.dt_h if found else None
 
 
 # -- energy left in the stores ------------------------------------------------------------------
@@ -257,13 +279,22 @@ def _last_of_stores(run: RunData) -> pd.DataFrame:
     return last.reset_index()
 
 
-def store_energy_value(run: RunData) -> float | None:
-    """Value of the energy gained in electric stores in EUR, at the mean export price.
+def _stores(run: RunData) -> StoreSettings:
+    return StoreSettings.model_validate(run.scenario.get("stores", {}))
 
-    What it would have earned, had it been fed in; energy missing at the end is a debt. Heat
-    stores end at or above their start by the end-of-horizon rule and are not valued.
+
+def store_energy_value(run: RunData) -> float | None:
+    """Value of the energy gained in stores in EUR; energy missing at the end is a debt.
+
+    At the scenario's worth of what is left, if it says any (``stores.end: value``). Without it
+    that of electric stores at the mean export price: what it would have earned, had it been fed
+    in; other stores end at or above their start by the end-of-horizon rule and are not valued.
     """
-    differences = store_energy_difference(run).items()
+    differences, stores = store_energy_difference(run).items(), _stores(run)
+    if stores.end == "value":
+        held = [(kind_of(kind).holds, value or 0.0) for kind, value in differences]
+        worth = [(stores.worth(carrier) or 0.0) * value for carrier, value in held if carrier]
+        return sum(worth) if worth else None
     gained = [value or 0.0 for kind, value in differences if _is_electric_store(kind_of(kind))]
     price = run.signal("export_eur_per_kwh")
     return None if not gained or price.empty else sum(gained) * float(price.mean())

@@ -216,7 +216,8 @@ def _prices(run: RunData) -> dict[str, float]:
     """Prices of lowering, by neighbourhood and by plants that have their own."""
     neighbourhoods = run.setting("neighbourhoods")
     own = {name: n["redispatch_price_eur_per_kwh"] for name, n in neighbourhoods.items()}
-    return {**run.setting("redispatch", "plant_prices"), **own}
+    by_factor: dict[str, float] = run.result.manifest.get("plant_prices", {})
+    return {**run.setting("redispatch", "plant_prices"), **by_factor, **own}
 
 
 def _price(run: RunData, name: str) -> float:

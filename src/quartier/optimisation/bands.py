@@ -28,15 +28,22 @@ from typing import Any
 
 import numpy as np
 import pyomo.environ as pyo
+from pyomo.contrib.fbbt.fbbt import compute_bounds_on_expr
 
 from quartier.optimisation.block import UnitTerms, series_at
+from quartier.quantities import Array
 from quartier.units import KINDS
 from quartier.units.balance import by_node, full_kw, per_kw
 from quartier.units.base import ELECTRICITY, Limits, Quantity
 from quartier.units.node import Node
 
 
-def add_bands(block: Any, model: Any, parts: Sequence[UnitTerms]) -> Quantity:
+def add_bands(
+    block: Any,
+    model: Any,
+    parts: Sequence[UnitTerms],
+    prices: tuple[Array, Array] | None = None,
+) -> Quantity:
     """Add the bands of units to a block; return their sum over units and steps in kW.
 
     Parameters
@@ -46,26 +53,42 @@ def add_bands(block: Any, model: Any, parts: Sequence[UnitTerms]) -> Quantity:
     model
         Where the units' own blocks are.
     parts
-        The units, all with linear constraints.
+        The units, all with linear constraints. (One that switches is counted as if it could run
+        partly: that may be more than it offers.)
+    prices
+        What each kW counts by step, up and down, shape ``(T,)``; one, if left out.
     """
     block.rows = pyo.ConstraintList()
     found: list[Quantity] = [0.0]
     for part in parts:
         if part.unit.hub is None:
-            for up, down in _limits(model, part):
-                found += [_least(block, up), _least(block, down)]
-    found += _at_nodes(block, model, [part for part in parts if part.unit.nodes])
+            for t, sides in enumerate(_limits(model, part)):
+                found += [
+                    _priced(_least(block, sides[k], t, prices is not None), prices, k, t)
+                    for k in (0, 1)
+                ]
+    found += _at_nodes(block, model, [part for part in parts if part.unit.nodes], prices)
     return sum(found)
 
 
-def _least(block: Any, limits: Limits) -> Quantity:
-    """A power from zero to the least of some limits."""
+def _priced(power: Quantity, prices: tuple[Array, Array] | None, side: int, t: int) -> Quantity:
+    return power if prices is None else float(prices[side][t]) * power
+
+
+def _least(block: Any, limits: Limits, t: int, bounded: bool) -> Quantity:
+    """A power of a step from zero to the least of some limits.
+
+    With a bound, too, that follows from those of what it hangs on: proofs of duals ask for it.
+    """
     numbers = [float(limit) for limit in limits if not _varies(limit)]
+    if bounded:
+        varying = [compute_bounds_on_expr(limit)[1] for limit in limits if _varies(limit)]
+        numbers += [float(bound) for bound in varying if bound is not None]
     most = min(numbers, default=None)
     if most is not None and most <= 0:
         return 0.0
-    variable = pyo.Var(bounds=(0.0, most))
-    block.add_component(f"kw_{len(block.component_map(pyo.Var))}", variable)
+    block.add_component(f"kw_{len(block.component_map(pyo.Var))}", pyo.Var([t], bounds=(0.0, most)))
+    variable = block.component(f"kw_{len(block.component_map(pyo.Var)) - 1}")[t]
     for limit in limits:
         if _varies(limit):
             block.rows.add(variable - limit <= 0)
@@ -76,7 +99,12 @@ def _varies(value: Quantity) -> bool:
     return hasattr(value, "is_expression_type")
 
 
-def _at_nodes(block: Any, model: Any, parts: Sequence[UnitTerms]) -> list[Quantity]:
+def _at_nodes(
+    block: Any,
+    model: Any,
+    parts: Sequence[UnitTerms],
+    prices: tuple[Array, Array] | None,
+) -> list[Quantity]:
     """Bands of units as far as their nodes can bear what they cost, by step."""
     acting = [p for p in parts if p.controls and KINDS[p.unit.kind].command == ELECTRICITY]
     bands = [list(_limits(model, part)) for part in acting]
@@ -87,18 +115,18 @@ def _at_nodes(block: Any, model: Any, parts: Sequence[UnitTerms]) -> list[Quanti
     for t in range(parts[0].unit.horizon.steps if parts else 0):
         spare_kw = {
             node.name: _spare_now(model.component(f"node_{node.name}"), node, t)
-            + sum(_least(block, spare[t]) for spare in spares[node.name])
+            + sum(_least(block, spare[t], t, prices is not None) for spare in spares[node.name])
             for node in nodes
         }
         for side, sign in ((0, -1.0), (1, 1.0)):
-            own = [_least(block, band[t][side]) for band in bands]
+            own = [_least(block, band[t][side], t, prices is not None) for band in bands]
             for node in nodes:
                 lost = [
                     sign * float(of_unit[node.carrier][t]) if _is_at(p, node) else 0.0
                     for p, of_unit in zip(acting, gained, strict=True)
                 ]
                 _afford(block, own, lost, spare_kw[node.name])
-            found += own
+            found += [_priced(power, prices, side, t) for power in own]
     return found
 
 

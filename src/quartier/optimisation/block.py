@@ -37,6 +37,8 @@ class UnitTerms:
     controls: Mapping[str, Sequence[Quantity]]
     flows: Sequence[Flow]
     block: Any
+    end_eur: Quantity = 0.0
+    """What its store gained is worth."""
 
     @property
     def acts(self) -> list[bool]:
@@ -60,10 +62,11 @@ def add_unit(block: Any, unit: UnitData, relax_binaries: bool = False) -> UnitTe
     controls = _add_controls(block, unit, series, relax_binaries)
     chosen = [{name: values[t] for name, values in controls.items()} for t in steps]
     flows = [kind.flow(unit.parameters, chosen[t], series[t], dt_h) for t in steps]
+    end_eur: Quantity = 0.0
     if kind.stores:
-        _add_energy(block, unit, chosen, series)
+        end_eur = unit.end_eur(_add_energy(block, unit, chosen, series))
     _add_rows(block, unit, controls)
-    return UnitTerms(unit, controls, flows, block)
+    return UnitTerms(unit, controls, flows, block, end_eur)
 
 
 def series_at(unit: UnitData, t: int) -> Values:
@@ -99,8 +102,8 @@ def _add_controls(
 
 def _add_energy(
     block: Any, unit: UnitData, chosen: Sequence[Values], series: Sequence[Values]
-) -> None:
-    """Add the energy balance; steps without a choice need no variable of their own."""
+) -> Quantity:
+    """Add the energy balance; steps without a choice need no variable. Return the last energy."""
     kind, u, dt_h = KINDS[unit.kind], unit.parameters, unit.horizon.dt_h
     least, most = unit.series["energy_min_kwh"], unit.series["energy_max_kwh"]
     ends = range(1, unit.horizon.steps + 1)
@@ -117,6 +120,7 @@ def _add_energy(
             block.energy[t] = energy - following == 0
         else:
             energy = following
+    return energy
 
 
 def _chooses(x: Values) -> bool:
@@ -238,9 +242,14 @@ def own_cost(
     co2_eur_per_kg: float,
     penalty_eur_per_kwh: float,
 ) -> Quantity:
-    """Fuel, wear, starts, trade of nodes, emissions at their price, and the penalty of nodes."""
+    """Fuel, wear, starts, trade of nodes, emissions at their price, and the penalty of nodes.
+
+    Less what stores gained, at its worth.
+    """
     flows = [flow for term in terms for flow in term.flows]
     cost = sum(flow.cost_eur for flow in flows) + nodes.paid_eur
+    if any(term.unit.end_eur_per_kwh for term in terms):
+        cost = cost - sum(term.end_eur for term in terms)
     if co2_eur_per_kg:
         cost += co2_eur_per_kg * (sum(flow.co2_kg for flow in flows) + nodes.co2_kg)
     return cost + penalty_eur_per_kwh * nodes.penalised_kwh

@@ -297,8 +297,7 @@ def value(
 ) -> float:
     """Cost of a schedule beside the power of all others, as an agent weighs it (M6)."""
     p_kw, loose_kw = residual_kw + schedule.p_kw, curtailable_kw + schedule.curtailable_kw
-    own_eur = schedule.cost_eur + terms.co2_eur_per_kg * schedule.co2_kg
-    return float(terms.cost_eur(p_kw, loose_kw)) + own_eur
+    return float(terms.cost_eur(p_kw, loose_kw)) + terms.own_eur(schedule)
 
 
 def _terms(steps: int, dt_h: float, cap_kw: float) -> ConnectionTerms:

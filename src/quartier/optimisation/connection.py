@@ -130,6 +130,13 @@ def _add_peak(block: Any, steps: Sequence[int]) -> None:
         block.peak[t] = block.imported_kw[t] - block.exported_kw[t] - block.peak_kw <= 0
 
 
+def same_band(one: ConnectionTerms, other: ConnectionTerms) -> bool:
+    """Whether flexibility is worth the same."""
+    if one.band_eur_per_kwh is None or other.band_eur_per_kwh is None:
+        return one.band_eur_per_kwh is other.band_eur_per_kwh
+    return np.array_equal(one.band_eur_per_kwh, other.band_eur_per_kwh)
+
+
 def hangs_together(terms: ConnectionTerms) -> bool:
     """Whether what is best curtailed in a step depends on other steps, as a peak may make it."""
     dear = -terms.export_eur_per_kwh > terms.curtailment_eur_per_kwh
@@ -138,10 +145,9 @@ def hangs_together(terms: ConnectionTerms) -> bool:
 
 def same_prices(one: ConnectionTerms, other: ConnectionTerms) -> bool:
     """Whether two terms differ in their caps at most."""
-    arrays = ("export_eur_per_kwh", "import_eur_per_kwh")
+    arrays = ("export_eur_per_kwh", "import_eur_per_kwh", "curtailment_eur_per_kwh")
     numbers = (
         "dt_h",
-        "curtailment_eur_per_kwh",
         "co2_eur_per_kg",
         "peak_eur_per_kw",
         "penalty_eur_per_kwh",

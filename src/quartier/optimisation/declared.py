@@ -12,12 +12,14 @@ from functools import cached_property
 import numpy as np
 import pyomo.environ as pyo
 
+from quartier.optimisation.bands import add_bands
 from quartier.optimisation.block import add_nodes, add_units, own_cost
 from quartier.optimisation.compiled import Compiled
 from quartier.optimisation.connection import (
     add_connection,
     eur_per_kw,
     hangs_together,
+    same_band,
     same_served,
 )
 from quartier.optimisation.readings import Readings
@@ -26,7 +28,7 @@ from quartier.problem import ConnectionTerms
 from quartier.program import Indices
 from quartier.quantities import Array
 from quartier.units import KINDS
-from quartier.units.base import UnitData
+from quartier.units.base import Quantity, UnitData
 
 
 class Declared:
@@ -91,7 +93,16 @@ class Declared:
         kept = [int(t) for t in self.steps]
         add_connection(self.model.connection, terms, p_kw, self.curtailable_kw, kept)
         own = own_cost(self.parts, self.nodes, terms.co2_eur_per_kg, terms.penalty_eur_per_kwh)
+        if (worth := terms.band_eur_per_kwh) is not None:
+            own = own - self._add_band(terms, worth)
         self.model.cost_eur = pyo.Objective(expr=own + self.model.connection.cost_eur)
+
+    def _add_band(self, terms: ConnectionTerms, worth: tuple[Array, Array]) -> Quantity:
+        """Add the band of all units; return what it is worth with nothing curtailed, in EUR."""
+        self.model.bands = pyo.Block()
+        of_units = terms.dt_h * add_bands(self.model.bands, self.model, self.parts, worth)
+        self._band = of_units + terms.band_eur(0.0 * self.fixed_kw, self.curtailable_kw)
+        return self._band
 
     def compile(self) -> Compiled:
         """Compile what is declared."""
@@ -113,7 +124,7 @@ class Declared:
         OtherStructure
             If it would have other columns or rows.
         """
-        if units[0].horizon.steps != self.fixed_kw.size:
+        if units[0].horizon.steps != self.fixed_kw.size or self.terms.band_eur_per_kwh:
             raise OtherStructure
         if not hasattr(self, "_window"):
             self._window = Window(self.parts, self.model, self.compiled)
@@ -126,7 +137,7 @@ class Declared:
     def fits(self, terms: ConnectionTerms) -> bool:
         """Whether other terms change numbers only, not what columns and rows there are."""
         steps = self._all_steps or hangs_together(terms) == hangs_together(self.terms)
-        steps = steps and same_served(terms, self.terms)
+        steps = steps and same_served(terms, self.terms) and same_band(terms, self.terms)
         return steps and bool(terms.peak_eur_per_kw) == bool(self.terms.peak_eur_per_kw)
 
     def cost(self, terms: ConnectionTerms) -> tuple[Array, float]:
@@ -137,6 +148,9 @@ class Declared:
             columns, steps = self._columns(name)
             cost[columns] += eur[steps]
         constant = terms.co2_eur_per_kg * fixed_co2 + terms.penalty_eur_per_kwh * fixed_penalty
+        if terms.band_eur_per_kwh is not None:
+            of_band, known = self._of_band
+            cost, constant = cost - of_band, constant - known
         return cost, fixed + constant
 
     def _columns(self, name: str) -> tuple[Indices, Indices]:
@@ -148,6 +162,11 @@ class Declared:
             steps = np.array([0 if t is None else t for t, _ in held], dtype=np.int64)
             self._known[name] = (self.compiled.index(v for _, v in held), steps)
         return self._known[name]
+
+    @cached_property
+    def _of_band(self) -> tuple[Array, float]:
+        """What the band is worth by column, and the constant."""
+        return self.compiled.linear(self._band)
 
     @cached_property
     def _own(self) -> tuple[Array, Array]:

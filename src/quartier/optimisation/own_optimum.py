@@ -220,13 +220,13 @@ class NeighbourhoodModel:
         terms, every = terms or self._assembly.terms, list(schedules.values())
         full_kw = np.sum([s.p_kw for s in every], axis=0)
         loose_kw = np.sum([s.curtailable_kw for s in every], axis=0)
-        own = sum(s.cost_eur + terms.co2_eur_per_kg * s.co2_kg for s in every)
+        own = sum(terms.own_eur(s) for s in every)
         if curtailed_kw is None:
             curtailed_kw = terms.curtailed_kw(full_kw, loose_kw)
             cost = terms.cost_eur(full_kw, loose_kw)
         else:
             cost = terms.cost_eur(full_kw - curtailed_kw, np.zeros_like(loose_kw))
-            own += terms.curtailment_eur_per_kwh * terms.dt_h * float(curtailed_kw.sum())
+            own += terms.dt_h * float(np.sum(terms.curtailment_eur_per_kwh * curtailed_kw))
         return Solution(
             schedules=schedules,
             curtailed_kw=self._by_unit(curtailed_kw, loose_kw),

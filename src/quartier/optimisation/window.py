@@ -261,6 +261,9 @@ class _Places:
         numbers.put_sides(rows, constant)
         least, most = unit.series["energy_min_kwh"], unit.series["energy_max_kwh"]
         numbers.put_bounds(self._energy, least[1:], most[1:])
+        if unit.end_eur_per_kwh:
+            numbers.own[0, self._energy[-1]] = -unit.end_eur_per_kwh
+            numbers.constants[0] -= unit.end_eur(0.0)
 
     def _put_limits(self, numbers: _Numbers) -> None:
         x, left = {name: self._controls(name) for name in self._free}, set(self._limits)

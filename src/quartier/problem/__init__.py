@@ -32,6 +32,7 @@ from quartier.scenario.models import (
     OptimisationSettings,
 )
 from quartier.units.base import UnitData
+from quartier.units.schedule import Schedule
 
 __all__ = [
     "COUPLINGS",
@@ -76,7 +77,9 @@ class ConnectionTerms:
     dt_h: float
     export_eur_per_kwh: Array
     import_eur_per_kwh: Array
-    curtailment_eur_per_kwh: float
+    curtailment_eur_per_kwh: Array | float
+    """L0; where flexibility has a price, what curtailing adds to one side of the band, and takes
+    from the other, counts in it."""
     co2_eur_per_kg: float
     peak_eur_per_kw: float
     penalty_eur_per_kwh: float
@@ -84,6 +87,10 @@ class ConnectionTerms:
     """P_set: most feed-in; ``inf`` where there is no cap."""
     p_min_kw: Array
     """P_set: least (most negative) power, i.e. most consumption; ``-inf`` where there is none."""
+    up_eur_per_kwh: Array | None = None
+    """L2 and L5: what a kW of the band upwards is worth over an hour, at least 0; None: nothing."""
+    down_eur_per_kwh: Array | None = None
+    """Likewise downwards; None where the other is."""
     served: Supply | None = None
     """Blocks that serve what is drawn before it is imported, none dearer than imports; they take
     nothing. None: there are none."""
@@ -128,6 +135,34 @@ class ConnectionTerms:
         level = np.minimum(above, (net + can).min(axis=-1, keepdims=True))
         return np.asarray(np.clip(level - net, 0.0, can), dtype=float)
 
+    def _lost_eur_per_h(self, curtailed_kw: Array) -> Any:
+        """What is curtailed, shape ``(..., T)``, at its cost, shape ``(...)``."""
+        if np.ndim(self.curtailment_eur_per_kwh):
+            return curtailed_kw @ self.curtailment_eur_per_kwh
+        return self.curtailment_eur_per_kwh * curtailed_kw.sum(axis=-1)
+
+    @property
+    def band_eur_per_kwh(self) -> tuple[Array, Array] | None:
+        """What a kW of the band is worth over an hour, up and down; None: nothing."""
+        if self.up_eur_per_kwh is None or self.down_eur_per_kwh is None:
+            return None
+        return self.up_eur_per_kwh, self.down_eur_per_kwh
+
+    def band_eur(self, up_kw: Array, down_kw: Array) -> float:
+        """What a band is worth in EUR: `Σ (up π_up + down π_dn) Δ` (seed 001 eq. 21, M3)."""
+        if self.band_eur_per_kwh is None:
+            return 0.0
+        up, down = self.band_eur_per_kwh
+        return self.dt_h * float(up_kw @ up + down_kw @ down)
+
+    def own_eur(self, schedule: Schedule) -> float:
+        """What a schedule costs wherever it is connected: its own cost, emissions at their price.
+
+        Less what its band is worth, with nothing curtailed.
+        """
+        band = self.band_eur(schedule.up_kw, schedule.down_kw + schedule.curtailable_kw)
+        return schedule.cost_eur + self.co2_eur_per_kg * schedule.co2_kg - band
+
     def at_price(self, price_eur_per_kwh: Array, fee_eur_per_kwh: Array) -> ConnectionTerms:
         """Terms of who trades at a price, with a fee on what it draws, shape ``(T,)`` each."""
         return replace(
@@ -167,7 +202,7 @@ class ConnectionTerms:
         if np.any(curtailable_kw):
             curtailed = self.curtailed_kw(p_kw, curtailable_kw)
             net = p_kw - curtailed
-            energy = self.curtailment_eur_per_kwh * curtailed.sum(axis=-1)
+            energy = self._lost_eur_per_h(curtailed)
         # Import and export in two products, import * -net + (import - export) * max(net, 0):
         # this is what agents with sampled schedules spend their time on.
         spread = self.import_eur_per_kwh - self.export_eur_per_kwh
@@ -248,6 +283,7 @@ class Problem:
     """Most rounds of redispatch and renegotiation."""
     record_messages: bool = False
     record_fronts: bool = False
+    record_sensitivities: bool = False
     optimisation: OptimisationSettings = field(default_factory=OptimisationSettings)
     """How the centralised mechanisms search."""
     market: MarketSettings = field(default_factory=MarketSettings)

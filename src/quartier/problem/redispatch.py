@@ -71,7 +71,7 @@ class Redispatch(Coupling):
     kind: ClassVar[str] = "redispatch"
     coordinator: ClassVar[str] = "grid operator"
     answers: ClassVar[frozenset[str]] = frozenset({"offers", "caps", "tap_pos"})
-    tables: ClassVar[tuple[str, ...]] = ("redispatch", "congestion", "rounds")
+    tables: ClassVar[tuple[str, ...]] = ("redispatch", "congestion", "rounds", "sensitivities")
     kpis: ClassVar[tuple[str, ...]] = (
         "congestion_solved",
         "congestion_solved_energy",

@@ -19,6 +19,9 @@ from typing import Any
 import numpy as np
 
 from quartier.quantities import Array
+from quartier.scenario.models import RedispatchSettings
+from quartier.units import KINDS
+from quartier.units.base import UnitData
 
 
 def lost_kw(available_kw: Array, used_kw: Array, own_kw: Array | float) -> Array:
@@ -51,6 +54,17 @@ def reduced_kw(p_kw: Array, p_off_kw: Array, p_min_kw: Array) -> Array:
 def load_kw(p_kw: Array) -> Array:
     """What a connection point draws in kW, 0 where it feeds in."""
     return np.maximum(-p_kw, 0.0)
+
+
+def lower_price(settings: RedispatchSettings, plant: UnitData) -> float:
+    """What lowering a plant costs the DSO in EUR/kWh: its own price, or by its minimum factor."""
+    merit = settings.minimum_factor
+    if merit is None:
+        return settings.plant_prices.get(plant.name, settings.price_eur_per_kwh)
+    if KINDS[plant.kind].renewable:
+        return merit.renewable * merit.conventional_eur_per_kwh
+    factor = merit.chp if getattr(plant.parameters, "chp", False) else 1.0
+    return factor * merit.conventional_eur_per_kwh
 
 
 def redispatch_eur(

@@ -1,5 +1,7 @@
 """All limits of a network in one row: lines, transformers, upper and lower voltage bands.
 
+Limits are those that the grid operator plans with: less the margin that it keeps free.
+
 The **excess** of an element is how far it is beyond its limit, in units of the tolerance that
 counts as a violation: above 1 it is violated, at 0 it is at its limit. So loadings and voltages
 compare, and every limit reads ``excess <= 0``.
@@ -11,8 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from quartier.grid.network import Network
-from quartier.grid.power_flow import GridState, Sensitivities
-from quartier.quantities import Array
+from quartier.grid.power_flow import GridState
+from quartier.grid.sensitivities import Chosen, Rates, Sensitivities
+from quartier.quantities import KW_PER_MW, Array
 from quartier.scenario.settings import RedispatchSettings
 
 LEAST_LOADING_TOLERANCE = 1e-2
@@ -29,7 +32,7 @@ class Elements:
     network
         The grid.
     settings
-        Tolerances.
+        Tolerances, and the margin.
 
     Attributes
     ----------
@@ -44,8 +47,12 @@ class Elements:
         voltage = max(settings.voltage_tolerance_pu, LEAST_VOLTAGE_TOLERANCE)
         branches, buses = self._sizes[0] + self._sizes[1], self._sizes[2]
         self._unit = np.repeat([loading, voltage, -voltage], [branches, buses, buses])
-        limits = (network.line_limit_percent, network.transformer_limit_percent)
-        self._limit = np.concatenate([*limits, network.vm_max_pu, network.vm_min_pu])
+        self._free = free = settings.margin
+        self._rated_mva = np.concatenate([network.line_mva, network.transformer_mva])
+        loadings = np.concatenate([network.line_limit_percent, network.transformer_limit_percent])
+        kept_pu = free / 2 * (network.vm_max_pu - network.vm_min_pu)
+        bands = (network.vm_max_pu - kept_pu, network.vm_min_pu + kept_pu)
+        self._limit = np.concatenate([(1 - free) * loadings, *bands])
         self.count = self._unit.size
 
     def excess(self, state: GridState) -> Array:
@@ -60,17 +67,53 @@ class Elements:
         excess[~state.converged] = np.nan
         return np.asarray(excess)
 
+    def chosen(self, columns: NDArray[np.int64]) -> Chosen:
+        """What has to be differentiated for the slopes of some elements, numbers rising."""
+        lines, transformers, buses = self._split(columns)
+        return Chosen(buses, lines, transformers)
+
     def slopes(self, sensitivities: Sensitivities, columns: NDArray[np.int64]) -> Array:
-        """Derivative of the excess of some elements, shape ``(steps, columns, assets)``."""
+        """Derivative of the excess of elements that were :meth:`chosen`, numbers rising.
+
+        Shape ``(steps, columns, assets)``.
+        """
         s = sensitivities
         parts = (s.line_percent_per_mw, s.transformer_percent_per_mw, s.vm_pu_per_mw)
-        values = np.concatenate([*parts, s.vm_pu_per_mw], axis=2)[..., columns]
-        slopes = np.nan_to_num(values / self._unit[columns])
+        slopes = np.nan_to_num(np.concatenate(parts, axis=2) / self._unit[columns])
         return np.asarray(slopes.transpose(0, 2, 1), dtype=float)
+
+    def rates(self, found: Rates) -> Array:
+        """How fast the excess of every element may change, shape ``(buses, E)``."""
+        parts = (found.line_percent_per_mw, found.transformer_percent_per_mw, found.vm_pu_per_mw)
+        rates = np.concatenate([*parts, found.vm_pu_per_mw], axis=1)
+        return np.asarray(np.nan_to_num(rates) / np.abs(self._unit))
+
+    def _split(self, columns: NDArray[np.int64]) -> list[NDArray[np.int64]]:
+        """Positions of elements among lines, transformers and buses."""
+        lines, transformers, buses = self._sizes
+        ends = np.searchsorted(columns, [lines, lines + transformers])
+        line, transformer, band = np.split(columns, ends)
+        return [line, transformer - lines, (band - lines - transformers) % buses]
 
     def physical(self, element: int, slope: float) -> float:
         """Turn a slope of the excess into %/MW or pu/MW."""
         return float(slope * self._unit[element])
+
+    def further(self, element: int) -> tuple[float, float, str]:
+        """Limit of an element, and by how much one further unit of it lowers its excess.
+
+        Returns
+        -------
+        float, float, str
+            Limit and relief in the unit: kVA of a line or transformer, 0.001 pu at a bus.
+        """
+        unit = abs(self._unit[element])
+        if element >= self._rated_mva.size:
+            milli = 1000.0
+            return milli * float(self._limit[element]), (1 - self._free / 2) / milli / unit, "mpu"
+        percent = 100.0 / (KW_PER_MW * float(self._rated_mva[element]))  # of 1 kVA
+        own = float(self._limit[element]) / (1 - self._free) / percent
+        return own, (1 - self._free) * percent / unit, "kVA"
 
     def label(self, element: int) -> str:
         """Name of an element: ``line 10 MV1.101 Line 11``, ``transformer 0 ...``, ``bus 46``."""

@@ -82,7 +82,7 @@ class GridModel:
         state
             Solution of ``steps`` with the assets at ``p_mw``.
         columns
-            Numbers of the elements.
+            Numbers of the elements, rising.
         weak
             Whether to keep effects below the sensitivity threshold.
 
@@ -94,6 +94,7 @@ class GridModel:
         assets = self.assets
         own, place = np.unique(np.array(assets.buses, dtype=np.int64), return_inverse=True)
         parts = [np.zeros((0, columns.size, assets.shape[1]))]
+        chosen = self.elements.chosen(columns)
         width = max(own.size * (self.elements.count + state.voltage.shape[1]), 1)
         for part in np.array_split(np.arange(steps.size), max(1, steps.size * width // CHUNK)):
             found = self._flow.sensitivities(
@@ -101,10 +102,31 @@ class GridModel:
                 assets.p_mw(p_mw[part], steps[part]),
                 assets.other_q_mvar[steps[part]],
                 [int(bus) for bus in own],
+                chosen,
             )
             parts.append(self.elements.slopes(found, columns)[..., place])
         slopes = np.concatenate(parts)
         return slopes if weak else self._without_weak(slopes)
+
+    def rates(self, state: GridState, p_mw: Array, step: int) -> Array:
+        """How fast the excess of every element may change per MW of every asset, ``(A, E)``.
+
+        Parameters
+        ----------
+        state
+            Solution with the assets at ``p_mw``.
+        step
+            Step of it that is taken for all.
+        """
+        assets, one = self.assets, np.array([step])
+        own, place = np.unique(np.array(assets.buses, dtype=np.int64), return_inverse=True)
+        found = self._flow.rates(
+            state.take(one),
+            assets.p_mw(p_mw[one], one),
+            assets.other_q_mvar[one],
+            [int(bus) for bus in own],
+        )
+        return self.elements.rates(found)[place]
 
     def _without_weak(self, slopes: Array) -> Array:
         """Leave out assets that hardly act on an element, at all or against the strongest."""

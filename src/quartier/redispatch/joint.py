@@ -111,6 +111,11 @@ class Joint(Generic[P]):
         none = np.full(self.steps, -1)
         return tuple(np.concatenate([none, column]) for column in self.layout.ordered.T)
 
+    def with_member(self, place: int, member: P) -> Joint[P]:
+        """The same with another neighbourhood in place of one."""
+        members = [*self.members[:place], member, *self.members[place + 1 :]]
+        return Joint(self.grid, members, self._import_price)
+
     def readings(self) -> Readings:
         """Where the controls of all units stand among the columns."""
         pairs = zip(self.layout.members, self.members, strict=True)

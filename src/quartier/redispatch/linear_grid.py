@@ -13,7 +13,7 @@ from quartier.grid.power_flow import GridState
 from quartier.problem import NetworkProblem, Offer
 from quartier.quantities import KW_PER_MW, Array
 from quartier.redispatch.assets import Assets, read_assets
-from quartier.redispatch.grid_model import GridModel
+from quartier.redispatch.grid_model import CHUNK, GridModel
 from quartier.redispatch.headroom import BINDS
 
 NEAR = -30.0
@@ -129,13 +129,17 @@ class LinearGrid:
         steps, count = p_mw.shape
         rows = np.repeat(np.arange(steps), count)
         probe = np.tile(PROBE_MW * np.eye(count), (steps, 1))
-        up, down = (
-            self.model.solve(p_mw[rows] + sign * probe, self.tap_pos, rows).loss_mw
-            for sign in (1, -1)
-        )
+        up, down = (self._losses(p_mw[rows] + sign * probe, rows) for sign in (1, -1))
         slopes = np.nan_to_num((up - down).reshape(steps, count) / (2 * PROBE_MW))
         constant = np.nan_to_num(state.loss_mw) - np.einsum("ta,ta->t", slopes, p_mw)
         return Tangents(constant, slopes)
+
+    def _losses(self, p_mw: Array, steps: NDArray[np.int64]) -> Array:
+        """Losses in AC of some steps, part by part: of a large grid not all fit into memory."""
+        count = max(1, steps.size * self.assets.other_p_mw.shape[1] // CHUNK)
+        parts = np.array_split(np.arange(steps.size), count)
+        solved = [self.model.solve(p_mw[k], self.tap_pos, steps[k]).loss_mw for k in parts]
+        return np.concatenate(solved)
 
     def loss_mw(self, p_mw: Array) -> Array:
         """Losses as the linear network sees them, shape ``(T,)``."""

@@ -1,7 +1,8 @@
 """The tap position: of single ones for the horizon that leave the least excess, the cheapest.
 
-Every tap position is solved in AC with everything offered. A bound on what it would cost, from
-one limit at a time, orders the positions, so that few of them need to be cured in full.
+Every tap position is solved in AC with everything offered. What no asset can cure there
+(:mod:`quartier.redispatch.screen`) rules positions out; a bound on what the others would cost,
+from one limit at a time, orders them, so that few need to be cured in full.
 """
 
 from __future__ import annotations
@@ -15,7 +16,10 @@ from quartier.grid.power_flow import GridState
 from quartier.quantities import KW_PER_MW, Array
 from quartier.redispatch.cure import VIOLATED, Cured, cure
 from quartier.redispatch.grid_model import GridModel
+from quartier.redispatch.screen import most_change
 
+WORSE = 2.0
+"""By how much curing, which relieves what is worst, may at most add to the sum of all excess."""
 CAUTION = 0.1
 """Share by which a bound may be wrong, as it takes the sensitivities of another tap position."""
 
@@ -58,10 +62,7 @@ def choose_tap(model: GridModel, offered: GridState, tap_min: int, tap_max: int)
     present = offered.tap_pos
     if offered.converged.all() and not (model.excess(offered) > VIOLATED).any():
         return cure(model, offered)
-    states = {
-        tap: offered if tap == present else model.solve(model.assets.offered_mw, tap)
-        for tap in range(tap_min, tap_max + 1)
-    }
+    states = _contenders(model, offered, tap_min, tap_max)
     slopes = _slopes(model, states)
     bounds = {tap: _bound(model, state, slopes, present) for tap, state in states.items()}
     best: tuple[Rank, Cured] | None = None
@@ -74,6 +75,35 @@ def choose_tap(model: GridModel, offered: GridState, tap_min: int, tap_max: int)
             best = rank, cured
     assert best is not None
     return best[1]
+
+
+def _contenders(
+    model: GridModel, offered: GridState, tap_min: int, tap_max: int
+) -> dict[int, GridState]:
+    """Solve all tap positions, and drop those that leave more than another one has at all.
+
+    In a large grid a state takes megabytes, and so do the slopes of all that is violated at a bad
+    position; none of these is kept.
+    """
+    present, kept = offered.tap_pos, dict[int, tuple[tuple[int, float], GridState]]()
+    least = (len(offered.converged) + 1, 0.0)
+    for tap in sorted(range(tap_min, tap_max + 1), key=lambda tap: abs(tap - present)):
+        state = offered if tap == present else model.solve(model.assets.offered_mw, tap)
+        diverged = int((~state.converged).sum())
+        excess = model.excess(state)
+        total = float(excess[excess > VIOLATED].sum())
+        least = min(least, (diverged, WORSE * total + VIOLATED))
+        kept[tap] = (diverged, _hopeless(model, state, excess)), state
+        kept = {tap: found for tap, found in kept.items() if found[0] <= least}
+    return {tap: kept[tap][1] for tap in sorted(kept)}
+
+
+def _hopeless(model: GridModel, state: GridState, excess: Array) -> float:
+    """Bound from below the excess that all assets together leave, as :class:`Rank` counts it."""
+    assets = model.assets
+    reach = np.maximum(assets.offered_mw - assets.least_mw, assets.most_mw - assets.offered_mw)
+    left = excess - most_change(model, state, assets.offered_mw, reach)
+    return float(left[left > VIOLATED].sum())
 
 
 def _rank(model: GridModel, cured: Cured, present: int) -> Rank:

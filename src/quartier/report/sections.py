@@ -11,7 +11,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from quartier.errors import InputError
-from quartier.figures import bundles, pricing
+from quartier.figures import bundles, pricing, style
 from quartier.report.blocks import Block, Choice, Custom, Figure, Note, Section, Table
 from quartier.report.kpis import kpi_blocks
 from quartier.report.long_run import is_long, long_run_blocks
@@ -59,6 +59,7 @@ def run_sections(result: Result, plot: Plot, explorer: Custom | None) -> Iterato
         ),
         *([("pricing-part", lambda: pricing_section(result, plot))] if _is_priced(result) else []),
         *([("long-run", lambda: long_run_section(result))] if is_long(result) else []),
+        *([("forecasts", lambda: forecasts_section(plot))] if "forecasts" in result.tables else []),
         ("schedules", lambda: schedules_section(plot)),
         ("stores-part", lambda: stores_section(result, plot)),
         *([("ev", lambda: ev_section(plot))] if plot.expects_vehicles else []),
@@ -275,6 +276,17 @@ def bundles_section(result: Result, plot: Plot) -> Section:
     return Section("bundles-part", "Bundles and sizes", blocks)
 
 
+def forecasts_section(plot: Plot) -> Section:
+    """What was planned with."""
+    lead = "All units of the kind together; dotted lines are gates, at which forecasts are new."
+    kinds = plot.table("forecasts")["kind"].unique()
+    drawn = {
+        style.kind_label(kind): [block(f"forecast-{kind}", partial(plot.forecast, kind), lead)]
+        for kind in kinds
+    }
+    return Section("forecasts", "Forecasts", [Choice("forecast-choice", "Kind", drawn)])
+
+
 def schedules_section(plot: Plot) -> Section:
     """Units of each neighbourhood."""
     lead = "Bars: units by kind. Lines: what was offered, allowed and done at the connection point."
@@ -351,10 +363,30 @@ def optimisers_section(result: Result, plot: Plot) -> Section:
     if "solves" not in result.tables:
         return Section("solves-part", "Optimisers", [Note(_why(WITHOUT["solves"]))])
     blocks: list[Block] = [_table(result, "solves", "Problems solved")]
+    if "sensitivities" in result.tables:
+        blocks.append(_worth(result))
     if "fronts" in result.tables and OPERATOR in set(plot.table("fronts")["neighbourhood"]):
         lead = "What the grid operator trades off; the star is what it chose."
         blocks.append(block("front-grid", lambda: plot.front(OPERATOR), lead))
     return Section("solves-part", "Optimisers", blocks)
+
+
+def _worth(result: Result) -> Table:
+    """What more would be worth, the most first, over all gates."""
+    rows = result.table("sensitivities")
+    keys = ["name", "parameter", "unit"]
+    frame = rows.groupby(keys, sort=False).agg(value=("value", "last"), worth=("worth_eur", "sum"))
+    frame = frame.reset_index()[["name", "parameter", "value", "unit", "worth"]]
+    frame = frame.sort_values("worth", key=abs, ascending=False, kind="stable")
+    return Table(
+        "sensitivities",
+        "What a little more would be worth",
+        frame.head(MOST_ROWS).reset_index(drop=True),
+        headings={"value": "now", "worth": "saved by one unit more, EUR"},
+        lead="Of costs of grid and neighbourhoods together, over the windows of all gates; what is"
+        " switched on, and what was offered, stay. The voltage band of a bus is in thousandths of"
+        " its rated voltage (mpu). Below zero more would cost.",
+    )
 
 
 def costs_section(result: Result, plot: Plot) -> Section:

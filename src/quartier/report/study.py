@@ -21,6 +21,13 @@ from quartier.scoreboard import LINES, NOTHING, Line
 
 MOST_OTHERS = 24
 """Most choices of further keys that the page offers."""
+FEWEST_DRAWN = 3
+"""Fewest seeds whose spread is drawn."""
+BEYOND = (
+    Line("overload_energy", "Overload energy, MWh"),
+    Line("cap_violation_energy", "Beyond P_set, kWh"),
+)
+"""What studies show besides: by how much limits are passed."""
 
 
 def write_study(
@@ -66,7 +73,7 @@ def write_study(
             **{key: ", ".join(map(str, about["values"][key])) for key in keys},
         },
         warnings=told,
-        sections=[*_sections(keys, kpis), _runs_section(runs, kpis)],
+        sections=[*_sections(keys, kpis), *_spread(keys, runs, kpis), _runs_section(runs, kpis)],
     )
     return write_page(page, folder / REPORT)
 
@@ -89,9 +96,41 @@ def _sections(keys: Sequence[str], kpis: pd.DataFrame) -> Iterator[Section]:
     yield Section("table-part", "Table", [_table(kpis)])
 
 
+def _spread(keys: Sequence[str], runs: pd.DataFrame, kpis: pd.DataFrame) -> Iterator[Section]:
+    """How far single draws are from each other, where there are several."""
+    if len(keys) > 1 or kpis["n"].max() < FEWEST_DRAWN:
+        return
+    known = set(kpis["kpi"])
+    options: dict[str, list[Block]] = {}
+    for number, line in enumerate(line for line in _lines() if line.kpi in known):
+        rows = kpis[kpis["kpi"] == line.kpi]
+        if (rows["greatest"] - rows["least"]).max() <= NOTHING:
+            continue
+        scale, shown, label = _shown(line, rows)
+        own = runs.assign(value=scale * runs[line.kpi]).dropna(subset=["value"])
+        draw = partial(studies.spread, own, keys[0] if keys else None, label, shown)
+        options[line.label] = [block(f"spread-{number}", draw)]
+    if options:
+        lead = (
+            "Every seed is a draw. A box holds the middle half of them, its line is the median, its"
+            " whiskers reach to the draws at most one and a half boxes away; points are draws."
+        )
+        yield Section(
+            "spread", "Spread over draws", [Choice("spread-choice", "KPI", options)], lead
+        )
+
+
+def _shown(line: Line, rows: pd.DataFrame) -> tuple[float, str, str]:
+    """Factor of a KPI's values, unit and label as they are shown."""
+    unit = str(rows["unit"].iloc[0])
+    scale = 100.0 if line.percent and unit == "1" else 1.0
+    shown = "%" if scale != 1.0 else "" if unit == "1" else unit
+    return scale, shown, str(rows["label"].iloc[0])
+
+
 def _lines() -> Iterator[Line]:
     known = set()
-    for lines in LINES.values():
+    for lines in (*LINES.values(), BEYOND):
         for line in lines:
             if line.kpi not in known:
                 known.add(line.kpi)
@@ -100,12 +139,9 @@ def _lines() -> Iterator[Line]:
 
 def _blocks(number: int, line: Line, keys: Sequence[str], kpis: pd.DataFrame) -> Iterator[Block]:
     rows = kpis[kpis["kpi"] == line.kpi]
-    unit = str(rows["unit"].iloc[0])
-    scale = 100.0 if line.percent and unit == "1" else 1.0
+    scale, shown, label = _shown(line, rows)
     values = ["mean", "low", "high"]
     rows = rows.assign(**{name: scale * rows[name] for name in values})
-    shown = "%" if scale != 1.0 else "" if unit == "1" else unit
-    label = str(rows["label"].iloc[0])
     name = f"kpi-{number}"
     if len(keys) == 1:
         yield block(name, partial(studies.over, rows, keys[0], label, shown))

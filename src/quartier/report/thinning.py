@@ -59,8 +59,8 @@ def shown_steps(plot: Plot, most: int | None = None) -> Shown:
 
 NEAREST = {"lines": 800, "transformers": 100, "buses": 400}
 """How many elements nearest to their limits are shown of a large grid."""
-LARGE = 6000
-"""Buses from which on a grid is large: a browser needs seconds to draw more."""
+LARGE = 2000
+"""Buses from which on a grid is large: a page of all its figures takes megabytes and seconds."""
 
 
 @dataclass(frozen=True)

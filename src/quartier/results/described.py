@@ -19,8 +19,11 @@ ABOUT: dict[str, str] = {
     "congestion": "What limits of the grid did to the price of a kWh at a neighbourhood.",
     "redispatch": "Every cap that the DSO set, and why.",
     "plans": "Power that was planned, at every gate and in every round.",
+    "forecasts": "What was expected of the steps up to the next gate, where forecasts may err.",
     "solves": "What solvers said of their problems.",
     "negotiations": "Every negotiation: a neighbourhood, a gate, a round.",
+    "sensitivities": "What a little more of a limit or size would be worth, with"
+    " `record.sensitivities: true`.",
     "traces": "How the best objective fell while agents negotiated.",
     "rounds": "Every round of prices and answers, or pass of an auction.",
     "bids": "Bids of an auction: what they buy up to a price and sell from it on; or blocks.",
@@ -37,6 +40,7 @@ ABOUT: dict[str, str] = {
 
 MEANING: dict[str, str] = {
     "accepted_kw": "what of it was accepted",
+    "actual_kw": "what happened: power available, load or demand",
     "agent": "neighbourhood or supplier that bids",
     "agents": "agents that took part",
     "agreed": "whether all living agents committed to the same candidate",
@@ -69,6 +73,7 @@ MEANING: dict[str, str] = {
     "energy_kwh": "energy in the store at the end of the step",
     "flex_down_kw": "power by which the offer could be lowered in this step alone",
     "flex_up_kw": "power by which the offer could be raised in this step alone",
+    "forecast_kw": "what was expected of it at the gate",
     "follower_suboptimality": "relative distance of the followers from their own optimum",
     "fuel_kw": "fuel burnt (lower heating value)",
     "gap": "relative gap between objective and bound",
@@ -83,6 +88,7 @@ MEANING: dict[str, str] = {
     "kind": "kind",
     "line": "name of the line",
     "limits_eur_per_kwh": "the part of the price that limits make; the rest is losses",
+    "loading_over_percent": "greatest loading beyond its limit in AC; below zero where all hold",
     "loading_percent": "loading in percent of the rated current",
     "loss_mw": "losses",
     "lost_to": "what the message was lost to",
@@ -105,6 +111,7 @@ MEANING: dict[str, str] = {
     "p_set_kw": "the cap: most feed-in, or with `(consumption)` in the reason the least power",
     "p_set_max_kw": "P_set: most feed-in; none where there is no cap",
     "p_set_min_kw": "P_set: least (most negative) power; none where there is no cap",
+    "parameter": "size of a unit, or `limit` of an element of the grid",
     "planned_kw": "power that was planned for the step",
     "point": "number of the point",
     "price_eur_per_kwh": "price of the energy shared",
@@ -137,8 +144,10 @@ MEANING: dict[str, str] = {
     "tries": "times that the solver was started on a problem that it did not solve at once",
     "value": "value",
     "vm_pu": "voltage",
+    "voltage_over_pu": "greatest voltage outside its band in AC; below zero where all hold",
     "wall_s": "wall time, the one figure that differs from run to run",
     "zone": "name of the zone",
+    "worth_eur": "what one unit more would save over the window",
 }
 """What a column means, by its name."""
 

@@ -15,6 +15,7 @@ from quartier.figures import (
     convergence,
     costs,
     ev_stays,
+    forecasts,
     fronts,
     grid,
     grid_map,
@@ -61,6 +62,7 @@ WITHOUT = {
     "shares": "the neighbourhoods of this run share nothing; that is the problem 'sharing'",
     "nodes": "there are no nodes of other carriers than electricity",
     "plans": "nobody planned in this run",
+    "forecasts": "no forecast errs in this run; say by how much in forecast_error",
     "solves": "no optimiser was used in this run",
 }
 """Why a table is not there."""
@@ -346,6 +348,11 @@ class Plot:
         names = ("units", "nodes", "connection_points")
         tables = {name: self.table(name) for name in names if self._has(name)}
         return bundles.balance({"units": self.table("units"), **tables}, carrier, written["units"])
+
+    def forecast(self, kind: str) -> go.Figure:
+        """What was expected of all units of a kind, and what happened."""
+        table = self.table("forecasts")
+        return forecasts.forecast(table, _check(kind, list(table["kind"].unique()), "forecast of"))
 
     def _has(self, table: str) -> bool:
         return table in self._result.tables

@@ -61,6 +61,7 @@ _TEXTS = {
     "name",
     "neighbourhood",
     "node",
+    "parameter",
     "problem",
     "reason_element",
     "receiver",
@@ -129,13 +130,16 @@ TABLES: dict[str, dict[str, ColumnType]] = {
         "time gate round asset kind offered_kw p_set_kw reason_element sensitivity cost_eur"
     ),
     "plans": _columns("gate round time unit p_kw"),
+    "forecasts": _columns("gate time unit kind forecast_kw actual_kw"),
     "solves": _columns(
         "gate problem status objective bound gap follower_suboptimality wall_s tries"
+        " loading_over_percent voltage_over_pu"
     ),
     "negotiations": _columns(
         "gate round neighbourhood mechanism agents messages bytes sim_time_s wall_s objective"
         " agreed"
     ),
+    "sensitivities": _columns("gate name parameter value unit worth_eur"),
     "traces": _columns("gate round neighbourhood sim_time_s objective"),
     "rounds": _columns(
         "gate mechanism round bound objective gap residual imbalance_kwh price_eur_per_kwh answers"

@@ -18,7 +18,7 @@ from quartier.scenario.coverage import covered, offhand, supplier_requests
 from quartier.scenario.findings import Findings, Note
 from quartier.scenario.grid_data import GridData, profiles_of, read_grid
 from quartier.scenario.left_out import note_profiles
-from quartier.scenario.models import Scenario
+from quartier.scenario.models import FLEXIBILITY, Scenario
 from quartier.scenario.names import check_names
 from quartier.scenario.nodes import unit_names
 from quartier.scenario.pricing_checks import wholesale
@@ -208,6 +208,10 @@ def _signals(
     for name in ("export_eur_per_kwh", "import_eur_per_kwh"):
         with findings.at(f"signals.{name}"):
             yield name, (reader.price(getattr(signals, name), horizon), "EUR/kWh")
+    for name in FLEXIBILITY:
+        if (price := getattr(signals, name)) is not None:
+            with findings.at(f"signals.{name}"):
+                yield name, (reader.price(price, horizon), "EUR/kWh")
     if isinstance(forecast := scenario.market.forecast, CsvColumn):
         with findings.at("market.forecast"):
             yield "forecast_eur_per_kwh", (reader.price(forecast, horizon), "EUR/kWh")

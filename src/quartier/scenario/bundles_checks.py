@@ -42,6 +42,8 @@ def check_bundles(
         *_of_supply(asked, units),
     ):
         findings.add(where, problem)
+    if scenario.stores.end != "as-start":
+        findings.add("stores.end", "of a typical day is its beginning: leave it out")
     if "export_eur_per_kwh" in signals and np.any(signals["export_eur_per_kwh"][0] > 0):
         findings.add("signals.export_eur_per_kwh", "is paid to nobody here: set it to 0")
 
@@ -106,7 +108,7 @@ def _of_prices(path: str, group: GroupSettings, asked: BundlesAsked) -> Iterator
 
 
 def _of_system(asked: BundlesAsked, scenario: Scenario) -> Iterator[tuple[str, str]]:
-    if scenario.forecasts or scenario.forecast_error.std:
+    if scenario.forecasts or scenario.forecast_error.std or scenario.forecast_error.arrival_h:
         yield "forecasts", "err, while what is sized is planned for what happens; remove them"
     for place, settings in scenario.neighbourhoods.items():
         path = f"neighbourhoods.{place}"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
 
 import numpy as np
 
@@ -11,7 +12,7 @@ from quartier.quantities import Array
 from quartier.scenario.asked import MOST_PLAYERS
 from quartier.scenario.bundles_checks import check_bundles
 from quartier.scenario.findings import Findings
-from quartier.scenario.models import MarketSettings, Scenario
+from quartier.scenario.models import FLEXIBILITY, MarketSettings, Scenario
 from quartier.scenario.nodes import check_nodes, check_trade
 from quartier.scenario.pricing_checks import check_pricing
 from quartier.scenario.problems import suggestion
@@ -50,6 +51,8 @@ def check(
     check_zones(scenario, findings, rest)
     _check_prices(scenario, signals, findings)
     _check_weights(scenario, signals, findings)
+    _check_stores(scenario, findings)
+    _check_flexibility(scenario, signals, findings)
     _check_gates(scenario, findings)
     _check_names(scenario, units, findings)
     if not rest.lacks("problem") and not rest.lacks("neighbourhoods"):
@@ -62,6 +65,11 @@ def check(
 
 
 def _check_grid(scenario: Scenario, findings: Findings) -> None:
+    if scenario.redispatch.cross_check and find_spec("casadi") is None:
+        findings.add(
+            "redispatch.cross_check",
+            "needs Ipopt, which the extra `ac` brings: pip install 'quartier[ac]', or leave it out",
+        )
     if scenario.grid_settings is not None:
         return
     if scenario.problem.needs_grid:
@@ -202,7 +210,15 @@ def _check_weights(
     exported, imported = signals["export_eur_per_kwh"][0], signals["import_eur_per_kwh"][0]
     objectives = scenario.objectives
     curtailment = objectives.curtailment_eur_per_kwh
-    dearest = max(float(imported.max()), float(exported.max()) + curtailment)
+    stored = max((scenario.stores.worth(c) or 0.0 for c in _held(scenario)), default=0.0)
+    if stored >= objectives.penalty_eur_per_kwh:
+        findings.add(
+            "stores.value_eur_per_kwh",
+            f"is {stored:g}, not below objectives.penalty_eur_per_kwh "
+            f"({objectives.penalty_eur_per_kwh:g}): stores would be filled whatever a cap forbids",
+        )
+    drawn = float(imported.max()) + objectives.imported_eur_per_kwh
+    dearest = max(drawn, float(exported.max()) + curtailment)
     if objectives.penalty_eur_per_kwh <= dearest:
         findings.add(
             "objectives.penalty_eur_per_kwh",
@@ -215,6 +231,40 @@ def _check_weights(
             f"{curtailment:g} is below what consumption earns when the import price is "
             f"{imported.min():g} EUR/kWh; set it to {-imported.min():g} or more",
         )
+
+
+def _held(scenario: Scenario) -> set[str]:
+    """Carriers that stores hold."""
+    held = {KINDS[unit.kind].holds for unit in scenario.unit_items().values()}
+    return {carrier for carrier in held if carrier is not None}
+
+
+def _check_stores(scenario: Scenario, findings: Findings) -> None:
+    value = scenario.stores.value_eur_per_kwh
+    held = _held(scenario)
+    for carrier in value if isinstance(value, dict) else ():
+        if carrier not in held:
+            findings.add(
+                f"stores.value_eur_per_kwh.{carrier}",
+                f"no unit stores it{suggestion(carrier, sorted(held))}",
+            )
+
+
+def _check_flexibility(
+    scenario: Scenario, signals: Mapping[str, tuple[Array, str]], findings: Findings
+) -> None:
+    """Nobody pays for what it could do; and only who redispatches asks for it."""
+    for name in FLEXIBILITY:
+        if name in signals and (least := float(signals[name][0].min())) < 0:
+            findings.add(f"signals.{name}", f"is down to {least:g} EUR/kWh; it must not be below 0")
+    weights = {
+        f"objectives.{name}": getattr(scenario.objectives, name)
+        for name in ("imported_eur_per_kwh", "flexibility_eur_per_kwh")
+    }
+    given = [f"signals.{name}" for name in FLEXIBILITY if getattr(scenario.signals, name)]
+    for path in [*(path for path, weight in weights.items() if weight), *given]:
+        if scenario.problem.kind != "redispatch":
+            findings.add(path, "is an objective of `problem: redispatch` only; leave it out")
 
 
 def _check_gates(scenario: Scenario, findings: Findings) -> None:
@@ -293,6 +343,14 @@ def check_forecast_error(
             continue
         why = f"no unit of this kind could be forecast{suggestion(kind, known)}"
         findings.add(f"forecast_error.std.{kind}", why)
+    erring = scenario.forecast_error
+    for key in ("hourly_correlations", "common"):
+        for kind in getattr(erring, key):
+            if kind not in erring.std:
+                why = f"this kind does not err{suggestion(kind, erring.std)}; add it to std"
+                findings.add(f"forecast_error.{key}.{kind}", why)
+    if erring.arrival_h and complete and not any(KINDS[unit.kind].sessions for unit in units):
+        findings.add("forecast_error.arrival_h", "there is no charging station; remove it")
 
 
 def forecast_series(unit: UnitData) -> str | None:

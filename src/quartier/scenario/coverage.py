@@ -9,7 +9,7 @@ from quartier.grid import simbench
 from quartier.quantities import Horizon
 from quartier.scenario.asked import MarketAsked
 from quartier.scenario.findings import Findings
-from quartier.scenario.models import Scenario
+from quartier.scenario.models import FLEXIBILITY, Scenario
 from quartier.scenario.node_settings import column_of
 from quartier.scenario.record import HorizonError, SeriesError
 from quartier.scenario.series import SeriesReader
@@ -64,7 +64,7 @@ def _sources(scenario: Scenario) -> Iterator[tuple[str, Source]]:
     for name, column in (grid.profiles if grid is not None else {}).items():
         yield f"grid.profiles.{name}", column
     signals = scenario.signals
-    for name in ("export_eur_per_kwh", "import_eur_per_kwh", "temperature"):
+    for name in ("export_eur_per_kwh", "import_eur_per_kwh", *FLEXIBILITY, "temperature"):
         if (priced := column_of(getattr(signals, name))) is not None:
             yield f"signals.{name}", priced
     yield from _of_markets(scenario)

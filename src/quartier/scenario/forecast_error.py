@@ -1,20 +1,38 @@
-"""Forecasts that err: drawn at random, anew at every gate, about what then happens.
+"""Forecasts that err about what then happens, the less the nearer that is.
 
-The longer ahead, the more a forecast errs, and errors of near hours are alike: an autoregressive
-process over the lead time, which begins with no error at the gate. So Söder, "Simulation of wind
-speed forecast errors for operation planning of multiarea power systems" (PMAPS 2004), who has a
-moving average in it besides (ARMA(1,1)), and errors of places near each other alike.
+What happens is the scenario's data; a forecast deviates from it. The longer ahead, the more it
+errs, and errors of near hours are alike: an autoregressive process over the lead time, which begins
+with no error at the gate. So Söder, "Simulation of wind speed forecast errors for operation
+planning of multiarea power systems" (PMAPS 2004), who has a moving average in it besides
+(ARMA(1,1)), and errors of places near each other alike.
+
+What drives the process is numbered by the step in which it becomes known, not by the gate: a later
+gate knows more of the same future, its forecast is nearer, and the change from one forecast to the
+next is news that nobody could foresee (Heath and Jackson, "Modeling the evolution of demand
+forecasts", IIE Transactions 26(3), 1994). So two runs with the same seed and other gates have the
+same draws.
 """
 
 from __future__ import annotations
 
+from dataclasses import replace
+from math import ceil
+from typing import Annotated
 from zlib import crc32
 
 import numpy as np
 from pydantic import Field, NonNegativeFloat
 
 from quartier.quantities import Array
-from quartier.units.base import Frozen, UnitData
+from quartier.scenario.settings import Share
+from quartier.units.base import Frozen, Session, UnitData
+
+Correlation = Annotated[float, Field(ge=0, lt=1)]
+
+DRAWN = 96
+"""Steps drawn at once: what a gate looks at is drawn without all that came before."""
+BEFORE = 1 << 20
+"""Such blocks before the run, for forecasts older than it: a seed is no negative number."""
 
 
 class ForecastErrorSettings(Frozen):
@@ -23,11 +41,21 @@ class ForecastErrorSettings(Frozen):
     std: dict[str, NonNegativeFloat] = Field(default_factory=dict)
     """Standard deviation far ahead by kind of unit, as a share of what happens: `pv: 0.2`. Kinds
     that are not named, and units with a forecast of their own, do not err."""
-    hourly_correlation: float = Field(0.9, ge=0, lt=1)
+    hourly_correlation: Correlation = 0.9
     """Correlation of the errors of two hours that follow each other."""
+    hourly_correlations: dict[str, Correlation] = Field(default_factory=dict)
+    """The same of single kinds; the others have `hourly_correlation`."""
+    common: dict[str, Share] = Field(default_factory=dict)
+    """Share of an error's variance that all units of a kind have in common; without it, all of
+    what the same weather drives (PV, wind), nothing of others."""
+    arrival_h: NonNegativeFloat = 0.0
+    """Standard deviation far ahead in h of when a vehicle is expected at a charging station. When
+    it leaves, and with what it is due, is known."""
+    age_h: NonNegativeFloat = 0.0
+    """How old forecasts are at a gate, in h: so long before it, errors begin to grow."""
 
     def forecast(
-        self, unit: UnitData, values: Array, common: bool, first: int, steps: int, seed: int
+        self, unit: UnitData, values: Array, same_weather: bool, first: int, steps: int, seed: int
     ) -> Array:
         """What is expected at a gate of a series of a unit.
 
@@ -35,8 +63,8 @@ class ForecastErrorSettings(Frozen):
         ----------
         values
             What happens over the whole run, in kW.
-        common
-            Whether all units of the kind err alike: those that the same weather drives.
+        same_weather
+            Whether the same weather drives all units of the kind.
         first, steps
             The window of the gate. Elsewhere, what happens is expected.
         seed
@@ -45,31 +73,78 @@ class ForecastErrorSettings(Frozen):
         Returns
         -------
         Array
-            ``(1 + error) · value``, from zero to the greatest that happens, shape of ``values``.
+            ``(1 + error) · value``, from zero to the rated power, if any; shape of ``values``.
         """
         std, found = self.std.get(unit.kind, 0.0), values.copy()
         if not std:
             return found
-        who = crc32((unit.kind if common else unit.name).encode())
-        rng = np.random.default_rng([seed, crc32(b"forecast"), who, first])
-        factor = 1.0 + std * errors(steps, self.hourly_correlation**unit.horizon.dt_h, rng)
+        common = self.common.get(unit.kind, float(same_weather))
+        error = self._errors(unit, common, first, steps, seed)
         window = slice(first, first + steps)
-        found[window] = np.clip(factor * values[window], 0.0, values.max(initial=0.0))
+        rated_kw = getattr(unit.parameters, "power_kw", np.inf)
+        most = max(rated_kw, values.max(initial=0.0))
+        found[window] = np.clip((1.0 + std * error) * values[window], 0.0, most)
         return found
 
+    def arrivals(self, unit: UnitData, first: int, steps: int, seed: int) -> tuple[Session, ...]:
+        """Stays as expected at a gate: who is there is known, who comes may come sooner or later.
 
-def errors(steps: int, correlation: float, rng: np.random.Generator) -> Array:
+        Nobody is expected before the vehicle before has left, nor so late that too little time is
+        left to charge.
+        """
+        if not self.arrival_h or not unit.sessions:
+            return unit.sessions
+        error = self._errors(unit, 0.0, first, steps, seed)
+        late = np.rint(self.arrival_h / unit.horizon.dt_h * error).astype(int)
+        found, free, most_kw = [], first + 1, float(getattr(unit.parameters, "power_kw", np.inf))
+        for stay in sorted(unit.sessions, key=lambda one: one.arrival):
+            if first < stay.arrival < first + len(late):
+                step_kwh = min(stay.max_kw, most_kw) * unit.horizon.dt_h
+                charging = ceil(stay.due_kwh / step_kwh - 1e-9)
+                last = max(stay.departure - charging, stay.arrival)
+                expected = stay.arrival + int(late[stay.arrival - first])
+                found.append(replace(stay, arrival=min(max(expected, free), last)))
+            else:
+                found.append(stay)
+            free = max(free, stay.departure)
+        return tuple(found)
+
+    def _errors(self, unit: UnitData, common: float, first: int, steps: int, seed: int) -> Array:
+        """Errors of a unit in the window of a gate, shape ``(steps,)``."""
+        dt_h, kind = unit.horizon.dt_h, unit.kind
+        hourly = self.hourly_correlations.get(kind, self.hourly_correlation)
+        old = round(self.age_h / dt_h)
+        first, count = first - old, steps + old
+        alike = np.sqrt(common) * news(kind, first, count, seed) if common else 0.0
+        own = np.sqrt(1 - common) * news(unit.name, first, count, seed) if common < 1 else 0.0
+        return errors(alike + own + np.zeros(count), hourly**dt_h)[old:]
+
+
+def news(who: str, first: int, steps: int, seed: int) -> Array:
+    """What becomes known in each step, standard normal, shape ``(steps,)``: one for all gates."""
+    name, begin = crc32(who.encode()), first // DRAWN
+    blocks = [
+        np.random.default_rng([seed, crc32(b"forecast"), name, BEFORE + block])
+        for block in range(begin, (first + steps - 1) // DRAWN + 1)
+    ]
+    drawn = np.concatenate([rng.standard_normal(DRAWN) for rng in blocks])
+    return drawn[first - begin * DRAWN :][:steps]
+
+
+def errors(news: Array, correlation: float) -> Array:
     """Errors by lead time, shape ``(steps,)``; far ahead their standard deviation is 1.
 
-    ``e_0 = 0``, ``e_k = φ e_(k-1) + √(1 - φ²) z_k`` with standard normal ``z``.
+    ``e_0 = 0``, ``e_k = φ e_(k-1) + √(1 - φ²) z_k``.
 
     Parameters
     ----------
+    news
+        ``z``, standard normal, shape ``(steps,)``; the first plays no part.
     correlation
         ``φ``, from step to step.
     """
-    shocks = np.sqrt(1 - correlation**2) * rng.standard_normal(steps)
-    found = np.zeros(steps)
-    for k in range(1, steps):
+    shocks = np.sqrt(1 - correlation**2) * news
+    found = np.zeros(len(news))
+    for k in range(1, len(news)):
         found[k] = correlation * found[k - 1] + shocks[k]
     return found

@@ -319,5 +319,7 @@ def _plant_parameters(row: Any) -> UnitParameters:
     if written.startswith(("wind", "wp")):
         return KINDS["wind"].Parameters.model_validate({"kind": "wind", **common})
     fossil = any(word in written for word in _FOSSIL)
-    kind = "conventional" if fossil else "plant"
-    return KINDS[kind].Parameters.model_validate({"kind": kind, **common})
+    if not fossil:
+        return KINDS["plant"].Parameters.model_validate({"kind": "plant", **common})
+    burns = {"kind": "conventional", "chp": "chp" in written}
+    return KINDS["conventional"].Parameters.model_validate({**burns, **common})

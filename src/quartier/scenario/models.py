@@ -47,6 +47,7 @@ from quartier.scenario.settings import (
     OptimisationSettings,
     RecordSettings,
     RedispatchSettings,
+    StoreSettings,
 )
 from quartier.units.base import CsvColumn, Frozen, Source, UnitParameters
 from quartier.units.kinds import is_own, own_kind
@@ -184,11 +185,19 @@ class SignalSettings(Frozen):
     """Price in EUR/kWh that a neighbourhood gets for what it feeds in."""
     import_eur_per_kwh: Price
     """Price in EUR/kWh that a neighbourhood pays for what it draws, at least the export price."""
+    flexibility_up_eur_per_kwh: Price | None = None
+    """L5: price in EUR/kWh expected for every kW by which a step could be raised."""
+    flexibility_down_eur_per_kwh: Price | None = None
+    """L5: price in EUR/kWh expected for every kW by which a step could be lowered."""
     co2_kg_per_kwh: NonNegativeFloat = 0.38
     """Emissions of electricity from the upper grid in kg/kWh."""
     temperature: Source | float | None = None
     """Outdoor temperature in °C: a number, a column of a CSV file (unit `degC` or `K`), or the
     German test reference year of a region (`try:3`). Heat pumps need it."""
+
+
+FLEXIBILITY = ("flexibility_up_eur_per_kwh", "flexibility_down_eur_per_kwh")
+"""Signals that are prices of flexibility, upwards and downwards (L5)."""
 
 
 class ObjectiveSettings(Frozen):
@@ -199,6 +208,10 @@ class ObjectiveSettings(Frozen):
     first."""
     peak_eur_per_kw: NonNegativeFloat = 0.0
     """L1: cost in EUR/kW of the greatest import over the window."""
+    imported_eur_per_kwh: NonNegativeFloat = 0.0
+    """L1e: cost in EUR/kWh of imported energy, besides its price."""
+    flexibility_eur_per_kwh: NonNegativeFloat = 0.0
+    """L2: worth in EUR/kWh of every kW by which a step could be raised or lowered."""
     co2_eur_per_kg: NonNegativeFloat = 0.0
     """L3: cost in EUR/kg of the emissions of all fuel burnt."""
     penalty_eur_per_kwh: PositiveFloat = 10.0
@@ -314,6 +327,8 @@ class Scenario(Frozen):
     """Prices, emission factors and weather."""
     objectives: ObjectiveSettings = ObjectiveSettings()
     """What the neighbourhoods' objectives weigh."""
+    stores: StoreSettings = StoreSettings()
+    """How stores end what is planned."""
     redispatch: RedispatchSettings = RedispatchSettings()
     """How the DSO removes congestion."""
     optimisation: OptimisationSettings = OptimisationSettings()

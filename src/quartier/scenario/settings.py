@@ -4,7 +4,14 @@ from __future__ import annotations
 
 from typing import Annotated, Literal, TypeAlias
 
-from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
+from pydantic import (
+    Field,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    model_validator,
+)
 
 from quartier.scenario.communication import CommunicationSettings
 from quartier.units.base import CsvColumn, Frozen
@@ -20,6 +27,7 @@ __all__ = [
     "RecordSettings",
     "RedispatchSettings",
     "Share",
+    "StoreSettings",
 ]
 
 NAME_PATTERN = r"^[A-Za-z][A-Za-z0-9_-]*$"
@@ -50,6 +58,48 @@ LOWER_EUR_PER_KWH = 0.10
 """Price of renewable energy lost by redispatch, of plants and neighbourhoods, unless given."""
 
 
+class StoreSettings(Frozen):
+    """How stores end what is planned: a gate's window, and the run (M1).
+
+    Vehicles and flexible demands are served by the end in any case.
+    """
+
+    end: Literal["as-start", "free", "value"] = "as-start"
+    """`as-start`: no emptier than they began the run; `free`: at any energy; `value`: likewise, and
+    what they gain or lose over the window counts at `value_eur_per_kwh`."""
+    value_eur_per_kwh: NonNegativeFloat | dict[str, NonNegativeFloat] | None = None
+    """Worth in EUR of a kWh left in a store: one for all, or by the carrier that they hold (others
+    are worth nothing). For `end: value` only."""
+
+    @model_validator(mode="after")
+    def _one_value(self) -> StoreSettings:
+        if (self.end == "value") != (self.value_eur_per_kwh is not None):
+            raise ValueError("'value_eur_per_kwh' goes with 'end: value': state both, or neither")
+        return self
+
+    def worth(self, carrier: str) -> float | None:
+        """EUR/kWh of what is left of a carrier; None if stores end as they began."""
+        if self.end == "as-start":
+            return None
+        value = self.value_eur_per_kwh
+        return value.get(carrier, 0.0) if isinstance(value, dict) else value or 0.0
+
+
+class MinimumFactorSettings(Frozen):
+    """Merit of plants by one price of conventional power, times a minimum factor (M4).
+
+    German Redispatch 2.0 ranks renewable power as if it were that much dearer (EnWG § 13 (1a);
+    BNetzA, decision PGMF-8116-EnWG § 13j: 10, and 5 for CHP).
+    """
+
+    conventional_eur_per_kwh: NonNegativeFloat
+    """Price in EUR/kWh of lowering a conventional plant."""
+    renewable: PositiveFloat = 10.0
+    """Factor of plants that lose renewable energy."""
+    chp: PositiveFloat = 5.0
+    """Factor of plants that burn fossil fuel for power and heat."""
+
+
 class RedispatchSettings(Frozen):
     """How the DSO removes congestion: taps first, then the cheapest caps (M4)."""
 
@@ -63,12 +113,19 @@ class RedispatchSettings(Frozen):
     """Price in EUR/kWh of lowering a plant's feed-in: renewable energy lost."""
     plant_prices: dict[str, NonNegativeFloat] = Field(default_factory=dict)
     """Prices in EUR/kWh of single plants by name; the others have `price_eur_per_kwh`."""
+    minimum_factor: MinimumFactorSettings | None = None
+    """Merit of plants by a price of conventional power times minimum factors, in place of
+    `price_eur_per_kwh` and `plant_prices`: one or the other. Neighbourhoods keep theirs."""
     raise_price_eur_per_kwh: NonNegativeFloat = 0.30
     """Price in EUR/kWh of reducing a load."""
     sensitivity_threshold: Share = 0.01
     """Assets that act on a congestion by less than this share of the strongest are left out."""
     share_tolerance: Share = 0.1
     """Assets of equal price whose sensitivities differ by less than this share pro rata."""
+    margin: float = Field(0.0, ge=0, lt=1)
+    """Share of every limit of the grid that is kept free when P_set and taps are chosen, against
+    forecasts that err: of the loading that is allowed, and of a voltage's way from the middle of
+    its band. What counts as a violation in the end is as without it."""
     discrete_steps: list[Share] | None = Field(default=None, min_length=2)
     """Shares of the rated power that a cap may take, e.g. `[1, 0.6, 0.3, 0]`; without it, any."""
     loading_tolerance_percent: NonNegativeFloat = 0.1
@@ -85,6 +142,28 @@ class RedispatchSettings(Frozen):
     import_co2_eur_per_kg: NonNegativeFloat = 0.0
     """Price in EUR/kg of the CO2 of what the grid draws from the upper grid (U2), for `central` and
     `bilevel`."""
+
+    cross_check: bool = False
+    """Whether `central` and `bilevel` also look for a local optimum of the AC equations, by Ipopt,
+    beside the linear network's `bound`: its cost, distance and limits stand in the table `solves`.
+    It takes the extra `ac`, and minutes for a day of a large grid."""
+    min_cos_phi: float | None = Field(default=None, gt=0, le=1)
+    """Least power factor of plants: how much reactive power the cross-check may let them feed in or
+    draw for the voltages' sake. Without it, and in all plans, they keep that of the data."""
+
+    @model_validator(mode="after")
+    def _one_merit(self) -> RedispatchSettings:
+        priced = self.plant_prices or self.price_eur_per_kwh != LOWER_EUR_PER_KWH
+        if self.minimum_factor is not None and priced:
+            raise ValueError(
+                "the merit of plants is given twice; keep either 'minimum_factor', or "
+                "'price_eur_per_kwh' and 'plant_prices'"
+            )
+        if self.min_cos_phi is not None and not self.cross_check:
+            raise ValueError(
+                "'min_cos_phi' acts in the AC cross-check only: set 'cross_check: true'"
+            )
+        return self
 
 
 class OptimisationSettings(Frozen):
@@ -203,3 +282,7 @@ class RecordSettings(Frozen):
     a second, with hundreds of charging stations half a minute. `bilevel` adds a front of the grid
     operator's own objectives (redispatch cost, losses, CO2 of imports), which takes half a minute
     or more; how good its points are is in the table `solves`."""
+    sensitivities: bool = False
+    """Whether `central`, for `redispatch`, writes to the table `sensitivities` what a little more
+    of every limit of the grid that binds, and of every power and energy of the units, would be
+    worth over the window. Takes some seconds a gate."""

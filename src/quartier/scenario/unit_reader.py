@@ -136,6 +136,7 @@ class UnitReader:
                 state=state,
                 sessions=of_unit.sessions,
                 start_energy_kwh=state.get("energy_kwh", 0.0),
+                end_eur_per_kwh=self.scenario.stores.worth(kind.holds) if kind.holds else None,
             )
             yield kind.bounded(unit)
 

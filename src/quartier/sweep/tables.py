@@ -10,6 +10,9 @@ from scipy import stats
 
 CONFIDENCE = 0.95
 """Of the intervals of means over seeds (Student's t)."""
+QUANTILES = {"least": 0.0, "p5": 0.05, "median": 0.5, "p95": 0.95, "greatest": 1.0}
+"""How far single draws spread, by column of the table; between two draws linear."""
+STATISTICS = ("n", "mean", "std", "low", "high", *QUANTILES)
 
 
 def over_seeds(runs: pd.DataFrame, keys: Sequence[str], kpis: Sequence[str]) -> pd.DataFrame:
@@ -27,17 +30,21 @@ def over_seeds(runs: pd.DataFrame, keys: Sequence[str], kpis: Sequence[str]) -> 
     Returns
     -------
     pandas.DataFrame
-        A row a choice of keys and KPI: ``n``, ``mean``, ``std``, ``low``, ``high``. Of one seed
-        there is no interval: it is NaN.
+        A row a choice of keys and KPI: ``n``, ``mean``, ``std``, ``low``, ``high``, and quantiles
+        of the values (:data:`QUANTILES`). Of one seed there is no interval: it is NaN.
     """
     if runs.empty:
-        return pd.DataFrame(columns=[*keys, "kpi", "n", "mean", "std", "low", "high"])
+        return pd.DataFrame(columns=[*keys, "kpi", *STATISTICS])
     long = runs.melt(id_vars=list(keys), value_vars=list(kpis), var_name="kpi")
     grouped = long.groupby([*keys, "kpi"], sort=False, dropna=False)["value"]
     table = grouped.agg(n="count", mean="mean", std="std").reset_index()
+    for name, share in QUANTILES.items():
+        table[name] = grouped.quantile(share).to_numpy()
     table = table[table["n"] > 0].reset_index(drop=True)
     n = table["n"].to_numpy()
     with np.errstate(invalid="ignore", divide="ignore"):
         wide = stats.t.ppf((1 + CONFIDENCE) / 2, np.maximum(n - 1, 1)) / np.sqrt(n)
     half = np.where(n > 1, wide * table["std"].to_numpy(dtype=float), np.nan)
-    return table.assign(low=table["mean"] - half, high=table["mean"] + half)
+    low, high = table["mean"] - half, table["mean"] + half
+    columns = pd.Index([*keys, "kpi", *STATISTICS])
+    return table.assign(low=low, high=high).reindex(columns=columns)

@@ -211,6 +211,9 @@ class UnitData:
         State at the start by name, e.g. ``energy_kwh``.
     start_energy_kwh
         Energy of the store at the start of the run, which the end-of-horizon rule refers to.
+    end_eur_per_kwh
+        Worth of a kWh in the store at the end of the horizon, which then is free; None: the
+        end-of-horizon rule holds.
     """
 
     name: str
@@ -224,6 +227,7 @@ class UnitData:
     state: Mapping[str, float] = field(default_factory=dict)
     sessions: tuple[Session, ...] = ()
     start_energy_kwh: float = 0.0
+    end_eur_per_kwh: float | None = None
     simulated: UnitData | None = None
     """In a planning window, the unit with the bounds that its execution keeps."""
 
@@ -236,6 +240,15 @@ class UnitData:
     def hub(self) -> str | None:
         """Name of the node that it serves first: its heat hub, if it has one."""
         return next((node.name for node in self.nodes.values()), None)
+
+    def end_eur(self, energy_kwh: Quantity) -> Quantity:
+        """What the store gained over the horizon is worth in EUR, from its energy at the end.
+
+        A loss is negative; nothing where the end-of-horizon rule holds (M1).
+        """
+        if not self.end_eur_per_kwh:
+            return 0.0
+        return self.end_eur_per_kwh * (energy_kwh - self.state["energy_kwh"])
 
     def window(self, first: int, steps: int, state: Mapping[str, float]) -> UnitData:
         """Return the unit as a planner sees it at step ``first``, in ``state``, for ``steps``.

@@ -22,6 +22,8 @@ class ConventionalParameters(UnitParameters):
     """Power offered as a share of the rated power: a SimBench profile, or a CSV column."""
     co2_kg_per_kwh: NonNegativeFloat = 0.5
     """Emissions in kg per kWh fed in: natural gas (0.201 kg/kWh) at an efficiency of 40 %."""
+    chp: bool = False
+    """Whether it makes heat, too: then redispatch's minimum factor is that of CHP plants."""
 
 
 class Conventional(CurtailableKind):

@@ -97,7 +97,8 @@ class _Batch:
         self.controls[unit.name], self.flows[unit.name] = own, flow
         self.p_kw[unit.name] = np.broadcast_to(flow.p_kw, shape)
         if kind.stores:
-            self.energy_kwh[unit.name] = energy_of(unit, own)
+            energy = self.energy_kwh[unit.name] = energy_of(unit, own)
+            self.cost_eur -= unit.end_eur(energy[:, -1])
         command = np.nan if kind.command is None else flow.of(kind.command)
         command = np.inf if kind.curtailable else command
         self.command_kw[unit.name] = np.broadcast_to(command, shape)

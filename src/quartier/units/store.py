@@ -150,7 +150,8 @@ def bounded_store(
 ) -> UnitData:
     """Give a store its bounds: the physical ones, tightened so that it can end where it began.
 
-    The end-of-horizon rule (M1) asks for at least ``unit.start_energy_kwh`` at the end. Going
+    The end-of-horizon rule (M1) asks for at least ``unit.start_energy_kwh`` at the end, unless
+    what is left then has a worth (``unit.end_eur_per_kwh``), be it zero. Going
     backwards, a boundary needs what is asked of the next one less what a step can add. A store
     that nobody plans for refills sooner, in the last ``REFILL_H``, so as to not end in a rush.
 
@@ -178,7 +179,8 @@ def bounded_store(
     gain_kwh = dt_h * np.broadcast_to(most_kw - drain_kw, steps)
     drain_kwh = dt_h * np.broadcast_to(drain_kw, steps)
     least = np.full(steps + 1, low_kwh)
-    least[-1] = max(low_kwh, min(unit.start_energy_kwh, high_kwh))
+    if unit.end_eur_per_kwh is None:
+        least[-1] = max(low_kwh, min(unit.start_energy_kwh, high_kwh))
     for t in range(steps - 1, 0, -1):
         least[t] = max(low_kwh, (least[t + 1] - gain_kwh[t]) / kept)
     # A store that starts too low for the rule climbs as fast as it can; nothing is infeasible.

@@ -75,7 +75,10 @@
     const hits = by("hits");
     hits.text = Array.from({ length: hits.x.length }, (_, i) => texts[i % texts.length]);
     const transformers = by("transformers");
-    if (transformers) transformers.text = model.transformers.map(() => model.transformers.map((label) => `${label}: ${shownValue(label, step)}`).join("<br>"));
+    if (transformers) {
+      const own = model.transformers.map((label) => `${label}: ${shownValue(label, step)}`);
+      transformers.text = transformers.meta.together ? own.map(() => own.join("<br>")) : own;
+    }
     updateBuses(by("buses"), step);
     Object.assign(by("chosen"), outline(state.element));
     const { layout } = plot();
@@ -85,7 +88,7 @@
   function updateBuses(trace, step) {
     const position = model.buses.labels.map((_, b) => (model.voltage[b][step] - model.buses.low[b]) / (model.buses.high[b] - model.buses.low[b]));
     const symbols = position.map((p) => (p < 0 ? "triangle-down" : p > 1 ? "triangle-up" : "circle"));
-    Object.assign(trace.marker, { color: position, symbol: symbols, size: symbols.map((s) => (s === "circle" ? 8 : 14)) });
+    Object.assign(trace.marker, { color: position, symbol: symbols, size: symbols.map((s) => (s === "circle" ? trace.meta.size : 14)) });
     trace.text = model.buses.labels.map((label, b) => `${title(label)}: ${shownValue(label, step)} (band ${model.buses.low[b].toFixed(3)} to ${model.buses.high[b].toFixed(3)})`);
   }
   function outline(label) {
