@@ -5,6 +5,9 @@ from importlib import resources
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+from packaging.version import Version
 
 ROOT = Path(__file__).parents[2]
 MAPPED = ("agents", "scenarios", "simulators")
@@ -54,3 +57,27 @@ def test_shipped_data_are_found():
     assert resources.files("quartier.scenarios").joinpath("fliegerhorst/scenario.yaml").is_file()
     assert resources.files("quartier.scenario").joinpath("template.yaml").is_file()
     assert resources.files("quartier").joinpath("py.typed").is_file()
+
+
+def locked(name):
+    """Versions in a lock file, by package."""
+    lines = [line.split(";")[0].strip() for line in (ROOT / name).read_text().splitlines()]
+    pairs = (line.split("==") for line in lines if "==" in line)
+    return {canonicalize_name(package): Version(version) for package, version in pairs}
+
+
+@pytest.mark.parametrize("name", ["requirements.lock", "requirements-lowest.lock"])
+def test_locked_versions_are_what_pyproject_asks_for_from_end_to_end(name):
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]
+    if "lowest" in name:
+        extras = {key: extras[key] for key in ("xarray", "test")}
+    wanted = map(Requirement, [*project["dependencies"], *sum(extras.values(), [])])
+    found = locked(name)
+    for one in (each for each in wanted if each.name != "quartier"):
+        assert found[canonicalize_name(one.name)] in one.specifier, one
+        assert {spec.operator for spec in one.specifier} & {"<", "~="}, f"{one} has no upper end"
+        if "lowest" in name:
+            ends = (Version(s.version) for s in one.specifier if s.operator in (">=", "~="))
+            least = next(ends).release
+            assert found[canonicalize_name(one.name)].release[: len(least)] == least, one
