@@ -11,7 +11,8 @@ import pandas as pd
 
 from quartier.quantities import Array, Horizon
 from quartier.units import KINDS
-from quartier.units.base import Session, UnitData, UnitParameters
+from quartier.units.base import UnitData, UnitParameters
+from quartier.units.stays import Session
 
 
 class UnitMaker:

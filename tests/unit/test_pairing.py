@@ -31,8 +31,9 @@ from quartier.optimisation.local_choice import LocalChoice
 from quartier.scenario.communication import CommunicationSettings
 from quartier.scenario.settings import NegotiationSettings
 from quartier.units import KINDS
-from quartier.units.base import Session, UnitData
+from quartier.units.base import UnitData
 from quartier.units.sampling import own_rules
+from quartier.units.stays import Session
 
 from .factories import terms, unit
 

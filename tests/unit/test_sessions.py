@@ -13,8 +13,8 @@ from quartier.quantities import Horizon
 from quartier.scenario.record import SeriesError
 from quartier.scenario.session_file import SessionFile
 from quartier.scenario.sessions import Stay, drawn, fitted
-from quartier.units.base import Session
 from quartier.units.ev_station import EvStationParameters
+from quartier.units.stays import Session
 
 START = pd.Timestamp("2016-07-24T22:00Z")  # local midnight
 DAY = Horizon(START, 130, 0.25)

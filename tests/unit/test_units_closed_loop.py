@@ -32,10 +32,11 @@ from quartier.optimisation.closed_loop import (
 from quartier.optimisation.local_choice import GAP
 from quartier.optimisation.repair import netted
 from quartier.units import KINDS
-from quartier.units.base import SeriesRequest, Session, Source
+from quartier.units.base import SeriesRequest, Source
 from quartier.units.battery import Battery, BatteryParameters
 from quartier.units.evaluate import evaluate
 from quartier.units.sampling import sample
+from quartier.units.stays import Session
 
 from . import factories
 

@@ -7,8 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from quartier.units.base import Session, Stack
+from quartier.units.base import Stack
 from quartier.units.group import Group
+from quartier.units.stays import Session
 
 from . import factories
 

@@ -15,6 +15,7 @@ same draws.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from math import ceil
 from typing import Annotated
@@ -25,7 +26,8 @@ from pydantic import Field, NonNegativeFloat
 
 from quartier.quantities import Array
 from quartier.scenario.settings import Share
-from quartier.units.base import Frozen, Session, UnitData
+from quartier.units.base import Frozen, UnitData
+from quartier.units.stays import Session
 
 Correlation = Annotated[float, Field(ge=0, lt=1)]
 
@@ -86,7 +88,7 @@ class ForecastErrorSettings(Frozen):
         found[window] = np.clip((1.0 + std * error) * values[window], 0.0, most)
         return found
 
-    def arrivals(self, unit: UnitData, first: int, steps: int, seed: int) -> tuple[Session, ...]:
+    def arrivals(self, unit: UnitData, first: int, steps: int, seed: int) -> Sequence[Session]:
         """Stays as expected at a gate: who is there is known, who comes may come sooner or later.
 
         Nobody is expected before the vehicle before has left, nor so late that too little time is

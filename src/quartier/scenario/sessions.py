@@ -22,8 +22,8 @@ import pandas as pd
 
 from quartier.quantities import Array, Horizon
 from quartier.scenario.models import LOCAL
-from quartier.units.base import Session
 from quartier.units.ev_station import EvStationParameters
+from quartier.units.stays import Session
 
 _CUT = 3.0
 """Standard deviations at which the distributions are cut."""

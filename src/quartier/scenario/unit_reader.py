@@ -24,6 +24,7 @@ from quartier.units import KINDS
 from quartier.units.base import ELECTRICITY, CsvColumn, UnitData, UnitParameters, is_measured
 from quartier.units.ev_station import EvStationParameters
 from quartier.units.kinds import is_own
+from quartier.units.stays import Stays
 
 _CROWDED = 0.1
 """Share of the hours of all stays, cut by the next vehicle, above which that is said."""
@@ -134,7 +135,7 @@ class UnitReader:
                 bus=bus,
                 series=series,
                 state=state,
-                sessions=of_unit.sessions,
+                sessions=Stays.of(of_unit.sessions),
                 start_energy_kwh=state.get("energy_kwh", 0.0),
                 end_eur_per_kwh=self.scenario.stores.worth(kind.holds) if kind.holds else None,
             )

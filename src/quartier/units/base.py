@@ -25,6 +25,7 @@ from pydantic import BaseModel, ConfigDict, Field, PositiveInt
 
 from quartier.quantities import Array, Horizon
 from quartier.units.node import Node
+from quartier.units.stays import Session, Stays
 
 Quantity: TypeAlias = Any
 """A float, a NumPy array or a Pyomo expression."""
@@ -178,21 +179,6 @@ class Stack:
 
 
 @dataclass(frozen=True)
-class Session:
-    """A vehicle's stay at a charging point.
-
-    ``arrival`` and ``departure`` count steps from the horizon's start (in a window cut from a
-    longer horizon they may lie outside it); the vehicle is there in the steps
-    ``arrival <= t < departure`` and is due ``due_kwh`` by ``departure``.
-    """
-
-    arrival: int
-    departure: int
-    due_kwh: float
-    max_kw: float
-
-
-@dataclass(frozen=True)
 class UnitData:
     """A unit made ready for a horizon: parameters, series in kW or kWh, state at the start.
 
@@ -225,7 +211,7 @@ class UnitData:
     bus: int | None = None
     series: Mapping[str, Array] = field(default_factory=dict)
     state: Mapping[str, float] = field(default_factory=dict)
-    sessions: tuple[Session, ...] = ()
+    sessions: Sequence[Session] = ()
     start_energy_kwh: float = 0.0
     end_eur_per_kwh: float | None = None
     simulated: UnitData | None = None
@@ -263,17 +249,13 @@ class UnitData:
             name: values[first : first + horizon.steps + len(values) - self.horizon.steps]
             for name, values in self.series.items()
         }
-        sessions = tuple(
-            Session(s.arrival - first, s.departure - first, s.due_kwh, s.max_kw)
-            for s in self.sessions
-        )
         part = replace(
             self,
             horizon=horizon,
             nodes={carrier: node.window(first, steps) for carrier, node in self.nodes.items()},
             series=cut,
             state=dict(state),
-            sessions=sessions,
+            sessions=Stays.of(self.sessions).from_step(first) if self.sessions else (),
             simulated=None,
         )
         return replace(KINDS[self.kind].bounded(part), simulated=part)

@@ -8,7 +8,7 @@ zero (seed 001 eq. 18).
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from typing import Any, Literal
 
@@ -22,13 +22,13 @@ from quartier.units.base import (
     Flow,
     Limits,
     Quantity,
-    Session,
     Shown,
     UnitData,
     UnitKind,
     UnitParameters,
     Values,
 )
+from quartier.units.stays import corridor, plugged_kw
 from quartier.units.store import shifted_band
 
 
@@ -141,40 +141,3 @@ class EvStation(UnitKind):
     ) -> tuple[Array, Array]:
         """Charge later what can still be had before departure, or sooner what is due anyway."""
         return shifted_band(self, unit, x, energy_kwh)
-
-
-def plugged_kw(sessions: Sequence[Session], steps: int, power_kw: float) -> Array:
-    """Greatest power in each step: that of the vehicle there and of the point, shape ``(T,)``."""
-    plug_kw = np.zeros(steps)
-    for session in sessions:
-        stay = slice(max(session.arrival, 0), max(session.departure, 0))
-        plug_kw[stay] = min(session.max_kw, power_kw)
-    return plug_kw
-
-
-def corridor(
-    sessions: Sequence[Session], steps: int, power_kw: float, dt_h: float
-) -> tuple[Array, Array]:
-    """Least and greatest energy delivered at the boundaries of the steps, shape ``(T+1,)``.
-
-    Sessions that were over before the first step count in full, as they do in the unit's state.
-    """
-    boundary = np.arange(steps + 1)
-    least, most = np.zeros(steps + 1), np.zeros(steps + 1)
-    for session in sessions:
-        if session.arrival >= steps:
-            continue
-        full_kwh = min(session.max_kw, power_kw) * dt_h
-        stay = session.departure - session.arrival
-        if session.departure <= 0:
-            over_kwh = min(session.due_kwh, full_kwh * stay)
-            most += over_kwh
-            least += over_kwh
-            continue
-        been = np.clip(boundary - session.arrival, 0, stay)
-        left = np.clip(session.departure - boundary, 0, stay)
-        soonest = np.minimum(session.due_kwh, full_kwh * been)
-        # Sessions that ask for more than their stay allows are cut; rounding may not.
-        most += soonest
-        least += np.minimum(np.clip(session.due_kwh - full_kwh * left, 0.0, None), soonest)
-    return least, most
