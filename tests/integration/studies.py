@@ -22,8 +22,12 @@ from quartier.scenario.load import load
 START = "2016-05-02T10:00"
 
 
-def write_study(folder: Path, seed: int) -> Path:
-    """Write the study of a seed; return its folder."""
+def write_study(folder: Path, seed: int, *, wants: bool = False) -> Path:
+    """Write the study of a seed; return its folder.
+
+    With ``wants``, neighbourhoods also want what is off by default, and the DSO may plan by minimum
+    factors and keep a margin; all else is as without.
+    """
     rng = np.random.default_rng(seed)
     folder.mkdir(parents=True, exist_ok=True)
     steps, minutes = int(rng.integers(4, 9)), int(rng.choice([15, 30, 60]))
@@ -52,8 +56,32 @@ def write_study(folder: Path, seed: int) -> Path:
             name: _neighbourhood(rng, int(rng.integers(1, buses))) for name in places
         },
     }
+    if wants:
+        _add_wants(scenario, np.random.default_rng([seed, 1]))
     (folder / "scenario.yaml").write_text(yaml.safe_dump(scenario), encoding="utf-8")
     return folder
+
+
+def _add_wants(scenario: dict[str, Any], rng: np.random.Generator) -> None:
+    """Imported energy (L1e), flexibility (L2, L5), ends of stores, minimum factors, a margin."""
+
+    def one_of(*values: Any) -> Any:
+        return values[int(rng.integers(len(values)))]
+
+    scenario["objectives"] = {
+        "imported_eur_per_kwh": one_of(0.0, 0.05),
+        "flexibility_eur_per_kwh": one_of(0.0, 0.01),
+    }
+    for side in ("up", "down"):
+        if price := one_of(0.0, 0.02, 0.15):
+            scenario["signals"][f"flexibility_{side}_eur_per_kwh"] = price
+    worth = {"end": "value", "value_eur_per_kwh": 0.1}
+    scenario["stores"] = one_of({}, {"end": "free"}, worth)
+    redispatch = scenario["redispatch"]
+    redispatch["margin"] = one_of(0.0, 0.1)
+    if rng.random() < 0.5:
+        del redispatch["price_eur_per_kwh"]
+        redispatch["minimum_factor"] = {"conventional_eur_per_kwh": 0.05}
 
 
 def _write_grid(path: Path, rng: np.random.Generator, buses: int) -> None:
@@ -195,7 +223,8 @@ def _faults_of(run: Result, kpis: dict[str, float]) -> Iterator[str]:
     signals, points = run.table("signals"), run.table("connection_points")
     offered = signals[signals["name"].isin(["overloads_offered", "voltage_violations_offered"])]
     caps = points[["p_set_min_kw", "p_set_max_kw"]]
-    if not offered["value"].any() and caps.notna().any(axis=None):
+    kept = run.manifest["scenario"]["redispatch"]["margin"]
+    if not kept and not offered["value"].any() and caps.notna().any(axis=None):
         yield "P_set without need"
     if (caps["p_set_max_kw"] < 0).any() or (caps["p_set_min_kw"] > 0).any():
         yield "P_set demands power"

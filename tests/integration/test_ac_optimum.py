@@ -9,12 +9,14 @@ from copy import copy
 from dataclasses import replace
 from pathlib import Path
 
+import pandapower as pp
 import pytest
 
 from quartier.errors import InputError
 from quartier.instance import build
 from quartier.scenario.load import load
 from tests.integration.studies import run_study
+from tests.unit.grid_cases import village
 
 pytest.importorskip("casadi", reason="the extra `ac` brings Ipopt")
 ac_optimum = pytest.importorskip("quartier.centralised.ac_optimum")
@@ -91,6 +93,59 @@ def test_runs_check_the_linear_optimum_where_asked(tmp_path):
         assert abs(row["gap"]) < 1e-3
         assert row["loading_over_percent"] == pytest.approx(0.0, abs=1e-3)
         assert row["voltage_over_pu"] < 0
+
+
+def ac_row(run):
+    return run.table("solves").set_index("problem").loc["bound, AC"]
+
+
+def test_what_the_owner_would_curtail_anyway_is_no_redispatch(tmp_path):
+    """Feeding in costs 0.20 EUR/kWh: p_off curtails by itself, and nobody is paid for that."""
+    shutil.copytree(CASES, tmp_path / "cases")
+    prices = ("signals.export_eur_per_kwh=-0.2", "signals.import_eur_per_kwh=0.1")
+    asked = ("redispatch.cross_check=true", *prices)
+    (run,) = run_study(tmp_path / "cases" / "battery-at-noon", ["central"], asked).values()
+    row = ac_row(run)
+    assert row["status"] == "local optimum"
+    assert row["objective"] == pytest.approx(0.0, abs=0.01)
+    assert row["gap"] == 0.0
+
+
+@pytest.fixture
+def overload(tmp_path):
+    """A farm at the end of a line of which half may be used."""
+    folder, net = tmp_path / "overload", village()
+    shutil.copytree(CASES.parent / "overload", folder)
+    net.line.loc[0, "max_loading_percent"] = 50.0
+    pp.to_json(net, str(folder / "grid.json"))
+    return folder
+
+
+def test_both_operators_count_the_same_and_keep_the_same_limits(overload):
+    """With a margin, a price on the CO2 of imports (U2), and load that a battery serves instead."""
+    battery = "neighbourhoods.farm.units.battery"
+    asked = (
+        "redispatch.cross_check=true",
+        "redispatch.margin=0.1",
+        "redispatch.import_co2_eur_per_kg=0.5",
+        f"{battery}.power_kw=5000",
+        f"{battery}.energy_kwh=20000",
+    )
+    (run,) = run_study(overload, ["central"], asked).values()
+    row = ac_row(run)
+    assert row["status"] == "local optimum"
+    assert row["objective"] > 1.0
+    assert abs(row["gap"]) < 1e-4
+
+
+def test_a_step_without_a_power_flow_ends_no_cross_check(overload):
+    column = "neighbourhoods.farm.units.home.profile.column=absurd"
+    asked = ("redispatch.cross_check=true", column)
+    (run,) = run_study(overload, ["central"], asked).values()
+    assert run.manifest["status"] == "degraded"
+    row = ac_row(run)
+    assert row["status"].endswith("no power flow")
+    assert row[["objective", "gap"]].isna().all()
 
 
 def test_without_its_extra_the_cross_check_is_refused(tmp_path, monkeypatch):

@@ -23,3 +23,10 @@ KEPT = (18, 73, 112)
 def test_random_studies_keep_the_order(seed, tmp_path):
     runs = run_study(write_study(tmp_path / f"study-{seed}", seed), MECHANISMS)
     assert faults(runs) == []
+
+
+@pytest.mark.parametrize("seed", range(COUNT))
+def test_what_neighbourhoods_want_besides_keeps_the_order(seed, tmp_path):
+    """Flexibility, imports, ends of stores, minimum factors, a margin: no two of them disagree."""
+    folder = write_study(tmp_path / f"study-{seed}", seed, wants=True)
+    assert faults(run_study(folder, MECHANISMS)) == []

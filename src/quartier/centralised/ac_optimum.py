@@ -9,8 +9,8 @@ the voltages without injections; the paper uses the NLP solver WORHP. What it fi
 pandapower's Newton-Raphson, step by step.
 
 Reactive power is that of the data, or within each plant's power factor (eq. 9), if the scenario
-states one. One tap position holds throughout. Needs the
-extra `ac`.
+states one. One tap position holds throughout; the margin that is kept free in plans is kept here,
+too. Needs the extra `ac`.
 """
 
 from __future__ import annotations
@@ -28,6 +28,7 @@ from scipy import sparse
 from quartier.centralised.ac_branches import Branches
 from quartier.centralised.individual import Process
 from quartier.centralised.member import Member
+from quartier.centralised.network import import_price
 from quartier.program import Indices
 from quartier.quantities import KW_PER_MW, Array
 
@@ -57,7 +58,8 @@ class Optimum:
     ac_cost_eur
         The same with the losses that pandapower finds.
     loading_percent, voltage_pu
-        Greatest excess of a loading and of a voltage beyond its limit; negative where all hold.
+        Greatest excess of a loading and of a voltage beyond its limit; negative where all hold. Of
+        a step without a power flow, all figures are NaN.
     wall_s
         Time to find it.
     """
@@ -118,7 +120,10 @@ def checked(
     loss_mw, loading, voltage = 0.0, -np.inf, -np.inf
     for p_now, q_now in zip(p_mw, q_mvar, strict=True):
         net.sgen["p_mw"], net.sgen["q_mvar"] = p_now, q_now
-        pp.runpp(net)
+        try:
+            pp.runpp(net)
+        except pp.LoadflowNotConverged:
+            return Optimum(f"{status}, no power flow", *4 * (float("nan"),), wall_s)
         loss_mw += float(net.res_line["pl_mw"].sum() + net.res_trafo["pl_mw"].sum())
         for found, limit in (
             (net.res_line["loading_percent"], network.line_limit_percent),
@@ -148,7 +153,9 @@ def injections(
 
 
 class OptimalPowerFlow:
-    """The operator's nonlinear program over ``[voltages | units, plants and load reduced]``.
+    """The operator's nonlinear program over ``[voltages | units, what is lost, plants, imports]``.
+
+    As `bound` has it, no load is ordered off: what is drawn is the operator's own.
 
     Parameters
     ----------
@@ -161,27 +168,27 @@ class OptimalPowerFlow:
         self.branches = Branches(self.problem.grid.network, tap_pos)
         self.steps, self.dt_h = self.problem.horizon.steps, self.problem.horizon.dt_h
         self.offers, self.settings = process.offers, self.problem.grid.settings
-        self.plants = self.offers[len(members) :]
+        self.plants, self.import_price = self.offers[len(members) :], import_price(self.problem)
         self._lay_out()
 
     def _lay_out(self) -> None:
-        """Columns in kW: every neighbourhood's, load reduced in it; power of plants, in kvar, too.
+        """Columns in kW: every neighbourhood's, and what it loses; power of plants; imports; kvar.
 
-        Reactive power has columns only where the scenario states how far it may go.
+        Reactive power has columns only where the scenario states how far it may go, imports where
+        their CO2 has a price (U2).
         """
         at, self.first, self.offset = 0, list[int](), 0.0
         lower, upper, cost = list[Array](), list[Array](), list[Array]()
         every, nothing = np.full(self.steps, np.inf), np.zeros(self.steps)
         for member, offer in zip(self.members, self.offers, strict=False):
             self.first.append(at)
-            arrays, own = member.arrays, np.zeros(member.arrays.size)
-            own[member.curtailed] = offer.price_eur_per_kwh
-            cost += [own, np.full(self.steps, offer.raise_price_eur_per_kwh)]
+            size = member.arrays.size
+            cost += [np.zeros(size), np.full(self.steps, offer.price_eur_per_kwh)]
             # What fits both ways of a connection: Ipopt strays where nothing ends them.
             least, most = member.reach
             lower += [least, nothing]
-            upper += [most, np.maximum(-offer.p_kw, 0.0)]
-            at += arrays.size + self.steps
+            upper += [most, member.curtailable_kw]
+            at += size + self.steps
         for offer in self.plants:
             self.first.append(at)
             cost.append(np.full(self.steps, -offer.price_eur_per_kwh))
@@ -189,6 +196,12 @@ class OptimalPowerFlow:
             upper.append(np.maximum(offer.p_kw, 0.0))
             self.offset += offer.price_eur_per_kwh * self.dt_h * float(offer.p_kw.sum())
             at += self.steps
+        self.imports = at
+        if self.import_price.any():
+            at += self.steps
+            cost.append(self.import_price)
+            lower.append(nothing)
+            upper.append(every)
         self.reactive = at
         if self.settings.min_cos_phi is not None:
             at += len(self.plants) * self.steps
@@ -230,26 +243,35 @@ class OptimalPowerFlow:
         }
 
     def _rows(self) -> Iterator[tuple[sparse.csr_array, Array, Array]]:
-        """The neighbourhoods' own rows, load reduced, and power factors.
-
-        ``reduced >= p - p_off`` where p_off draws power; ``|q| <= tan φ · p`` of plants.
-        """
+        """The neighbourhoods' own rows, ``lost >= curtailed - own``, and ``|q| <= tan φ · p``."""
         power, steps = self._power(), np.arange(self.steps)
         none = np.full(self.steps, np.inf)
-        for k, member in enumerate(self.members):
-            arrays, first, offered = member.arrays, self.first[k], self.offers[k].p_kw
+        for member, first, offer in zip(self.members, self.first, self.offers, strict=False):
+            arrays = member.arrays
             own = arrays.matrix.tocoo()
             shape = (arrays.row_lower.size, self.size)
             moved = (own.data, (own.coords[0], own.coords[1] + first))
             yield sparse.csr_array(moved, shape=shape), arrays.row_lower, arrays.row_upper
-            reduced = self._at((1.0, first + arrays.size + steps))
-            low = np.where(offered < 0, -offered, -np.inf)
-            yield sparse.csr_array(reduced - power[k]), low, none
+            if member.curtailed.size:
+                at = first + arrays.size + steps
+                lost = self._at((1.0, at), (-1.0, first + member.curtailed))
+                yield lost, np.broadcast_to(-offer.curtailed_kw, self.steps), none
         for k, reactive in self._free_reactive().items():
             tangent = np.tan(np.arccos(float(self.settings.min_cos_phi or 1.0)))
             for sign in (1.0, -1.0):
                 row = sparse.csr_array(sign * reactive - tangent * power[k])
                 yield row, -none, np.zeros(self.steps)
+
+    def _upper_grid(self, power: list[sparse.csr_array], lost: Any, z: Any) -> Any:
+        """``imports + injections - losses`` in pu, shape ``(T,)``; at least 0; empty: no price."""
+        if not self.import_price.any():
+            return ca.MX(0, 1)
+        unit = KW_PER_MW * self.branches.base_mva
+        rows = self._at((1.0, self.imports + np.arange(self.steps)))
+        for own in power:
+            rows = sparse.csr_array(rows + own)
+        given_kw = KW_PER_MW * self.problem.grid.background_p_mw.sum(axis=1)
+        return (ca.DM(sparse.csc_matrix(rows)) @ z + ca.DM(given_kw)) / unit - lost.T
 
     def solve(self) -> tuple[str, float, float, Array, Array | None]:
         """Status, cost, cost without losses, power of the assets in MW, and in Mvar if free."""
@@ -259,16 +281,17 @@ class OptimalPowerFlow:
         inside, lost = branches.step().map(self.steps)(x)
         blocks = list(self._rows())
         matrix = sparse.csc_matrix(sparse.vstack([block for block, _, _ in blocks]))
-        least, most = branches.band(
-            self.problem.grid.network.vm_min_pu, self.problem.grid.network.vm_max_pu
-        )
+        least, most = self._band()
+        drawn = self._upper_grid(power, lost, z)
         g = ca.vertcat(
             ca.vec(inside[: 2 * free, :] - self._injected(power, free_q, z)),
             ca.vec(inside[2 * free :, :]),
             ca.DM(matrix) @ z,
+            drawn,
         )
         limits_low = np.concatenate([least[branches.free] ** 2, np.full(count, -np.inf)])
-        limits_high = np.concatenate([most[branches.free] ** 2, branches.limit**2])
+        loads = (1 - self.settings.margin) * branches.limit
+        limits_high = np.concatenate([most[branches.free] ** 2, loads**2])
         balance, nowhere = np.zeros(2 * free * self.steps), np.full(2 * free * self.steps, np.inf)
         price = self.settings.loss_price_eur_per_kwh * self.dt_h * KW_PER_MW * branches.base_mva
         cost = ca.dot(ca.DM(self.cost), z) + self.offset + price * ca.sum2(lost)
@@ -281,10 +304,18 @@ class OptimalPowerFlow:
             lbx=np.concatenate([-nowhere, self.lower]),
             ubx=np.concatenate([nowhere, self.upper]),
             lbg=np.concatenate(
-                [balance, np.tile(limits_low, self.steps), *[low for _, low, _ in blocks]]
+                [
+                    *(balance, np.tile(limits_low, self.steps)),
+                    *(low for _, low, _ in blocks),
+                    np.zeros(drawn.shape[0]),
+                ]
             ),
             ubg=np.concatenate(
-                [balance, np.tile(limits_high, self.steps), *[high for _, _, high in blocks]]
+                [
+                    *(balance, np.tile(limits_high, self.steps)),
+                    *(high for _, _, high in blocks),
+                    np.full(drawn.shape[0], np.inf),
+                ]
             ),
         )
         said = solver.stats()
@@ -299,6 +330,12 @@ class OptimalPowerFlow:
         status = "local optimum" if said["success"] or close else str(said["return_status"])
         redispatch = float(self.cost @ values) + self.offset
         return status, float(answer["f"]), redispatch, power_mw, q_mvar
+
+    def _band(self) -> tuple[Array, Array]:
+        """Voltages of the buses in pu that are allowed, less the margin."""
+        network = self.problem.grid.network
+        kept_pu = self.settings.margin / 2 * (network.vm_max_pu - network.vm_min_pu)
+        return self.branches.band(network.vm_min_pu + kept_pu, network.vm_max_pu - kept_pu)
 
     def _injected(
         self, power: list[sparse.csr_array], free_q: dict[int, sparse.csr_array], z: Any

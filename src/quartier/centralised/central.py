@@ -14,7 +14,7 @@ import numpy as np
 
 from quartier.centralised.individual import Process, records
 from quartier.centralised.member import Member
-from quartier.centralised.network import SOLVED, converge, joint_of, linear_grid, tighten
+from quartier.centralised.network import SOLVED, STILL_EUR, converge, joint_of, linear_grid, tighten
 from quartier.centralised.worth import worth_rows
 from quartier.coordination import Cap, Plan, UnitPlan
 from quartier.optimisation.readings import solved_one_way
@@ -199,11 +199,13 @@ def ac_rows(
     from quartier.centralised.ac_optimum import ac_optimum  # its solver is an extra
 
     found = ac_optimum(process, members, tap_pos)
+    same = abs(found.cost_eur - linear_eur) <= STILL_EUR  # of next to nothing, a share says nothing
+    gap = 0.0 if same else relative_gap(found.cost_eur, linear_eur)
     yield {
         "problem": "bound, AC",
         "status": found.status,
         "objective": found.cost_eur,
-        "gap": relative_gap(found.cost_eur, linear_eur),
+        "gap": gap if np.isfinite(found.cost_eur) else np.nan,
         "loading_over_percent": found.loading_percent,
         "voltage_over_pu": found.voltage_pu,
         "wall_s": found.wall_s,

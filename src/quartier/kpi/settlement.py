@@ -236,7 +236,8 @@ def system_cost(run: RunData) -> float:
     What parties pay each other cancels out. Not for redispatch: what plants outside the
     neighbourhoods sell is no payment here, so curtailing them would seem to cost nothing. Of a
     market, what suppliers pay for what they served counts, not what they are paid. Of a player that
-    prices carriers, what the markets of all carriers get.
+    prices carriers, what the markets of all carriers get. Before the value of the energy left in
+    stores, as :func:`cost`.
     """
     own = sum(own_cost(run, name) for name in run.neighbourhoods)
     if run.problem == Market.kind:

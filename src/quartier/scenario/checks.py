@@ -219,11 +219,15 @@ def _check_weights(
         )
     drawn = float(imported.max()) + objectives.imported_eur_per_kwh
     dearest = max(drawn, float(exported.max()) + curtailment)
-    if objectives.penalty_eur_per_kwh <= dearest:
+    prices = (float(signals[name][0].max()) for name in FLEXIBILITY if name in signals)
+    flexibility = objectives.flexibility_eur_per_kwh + max(prices, default=0.0)
+    if objectives.penalty_eur_per_kwh <= dearest + flexibility:
+        with_it = f", and {flexibility:g} for flexibility" if flexibility else ""
         findings.add(
             "objectives.penalty_eur_per_kwh",
             f"{objectives.penalty_eur_per_kwh:g} is not above the dearest energy, {dearest:g} "
-            "EUR/kWh (import, or export and curtailment together): caps and heat would be sold",
+            f"EUR/kWh (import, or export and curtailment together{with_it}): caps and heat would "
+            "be sold",
         )
     if -imported.min() > curtailment:
         findings.add(
