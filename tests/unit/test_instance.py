@@ -337,5 +337,5 @@ def test_a_horizon_beyond_the_profiles_is_told_before_data_are_prepared(
 
 
 def test_a_horizon_that_no_calendar_holds_is_told():
-    with pytest.raises(InputError, match="horizon: 1000000000 steps go beyond the year 9999"):
-        load("fliegerhorst", ["horizon.steps=1000000000"])
+    with pytest.raises(InputError, match="horizon: 200 steps go beyond the year 9999"):
+        load("fliegerhorst", ["horizon.start=9999-12-31", "horizon.steps=200"])
