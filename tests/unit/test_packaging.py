@@ -2,6 +2,7 @@
 
 import tomllib
 from importlib import resources
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -72,7 +73,7 @@ def test_locked_versions_are_what_pyproject_asks_for_from_end_to_end(name):
     extras = project["optional-dependencies"]
     if "lowest" in name:
         extras = {key: extras[key] for key in ("xarray", "test")}
-    wanted = map(Requirement, [*project["dependencies"], *sum(extras.values(), [])])
+    wanted = map(Requirement, [*project["dependencies"], *chain(*extras.values())])
     found = locked(name)
     for one in (each for each in wanted if each.name != "quartier"):
         assert found[canonicalize_name(one.name)] in one.specifier, one
