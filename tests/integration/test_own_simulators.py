@@ -117,7 +117,10 @@ def test_nobody_at_the_address_is_named_at_once(case, tmp_path):
         ),
         ("raises", r"failed in step\(\) of battery at step 1 \(.*ZeroDivisionError: a mistake"),
         ("hangs", r"failed in step\(\) of .*it did not answer within 1 s \(timeout_s\)"),
-        ("text", r"'mine' gives 'much' for store.battery"),
+        (
+            "text",
+            r"store\.battery\.measured_kw from own-mine\.battery is 'much' \(str\), not .* @ ",
+        ),
         ("mute", r"gives no p_kw, but set_point_kw, energy_kwh"),
     ],
 )
