@@ -1,15 +1,18 @@
-"""How soon a run fails after a fault, and ends; and what checkpoints cost, against bounds.
+"""How soon a run fails after a fault, what a kill loses, what checkpoints cost, against bounds.
 
 Each fault happens for real, in a process of its own: a simulator beside a run of
 `tests/cases/sharing` over many steps notes the time, and then raises, dies or hangs. `failed` is
-when the manifest says so; after that the report of the failed run is written, and the process ends.
-The bounds are those of a machine with nothing else to do.
+when the manifest says so, `ended` when the process has ended. What a kill loses are the steps that
+the planner had begun, in all but the last of which everybody has acted, without those that can be
+read afterwards; and the time since the first of them was begun. The bounds are those of a machine
+with nothing else to do.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import random
 import signal
 import subprocess
 import sys
@@ -17,6 +20,8 @@ import tempfile
 import time
 from datetime import datetime
 from pathlib import Path
+
+import yaml
 
 from quartier.results import Result
 
@@ -53,6 +58,36 @@ world._build = more
 from quartier.cli import app
 app(sys.argv[3:])
 """
+OWN = """
+import mosaik_api_v3, os, sys, time
+META = {"api_version": "3.0", "type": "time-based",
+        "models": {"M": {"public": True, "params": [], "attrs": ["set_point_kw", "p_kw"]}}}
+class Sim(mosaik_api_v3.Simulator):
+    def __init__(self): super().__init__(META)
+    def create(self, num, model): return [{"eid": "m", "type": "M"}]
+    def step(self, now, inputs, max_advance):
+        if now == AT * 3600:
+            os.kill(os.getpid(), 9)
+        return now + 3600
+    def get_data(self, outputs): return {e: {a: 0.0 for a in names} for e, names in outputs.items()}
+mosaik_api_v3.start_simulation(Sim())
+"""
+NOTING = """
+import os, sys, time
+from quartier.simulators.planner import Planner
+step, note = Planner.step, os.open(sys.argv[1], os.O_CREAT | os.O_WRONLY)
+def noting(self, time_, inputs, max_advance):
+    after = step(self, time_, inputs, max_advance)
+    os.write(note, f"{after // 3600} {time.time()}\\n".encode())
+    return after
+Planner.step = noting
+from quartier.cli import app
+app(sys.argv[2:])
+"""
+MANY = 60_000
+"""Steps of a run that is killed, which must not be over before."""
+KILLS = {"own simulator killed": 1, "killed, own simulator": 5, "killed": 5}
+LOST_STEPS, LOST_S = 96, 2.0
 FAULTS = {
     "raises": ("raise ZeroDivisionError", 3, 2.0),
     "is killed": ("os.kill(os.getpid(), 9)", 3, 2.0),
@@ -70,6 +105,13 @@ def main() -> None:
     for name in FAULTS:
         with tempfile.TemporaryDirectory() as folder:
             print_fault(name, Path(folder))
+    print(f"\n{'kill':<24}{'exit':>6}{'begun':>8}{'readable':>10}{'lost':>6}{'lost s':>8}", end="")
+    print(f"   bound {LOST_STEPS} steps or {LOST_S:g} s")
+    draw = random.Random(1)
+    for name, times in KILLS.items():
+        for _ in range(times):
+            with tempfile.TemporaryDirectory() as folder:
+                print_loss(name, Path(folder), draw.uniform(0.0, 3.0))
     with tempfile.TemporaryDirectory() as folder:
         usual, many = (cpu_s(Path(folder) / str(every), every) for every in (None, EVERY))
     each = (many - usual) / (STEPS // EVERY)
@@ -85,7 +127,7 @@ def command(out: Path, *options: str) -> list[str]:
     return ["run", str(scenario(out.parent)), "--out", str(out), "--quiet", *given]
 
 
-def scenario(folder: Path) -> Path:
+def scenario(folder: Path, steps: int = STEPS) -> Path:
     """The case over as many steps as are needed."""
     copied = folder / "case"
     if not copied.exists():
@@ -95,8 +137,8 @@ def scenario(folder: Path) -> Path:
         head, *rows = (copied / "s.csv").read_text("utf-8").splitlines()
         values = [row.split(",")[1:] for row in rows]
         times = [
-            time.strftime("%Y-%m-%dT%H:%M", time.gmtime(1462183200 + 3600 * k))
-            for k in range(STEPS)
+            time.strftime("%Y-%m-%dT%H:%MZ", time.gmtime(1462176000 + 3600 * k))
+            for k in range(steps)
         ]
         rows = [",".join([at, *values[k % len(values)]]) for k, at in enumerate(times)]
         (copied / "s.csv").write_text("\n".join([head, *rows]) + "\n", "utf-8")
@@ -127,6 +169,50 @@ def print_fault(name: str, folder: Path) -> None:
     left = sum(row.split()[0] == str(process.pid) for row in rows_of_ps())
     print(
         f"{name:<20}{process.returncode:>6}{failed_s:>16.2f}{bound_s:>9.1f}{ended_s:>9.2f}{left:>6}",
+        flush=True,
+    )
+
+
+def print_loss(name: str, folder: Path, wait_s: float) -> None:
+    """Kill a simulator or the run, and print what is lost."""
+    case, note, out = scenario(folder, MANY), folder / "note", folder / "run"
+    if "own simulator" in name:
+        at = 1000 if name.startswith("own") else -1
+        (folder / "own.py").write_text(OWN.replace("AT", str(at)), "utf-8")
+        data = yaml.safe_load((case / "scenario.yaml").read_text("utf-8"))
+        data["horizon"]["start"] = str(data["horizon"]["start"])
+        cmd = f"%(python)s {folder / 'own.py'} %(addr)s"
+        data["simulators"] = {"mine": {"unit": "sunny.battery", "model": "M", "cmd": cmd}}
+        (case / "scenario.yaml").write_text(yaml.safe_dump(data), "utf-8")
+    sets = [f"horizon.steps={MANY}", "coordination=uncontrolled", "baseline=uncontrolled"]
+    options = [part for one in sets for part in ("--set", one)]
+    arguments = ["run", str(case), "--out", str(out), "--quiet", *options]
+    with subprocess.Popen(
+        [sys.executable, "-c", NOTING, str(note), *arguments],
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+    ) as process:
+        while not (note.exists() and note.stat().st_size) and process.poll() is None:
+            time.sleep(0.01)
+        if not name.startswith("own"):
+            time.sleep(wait_s)
+            process.kill()
+            killed = time.time()
+        said = process.communicate()[1].decode()
+    begun = [line.split() for line in note.read_text("utf-8").splitlines()]
+    if not begun:
+        raise SystemExit(said)
+    if name.startswith("own"):
+        killed = float(begun[-1][1])
+    result, table = Result.open(out), "connection_points"
+    readable = result.table(table)["time"].nunique() if table in result.tables else 0
+    if int(begun[-1][0]) in (readable, MANY):
+        print(said)
+    first = next((float(at) for step, at in begun if int(step) > readable), killed)
+    lost = int(begun[-1][0]) - readable
+    print(
+        f"{name:<24}{process.returncode:>6}{begun[-1][0]:>8}{readable:>10}{lost:>6}"
+        f"{killed - first:>8.2f}",
         flush=True,
     )
 

@@ -10,6 +10,7 @@ import sys
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from pathlib import Path
 from tempfile import TemporaryFile
 from typing import IO, Any
 
@@ -35,6 +36,10 @@ class ChildProxy(RemoteProxy):
         """End the process and all that it started."""
         self._child.kill()
 
+    def end(self, within_s: float) -> None:
+        """Let the process end by itself within a time; then end it and all that it started."""
+        self._child.end(within_s)
+
     def last_words(self) -> str:
         """What it last wrote to standard error."""
         return self._child.last_words()
@@ -50,11 +55,15 @@ class Child(Starter):
         address to connect to, as in mosaik's ``cmd``.
     start_s
         Longest wall time until it connects. One that dies before is not waited for.
+    errors
+        File for what it writes to standard error; None: one that is gone afterwards.
     """
 
-    def __init__(self, command: Sequence[str], start_s: float = 60.0) -> None:
+    def __init__(
+        self, command: Sequence[str], start_s: float = 60.0, errors: Path | None = None
+    ) -> None:
         self.api_version = None
-        self._command, self._start_s = command, start_s
+        self._command, self._start_s, self._file = command, start_s, errors
         self._errors: IO[bytes] | None = None
         self._said: list[str] = []
         self.process: subprocess.Popen[bytes] | None = None
@@ -67,7 +76,8 @@ class Child(Starter):
         )
         host, port = server.sockets[0].getsockname()[:2]
         words = {"python": sys.executable, "addr": f"{host}:{port}"}
-        self._errors = TemporaryFile()  # noqa: SIM115 - it is read after the process has ended
+        # It is read after the process has ended.
+        self._errors = TemporaryFile() if self._file is None else self._file.open("w+b")  # noqa: SIM115
         try:
             self.process = subprocess.Popen(
                 [part % words for part in self._command],
@@ -103,6 +113,13 @@ class Child(Starter):
                     + self.last_words()
                 )
             await asyncio.sleep(POLL_S)
+
+    def end(self, within_s: float) -> None:
+        """Let the process end by itself within a time; then end it and all that it started."""
+        if self.process is not None:
+            with suppress(subprocess.TimeoutExpired):
+                self.process.wait(within_s)
+        self.kill()
 
     def kill(self) -> None:
         """End the process and all that it started."""

@@ -17,7 +17,7 @@ from quartier.grid.engines import step_power_flow
 from quartier.quantities import KW_PER_MW, Array
 from quartier.simulators.background import Background, from_file
 from quartier.simulators.execution import Journal
-from quartier.simulators.inputs import Inputs, Outputs, only, scalar
+from quartier.simulators.inputs import AtBoundary, Inputs, Outputs, only, scalar
 from quartier.simulators.time_based import Snapshot, TimeBased
 
 MODELS = {
@@ -114,9 +114,8 @@ class Grid(TimeBased):
 
     def step(self, time: int, inputs: Inputs, max_advance: int) -> int:
         """Solve the power flow with what the background and all others feed in."""
-        tap_pos = only(inputs, "Grid", "tap_pos")
-        if tap_pos is not None:
-            self._tap_pos = int(tap_pos)
+        if only(inputs, "Grid", "tap_pos") is not None:  # the planner's, until it chooses one
+            self._tap_pos = _tap_pos(inputs)
         self._taps[self._network.regulated] = self._network.tap_positions(self._tap_pos)
         self._p_mw, self._q_mvar = self._background.at(self.step_number(time), self.pace.steps)
         points = self._points.size
@@ -226,6 +225,13 @@ class Grid(TimeBased):
     def _each(self, values: Any) -> Any:
         """The same values in every step."""
         return np.broadcast_to(values, (self.pace.steps, len(values)))
+
+
+def _tap_pos(inputs: Inputs) -> int:
+    found = scalar(inputs, "Grid", "tap_pos") or 0.0
+    if not found.is_integer():
+        raise AtBoundary(f"Grid.tap_pos is {found}, not a whole number")
+    return int(found)
 
 
 def _entities(

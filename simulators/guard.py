@@ -25,6 +25,7 @@ from quartier.progress import is_cancellation
 from quartier.simulators.child import ChildProxy
 from quartier.simulators.inputs import AtBoundary
 from quartier.simulators.pace import Pace
+from quartier.simulators.time_based import TimeBased
 
 SETTLE_S = 0.3
 """Wall time in which others may fail of the same cause, after the first did."""
@@ -44,6 +45,7 @@ class Fault:
     """A simulator that failed."""
 
     simulator: str
+    """What it is called."""
     when: str
     """In which call, at what time."""
     cause: str
@@ -51,7 +53,21 @@ class Fault:
     """Whether it is likely to have died of something else: its connection was closed."""
 
     def __str__(self) -> str:
-        return f"simulator {self.simulator!r} failed {self.when}: {self.cause}"
+        return f"{self.simulator} failed {self.when}: {self.cause}"
+
+
+@dataclass(frozen=True)
+class Limit:
+    """How long a call may take, and by which setting."""
+
+    seconds: float | None = None
+    setting: str = "deadlines.call_s"
+
+    def __str__(self) -> str:
+        return f"it did not answer within {self.seconds:g} s ({self.setting})"
+
+
+NO_LIMIT = Limit()
 
 
 class Guard:
@@ -59,8 +75,8 @@ class Guard:
 
     Parameters
     ----------
-    deadline_s
-        Longest wall time of a call, None: no limit.
+    limit
+        Of calls to simulators that have none of their own.
     told
         Says what time of mosaik's is meant, and which step of a block that begins then.
     pace
@@ -71,26 +87,32 @@ class Guard:
 
     def __init__(
         self,
-        deadline_s: float | None = None,
+        limit: Limit = NO_LIMIT,
         told: Callable[[int, int], str] = "time {0}".format,
         pace: Pace | None = None,
         watchdog: Watchdog | None = None,
     ) -> None:
-        self._deadline_s, self._told = deadline_s, told
+        self._limit, self._told = limit, told
         self._pace = pace or Pace()
         self._watchdog = watchdog or Watchdog(None, lambda _: None)
         self._now: dict[str, int] = {}
         self._entities: dict[str, list[str]] = {}
+        self._called: dict[str, str] = {}
         self.faults: list[Fault] = []
 
-    def over(self, starter: Starter, deadline_s: float | None = -1.0) -> Starter:
-        """Return a starter of simulators that are watched; they may have their own deadline."""
-        own = self._deadline_s if deadline_s == -1.0 else deadline_s
-        return _Watched(starter, self, own)
+    def over(
+        self, starter: Starter, limit: Limit | None = None, called: str | None = None
+    ) -> Starter:
+        """Return a starter of simulators that are watched.
 
-    def watch(self, name: str, proxy: BaseProxy, deadline_s: float | None) -> None:
+        They may have a limit of their own, and be called by other words than their name.
+        """
+        return _Watched(starter, self, limit or self._limit, called)
+
+    def watch(self, name: str, proxy: BaseProxy, limit: Limit, called: str | None = None) -> None:
         """Let all calls to a simulator go through here."""
-        send = proxy.send
+        send, deadline_s = proxy.send, limit.seconds
+        self._called[name] = called or f"simulator {name!r}"
 
         async def guarded(request: Any) -> Any:
             if request[0] == "step":
@@ -99,12 +121,12 @@ class Guard:
                 if not isinstance(proxy, LocalProxy):  # it takes one step at a time
                     return await asyncio.wait_for(send(request), deadline_s)
                 longest_s = deadline_s and deadline_s + self._pace.leave_s
-                with _alarm(longest_s), self._watchdog.call(name, longest_s):
+                with _alarm(longest_s, limit), self._watchdog.call(name, longest_s):
                     return await send(request)
             except (Exception, SystemExit) as error:
                 if is_cancellation(error):
                     raise
-                told = self._noted(name, request[0], proxy, error, deadline_s)
+                told = self._noted(name, request[0], proxy, error, limit)
                 if told is error:
                     raise
                 raise told from error
@@ -117,9 +139,13 @@ class Guard:
                 with suppress(Exception, asyncio.CancelledError):  # it may be gone already
                     await asyncio.wait_for(stop(), STOP_S)
                 if isinstance(proxy, ChildProxy):
-                    proxy.kill()
+                    proxy.end(0.0 if self.faults else STOP_S)
 
             proxy.stop = stopped  # type: ignore[method-assign]
+
+    def called(self, name: str) -> str:
+        """Words for a simulator."""
+        return self._called[name]
 
     def when(self, name: str, call: str, row: int = 0) -> str:
         """In which call of a simulator, of what, in which step of a block."""
@@ -129,7 +155,7 @@ class Guard:
         return f"in {call}() of {of} at {self._told(self._now[name], row)}"
 
     def _noted(
-        self, name: str, call: str, proxy: BaseProxy, error: BaseException, deadline_s: float | None
+        self, name: str, call: str, proxy: BaseProxy, error: BaseException, limit: Limit
     ) -> BaseException:
         when = self.when(name, call, self._row(proxy, error))
         closed = isinstance(error, ConnectionClosedError | ConnectionError)
@@ -137,13 +163,13 @@ class Guard:
         if isinstance(error, RemoteException):
             cause = f"{error.remote_type}: {error.remote_msg}"
         if isinstance(error, Hangs | TimeoutError):
-            cause = f"it did not answer within {deadline_s:g} s (deadlines.call_s)"
+            cause = str(limit)
         if closed:
             cause = "its process ended, or closed the connection"
         if isinstance(proxy, ChildProxy):
             proxy.kill()
             cause += proxy.last_words()
-        fault = Fault(name, when, cause, closed)
+        fault = Fault(self.called(name), when, cause, closed)
         self.faults.append(fault)
         if isinstance(error, AtBoundary):
             return RunFailed(f"{name}.{error} @ {self._told(self._now.get(name, 0), error.row)}")
@@ -154,7 +180,8 @@ class Guard:
         """In which step of a block a simulator fails."""
         if isinstance(error, AtBoundary):
             return error.row
-        return int(getattr(proxy.sim, "row", 0)) if isinstance(proxy, LocalProxy) else 0
+        sim = proxy.sim if isinstance(proxy, LocalProxy) else None
+        return sim.row if isinstance(sim, TimeBased) else 0
 
     def settle(self, loop: asyncio.AbstractEventLoop) -> None:
         """Hear who else fails of what the first one failed of."""
@@ -176,13 +203,13 @@ class Guard:
 class _Watched(Starter):
     """Starts a simulator and lets a guard watch it."""
 
-    def __init__(self, starter: Starter, guard: Guard, deadline_s: float | None) -> None:
-        self._starter, self._guard, self._deadline_s = starter, guard, deadline_s
+    def __init__(self, starter: Starter, guard: Guard, limit: Limit, called: str | None) -> None:
+        self._starter, self._guard, self._limit, self._called = starter, guard, limit, called
         self.api_version = starter.api_version
 
     async def start(self, sim_id: str, mosaik_remote: Any, mosaik_config: Any) -> BaseProxy:
         proxy = await self._starter.start(sim_id, mosaik_remote, mosaik_config)
-        self._guard.watch(sim_id, proxy, self._deadline_s)
+        self._guard.watch(sim_id, proxy, self._limit, self._called)
         return proxy
 
     @classmethod
@@ -191,7 +218,7 @@ class _Watched(Starter):
 
 
 @contextmanager
-def _alarm(deadline_s: float | None) -> Iterator[None]:
+def _alarm(deadline_s: float | None, limit: Limit) -> Iterator[None]:
     """Raise :class:`Hangs` inside a call in this process that takes too long.
 
     Only in the main thread and where there are such signals; code that never comes back to
@@ -203,7 +230,7 @@ def _alarm(deadline_s: float | None) -> Iterator[None]:
         return
 
     def ring(*_: object) -> None:
-        raise Hangs(f"it did not answer within {deadline_s:g} s")
+        raise Hangs(str(limit))
 
     before = signal.signal(signal.SIGALRM, ring)
     signal.setitimer(signal.ITIMER_REAL, deadline_s)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from numbers import Real
 from typing import Any, TypeAlias
 
@@ -11,9 +11,15 @@ import numpy as np
 
 from quartier.errors import RunFailed
 from quartier.quantities import Array
+from quartier.results.tables import ColumnType
 
 MOST = 80
 """Characters of a wrong value that are shown."""
+
+NUMBERS = "iuf"
+"""Kinds of arrays of numbers, as numpy calls them."""
+WANTED = {ColumnType.NUMBER: NUMBERS, ColumnType.COUNT: "iu", ColumnType.FLAG: "b"}
+"""Kinds of arrays that columns of a table may be."""
 
 Inputs: TypeAlias = Mapping[str, Mapping[str, Mapping[str, Any]]]
 """Inputs of a simulator in a step."""
@@ -63,13 +69,36 @@ def total(
     if not values:
         return np.zeros(whole)
     try:
-        found = np.sum(list(values.values()), axis=0, dtype=float)
-        if found.shape == whole and math.isfinite(found.sum()):
-            return np.asarray(found, dtype=float)
-    except (TypeError, ValueError):
-        pass  # somebody is to blame
+        if all(value.dtype.kind in NUMBERS for value in values.values()):
+            found = np.sum(list(values.values()), axis=0, dtype=float)
+            if found.shape == whole and math.isfinite(found.sum()):
+                return np.asarray(found, dtype=float)
+    except (AttributeError, TypeError, ValueError):
+        pass  # a list, or somebody is to blame
     checked = [_checked(entity, attribute, *sent, whole, steps) for sent in values.items()]
     return np.asarray(np.sum(checked, axis=0), dtype=float)
+
+
+def asked(
+    inputs: Inputs, entity: str, attribute: str, shape: tuple[int, ...], steps: int | None = None
+) -> Array | None:
+    """What one source asks for; None if there is no source.
+
+    Shapes and errors are those of :func:`total`, but NaN (nothing) and infinity (as much as there
+    is) may be asked for.
+    """
+    whole = shape if steps is None else (steps, *shape)
+    for source, value in inputs.get(entity, {}).get(attribute, {}).items():
+        return _checked(entity, attribute, source, value, whole, steps, gaps=True)
+    return None
+
+
+def checked(
+    inputs: Inputs, entity: str, attribute: str, shape: tuple[int, ...], *, gaps: bool = False
+) -> list[Array]:
+    """What each source gives of a block, shape ``(steps, ...)``; NaN is an error but for gaps."""
+    values = inputs.get(entity, {}).get(attribute, {})
+    return [_checked(entity, attribute, *sent, shape, 1, gaps=gaps) for sent in values.items()]
 
 
 def _checked(
@@ -79,15 +108,20 @@ def _checked(
     value: Any,
     shape: tuple[int, ...],
     steps: int | None,
+    *,
+    gaps: bool = False,
 ) -> Array:
-    """Return an array of finite numbers, or say who sent something else."""
+    """Return an array of numbers, finite unless there are gaps, or say who sent something else."""
     where = f"{entity}.{attribute} from {source}"
-    array = value if isinstance(value, np.ndarray) else np.array(value, dtype=object)
-    if array.dtype.kind not in "iuf":
+    try:
+        array = np.asarray(value)
+    except ValueError:  # rows of different lengths
+        array = np.asarray(None)
+    if array.dtype.kind not in NUMBERS:
         raise AtBoundary(f"{where} is {_shown(value)}, not an array of numbers")
     if array.shape != shape:
         raise AtBoundary(f"{where} has the shape {array.shape}, not {shape}")
-    if not np.isfinite(array).all():
+    if not gaps and not np.isfinite(array).all():
         place = [int(k) for k in np.argwhere(~np.isfinite(array))[0]]
         row = place.pop(0) if steps is not None else 0
         found = array[~np.isfinite(array)][0]
@@ -108,9 +142,49 @@ def scalar(inputs: Inputs, entity: str, name: str) -> float | None:
         If a source sent something else than a finite number; mosaik has None for what is missing.
     """
     values = inputs.get(entity, {}).get(name, {})
-    for source, value in values.items():
-        is_number = isinstance(value, Real) and not isinstance(value, bool | np.bool_)
-        if not is_number or not math.isfinite(value):
-            what = _shown(value)
-            raise AtBoundary(f"{entity}.{name} from {source} is {what}, not a finite number")
-    return float(sum(values.values())) if values else None
+    found = [number(entity, name, *sent) for sent in values.items()]
+    return sum(found) if found else None
+
+
+def number(entity: str, name: str, source: str, value: Any) -> float:
+    """Return a finite number, or say who sent something else (AtBoundary)."""
+    is_number = isinstance(value, Real) and not isinstance(value, bool | np.bool_)
+    if not is_number or not math.isfinite(value):
+        what = _shown(value)
+        raise AtBoundary(f"{entity}.{name} from {source} is {what}, not a finite number")
+    return float(value)
+
+
+def check_columns(
+    entity: str,
+    attribute: str,
+    source: str,
+    given: Any,
+    types: Mapping[str, ColumnType],
+    never_nan: Sequence[str],
+) -> None:
+    """Refuse what is no columns of a table (AtBoundary).
+
+    Parameters
+    ----------
+    types
+        What its columns hold.
+    never_nan
+        Columns that must be there, and be finite numbers.
+    """
+    where = f"{entity}.{attribute} from {source}"
+    if not isinstance(given, Mapping):
+        raise AtBoundary(f"{where} is {_shown(given)}, not columns of a table")
+    missing = [name for name in never_nan if name not in given]
+    unknown = [name for name in given if name not in types]
+    if missing or unknown:
+        what = [f"no {name}" for name in missing] + [f"{name!r}, unknown" for name in unknown]
+        raise AtBoundary(f"{where} has {', '.join(what)}")
+    for name, values in given.items():
+        place = f"{entity}.{attribute}.{name} from {source}"
+        if types[name] in WANTED and np.asarray(values).dtype.kind not in WANTED[types[name]]:
+            raise AtBoundary(f"{place} is {_shown(values)}, not {types[name].value}s")
+        if name in never_nan and not np.isfinite(values).all():
+            row, *at = (int(k) for k in np.argwhere(~np.isfinite(np.atleast_2d(values)))[0])
+            found = np.atleast_2d(values)[row, at[0]]
+            raise AtBoundary(f"{place} is {found} at {at}", row)

@@ -49,7 +49,9 @@ class Nodes(TimeBased):
         if self._topology.demand_kw is not None:
             demand_kw = demand_kw + self._topology.demand_kw[now, :-1]
         net_kw = made_kw - demand_kw
-        may_kw = only(inputs, "Nodes", "sales")
+        may_kw = None  # without a plan
+        if only(inputs, "Nodes", "sales") is not None:
+            may_kw = self.asked(inputs, "Nodes", "sales", (len(self._nodes),))
         may_kw = np.full(net_kw.shape, np.nan) if may_kw is None else may_kw
         may_kw = np.where(np.isnan(may_kw), np.inf, may_kw)
         left = [

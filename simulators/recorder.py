@@ -12,8 +12,9 @@ from quartier.problem.allocation import RULES
 from quartier.problem.market import Market
 from quartier.problem.sharing import Sharing, shared_kw
 from quartier.quantities import ELECTRICITY, Array
+from quartier.results.tables import TABLES
 from quartier.simulators.execution import Execution
-from quartier.simulators.inputs import Inputs, Outputs, only
+from quartier.simulators.inputs import AtBoundary, Inputs, Outputs, check_columns, checked, only
 from quartier.simulators.sessions import SessionLog
 from quartier.simulators.time_based import Snapshot, TimeBased
 from quartier.simulators.zones import executed
@@ -30,6 +31,20 @@ MODELS = {
 
 BLOCKS = ("units", "nodes", "prices", "buses", "lines", "transformers", "steps")
 """Tables that arrive as blocks of columns without ``time``, from one simulator or several."""
+
+
+NEVER_NAN: Mapping[str, Sequence[str]] = {
+    "units": ("p_kw", "q_kvar"),
+    "connection_points": ("p_kw", "q_kvar"),
+    "offers": (),
+    "nodes": (),
+    "prices": (),
+    "buses": ("bus",),
+    "lines": ("index",),
+    "transformers": ("index",),
+    "steps": ("converged",),
+}
+"""Columns that are always there, and no NaN; others are NaN where they do not apply."""
 
 
 class Recorder(TimeBased):
@@ -67,6 +82,7 @@ class Recorder(TimeBased):
         first, steps = self.step_number(time), self.pace.steps
         self._now = self._times[first : first + steps]
         sources = inputs["Recorder"]
+        self._check(inputs)
         for records in sources.get("records", {}).values():  # of a gate, with which blocks begin
             self._records(records)
         for table in [t for t in BLOCKS if t != "prices"] if self._has_market else BLOCKS:
@@ -88,6 +104,21 @@ class Recorder(TimeBased):
         self._writer.tick(steps)
         self._progress.advance(steps)
         return self.after(time)
+
+    def _check(self, inputs: Inputs) -> None:
+        """Refuse what is no columns, no numbers, or too few (AtBoundary)."""
+        sources, steps = inputs["Recorder"], len(self._now)
+        for table, given in sources.items():
+            for source, values in given.items():
+                if table in NEVER_NAN:
+                    types = TABLES["connection_points" if table == "offers" else table]
+                    check_columns("Recorder", table, source, values, types, NEVER_NAN[table])
+                elif table == "records" and not isinstance(values, Mapping):
+                    raise AtBoundary(f"Recorder.records from {source} is {values!r}, not tables")
+                elif table == "allocation" and values not in (None, *RULES):
+                    raise AtBoundary(f"Recorder.allocation from {source} is {values!r}, no rule")
+        checked(inputs, "Recorder", "unit_cost", (steps, len(self._points["name"]) + 1))
+        checked(inputs, "Recorder", "slack_p_mw", (steps,), gaps=True)
 
     def _add(self, table: str, *blocks: Mapping[str, Any]) -> None:
         """Write blocks of columns side by side, the rows of each step together.

@@ -9,7 +9,7 @@ import mosaik_api_v3
 import numpy as np
 
 from quartier.quantities import Array
-from quartier.simulators.inputs import Inputs, total
+from quartier.simulators.inputs import Inputs, asked, total
 from quartier.simulators.pace import Pace
 
 HOUR_S = 3600
@@ -83,6 +83,19 @@ class TimeBased(mosaik_api_v3.Simulator):
         steps = self.pace.steps if self.in_blocks else None
         found = total(inputs, entity, attribute, shape, steps)
         return found if self.in_blocks else found[None]
+
+    def asked(
+        self, inputs: Inputs, entity: str, attribute: str, shape: tuple[int, ...]
+    ) -> Array | None:
+        """What one source asks for, ``(steps, *shape)``, NaN where nothing; None without one.
+
+        Raises
+        ------
+        AtBoundary
+            If it sent something else.
+        """
+        found = asked(inputs, entity, attribute, shape, self.pace.steps if self.in_blocks else None)
+        return found if found is None or self.in_blocks else found[None]
 
     def given(self, values: Any) -> Any:
         """What the present block gives; without blocks, its only row.

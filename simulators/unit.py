@@ -7,15 +7,13 @@ JSON; the model ``Fleet`` takes units that Quartier made ready, and talks in arr
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar
 
 import numpy as np
 
-from quartier.errors import RunFailed
 from quartier.quantities import Array
-from quartier.simulators.inputs import AtBoundary, Inputs, Outputs, only, scalar
+from quartier.simulators.inputs import Inputs, Outputs, number, scalar
 from quartier.simulators.member import Lockstep, Member
 from quartier.simulators.time_based import Snapshot, TimeBased
 from quartier.simulators.topology import Topology
@@ -170,9 +168,9 @@ class UnitSimulator(TimeBased):
     def _begin(self, first: int, eid: str, inputs: Inputs) -> None:
         """Take what a fleet is told and hears."""
         member = self._fleets[eid]
-        shape = (self.pace.steps, len(member.names))
-        set_point = self._asked(inputs, eid, "set_point_kw", shape)
-        planned = self._asked(inputs, eid, "planned_kw", shape)
+        units, nothing = (len(member.names),), np.full((self.pace.steps, len(member.names)), np.nan)
+        orders = (self.asked(inputs, eid, name, units) for name in ("set_point_kw", "planned_kw"))
+        set_point, planned = (nothing if order is None else order for order in orders)
         nodes, points = (member.n_nodes,), (2, member.n_points)
         heard = {
             "flows": self.total(inputs, eid, "flows_of_others", nodes),
@@ -180,17 +178,6 @@ class UnitSimulator(TimeBased):
             "power": self.total(inputs, eid, "power_of_others", points),
         }
         member.begin(first, set_point, planned, heard)
-
-    def _asked(self, inputs: Inputs, eid: str, name: str, shape: tuple[int, int]) -> Array:
-        """What somebody asks of a fleet, NaN where nothing is asked."""
-        given = only(inputs, eid, name)
-        if given is None:
-            return np.full(shape, np.nan)
-        values = np.asarray(given)
-        values = values if self.in_blocks else values[None]
-        if values.shape != shape or values.dtype.kind not in "iuf":
-            raise AtBoundary(f"{eid}.{name} is {given!r}, not {shape[1]} numbers")
-        return values
 
     def _tell(self, inputs: Inputs) -> None:
         """Take what single units are told over what the fleet is told."""
@@ -208,15 +195,7 @@ class UnitSimulator(TimeBased):
         measured = next(self._measured[e] for e, m in self._fleets.items() if m is member)
         for row, name in enumerate(MEASURED):
             for source, value in attributes.get(name, {}).items():
-                if value is None:
-                    continue
-                if not isinstance(value, int | float) or not math.isfinite(value):
-                    who = source.partition(".")[0].removeprefix("own-")
-                    raise RunFailed(
-                        f"simulator {who!r} gives {value!r} for {unit}; give a finite number,"
-                        f" {'power in kW, positive when fed in' if row == 0 else 'in kWh'}"
-                    )
-                measured[row, k] = value
+                measured[row, k] = number(unit, name, source, value)
 
     # -- what is handed out ------------------------------------------------------------------------
     def get_data(self, outputs: Mapping[str, Sequence[str]]) -> Outputs:

@@ -20,7 +20,7 @@ from quartier.simulators.checkpoints import Checkpoints
 from quartier.simulators.copper_plate import CopperPlate
 from quartier.simulators.execution import Execution
 from quartier.simulators.grid import Grid
-from quartier.simulators.guard import Guard
+from quartier.simulators.guard import Guard, Limit
 from quartier.simulators.nodes import Nodes
 from quartier.simulators.own import GIVES, OWN, TAKES, OwnStarter
 from quartier.simulators.planner import Planner
@@ -41,6 +41,9 @@ from quartier.simulators.wiring import (
 )
 from quartier.units import KINDS
 
+START_S = 10.0
+"""Wall time that mosaik lets a simulator take to start, at least."""
+
 
 @contextmanager
 def opened(execution: Execution, *, debug: bool = False) -> Iterator[mosaik.World]:
@@ -55,14 +58,16 @@ def opened(execution: Execution, *, debug: bool = False) -> Iterator[mosaik.Worl
     deadlines = execution.instance.scenario.deadlines
 
     def hangs(name: str) -> None:
-        what = f"simulator {name!r} hangs {guard.when(name, 'step')} beyond its deadline"
+        what = f"{guard.called(name)} hangs {guard.when(name, 'step')} beyond its deadline"
         end_process(f"{what}, in code that never comes back to Python; the process was ended")
 
-    known = [s for s in (deadlines.call_s, deadlines.plan_s) if s is not None]
+    own_s = [own.timeout_s for own in execution.instance.scenario.simulators.values()]
+    known = [s for s in (deadlines.call_s, deadlines.plan_s, *own_s) if s is not None]
     watchdog = Watchdog(max(known, default=None), hangs)
-    guard = Guard(deadlines.call_s, execution.told, execution.pace, watchdog)
+    guard = Guard(Limit(deadlines.call_s), execution.told, execution.pace, watchdog)
     world = mosaik.World(
         {},
+        mosaik_config={"start_timeout": max([START_S, *own_s]) + START_S},  # theirs come first
         debug=debug,
         cache=False,  # values are pushed when they are made: cheaper, and nothing is kept
         skip_greetings=True,
@@ -124,7 +129,7 @@ def _build(
         if not any(kinds.issuperset(wire.kinds) for kinds in together):
             _connect(world, entities, wire, execution)
     for name, own in execution.instance.scenario.simulators.items():
-        _join(world, entities, execution, name, own)
+        _join(world, entities, execution, guard, name, own)
 
 
 def _entities(
@@ -176,11 +181,14 @@ def _join(
     world: mosaik.World,
     entities: Mapping[str, Any],
     execution: Execution,
+    guard: Guard,
     name: str,
     own: OwnSimulator,
 ) -> None:
     """Let a simulator of the user's own act for a unit: after the planner, before the fleets."""
-    started = world.start(OwnStarter(name, own), sim_id=f"{OWN}{name}", **own.init)
+    starter = OwnStarter(name, own, execution.writer.directory)
+    watched = guard.over(starter, Limit(own.timeout_s, "timeout_s"), starter.called)
+    started = world.start(watched, sim_id=f"{OWN}{name}", **own.init)
     models: Mapping[str, Any] = cast(Any, started).meta["models"]
     if own.model not in models:
         known = ", ".join(models)
@@ -214,8 +222,9 @@ def _start(
     starter = PythonStarter(lambda: made)  # type: ignore[arg-type]
     deadlines = execution.instance.scenario.deadlines
     plans = isinstance(made, Planner)
+    limit = Limit(deadlines.plan_s, "deadlines.plan_s") if plans else Limit(deadlines.call_s)
     factory = world.start(
-        guard.over(starter, deadlines.plan_s if plans else deadlines.call_s),
+        guard.over(starter, limit),
         sim_id=name,
         step_size=execution.step_s,
         first_step=execution.first_step,

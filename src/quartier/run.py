@@ -213,14 +213,13 @@ class Story:
                 self.progress.done()
                 if is_cancellation(error):
                     self._end(writer, "cancelled", "cancelled by the user")
-                    if folder.name != BASELINE:  # it is inside the run that tells
-                        logger.warning("cancelled; 'quartier report %s' shows the rest", folder)
+                    _tell_what_shows(folder, "cancelled")
                     raise
                 logger.exception("the run failed; the traceback is in %s", folder / "log.txt")
                 failure = _failure(error)
                 with suppress(CannotWrite):  # the manifest then says that the run goes on: partial
                     self._end(writer, "failed", str(failure))
-                    self._write_report(writer)
+                _tell_what_shows(folder, "failed")
                 if failure is error:
                     raise
                 raise failure from error
@@ -371,6 +370,12 @@ class Story:
 
     def _end(self, writer: RunWriter, status: str, error: str | None) -> None:
         writer.finish(status, error, wall_times_s=self.clock.seconds)
+
+
+def _tell_what_shows(folder: Path, status: str) -> None:
+    """Say how to look at a run that ended early: who waits for an error waits for no report."""
+    if folder.name != BASELINE:  # it is inside the run that tells
+        logger.warning("%s; 'quartier report %s' shows the rest", status, folder)
 
 
 def _start_energy_kwh(instance: Instance) -> dict[str, float]:

@@ -101,7 +101,7 @@ def _limits(run: _Run) -> Iterator[str]:
         return  # units have the sizes of the plan
     settings = _settings(run)
     for (name, kind), rows in run.table("units").groupby(["unit", "kind"]):
-        u, p = settings[str(name)], rows["p_kw"]
+        u, p = settings.get(str(name), {}), rows["p_kw"]  # plants of the grid have no settings
         low, high = _bounds(str(kind), u)
         yield from _worst(f"{name} is above its limit", p - high)
         yield from _worst(f"{name} is below its limit", low - p)

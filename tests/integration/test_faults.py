@@ -168,14 +168,14 @@ def test_a_call_in_process_hangs(tmp_path: Path, monkeypatch, key: str) -> None:
 STUCK = """
 import ctypes, sys
 from quartier.units.step import Fleet
-step, c = Fleet.step, ctypes.LIBRARY(None)
+execute, c = Fleet._execute, ctypes.LIBRARY(None)
 lock = ctypes.create_string_buffer(64)
-def waits(self, t, *args):
-    if t == 1 and "battery" in self.names[0]:
+def waits(self, *args):
+    if self.now == 1 and "battery" in self.names[0]:
         c.pthread_mutex_lock(lock)
         c.pthread_mutex_lock(lock)  # for ever, whatever signal comes
-    return step(self, t, *args)
-Fleet.step = waits
+    return execute(self, *args)
+Fleet._execute = waits
 from quartier.cli import app
 app(sys.argv[1:])
 """

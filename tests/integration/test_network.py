@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import socket
 import struct
 import subprocess
@@ -213,6 +214,26 @@ def test_processes_that_a_run_started_end_when_it_is_killed(tmp_path):
 def children(process: int) -> list[int]:
     found = Path(f"/proc/{process}/task/{process}/children").read_text()
     return [int(one) for one in found.split()]
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGSTOP"), reason="no SIGSTOP on this system")
+def test_a_process_that_is_stopped_is_waited_for_as_long_as_a_plan_may_take(tmp_path, monkeypatch):
+    """It keeps its connection, so nobody sees that it is gone; its deadline ends it, too."""
+    team, began = team_of_run(monkeypatch), list[float]()
+
+    def mischief():
+        team[0].processes["east"].send_signal(signal.SIGSTOP)
+        began.append(time.monotonic())
+
+    done = after_some_works(monkeypatch, SOME, mischief)
+    asked = [TCP, "deadlines.plan_s=30"]
+    told = r"'cohda' failed at gate 0 .*not answer within 30 s \(deadlines.plan_s\)"
+    with pytest.raises(quartier.RunFailed, match=told):
+        quartier.run(CASE, overrides=asked, out=tmp_path / "run")
+    assert done
+    assert time.monotonic() - began[0] < 60.0
+    assert Result.open(tmp_path / "run").status == "failed"
+    assert all(process.poll() is not None for process in team[0].processes.values())
 
 
 def test_a_run_says_whom_it_waited_for_in_vain(tmp_path):

@@ -111,10 +111,16 @@ def test_nobody_at_the_address_is_named_at_once(case, tmp_path):
     ("fault", "told"),
     [
         ("version", r"speaks version 2\.4 of mosaik's API, not 3"),
-        ("dies", r"acts for store.battery, fails in step\(\)"),
-        ("raises", r"fails in step\(\).*ZeroDivisionError"),
-        ("hangs", r"does not answer step\(\) within 1 s"),
-        ("text", r"'mine' gives 'much' for store.battery"),
+        (
+            "dies",
+            r"acts for store.battery, failed in step\(\) of battery at step 1 .*: its process",
+        ),
+        ("raises", r"failed in step\(\) of battery at step 1 \(.*ZeroDivisionError: a mistake"),
+        ("hangs", r"failed in step\(\) of .*it did not answer within 1 s \(timeout_s\)"),
+        (
+            "text",
+            r"store\.battery\.measured_kw from own-mine\.battery is 'much' \(str\), not .* @ ",
+        ),
         ("mute", r"gives no p_kw, but set_point_kw, energy_kwh"),
     ],
 )
@@ -127,6 +133,35 @@ def test_what_goes_wrong_is_named(case, tmp_path, fault, told):
             out=tmp_path / "run",
         )
     assert quartier.Result.open(tmp_path / "run").status == "failed"
+
+
+def test_a_command_that_dies_at_its_start_is_not_waited_for(case, tmp_path):
+    """What it wrote to standard error is told, and kept."""
+    folder = case(mine={"cmd": """%(python)s -c "raise SystemExit('no licence')" %(addr)s"""})
+    began = time.monotonic()
+    with pytest.raises(RunFailed, match=r"'mine' .*died at its start .*\n *no licence"):
+        quartier.run(folder, coordination="uncontrolled", out=tmp_path / "run")
+    assert time.monotonic() - began < 30.0  # of 60 s that it may take
+    assert (tmp_path / "run" / "simulator-mine.txt").read_text() == "no licence\n"
+
+
+def test_a_class_that_hangs_is_ended_at_its_deadline(case, tmp_path, monkeypatch):
+    (tmp_path / "own_that_hangs.py").write_text(
+        "import sys, time\n"
+        f"sys.path.insert(0, {str(HERE)!r})\n"
+        "from own_battery import OwnBattery\n"
+        "class Hangs(OwnBattery):\n"
+        "    def __init__(self): super().__init__('hangs')\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    folder = case(mine={"python": "own_that_hangs:Hangs", "timeout_s": 1.0})
+    began = time.monotonic()
+    told = (
+        r"'mine' .* failed in step\(\) of battery at step 1 .*not answer within 1 s \(timeout_s\)"
+    )
+    with pytest.raises(RunFailed, match=told):
+        quartier.run(folder, coordination="uncontrolled", out=tmp_path / "run")
+    assert time.monotonic() - began < 30.0  # of a minute that it sleeps
 
 
 def test_wrong_settings_are_listed_together(case):

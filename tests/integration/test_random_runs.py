@@ -1,7 +1,8 @@
 """Whatever the problem, the mechanism and the units: balances close, limits hold, money is kept.
 
 Each example is a whole run, so the gate tries one for each problem and mechanism of a few seeds;
-``QUARTIER_RUNS=200`` tries as many seeds as it says. One in ten is run twice.
+``QUARTIER_RUNS=200`` tries as many seeds as it says, from ``QUARTIER_FROM`` on. One in ten is run
+twice.
 """
 
 from __future__ import annotations
@@ -19,7 +20,8 @@ from tests.integration.random_runs import PAIRS, write
 from tests.integration.test_determinism import MACHINE_SPEED
 
 COUNT = int(os.environ.get("QUARTIER_RUNS", "0"))
-SEEDS = range(COUNT) if COUNT else range(0, len(PAIRS), 5)
+FIRST = int(os.environ.get("QUARTIER_FROM", "0"))
+SEEDS = range(FIRST, FIRST + COUNT) if COUNT else range(0, len(PAIRS), 5)
 TWICE = 10
 
 

@@ -96,6 +96,22 @@ def test_whole_numbers_that_have_no_point_are_said_to_be_it() -> None:
         Highs("switches", arrays).needed()
 
 
+def test_a_row_of_fixed_columns_that_contradicts_is_not_left_out() -> None:
+    """The car is charged with 12 kW and has 5 kWh after a quarter of an hour."""
+    lower, upper = charged(due_kwh=0.0).lower, charged().upper
+    for column, value in ((0, 12.0), (4, 5.0)):
+        lower[column] = upper[column] = value
+    left, kept = tidied(replace(charged(), lower=lower, upper=upper), np.zeros(8, dtype=bool))
+    assert kept.tolist() == [False, True, True, True] * 2
+    assert explained(left) == "cannot hold together: balance of car at 2023-01-05 04:00 UTC"
+    with pytest.raises(SolveFailed, match="infeasible"):
+        Highs("the garage", left).needed()
+    upper[4] = lower[4] = 3.0
+    held, _ = tidied(replace(charged(), lower=lower, upper=upper), np.zeros(8, dtype=bool))
+    assert len(held.row_lower) == 3
+    assert Highs("the garage", held).needed() is not None
+
+
 def test_names_go_along_with_what_is_left_and_put_side_by_side() -> None:
     """The first step's charge is fixed, so it goes, and its row becomes a bound."""
     whole = charged()

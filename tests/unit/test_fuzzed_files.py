@@ -1,7 +1,8 @@
 """Files with random faults: each is read, or refused by a list of problems, and nothing else.
 
 Nothing is written or started, within limits of time and memory. The gate tries a few of each kind;
-``QUARTIER_FUZZ=500`` tries as many scenario files as it says, and two for five of tables and grids.
+``QUARTIER_FUZZ=500`` tries as many scenario files as it says, and two for five of tables and grids;
+``QUARTIER_FROM`` is the first seed.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from tests.unit.hostile import copied, folders, read, spoilt_scenario, watched
 from tests.unit.hostile_tables import spoilt_grid, spoilt_table
 
 COUNT = int(os.environ.get("QUARTIER_FUZZ", "40"))
+FIRST = int(os.environ.get("QUARTIER_FROM", "0"))
 
 
 def _is_read_or_refused(write: Callable[[int, Path], Path], seed: int, tmp_path: Path) -> None:
@@ -38,17 +40,17 @@ def _here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
 
 
-@pytest.mark.parametrize("seed", range(COUNT))
+@pytest.mark.parametrize("seed", range(FIRST, FIRST + COUNT))
 def test_a_scenario_with_faults_is_read_or_refused(seed: int, tmp_path: Path) -> None:
     _is_read_or_refused(spoilt_scenario, seed, tmp_path)
 
 
-@pytest.mark.parametrize("seed", range(COUNT // 5))
+@pytest.mark.parametrize("seed", range(FIRST, FIRST + COUNT // 5))
 def test_a_table_with_faults_is_read_or_refused(seed: int, tmp_path: Path) -> None:
     _is_read_or_refused(spoilt_table, seed, tmp_path)
 
 
-@pytest.mark.parametrize("seed", range(COUNT // 5))
+@pytest.mark.parametrize("seed", range(FIRST, FIRST + COUNT // 5))
 def test_a_grid_with_faults_is_read_or_refused(seed: int, tmp_path: Path) -> None:
     _is_read_or_refused(spoilt_grid, seed, tmp_path)
 

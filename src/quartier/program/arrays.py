@@ -23,6 +23,10 @@ Block: TypeAlias = tuple[sparse.csr_array, Array, Array]
 """Rows ``low <= matrix @ x <= high``."""
 
 
+CONTRADICTS = 1e-6
+"""By how much a row without columns must leave out zero to contradict, and not by rounding."""
+
+
 @dataclass(frozen=True)
 class Arrays:
     """``min offset + cost x + Σ h x_i x_j`` over ``row_lower <= A x <= row_upper``.
@@ -126,6 +130,8 @@ def called(programs: Sequence[Arrays]) -> tuple[list[Part], list[Part]]:
 def tidied(arrays: Arrays, needed: Flags) -> tuple[Arrays, Flags]:
     """Leave out fixed columns, and rows that then only bound a column or nothing at all.
 
+    Rows that nothing is left of and that contradict (``0 = 5``) stay, for solvers to refuse.
+
     Parameters
     ----------
     needed
@@ -150,7 +156,8 @@ def tidied(arrays: Arrays, needed: Flags) -> tuple[Arrays, Flags]:
         ends = sorted((row_lower[row] / factor, row_upper[row] / factor))
         lower[column] = max(lower[column], ends[0])
         upper[column] = min(upper[column], ends[1])
-    rows = entries > 1
+    contradicts = (row_lower > CONTRADICTS) | (row_upper < -CONTRADICTS)
+    rows = (entries > 1) | ((entries == 0) & contradicts)
     smaller = Arrays(
         arrays.cost[kept],
         lower,
