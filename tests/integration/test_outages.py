@@ -218,12 +218,12 @@ def test_an_agent_that_comes_back_after_patience_takes_part_in_the_next_round(
     problem = asked(
         SHORT,
         "negotiation.patience_s=20",
-        f"communication.outages=[{{agent: {BATTERY}, to_s: 45}}]",
+        f"communication.outages=[{{agent: {BATTERY}, to_s: 24.5}}]",
     )
     agents = lived(problem)
     rounds = agents.speakers[HERE].outcomes
     assert rounds[0].missing == (BATTERY,)
-    assert rounds[0].ended_s < 45 < rounds[1].ended_s
+    assert rounds[0].ended_s < 24.5 < rounds[1].ended_s
     assert committed(agents, 1) == everybody
     assert keeps_its_cap(problem, agents)
 

@@ -90,7 +90,7 @@ def test_terms_with_blocks_cost_what_is_served_costs(own, needed):
         np.concatenate([nothing, end]),
     )
     terms = ConnectionTerms(
-        0.5, np.full(3, 0.05), np.full(3, 3.0), 0.0, 0.0, 0.0, 100.0, end[0], -end[0], blocks
+        0.5, np.full(3, 0.05), np.full(3, 3.0), 0.0, 0.0, 0.0, 100.0, end[0], -end[0], served=blocks
     )
     power_kw = -np.array(needed)
     several = np.array([power_kw, 0.5 * power_kw])

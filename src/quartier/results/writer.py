@@ -9,6 +9,7 @@ from contextlib import suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import pyarrow as pa
 import pyarrow.csv
@@ -74,7 +75,7 @@ class RunWriter:
         except CannotWrite:
             self._lock.release()
             raise
-        _open.append(self)
+        _open[self] = None
 
     @classmethod
     def again(
@@ -183,8 +184,7 @@ class RunWriter:
             self._end(status, error)
         finally:
             self._lock.release()
-            if self in _open:
-                _open.remove(self)
+            _open.pop(self, None)
 
     def _end(self, status: str, error: str | None) -> None:
         try:
@@ -219,13 +219,14 @@ class RunWriter:
             write_atomically(path, lambda file: pa.csv.write_csv(rows, file))
 
 
-_open: list[RunWriter] = []
-"""Folders of runs that go on: that of a run, and inside it that of its baseline."""
+_open: WeakKeyDictionary[RunWriter, None] = WeakKeyDictionary()
+"""Folders of runs that go on: that of a run, and inside it that of its baseline. Whoever drops one
+lets go of its folder."""
 
 
 def end_process(error: str) -> None:
     """End the process at once with exit code 3: whatever runs are going on have failed."""
-    for writer in reversed(_open):
+    for writer in reversed(list(_open)):
         with suppress(Exception):  # whoever hangs may have been writing
             writer.finish("failed", error)
     os.write(2, f"Error: {error}\n".encode())
