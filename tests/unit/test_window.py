@@ -71,19 +71,24 @@ def is_in_place(model):
     return model._assembly._is_moved
 
 
+def moved(units):
+    """The model of units at one window after the other, each checked against one made anew."""
+    model = NeighbourhoodModel(problem_at(0, units))
+    for k, state in enumerate(STATES, start=1):
+        problem = problem_at(k * EVERY, units, prices(k), **state)
+        model.move(problem)
+        assert_like_anew(model, problem)
+        yield model
+
+
 BY_DAY = ("solar_thermal",)
 """Kinds that have a choice by day only."""
 
 
 @pytest.mark.parametrize("kind", [k for k in KINDS if not KINDS[k].sessions and k not in BY_DAY])
 def test_every_kind_moves_in_place(kind):
-    units = factories.agents_of(kind, steps=RUN)
-    model = NeighbourhoodModel(problem_at(0, units))
-    for k, state in enumerate(STATES, start=1):
-        problem = problem_at(k * EVERY, units, prices(k), **state)
-        model.move(problem)
+    for model in moved(factories.agents_of(kind, steps=RUN)):
         assert is_in_place(model)
-        assert_like_anew(model, problem)
 
 
 def test_stores_whose_end_has_a_worth_move_in_place():
@@ -92,12 +97,8 @@ def test_stores_whose_end_has_a_worth_move_in_place():
         for kind in ("battery", "thermal_storage")
         for u in factories.agents_of(kind, steps=RUN)
     )
-    model = NeighbourhoodModel(problem_at(0, units))
-    for k, state in enumerate(STATES, start=1):
-        problem = problem_at(k * EVERY, units, prices(k), **state)
-        model.move(problem)
+    for model in moved(units):
         assert is_in_place(model)
-        assert_like_anew(model, problem)
         solution = model.solve()
         assert solution.cost_eur == pytest.approx(solution.objective_eur, abs=1e-6)
 
@@ -113,12 +114,8 @@ def test_nodes_with_demand_and_tariffs_move_in_place():
         replace(factories.unit(kind, steps=RUN, **own_price), nodes=nodes)
         for kind in ("chp", "boiler")
     )
-    model = NeighbourhoodModel(problem_at(0, units))
-    for k, state in enumerate(STATES, start=1):
-        problem = problem_at(k * EVERY, units, prices(k), **state)
-        model.move(problem)
+    for model in moved(units):
         assert is_in_place(model)
-        assert_like_anew(model, problem)
 
 
 def test_caps_after_a_move_are_those_of_a_program_built_anew():
