@@ -22,7 +22,6 @@ from quartier.problem import COUPLINGS, Coupling, State
 from quartier.problem.allocation import RULES
 from quartier.quantities import ELECTRICITY, Array
 from quartier.results.tables import TABLES, columns_of
-from quartier.scenario.models import FLEXIBILITY
 from quartier.simulators.checkpoints import Checkpoints, told_by
 from quartier.simulators.execution import Execution
 from quartier.simulators.inputs import Inputs, Outputs, only
@@ -219,6 +218,7 @@ class Planner(TimeBased):
             )
             problem = replace(problem, stage=stage)
         self._steps, self._coupling = problem.horizon.steps, problem.coupling
+        self._neighbourhoods = problem.neighbourhoods
         take_hiccups()  # of others, before
         return self._execution.coordination.plan(problem, state, self._execution.rng)
 
@@ -261,24 +261,23 @@ class Planner(TimeBased):
 
         Of gates whose windows overlap, the last one's holds.
         """
-        scenario = self._instance.scenario
-        known, weight = plan.records.get("signals", ()), scenario.objectives.flexibility_eur_per_kwh
-        priced = weight or any(name in self._instance.signals for name in FLEXIBILITY)
-        if not priced or isinstance(known, Mapping):  # a mechanism's own columns stay as they are
+        known = plan.records.get("signals", ())
+        if isinstance(known, Mapping):  # a mechanism's own columns stay as they are
             return plan.records
         times = self._instance.horizon.times[self._step : self._step + self._steps]
         rows = []
-        for name in scenario.neighbourhoods:
-            own = [u.name for u in self._instance.units if u.neighbourhood == name]
-            plans = [plan.units[unit] for unit in own if unit in plan.units]
+        for problem in self._neighbourhoods:
+            if problem.terms.band_eur_per_kwh is None:
+                continue
+            plans = [plan.units[unit.name] for unit in problem.units if unit.name in plan.units]
             for side in ("up", "down"):
                 total = np.zeros(len(times)) + sum(getattr(p, f"{side}_kw") for p in plans)
-                what = f"flexibility_{side}[{name}]"
+                what = f"flexibility_{side}[{problem.name}]"
                 rows += [
                     {"time": time, "name": what, "value": float(value), "unit": "kW"}
                     for time, value in zip(times, total, strict=True)
                 ]
-        return {**plan.records, "signals": [*known, *rows]}
+        return {**plan.records, "signals": [*known, *rows]} if rows else plan.records
 
     def get_data(self, outputs: Mapping[str, Sequence[str]]) -> Outputs:
         """Hand out the set points of the block; NaN where nothing is planned."""

@@ -62,6 +62,7 @@ class Hub(Stage):
         self.office = office
         self._wait_s, self._trouble = wait_s, trouble
         self._gate: OpenGate | None = None
+        self._forgetful = False
 
     def open(
         self,
@@ -74,7 +75,8 @@ class Hub(Stage):
         memory: Mapping[str, Any] | None = None,
     ) -> None:
         """Note what the agents of a gate are made from."""
-        if memory is None:
+        if memory is None and not self._forgetful:
+            self._forgetful = True
             logger.warning(
                 "the mechanism remembers what it has no snapshot() for: agents in processes of"
                 " their own are made without it"

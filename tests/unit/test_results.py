@@ -162,6 +162,12 @@ def test_a_run_that_stopped_early_keeps_its_reason(writer, status):
     )
 
 
+@pytest.mark.parametrize("status", ["complete", "failed", "cancelled"])
+def test_what_is_said_at_the_end_stands_in_the_manifest_however_the_run_ended(writer, status):
+    writer.finish(status, wall_times_s={"execution": 1.5})
+    assert manifest(writer)["wall_times_s"] == {"execution": 1.5}
+
+
 def test_a_folder_holds_one_run(writer):
     with pytest.raises(InputError, match="already holds a run: name another folder with --out"):
         RunWriter(writer.directory, {})

@@ -114,9 +114,7 @@ def _groups(problem: NeighbourhoodProblem) -> dict[str, list[UnitData]]:
     """Units by the name that the scenario gives them: of several, all together."""
     found: dict[str, list[UnitData]] = {}
     for unit in problem.units:
-        name, _, number = unit.name.rpartition("-")
-        several = unit.parameters.count > 1 and number.isdigit()
-        found.setdefault(name if several else unit.name, []).append(unit)
+        found.setdefault(unit.description, []).append(unit)
     return found
 
 

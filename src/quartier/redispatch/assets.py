@@ -67,6 +67,11 @@ class Assets:
         steps, count = self.offered_mw.shape
         return steps, count
 
+    @property
+    def nearest_to_nothing_mw(self) -> Array:
+        """As little power as P_set can demand, shape ``(T, A)``."""
+        return np.asarray(np.clip(0.0, self.least_mw, self.most_mw))
+
     def p_mw(self, power_mw: Array, steps: NDArray[np.int64] | None = None) -> Array:
         """Injections at every bus with the assets at ``power_mw``, for all or some steps."""
         total = (self.other_p_mw if steps is None else self.other_p_mw[steps]).copy()

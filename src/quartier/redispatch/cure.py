@@ -108,8 +108,7 @@ def _fall_back(model: GridModel, cured: Cured) -> None:
     lost = np.flatnonzero(~cured.state.converged)
     if not lost.size:
         return
-    assets = model.assets
-    least_mw = np.clip(0.0, assets.least_mw[lost], assets.most_mw[lost])
+    least_mw = model.assets.nearest_to_nothing_mw[lost]
     state = model.solve(least_mw, cured.state.tap_pos, lost)
     found = lost[state.converged]
     cured.p_mw[found] = least_mw[state.converged]

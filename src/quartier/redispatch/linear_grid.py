@@ -91,9 +91,8 @@ class LinearGrid:
     def _lost(self) -> NDArray[np.bool_]:
         """Steps without a power flow with what is offered, and with as little as can be."""
         assets = self.assets
-        least_mw = np.clip(0.0, assets.least_mw, assets.most_mw)
-        states = (self.solve(assets.offered_mw), self.solve(least_mw))
-        return np.asarray(~(states[0].converged | states[1].converged))
+        offered, least = self.solve(assets.offered_mw), self.solve(assets.nearest_to_nothing_mw)
+        return np.asarray(~(offered.converged | least.converged))
 
     def note(self, p_mw: Array) -> None:
         """Give a row to all that comes near its limit with the assets at ``p_mw``."""

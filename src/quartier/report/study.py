@@ -12,6 +12,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from quartier.figures import studies
+from quartier.quantities import shown
 from quartier.report.blocks import Block, Choice, Note, Page, Section, Table
 from quartier.report.page import write_page
 from quartier.report.run_report import REPORT
@@ -106,9 +107,9 @@ def _spread(keys: Sequence[str], runs: pd.DataFrame, kpis: pd.DataFrame) -> Iter
         rows = kpis[kpis["kpi"] == line.kpi]
         if (rows["greatest"] - rows["least"]).max() <= NOTHING:
             continue
-        scale, shown, label = _shown(line, rows)
+        scale, unit, label = _as_shown(rows)
         own = runs.assign(value=scale * runs[line.kpi]).dropna(subset=["value"])
-        draw = partial(studies.spread, own, keys[0] if keys else None, label, shown)
+        draw = partial(studies.spread, own, keys[0] if keys else None, label, unit)
         options[line.label] = [block(f"spread-{number}", draw)]
     if options:
         lead = (
@@ -120,12 +121,10 @@ def _spread(keys: Sequence[str], runs: pd.DataFrame, kpis: pd.DataFrame) -> Iter
         )
 
 
-def _shown(line: Line, rows: pd.DataFrame) -> tuple[float, str, str]:
+def _as_shown(rows: pd.DataFrame) -> tuple[float, str, str]:
     """Factor of a KPI's values, unit and label as they are shown."""
-    unit = str(rows["unit"].iloc[0])
-    scale = 100.0 if line.percent and unit == "1" else 1.0
-    shown = "%" if scale != 1.0 else "" if unit == "1" else unit
-    return scale, shown, str(rows["label"].iloc[0])
+    scale, unit = shown(1.0, str(rows["unit"].iloc[0]))
+    return scale, unit, str(rows["label"].iloc[0])
 
 
 def _lines() -> Iterator[Line]:
@@ -139,17 +138,17 @@ def _lines() -> Iterator[Line]:
 
 def _blocks(number: int, line: Line, keys: Sequence[str], kpis: pd.DataFrame) -> Iterator[Block]:
     rows = kpis[kpis["kpi"] == line.kpi]
-    scale, shown, label = _shown(line, rows)
+    scale, unit, label = _as_shown(rows)
     values = ["mean", "low", "high"]
     rows = rows.assign(**{name: scale * rows[name] for name in values})
     name = f"kpi-{number}"
     if len(keys) == 1:
-        yield block(name, partial(studies.over, rows, keys[0], label, shown))
+        yield block(name, partial(studies.over, rows, keys[0], label, unit))
         return
     first, second, *others = keys
     pairs = {
         _told(others, chosen): list(
-            _over_two(f"{name}-{k}", rows, (first, second), others, chosen, label, shown, line)
+            _over_two(f"{name}-{k}", rows, (first, second), others, chosen, label, unit, line)
         )
         for k, chosen in enumerate(_choices(rows, others))
     }

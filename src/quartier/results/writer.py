@@ -179,14 +179,13 @@ class RunWriter:
         fields
             Further fields of the manifest.
         """
-        self._manifest.update(fields)
         try:
-            self._end(status, error)
+            self._end(status, error, fields)
         finally:
             self._lock.release()
             _open.pop(self, None)
 
-    def _end(self, status: str, error: str | None) -> None:
+    def _end(self, status: str, error: str | None, fields: Mapping[str, Any]) -> None:
         try:
             self.flush()
             self._write_p_set()
@@ -198,7 +197,7 @@ class RunWriter:
         if status in {"complete", "degraded"} and expected not in {None, self._steps}:
             error = error or f"only {self._steps} of {expected} steps were executed"
             status = "partial"
-        self.update(status=status, error=error, finished=datetime.now(UTC))
+        self.update(**fields, status=status, error=error, finished=datetime.now(UTC))
 
     def _write_part(self, table: str, rows: pa.Table) -> None:
         number = self._parts.get(table, 0)

@@ -16,8 +16,7 @@ same draws.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
-from math import ceil
+from functools import lru_cache
 from typing import Annotated
 from zlib import crc32
 
@@ -27,7 +26,7 @@ from pydantic import Field, NonNegativeFloat
 from quartier.quantities import Array
 from quartier.scenario.settings import Share
 from quartier.units.base import Frozen, UnitData
-from quartier.units.stays import Session
+from quartier.units.stays import Session, Stays
 
 Correlation = Annotated[float, Field(ge=0, lt=1)]
 
@@ -97,19 +96,19 @@ class ForecastErrorSettings(Frozen):
         if not self.arrival_h or not unit.sessions:
             return unit.sessions
         error = self._errors(unit, 0.0, first, steps, seed)
-        late = np.rint(self.arrival_h / unit.horizon.dt_h * error).astype(int)
-        found, free, most_kw = [], first + 1, float(getattr(unit.parameters, "power_kw", np.inf))
-        for stay in sorted(unit.sessions, key=lambda one: one.arrival):
-            if first < stay.arrival < first + len(late):
-                step_kwh = min(stay.max_kw, most_kw) * unit.horizon.dt_h
-                charging = ceil(stay.due_kwh / step_kwh - 1e-9)
-                last = max(stay.departure - charging, stay.arrival)
-                expected = stay.arrival + int(late[stay.arrival - first])
-                found.append(replace(stay, arrival=min(max(expected, free), last)))
-            else:
-                found.append(stay)
-            free = max(free, stay.departure)
-        return tuple(found)
+        late = np.rint(self.arrival_h / unit.horizon.dt_h * error).astype(np.int64)
+        stays = Stays.of(unit.sessions)
+        stays = stays.at(np.argsort(stays.arrival, kind="stable"))
+        arrival, departure = stays.arrival.copy(), stays.departure
+        free = np.maximum.accumulate(np.concatenate([[first + 1], departure[:-1]]))
+        coming = (first < arrival) & (arrival < first + len(late))
+        most_kw = float(getattr(unit.parameters, "power_kw", np.inf))
+        step_kwh = np.minimum(stays.max_kw[coming], most_kw) * unit.horizon.dt_h
+        charging = np.ceil(stays.due_kwh[coming] / step_kwh - 1e-9).astype(np.int64)
+        last = np.maximum(departure[coming] - charging, arrival[coming])
+        expected = arrival[coming] + late[arrival[coming] - first]
+        arrival[coming] = np.minimum(np.maximum(expected, free[coming]), last)
+        return Stays(arrival, departure, stays.due_kwh, stays.max_kw)
 
     def _errors(self, unit: UnitData, common: float, first: int, steps: int, seed: int) -> Array:
         """Errors of a unit in the window of a gate, shape ``(steps,)``."""
@@ -122,15 +121,21 @@ class ForecastErrorSettings(Frozen):
         return errors(alike + own + np.zeros(count), hourly**dt_h)[old:]
 
 
+@lru_cache(maxsize=256)
 def news(who: str, first: int, steps: int, seed: int) -> Array:
-    """What becomes known in each step, standard normal, shape ``(steps,)``: one for all gates."""
+    """What becomes known in each step, standard normal, shape ``(steps,)``: one for all gates.
+
+    Kept, and read only: units of a kind that the same weather drives ask for the same.
+    """
     name, begin = crc32(who.encode()), first // DRAWN
     blocks = [
         np.random.default_rng([seed, crc32(b"forecast"), name, BEFORE + block])
         for block in range(begin, (first + steps - 1) // DRAWN + 1)
     ]
     drawn = np.concatenate([rng.standard_normal(DRAWN) for rng in blocks])
-    return drawn[first - begin * DRAWN :][:steps]
+    found = drawn[first - begin * DRAWN :][:steps]
+    found.flags.writeable = False
+    return found
 
 
 def errors(news: Array, correlation: float) -> Array:

@@ -223,6 +223,11 @@ class UnitData:
         return self.parameters.kind
 
     @property
+    def description(self) -> str:
+        """Name that the scenario gives it: where one stands for several, without its number."""
+        return self.name if self.parameters.count == 1 else self.name.rpartition("-")[0]
+
+    @property
     def hub(self) -> str | None:
         """Name of the node that it serves first: its heat hub, if it has one."""
         return next((node.name for node in self.nodes.values()), None)

@@ -77,6 +77,15 @@ class Stays(Sequence[Session]):
             float(self.max_kw[k]),
         )
 
+    def at(self, places: NDArray[np.integer]) -> Stays:
+        """Return those at some places, in their order."""
+        return Stays(
+            self.arrival[places],
+            self.departure[places],
+            self.due_kwh[places],
+            self.max_kw[places],
+        )
+
     def __len__(self) -> int:
         return len(self.arrival)
 

@@ -83,18 +83,13 @@ class UsedRange:
         for unit in units:
             share = _share(unit, readings.units.get(unit.name), carrier, size)
             if share is not None:
-                shares.setdefault(_description(unit), []).append(share)
+                shares.setdefault(unit.description, []).append(share)
         return _mean([_mean(each) for each in shares.values()]) if shares else None
 
 
 def _mean(shares: Sequence[Share]) -> Share:
     factors, constants = zip(*shares, strict=True)
     return np.mean(factors, axis=0), float(np.mean(constants))
-
-
-def _description(unit: UnitData) -> str:
-    """Name of what it is described by: blocks of a CHP are one converter."""
-    return unit.name if unit.parameters.count == 1 else unit.name.rpartition("-")[0]
 
 
 def _loses(unit: UnitData, carrier: Carrier) -> bool:
