@@ -15,7 +15,7 @@ import numpy as np
 
 from quartier.agents.strategies.auction import Auction
 from quartier.agents.strategies.price_response import PriceResponse
-from quartier.centralised.sharing.mechanisms import models_of
+from quartier.centralised.programs import models_of
 from quartier.centralised.sharing.pool import Pool
 from quartier.coordination import Coordination
 from quartier.instance import build

@@ -15,7 +15,7 @@ import numpy as np
 import pandas as pd
 
 from quartier.agents.strategies.price_response import PriceResponse
-from quartier.centralised.sharing.mechanisms import models_of
+from quartier.centralised.programs import models_of
 from quartier.centralised.sharing.pool import Pool
 from quartier.instance import build
 from quartier.problem import Sharing

@@ -14,8 +14,9 @@ from time import perf_counter
 
 import highspy
 
+from quartier.centralised.programs import models_of
 from quartier.centralised.sharing.game import solve_game
-from quartier.centralised.sharing.mechanisms import Certificate, models_of
+from quartier.centralised.sharing.mechanisms import Certificate
 from quartier.centralised.sharing.pool import Pool
 from quartier.centralised.sharing.prices import optimal_prices
 from quartier.errors import SolveFailed

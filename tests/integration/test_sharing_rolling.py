@@ -8,8 +8,8 @@ from pathlib import Path
 import pytest
 
 import quartier
+from quartier.centralised.programs import models_of
 from quartier.centralised.sharing import BilevelSharing
-from quartier.centralised.sharing.mechanisms import models_of
 from quartier.centralised.sharing.pool import Pool
 from quartier.instance import build
 from quartier.scenario.load import load

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from quartier.agents.strategies.pricing import published
-from quartier.centralised.sharing.mechanisms import models_of
+from quartier.centralised.programs import models_of
 from quartier.centralised.sharing.pool import Pool
 from quartier.instance import build
 from quartier.optimisation.prices import Bid, Bidder, Blocks, Hourly, Responder, Response

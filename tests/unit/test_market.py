@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from quartier.centralised.sharing.mechanisms import models_of
+from quartier.centralised.programs import models_of
 from quartier.centralised.sharing.pool import Pool
 from quartier.errors import InputError
 from quartier.instance import build

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from quartier.centralised.sharing.mechanisms import models_of
+from quartier.centralised.programs import models_of
 from quartier.centralised.sharing.pool import Pool
 from quartier.instance import build
 from quartier.optimisation.prices import OWN_RULE, Exchange, Memory, Responder, Response, Search

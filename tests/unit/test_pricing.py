@@ -10,7 +10,8 @@ import pytest
 from quartier.centralised.pricing.game import Game
 from quartier.centralised.pricing.mechanisms import AllAtCaps, BilevelPricing, CentralPricing
 from quartier.centralised.pricing.players import alike
-from quartier.centralised.pricing.pooled import models_at
+from quartier.centralised.pricing.pooled import priced_at
+from quartier.centralised.programs import models_of
 from quartier.errors import InputError, SolveFailed
 from quartier.instance import build
 from quartier.optimisation.bilevel import bounds, extract, prepare
@@ -147,7 +148,7 @@ def test_every_dual_is_bounded_by_proof():
     problem = asked(problem__mode="individual")
     pricing = problem.asks(Pricing)
     nothing = alike(problem, {c: np.zeros(pricing.steps) for c in pricing.carriers})
-    game = Game(pricing, models_at(problem, nothing))
+    game = Game(pricing, models_of(priced_at(problem, nothing)))
     system = extract.extract(game.model, game.followers)
     _, single = prepare.prepare(system, "kkt", 1e4, np.inf)
     assert not single.unproven

@@ -11,7 +11,8 @@ import pytest
 from quartier.centralised.pricing.mechanisms import BilevelPricing, CentralPricing
 from quartier.centralised.pricing.most import least_cost, most_paid
 from quartier.centralised.pricing.players import alike
-from quartier.centralised.pricing.pooled import models_at
+from quartier.centralised.pricing.pooled import priced_at
+from quartier.centralised.programs import models_of
 from quartier.instance import build
 from quartier.problem import Pricing
 from quartier.scenario.load import load
@@ -57,7 +58,9 @@ def test_linear_programs_bound_the_profit_of_the_day(mode, most):
         c: nothing[c] if p.is_balanced else p.wholesale_eur_per_kwh
         for c, p in pricing.carriers.items()
     }
-    free, bought = (models_at(problem, alike(problem, prices)) for prices in (nothing, wholesale))
+    free, bought = (
+        models_of(priced_at(problem, alike(problem, prices))) for prices in (nothing, wholesale)
+    )
     least = least_cost(pricing, bought)
     assert least == pytest.approx(9269.58, abs=0.01)
     assert most_paid(pricing, free) - least == pytest.approx(most, abs=0.01)

@@ -7,8 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from quartier.centralised.programs import models_of
 from quartier.centralised.sharing.game import solve_game
-from quartier.centralised.sharing.mechanisms import Certificate, models_of
+from quartier.centralised.sharing.mechanisms import Certificate
 from quartier.centralised.sharing.pool import Pool
 from quartier.centralised.sharing.prices import optimal_prices
 from quartier.instance import build

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from quartier.agents.strategies.auction import Auction
-from quartier.centralised.sharing.mechanisms import models_of
+from quartier.centralised.programs import models_of
 from quartier.centralised.sharing.pool import Pool
 from quartier.coordination import mechanisms
 from quartier.errors import InputError

@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from quartier.centralised.fronts import front_rows
+from quartier.centralised.programs import Mechanism
 from quartier.centralised.self_optimiser import SelfOptimiser, reference_offers, solve_row
 from quartier.coordination import Plan, UnitPlan
 from quartier.planning import (
@@ -28,12 +29,14 @@ from quartier.quantities import Array
 from quartier.redispatch.rounds import KEPT_KW, Rounds
 
 
-class Individual:
+class Individual(Mechanism):
     """Every neighbourhood optimises itself; the DSO caps what is offered."""
 
     def plan(self, problem: Problem, state: State, rng: np.random.Generator) -> Plan:
         """Offer, redispatch, answer; again while a cap cannot be kept and rounds are left."""
-        process = Process(problem)
+        models = self.models_of(problem)
+        places = problem.neighbourhoods
+        process = Process(problem, {p.name: SelfOptimiser(p, model=models[p.name]) for p in places})
         process.run()
         return process.plan()
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 import numpy as np
 
 from quartier.centralised.central import row_of
+from quartier.centralised.programs import Mechanism
 from quartier.centralised.self_optimiser import solve_row
-from quartier.centralised.sharing.mechanisms import Mechanism, units_of
+from quartier.centralised.sharing.mechanisms import units_of
 from quartier.centralised.sharing.pool import Pool
 from quartier.coordination import Plan
 from quartier.problem import Market, Problem, State

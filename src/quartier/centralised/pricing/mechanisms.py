@@ -16,7 +16,7 @@ from quartier.centralised.pricing.players import Prices, alike, drawn_kw, sales_
 from quartier.centralised.pricing.pooled import (
     Pooled,
     clearing,
-    models_at,
+    priced_at,
     solutions,
     solve,
     within_contracts,
@@ -24,6 +24,7 @@ from quartier.centralised.pricing.pooled import (
 from quartier.centralised.pricing.robust import Worth
 from quartier.centralised.pricing.shortage import broken, endless_of, impossible
 from quartier.centralised.pricing.used import UsedRange
+from quartier.centralised.programs import Mechanism
 from quartier.centralised.self_optimiser import solve_row
 from quartier.centralised.sharing.mechanisms import units_of
 from quartier.coordination import Plan
@@ -38,19 +39,9 @@ BROKEN = "contract broken"
 """Status of caps at which neighbourhoods draw or deliver more than the player may trade."""
 
 
-class _Mechanism:
-    """Keeps the neighbourhoods' programs from gate to gate; only their numbers change."""
-
-    def __init__(self) -> None:
-        self._models: dict[str, NeighbourhoodModel] = {}
-
+class _Mechanism(Mechanism):
     def _at(self, problem: Problem, prices: Prices) -> dict[str, NeighbourhoodModel]:
-        self._models = models_at(problem, prices, self._models)
-        return self._models
-
-    def snapshot(self) -> dict[str, str]:
-        """What a checkpoint keeps: nothing, for programs only save time."""
-        return {}
+        return self.models_of(priced_at(problem, prices))
 
 
 class UncontrolledPricing:

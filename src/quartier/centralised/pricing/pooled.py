@@ -49,18 +49,10 @@ class Pooled:
     parts: Mapping[str, Array]
 
 
-def models_at(
-    problem: Problem, prices: Prices, before: Mapping[str, NeighbourhoodModel] | None = None
-) -> dict[str, NeighbourhoodModel]:
-    """Programs of the neighbourhoods at prices, by name; those of before are moved on."""
-    found = dict(before or {})
-    for one in problem.neighbourhoods:
-        priced = at_prices(one, prices)
-        if one.name in found:
-            found[one.name].move(priced)
-        else:
-            found[one.name] = NeighbourhoodModel(priced)
-    return found
+def priced_at(problem: Problem, prices: Prices) -> Problem:
+    """The problem with all neighbourhoods at prices."""
+    places = tuple(at_prices(one, prices) for one in problem.neighbourhoods)
+    return replace(problem, neighbourhoods=places)
 
 
 def together(

@@ -9,6 +9,7 @@ import numpy as np
 
 from quartier.centralised.central import row_of
 from quartier.centralised.individual import Process
+from quartier.centralised.programs import Mechanism
 from quartier.centralised.self_optimiser import SelfOptimiser, solve_row
 from quartier.centralised.sharing.game import solve_game
 from quartier.centralised.sharing.pool import Pool
@@ -20,22 +21,6 @@ from quartier.planning import Row, plans_of
 from quartier.problem import ConnectionTerms, Problem, Sharing, State
 from quartier.program import relative_gap
 from quartier.quantities import ELECTRICITY, Array
-
-
-class Mechanism:
-    """Keeps the neighbourhoods' programs from gate to gate; only their numbers change."""
-
-    def __init__(self) -> None:
-        self._models: dict[str, NeighbourhoodModel] = {}
-
-    def models_of(self, problem: Problem) -> dict[str, NeighbourhoodModel]:
-        """Programs of the neighbourhoods by name, moved on from the gate before."""
-        self._models = models_of(problem, self._models)
-        return self._models
-
-    def snapshot(self) -> dict[str, str]:
-        """What a checkpoint keeps: nothing, for programs only save time."""
-        return {}
 
 
 class IndividualSharing(Mechanism):
@@ -131,19 +116,6 @@ def redispatched(
     records = dict(capped.records)
     records["solves"] = [*plan.records["solves"], *capped.records.get("solves", ())]
     return replace(capped, prices=plan.prices, allocation=plan.allocation, records=records)
-
-
-def models_of(
-    problem: Problem, before: Mapping[str, NeighbourhoodModel] | None = None
-) -> dict[str, NeighbourhoodModel]:
-    """Programs of the neighbourhoods by name; those of an earlier gate are moved on."""
-    found = dict(before or {})
-    for one in problem.neighbourhoods:
-        if one.name in found:
-            found[one.name].move(one)
-        else:
-            found[one.name] = NeighbourhoodModel(one)
-    return found
 
 
 def units_of(problem: Problem, solutions: Mapping[str, Solution]) -> Iterator[tuple[str, UnitPlan]]:
