@@ -9,6 +9,7 @@ from quartier.figures import style
 
 MOST_GATES = 100
 """Gates that are marked at most."""
+MARK = {"color": style.GREY, "width": 1, "dash": "dot"}
 
 
 def forecast(forecasts: pd.DataFrame, kind: str) -> go.Figure:
@@ -40,9 +41,8 @@ def forecast(forecasts: pd.DataFrame, kind: str) -> go.Figure:
                 hovertemplate="%{y:,.1f} kW",
             )
         )
-    for time in own.drop_duplicates("gate")["time"].iloc[1:MOST_GATES]:
-        made.add_vline(
-            x=style.utc([time])[0], line={"color": style.GREY, "width": 1, "dash": "dot"}
-        )
+    gates = style.utc(pd.DatetimeIndex(own.drop_duplicates("gate")["time"].iloc[1:MOST_GATES]))
+    mark = {"type": "line", "yref": "y domain", "y0": 0, "y1": 1, "line": MARK}
+    made.update_layout(shapes=[{**mark, "x0": gate, "x1": gate} for gate in gates])
     made.update_yaxes(rangemode="tozero")
     return made
