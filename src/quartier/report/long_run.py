@@ -57,14 +57,19 @@ def _of_the_grid(run: RunData, plot: Plot) -> Iterator[Block]:
         ),
         "A cell is the highest loading of its hour, in percent of the element's own limit.",
     )
-    yield Figure(
-        "congestion-by-month",
-        long_run.by_month(_hours(run), "Hours beyond limits by month", "time (h)", "h"),
-        "Hours in which any line or transformer is above its limit, or any bus outside its band,"
-        " beyond the tolerances of redispatch. Steps without a power flow are not counted.",
-    )
-    lost = _curtailed(run)
-    if not (lost > 0).any(axis=None):
+    hours, lost = _hours(run), _curtailed(run)
+    if (hours > 0).any(axis=None):
+        yield Figure(
+            "congestion-by-month",
+            long_run.by_month(hours, "Hours beyond limits by month", "time (h)", "h"),
+            "Hours in which any line or transformer is above its limit, or any bus outside its"
+            " band, beyond the tolerances of redispatch. Steps without a power flow are not"
+            " counted.",
+        )
+    else:
+        yield Note("No limit of a line, transformer or bus was passed in any step.")
+    lost = lost.loc[:, (lost > 0).any()]
+    if lost.empty:
         yield Note("All renewable energy that was available was used.")
         return
     yield Figure(
