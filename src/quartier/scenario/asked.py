@@ -30,6 +30,7 @@ class RedispatchAsked(Frozen):
     """The grid operator removes congestion by taps and caps; its settings stand in `redispatch`."""
 
     needs_grid: ClassVar[bool] = True
+    has_agents: ClassVar[bool] = True
     lowers_export: ClassVar[bool] = False
 
     kind: Literal["redispatch"] = "redispatch"
@@ -44,6 +45,7 @@ class SharingAsked(Frozen):
     """
 
     needs_grid: ClassVar[bool] = False
+    has_agents: ClassVar[bool] = True
     lowers_export: ClassVar[bool] = True
     """Whether the export price gives way where the import price is below it."""
 
@@ -148,6 +150,7 @@ class MarketAsked(Frozen):
     """
 
     needs_grid: ClassVar[bool] = False
+    has_agents: ClassVar[bool] = True
     lowers_export: ClassVar[bool] = False
 
     kind: Literal["market"] = "market"
@@ -231,6 +234,7 @@ class PricingAsked(Frozen):
     """
 
     needs_grid: ClassVar[bool] = False
+    has_agents: ClassVar[bool] = False
     lowers_export: ClassVar[bool] = False
 
     kind: Literal["pricing"] = "pricing"

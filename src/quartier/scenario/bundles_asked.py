@@ -73,6 +73,7 @@ class BundlesAsked(Frozen):
     """
 
     needs_grid: ClassVar[bool] = False
+    has_agents: ClassVar[bool] = False
     lowers_export: ClassVar[bool] = False
 
     kind: Literal["bundles"] = "bundles"

@@ -12,6 +12,7 @@ from quartier.quantities import Array
 from quartier.scenario.asked import MOST_PLAYERS
 from quartier.scenario.bundles_checks import check_bundles
 from quartier.scenario.findings import Findings
+from quartier.scenario.idle import note_idle
 from quartier.scenario.models import FLEXIBILITY, MarketSettings, Scenario
 from quartier.scenario.nodes import check_nodes, check_trade
 from quartier.scenario.pricing_checks import check_pricing
@@ -48,6 +49,7 @@ def check(
     if not rest.lacks("problem"):
         _check_grid(scenario, findings)
         _check_problem(scenario, units, findings)
+        note_idle(scenario, findings)
     check_zones(scenario, findings, rest)
     _check_prices(scenario, signals, findings)
     _check_weights(scenario, signals, findings)
