@@ -50,8 +50,8 @@ class Case:
         wall_s = time.perf_counter() - began
         losses = joint.upper_cost()[0][joint.layout.loss] @ values[joint.layout.loss]
         cost = joint.upper_value(values)
-        costs, power = (cost, cost - float(losses)), (joint.power_mw(values), None)
-        return checked(self.process, self.tap_pos, "optimal", costs, power, wall_s)
+        power = (joint.power_mw(values), grid.assets.other_q_mvar)
+        return checked(grid, "optimal", (cost, cost - float(losses)), power, wall_s)
 
     def ac(self) -> Optimum:
         """A local optimum of the AC optimal power flow of all steps."""

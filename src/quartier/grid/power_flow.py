@@ -100,6 +100,10 @@ class BatchPowerFlow:
         network.cache["batch_power_flow"] = flow
         return flow
 
+    def admittance(self, tap_pos: int) -> Admittance:
+        """The network at a tap position."""
+        return self._admittances.at(tap_pos)
+
     def solve(
         self, p_mw: Array, q_mvar: Array, tap_pos: int, start: GridState | None = None
     ) -> GridState:
@@ -114,7 +118,7 @@ class BatchPowerFlow:
         start
             State of the same number of steps to start from; it saves iterations if near.
         """
-        grid = self._admittances.at(tap_pos)
+        grid = self.admittance(tap_pos)
         power = grid.injections(p_mw, q_mvar)
         voltage = np.empty((len(power), grid.size), dtype=complex)
         voltage[:, grid.slack] = grid.slack_voltage
@@ -151,13 +155,13 @@ class BatchPowerFlow:
             Elements to differentiate; all if None.
         """
         places = [self._network.position(bus) for bus in buses]
-        grid = self._admittances.at(state.tap_pos)
+        grid = self.admittance(state.tap_pos)
         return differentiate(grid, state.voltage, grid.injections(p_mw, q_mvar), places, chosen)
 
     def rates(self, state: GridState, p_mw: Array, q_mvar: Array, buses: Sequence[int]) -> Rates:
         """Bound how fast a state of one step changes by the active power fed in at ``buses``."""
         places = [self._network.position(bus) for bus in buses]
-        grid = self._admittances.at(state.tap_pos)
+        grid = self.admittance(state.tap_pos)
         return rates(grid, state.voltage, grid.injections(p_mw, q_mvar), places)
 
 

@@ -38,6 +38,10 @@ class Elements:
     ----------
     count
         Number of limits ``E``: one per line and transformer, two per bus.
+    loading_limit_percent
+        Limits of all lines, then of all transformers.
+    vm_min_pu, vm_max_pu
+        Voltage bands of the buses.
     """
 
     def __init__(self, network: Network, settings: RedispatchSettings) -> None:
@@ -51,8 +55,9 @@ class Elements:
         self._rated_mva = np.concatenate([network.line_mva, network.transformer_mva])
         loadings = np.concatenate([network.line_limit_percent, network.transformer_limit_percent])
         kept_pu = free / 2 * (network.vm_max_pu - network.vm_min_pu)
-        bands = (network.vm_max_pu - kept_pu, network.vm_min_pu + kept_pu)
-        self._limit = np.concatenate([(1 - free) * loadings, *bands])
+        self.loading_limit_percent = (1 - free) * loadings
+        self.vm_min_pu, self.vm_max_pu = network.vm_min_pu + kept_pu, network.vm_max_pu - kept_pu
+        self._limit = np.concatenate([self.loading_limit_percent, self.vm_max_pu, self.vm_min_pu])
         self.count = self._unit.size
 
     def excess(self, state: GridState) -> Array:

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Generic, Protocol, TypeVar
 
 import numpy as np
@@ -151,14 +152,16 @@ class Joint(Generic[P]):
         member, first = self.members[asset], layout.members[asset].start
         return [(first + member.exported, unit), (first + member.imported, -unit)]
 
+    @cached_property
+    def power_rows(self) -> sparse.csr_array:
+        """Rows that give the power of all assets in MW, step by step, shape ``(T · A, n)``."""
+        count = self.grid.assets.shape[1]
+        steps = np.repeat(np.arange(self.steps), count)
+        return self._by_power(steps, np.tile(np.eye(count), (self.steps, 1)))
+
     def power_mw(self, values: Array) -> Array:
-        """Power of all assets, shape ``(T, A)``."""
-        return np.column_stack(
-            [
-                sum((factor * values[c] for c, factor in self._power_columns(a)), start=0.0)
-                for a in range(self.grid.assets.shape[1])
-            ]
-        )
+        """Power of all assets, shape ``(T, A)``; further columns may follow the program's."""
+        return (self.power_rows @ values[: self.layout.size]).reshape(self.grid.assets.shape)
 
     def _by_power(self, step: Indices, slopes: Array) -> sparse.csr_array:
         """Rows ``slopes · p[step]`` over the columns, slopes ``(R, A)`` per MW."""
