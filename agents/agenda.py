@@ -16,6 +16,8 @@ from typing import Any
 from mango import AgentAddress
 from mango.simulation.world import SimulationWorld
 
+from quartier.agents.shelf import Shelf
+
 SAME_TIME_S = 1e-9
 """Simulated times in s that are closer than this are the same."""
 
@@ -27,6 +29,11 @@ class Agenda:
         self._timers: list[tuple[float, int, Callable[[], None]]] = []
         self._number = itertools.count()
         self._outbox: list[tuple[str, str, Any]] = []
+        self._shelves: dict[int, Shelf] = {}
+
+    def shelf(self, steps: int) -> Shelf:
+        """Return where schedules of so many steps stand that the agents tell each other."""
+        return self._shelves.setdefault(steps, Shelf(steps))
 
     def enter(self, time_s: float, work: Callable[[], None]) -> None:
         """Do something at a simulated time."""

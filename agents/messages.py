@@ -167,6 +167,14 @@ class Entry:
         """Whether anything in it can be curtailed."""
         return bool(self.curtailable_kw.any())
 
+    def says_as(self, other: Entry) -> bool:
+        """Whether another entry says the same of the same choice."""
+        return (
+            (self.reference, self.cost_eur) == (other.reference, other.cost_eur)
+            and np.array_equal(self.p_kw, other.p_kw)
+            and np.array_equal(self.curtailable_kw, other.curtailable_kw)
+        )
+
 
 def entry_of(agent: str, counter: int, p_kw: Array, curtailable_kw: Array, cost: float) -> Entry:
     """Return a choice (kW, kW, EUR) as it is told to the others: read-only, and on the grid."""

@@ -8,6 +8,7 @@ import pytest
 from quartier.agents.configuration import Configuration
 from quartier.agents.counters import Counters
 from quartier.agents.messages import Entry, entry_of
+from quartier.agents.shelf import Shelf
 
 STEPS = 8
 
@@ -39,7 +40,7 @@ def test_counters_in_another_order_name_the_same_choices() -> None:
 def test_a_sum_does_not_depend_on_the_order_in_which_choices_came() -> None:
     """Bit for bit: what is told lies on a grid of powers of two."""
     chosen = entries(60)
-    forth, back = Configuration(STEPS), Configuration(STEPS)
+    forth, back = Configuration(Shelf(STEPS)), Configuration(Shelf(STEPS))
     for configuration in (forth, back):
         configuration.grow(60)
     for i in range(60):
@@ -53,13 +54,16 @@ def test_a_sum_does_not_depend_on_the_order_in_which_choices_came() -> None:
 
 def test_a_sum_is_that_of_the_choices_after_some_were_replaced() -> None:
     first, then = entries(20), entries(20, seed=2)
-    configuration = Configuration(STEPS)
+    shelf = Shelf(STEPS)
+    configuration = Configuration(shelf)
     configuration.grow(20)
-    configuration.put_all(dict(enumerate(first)))
+    ones = np.ones(20, dtype=np.int32)
+    configuration.put_all(np.arange(20), ones, np.array(shelf.add_all(first)))
     configuration.total()
-    replaced = configuration.put_all({3: then[3], 7: then[7]})
+    rows = np.array(shelf.add_all([then[3], then[7]]))
+    configuration.put_all(np.array([3, 7]), ones[:2], rows)
     configuration.put(9, None)
-    assert replaced == [first[3], first[7]]
+    assert [configuration.entry(i) for i in (2, 3, 7, 9)] == [first[2], then[3], then[7], None]
     kept = [*(first[i] for i in range(20) if i not in (3, 7, 9)), then[3], then[7]]
     p_kw, loose_kw, cost_eur = configuration.total()
     assert np.array_equal(p_kw, np.sum([e.p_kw for e in kept], axis=0))
