@@ -23,7 +23,6 @@ from quartier.agents.messages import (
     Gossip,
     Negotiation,
     Settled,
-    entry_of,
 )
 from quartier.agents.shelf import NO_ROW, Shelf
 from quartier.problem import ConnectionTerms
@@ -277,7 +276,7 @@ class WorkingMemory(Ledger):
     def _entry(self, option: Option) -> Entry:
         """Return an own choice as it is told to the others, with a counter never used before."""
         counter = max(self._own, default=OWN_RULE) + 1
-        return entry_of(self.name, counter, option.p_kw, option.curtailable_kw, option.cost_eur)
+        return Entry(self.name, counter, *option.told)
 
     def _adopt(self, option: Option, entry: Entry) -> None:
         self._own[entry.counter] = option

@@ -31,7 +31,7 @@ class Configuration:
         self.rows: IntArray = np.empty(0, dtype=np.int32)
         """Rows of the choices on the shelf."""
         self._summed: IntArray = self.rows
-        self._sum: Sum = shelf.total(self.rows)
+        self._sum: Sum = shelf.change(self.rows, self.rows)
 
     def grow(self, count: int) -> None:
         """Make room for agents ``0 .. count-1``."""
@@ -64,12 +64,8 @@ class Configuration:
     def replaced(self, new: IntArray, old: IntArray) -> Sum:
         """Sum if some rows stood in place of others that were summed up last."""
         p_kw, loose_kw, cost_eur = self._sum
-        more, less = self._shelf.total(new), self._shelf.total(old)
-        return (
-            p_kw + (more[0] - less[0]),
-            loose_kw + (more[1] - less[1]),
-            cost_eur + (more[2] - less[2]),
-        )
+        change = self._shelf.change(new, old)
+        return p_kw + change[0], loose_kw + change[1], cost_eur + change[2]
 
 
 def add_up(entries: Iterable[Entry | None], steps: int) -> tuple[Array, Array, float]:

@@ -41,6 +41,8 @@ class Shelf:
         self._curtailable_kw = np.zeros((4, steps))
         self._loose: IntArray = np.zeros(64, dtype=np.int32)
         """By row, where what is curtailable stands; :data:`NO_ROW` where nothing is."""
+        self._signs = np.empty(0)
+        """As many times 1 as -1."""
         self._rows: dict[Reference, int] = {}
         self._rows_by_id: dict[int, int] = {}
         """Of entries that are kept here, so that no other object gets their id."""
@@ -105,12 +107,22 @@ class Shelf:
         """Return the choices of rows, without those of :data:`NO_ROW`."""
         return [entry for row in rows.tolist() if (entry := self.entries[row]) is not None]
 
-    def total(self, rows: IntArray) -> Sum:
-        """Sum up choices: exactly, for they are on a grid (:func:`~.messages.on_grid`)."""
-        told = np.ones(len(rows)) @ self._told.take(rows, axis=0)
+    def change(self, new: IntArray, old: IntArray) -> Sum:
+        """What a sum changes by if choices stand in place of as many others, shape ``(k,)`` each.
+
+        It is exact, for what is told lies on a grid (:func:`quartier.agents.messages.on_grid`).
+        """
+        rows = np.concatenate([new, old])
+        half = len(self._signs) // 2
+        if len(new) > half:
+            half = 2 * len(new)
+            self._signs = np.repeat([1.0, -1.0], half)
+        signs = self._signs[half - len(new) : half + len(new)]
+        told = signs @ self._told.take(rows, axis=0)
         loose = self._loose.take(rows)
-        loose = loose[loose > 0]
-        loose_kw = np.ones(len(loose)) @ self._curtailable_kw.take(loose, axis=0)
+        if not loose.any():
+            return told[:-1], self._curtailable_kw[NO_ROW], float(told[-1])
+        loose_kw = signs[loose > 0] @ self._curtailable_kw.take(loose[loose > 0], axis=0)
         return told[:-1], loose_kw, float(told[-1])
 
 
