@@ -26,7 +26,6 @@ from quartier.agents.messages import (
 )
 from quartier.agents.shelf import NO_ROW, Shelf
 from quartier.problem import ConnectionTerms
-from quartier.quantities import Array
 
 __all__ = ["Choose", "Memory", "Option", "Reference", "WorkingMemory"]
 
@@ -310,20 +309,6 @@ class WorkingMemory(Ledger):
         value, author = self._candidate.value, self._candidate.author
         known = int(self._omega.counters.sum())
         return Settled(self.negotiation, agent, value, author, own, known)
-
-    def in_candidate(self, agent: str) -> Entry | None:
-        """Return an agent's choice in γ."""
-        number = numbers_of(self._names).get(agent)
-        return None if number is None else self._gamma.entry(number)
-
-    def beside(self, *agents: str) -> tuple[Array, Array, float]:
-        """Sums of γ without some agents: power and curtailable power (kW), own costs (EUR)."""
-        p_kw, loose_kw, cost_eur = self._gamma.total()
-        for entry in map(self.in_candidate, agents):
-            if entry is not None:
-                p_kw, loose_kw = p_kw - entry.p_kw, loose_kw - entry.curtailable_kw
-                cost_eur -= entry.cost_eur
-        return p_kw, loose_kw, cost_eur
 
     def reserve(self, option: Option) -> Entry:
         """Make an own choice known to a partner, without making it yet."""

@@ -82,6 +82,20 @@ class Ledger:
         chosen = [self.entry(a, c) for a, c in counters.items() if a != without]
         return add_up(chosen, len(self.terms.p_max_kw))
 
+    def in_candidate(self, agent: str) -> Entry | None:
+        """Return an agent's choice in γ."""
+        number = numbers_of(self._names).get(agent)
+        return None if number is None else self._gamma.entry(number)
+
+    def beside(self, *agents: str) -> Sum:
+        """Sums of γ without some agents: power and curtailable power (kW), own costs (EUR)."""
+        p_kw, loose_kw, cost_eur = self._gamma.total()
+        for entry in map(self.in_candidate, agents):
+            if entry is not None:
+                p_kw, loose_kw = p_kw - entry.p_kw, loose_kw - entry.curtailable_kw
+                cost_eur -= entry.cost_eur
+        return p_kw, loose_kw, cost_eur
+
     def value(self, counters: Mapping[str, int]) -> float:
         """Value of a configuration: cost at the connection point plus the agents' own costs."""
         return self._value(*self.total(counters))

@@ -10,6 +10,7 @@ import pytest
 
 from quartier.agents.cohda import Option, WorkingMemory
 from quartier.agents.messages import Candidate, Entry, Gossip, Negotiation, frozen, snapshot
+from quartier.agents.shelf import Shelf
 from quartier.problem import ConnectionTerms
 from quartier.quantities import Array
 
@@ -156,6 +157,50 @@ def test_candidates_of_different_agents_are_joined_and_valued_anew() -> None:
     assert memory.gamma.author == "z"
 
 
+def moved(*choices: Entry) -> Gossip:
+    """A candidate of `a`, `b` and `c` with its true value, said by who made the first choice."""
+    chosen = {e.agent: e for e in (entry("a", 0, -2.0), entry("b", 0, -2.0), entry("c", 0, 4.0))}
+    chosen |= {e.agent: e for e in choices}
+    value = float(terms_for(1).cost_eur(sum(e.p_kw for e in chosen.values()), np.zeros(1)))
+    gamma = {name: e.counter for name, e in chosen.items()}
+    return gossip(gamma, value, choices[0].agent, *chosen.values())
+
+
+def three() -> WorkingMemory:
+    return WorkingMemory("z", HERE, terms_for(1), participants=("a", "b", "c"))
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_choices_made_at_the_same_time_are_in_one_candidate_if_both_together_are_better(
+    order: tuple[int, int],
+) -> None:
+    """Each feeds in 1 kWh more, for 0.1 EUR: apart -0.1 EUR, together -0.2 EUR."""
+    said = moved(entry("a", 1, -1.0)), moved(entry("b", 1, -1.0))
+    memory = three()
+    for i in order:
+        memory.perceive("n", said[i])
+    assert memory.gamma is not None
+    assert memory.gamma.counters == {"a": 1, "b": 1, "c": 0}
+    assert memory.gamma.value == pytest.approx(-0.2)
+    assert memory.gamma.author == "a"  # wherever they meet: nobody tells the same twice
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_of_choices_that_spoil_each_other_the_better_is_kept(order: tuple[int, int]) -> None:
+    """Each takes up what is fed in at a loss; both together would have to import."""
+    terms = replace(terms_for(1), export_eur_per_kwh=np.full(1, -0.1))
+    memory = WorkingMemory("z", HERE, terms, participants=("a", "b"))
+    for i in order:
+        counters = ({"a": 1, "b": 0}, {"a": 0, "b": 1})[i]
+        p_kw = {("a", 0): 1.0, ("a", 1): 0.0, ("b", 0): 0.0, ("b", 1): -1.1}
+        chosen = [entry(*reference, p_kw[reference]) for reference in counters.items()]
+        value = float(terms.cost_eur(sum(e.p_kw for e in chosen), np.zeros(1)))
+        memory.perceive("n", gossip(counters, value, "ab"[i], *chosen))
+    assert memory.gamma is not None
+    assert memory.gamma.counters == {"a": 1, "b": 0}
+    assert memory.gamma.author == "a"
+
+
 def test_an_older_choice_never_replaces_a_newer_one() -> None:
     memory = listener()
     memory.perceive("a", gossip({"a": 3}, 0.0, "a", entry("a", 3, 1.0)))
@@ -170,6 +215,21 @@ def test_a_candidate_with_an_unknown_schedule_is_asked_for_not_believed() -> Non
     memory.perceive("a", gossip({"a": 0, "b": 4}, -9.0, "a", entry("a", 0, 1.0)))
     assert memory.gamma is None
     assert memory.wanted == {("b", 4)}
+
+
+def test_what_others_of_the_process_know_is_not_known_before_it_is_told() -> None:
+    shelf = Shelf(1)
+    teller, memory = (WorkingMemory(n, HERE, terms_for(1), shelf=shelf) for n in ("y", "z"))
+    said = gossip({"a": 0}, -9.0, "a", entry("a", 0, 1.0))
+    teller.perceive("a", said)
+    memory.perceive("y", teller.news_for("z", digest=True))  # references only
+    assert memory.gamma is None
+    assert memory.wanted == {("a", 0)}
+    with pytest.raises(KeyError):
+        memory.entry("a", 0)
+    memory.perceive("y", teller.answer("z", memory.wanted))
+    assert memory.entry("a", 0) == said.entries[0]
+    assert memory.gamma == said.gamma
 
 
 def test_nothing_is_sent_twice_and_a_digest_undoes_false_belief() -> None:
