@@ -50,7 +50,7 @@ class Acquaintance:
 
     def lacks_choices(self, omega: IntArray) -> bool:
         """Whether the neighbour may not know of a choice in Ω."""
-        return bool((omega > self._omega).any())
+        return bool(np.count_nonzero(omega > self._omega))
 
     def lacking(self, omega: IntArray) -> NDArray[np.bool_]:
         """Agents whose choice in Ω the neighbour may lack."""

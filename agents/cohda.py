@@ -198,12 +198,11 @@ class WorkingMemory(Ledger):
         So agents that moved at the same time, without knowing of each other, need not move again
         one after the other. Wherever the two meet, the same comes of it: also its author.
         """
-        newer = theirs > self._gamma.counters
-        if not newer.any() or not (theirs < self._gamma.counters).any():
+        places = (theirs > self._gamma.counters).nonzero()[0]
+        if not len(places) or not np.count_nonzero(theirs < self._gamma.counters):
             return False
-        places = newer.nonzero()[0]
         rows = self._rows(places, theirs[places])
-        if not rows.all():
+        if np.count_nonzero(rows) < len(rows):
             return False
         self._gamma.total()
         value = self._value(*self._gamma.replaced(rows, self._gamma.rows[places]))

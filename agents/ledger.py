@@ -142,7 +142,8 @@ class Ledger:
         """Rows of the choices of some agents; :data:`NO_ROW` of what was never told here."""
         self._make_room()
         rows = self._shelf.rows(self._numbers[places], counters)
-        return np.where(self._known[rows], rows, NO_ROW)
+        known: IntArray = rows * self._known[rows]
+        return known
 
     def _find(self, agent: str, counter: int) -> Entry | None:
         number = numbers_of(self._names).get(agent)
@@ -182,7 +183,7 @@ class Ledger:
             return 0
         rows = self._rows(places, counters[places])
         found = rows > NO_ROW
-        if not found.all():
+        if np.count_nonzero(found) < len(found):
             lacking = places[~found]
             self._want(lacking[target.rows[lacking] == NO_ROW], counters)
             places, rows = places[found], rows[found]
@@ -192,10 +193,9 @@ class Ledger:
     def _fetched(self, counters: IntArray, places: Places) -> IntArray | None:
         """Rows of choices; None if a schedule is not here, which is then wanted."""
         rows = self._rows(places, counters[places])
-        lacking = rows == NO_ROW
-        if not lacking.any():
+        if np.count_nonzero(rows) == len(rows):
             return rows
-        self._want(places[lacking], counters)
+        self._want(places[rows == NO_ROW], counters)
         return None
 
     def _want(self, places: Places, counters: IntArray) -> None:

@@ -120,7 +120,7 @@ class Shelf:
         signs = self._signs[half - len(new) : half + len(new)]
         told = signs @ self._told.take(rows, axis=0)
         loose = self._loose.take(rows)
-        if not loose.any():
+        if not np.count_nonzero(loose):
             return told[:-1], self._curtailable_kw[NO_ROW], float(told[-1])
         loose_kw = signs[loose > 0] @ self._curtailable_kw.take(loose[loose > 0], axis=0)
         return told[:-1], loose_kw, float(told[-1])
