@@ -32,6 +32,10 @@ __all__ = ["Choose", "Memory", "Option", "Reference", "WorkingMemory"]
 RELATIVE_GAIN = 1e-6
 """A candidate is better only if it gains this share of the value: ends endless polishing."""
 
+MANY = 8
+"""Choices by which each of two candidates must be ahead of the other before they are crossed. Where
+few move at the same time, it is better if they do so again: they find what others leave."""
+
 NOTHING = Counters((), np.empty(0, dtype=np.int32))
 """Ω of a message that says nothing of it."""
 
@@ -199,7 +203,8 @@ class WorkingMemory(Ledger):
         one after the other. Wherever the two meet, the same comes of it: also its author.
         """
         places = (theirs > self._gamma.counters).nonzero()[0]
-        if not len(places) or not np.count_nonzero(theirs < self._gamma.counters):
+        older = np.count_nonzero(theirs < self._gamma.counters)
+        if min(len(places), older) < MANY:
             return False
         rows = self._rows(places, theirs[places])
         if np.count_nonzero(rows) < len(rows):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from quartier.agents.cohda import Option, WorkingMemory
+from quartier.agents.cohda import MANY, Option, WorkingMemory
 from quartier.agents.messages import Candidate, Entry, Gossip, Negotiation, frozen, snapshot
 from quartier.agents.shelf import Shelf
 from quartier.problem import ConnectionTerms
@@ -157,48 +158,46 @@ def test_candidates_of_different_agents_are_joined_and_valued_anew() -> None:
     assert memory.gamma.author == "z"
 
 
-def moved(*choices: Entry) -> Gossip:
-    """A candidate of `a`, `b` and `c` with its true value, said by who made the first choice."""
-    chosen = {e.agent: e for e in (entry("a", 0, -2.0), entry("b", 0, -2.0), entry("c", 0, 4.0))}
-    chosen |= {e.agent: e for e in choices}
-    value = float(terms_for(1).cost_eur(sum(e.p_kw for e in chosen.values()), np.zeros(1)))
-    gamma = {name: e.counter for name, e in chosen.items()}
-    return gossip(gamma, value, choices[0].agent, *chosen.values())
+def crossed(
+    kwh: tuple[float, float], terms: ConnectionTerms, order: Sequence[int], count: int = MANY
+) -> Candidate:
+    """Let two candidates meet: in each, other ``count`` agents moved, by kWh a head each."""
+    groups = [[f"{group}{i}" for i in range(count)] for group in "ab"]
+    memory = WorkingMemory("z", HERE, terms, participants=(*groups[0], *groups[1]))
+    for i in order:
+        gamma = {name: int(name in groups[i]) for name in (*groups[0], *groups[1])}
+        chosen = [entry(name, n, n * kwh[i]) for name, n in gamma.items()]
+        value = float(terms.cost_eur(sum(e.p_kw for e in chosen), np.zeros(1)))
+        memory.perceive("n", gossip(gamma, value, groups[i][0], *chosen))
+    assert memory.gamma is not None
+    return memory.gamma
 
 
-def three() -> WorkingMemory:
-    return WorkingMemory("z", HERE, terms_for(1), participants=("a", "b", "c"))
+BOTH_ORDERS = pytest.mark.parametrize("order", [(0, 1), (1, 0)])
 
 
-@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
-def test_choices_made_at_the_same_time_are_in_one_candidate_if_both_together_are_better(
+@BOTH_ORDERS
+def test_choices_made_at_the_same_time_are_in_one_candidate_if_together_they_are_better(
     order: tuple[int, int],
 ) -> None:
-    """Each feeds in 1 kWh more, for 0.1 EUR: apart -0.1 EUR, together -0.2 EUR."""
-    said = moved(entry("a", 1, -1.0)), moved(entry("b", 1, -1.0))
-    memory = three()
-    for i in order:
-        memory.perceive("n", said[i])
-    assert memory.gamma is not None
-    assert memory.gamma.counters == {"a": 1, "b": 1, "c": 0}
-    assert memory.gamma.value == pytest.approx(-0.2)
-    assert memory.gamma.author == "a"  # wherever they meet: nobody tells the same twice
+    """All feed in, for 0.1 EUR/kWh."""
+    gamma = crossed((1.0, 2.0), terms_for(1), order)
+    assert set(gamma.counters.values()) == {1}
+    assert gamma.value == pytest.approx(-0.3 * MANY)
+    assert gamma.author == "a0"  # wherever they meet: nobody tells the same twice
 
 
-@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
-def test_of_choices_that_spoil_each_other_the_better_is_kept(order: tuple[int, int]) -> None:
-    """Each takes up what is fed in at a loss; both together would have to import."""
-    terms = replace(terms_for(1), export_eur_per_kwh=np.full(1, -0.1))
-    memory = WorkingMemory("z", HERE, terms, participants=("a", "b"))
-    for i in order:
-        counters = ({"a": 1, "b": 0}, {"a": 0, "b": 1})[i]
-        p_kw = {("a", 0): 1.0, ("a", 1): 0.0, ("b", 0): 0.0, ("b", 1): -1.1}
-        chosen = [entry(*reference, p_kw[reference]) for reference in counters.items()]
-        value = float(terms.cost_eur(sum(e.p_kw for e in chosen), np.zeros(1)))
-        memory.perceive("n", gossip(counters, value, "ab"[i], *chosen))
-    assert memory.gamma is not None
-    assert memory.gamma.counters == {"a": 1, "b": 0}
-    assert memory.gamma.author == "a"
+@BOTH_ORDERS
+def test_of_choices_that_spoil_each_other_the_better_are_kept(order: tuple[int, int]) -> None:
+    """All together feed in more than they may."""
+    gamma = crossed((1.0, 2.0), terms_for(1, p_max_kw=2.0 * MANY), order)
+    assert gamma.value == pytest.approx(-0.2 * MANY)
+    assert {name[0] for name, counter in gamma.counters.items() if counter} == {"b"}
+
+
+def test_few_that_moved_at_the_same_time_move_again() -> None:
+    gamma = crossed((1.0, 2.0), terms_for(1), (0, 1), MANY - 1)
+    assert gamma.value == pytest.approx(-0.2 * (MANY - 1))
 
 
 def test_an_older_choice_never_replaces_a_newer_one() -> None:
