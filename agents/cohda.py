@@ -203,7 +203,7 @@ class WorkingMemory(Ledger):
         one after the other. Wherever the two meet, the same comes of it: also its author.
         """
         places = (theirs > self._gamma.counters).nonzero()[0]
-        older = np.count_nonzero(theirs < self._gamma.counters)
+        older = int(np.count_nonzero(theirs < self._gamma.counters))
         if min(len(places), older) < MANY:
             return False
         rows = self._rows(places, theirs[places])
