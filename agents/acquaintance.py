@@ -2,36 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-
 import numpy as np
+from numpy.typing import NDArray
 
 from quartier.agents.counters import NONE, IntArray
-from quartier.agents.messages import Candidate, Entry, Gossip, Reference
-
-RECENT = 64
-"""Least number of choices that are remembered after Ω and γ moved on."""
-
-
-class Recent:
-    """Choices that arrived or were replaced lately: a slower neighbour may still refer to them."""
-
-    def __init__(self) -> None:
-        self._new: dict[Reference, Entry] = {}
-        self._old: dict[Reference, Entry] = {}
-
-    def add(self, entries: Iterable[Entry]) -> None:
-        """Remember choices."""
-        self._new.update({entry.reference: entry for entry in entries})
-
-    def forget(self, keep: int) -> None:
-        """Drop the older half if there are more than ``keep`` new ones."""
-        if len(self._new) > max(keep, RECENT):
-            self._old, self._new = self._new, {}
-
-    def get(self, reference: Reference) -> Entry | None:
-        """Return a choice that is still remembered."""
-        return self._new.get(reference) or self._old.get(reference)
+from quartier.agents.messages import Candidate, Gossip
 
 
 class Acquaintance:
@@ -75,20 +50,17 @@ class Acquaintance:
 
     def lacks_choices(self, omega: IntArray) -> bool:
         """Whether the neighbour may not know of a choice in Ω."""
-        return bool((omega > self._omega).any())
+        return bool(np.count_nonzero(omega > self._omega))
 
-    def lacking(self, omega: IntArray) -> list[int]:
+    def lacking(self, omega: IntArray) -> NDArray[np.bool_]:
         """Agents whose choice in Ω the neighbour may lack."""
-        places: list[int] = ((omega > self._omega) & (omega != self._gamma)).nonzero()[0].tolist()
-        return places
+        lacking: NDArray[np.bool_] = (omega > self._omega) & (omega != self._gamma)
+        return lacking
 
-    def lacking_of(self, gamma: IntArray) -> list[int]:
+    def lacking_of(self, gamma: IntArray) -> NDArray[np.bool_]:
         """Agents whose choice in γ the neighbour may lack."""
-        if gamma is self._gamma:
-            return []
-        new = (gamma != self._gamma) & (gamma != self._omega) & (gamma >= 0)
-        places: list[int] = new.nonzero()[0].tolist()
-        return places
+        new: NDArray[np.bool_] = (gamma != self._gamma) & (gamma != self._omega) & (gamma >= 0)
+        return new
 
 
 def _key(gamma: Candidate | None) -> tuple[float, str, int] | None:

@@ -18,7 +18,6 @@ from quartier.agents.attendance import Attendance, retry_s
 from quartier.agents.base import QuartierAgent, hears
 from quartier.agents.cohda import Memory, WorkingMemory
 from quartier.agents.configuration import add_up
-from quartier.agents.counters import NONE
 from quartier.agents.fallback import Fallbacks
 from quartier.agents.messages import (
     Acknowledge,
@@ -41,6 +40,7 @@ from quartier.agents.messages import (
     frozen_terms,
     snapshot,
 )
+from quartier.agents.unanimity import Unanimity
 from quartier.planning import Band
 from quartier.problem import ConnectionTerms
 from quartier.quantities import Array, share_of
@@ -128,7 +128,7 @@ class CallerAgent(QuartierAgent):
         """Share of the renewable power that everybody was told to curtail, shape ``(T,)``."""
         self._order: Curtail | None = None
         self._deaf: set[str] = set()
-        self._settled_by: dict[str, Settled] = {}
+        self._unanimity = Unanimity()
         self._asker = ""
         self._looks, self._in_vain = 0, set[str]()
         self._trace: list[tuple[float, float]] = []
@@ -149,7 +149,7 @@ class CallerAgent(QuartierAgent):
         self._commit = self._order = None
         self._acknowledged = {}
         self._trace = []
-        self._settled_by, self._asker = {}, ""
+        self._unanimity, self._asker = Unanimity(), ""
         self._looks, self._in_vain = 0, set()
         self._started_s = self._news_s = self.now_s
         self._wall = time.perf_counter()
@@ -159,7 +159,10 @@ class CallerAgent(QuartierAgent):
 
     def _listener(self, negotiation: Negotiation, terms: ConnectionTerms) -> Memory:
         """Return a memory that listens and makes no choice."""
-        return WorkingMemory(self.title, negotiation, terms, participants=self.participants)
+        shelf = self.agenda.shelf(self._steps)
+        return WorkingMemory(
+            self.title, negotiation, terms, participants=self.participants, shelf=shelf
+        )
 
     def _restart(
         self, negotiation: Negotiation, terms: ConnectionTerms, instead: tuple[Entry, ...]
@@ -223,33 +226,22 @@ class CallerAgent(QuartierAgent):
 
     @hears(Settled)
     def on_settled(self, settled: Settled, sender: str) -> None:
-        """End as soon as nobody can change anything any more.
-
-        That is so if all have the same γ and the same Ω, for then nobody can tell another one
-        anything new. Ω is the same if its counters add up to the same and are nowhere older than
-        what their own agents say: nobody can know a newer choice than its own agent.
-        """
+        """End as soon as nobody can change anything any more."""
         if not self._is_over(settled.negotiation):
             self.attendance.heard(sender, self.now_s)
-            self._settled_by[sender] = settled
+            self._unanimity.heard(sender, settled)
             self._end_if_settled()
 
     def _end_if_settled(self) -> None:
         memory, lost = self._memory, self.attendance.lost
-        present = [name for name in self.participants if name not in lost]
-        if not isinstance(memory, WorkingMemory) or self._asker or not present:
-            return
-        if len(self._settled_by) < len(present) or self.attendance.awaited or self._unchosen():
+        if not isinstance(memory, WorkingMemory) or self._asker:
             return
         here = memory.settled_as(self.title)
-        said = [self._settled_by.get(name) for name in present]
-        if here is not None and all(
-            one is not None
-            and (one.value, one.author, one.known) == (here.value, here.author, here.known)
-            and one.own in (NONE, memory.omega.get(one.agent))
-            for one in said
-        ):
-            self._end()
+        if here is None or not self._unanimity.holds(self.participants, lost, here, memory.omega):
+            return
+        if lost.issuperset(self.participants) or self.attendance.awaited or self._unchosen():
+            return
+        self._end()
 
     def _end(self) -> None:
         """Let agents look for partners, then publish."""
@@ -296,7 +288,7 @@ class CallerAgent(QuartierAgent):
         """Agents without a choice in the candidate."""
         assert self._memory is not None
         gamma = self._memory.gamma
-        return set(self.participants) - (gamma.counters.keys() if gamma else set())
+        return set(self.participants).difference(gamma.counters if gamma else ())
 
     @hears(Failed)
     def on_failed(self, failed: Failed, sender: str) -> None:

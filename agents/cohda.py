@@ -23,15 +23,18 @@ from quartier.agents.messages import (
     Gossip,
     Negotiation,
     Settled,
-    entry_of,
 )
+from quartier.agents.shelf import NO_ROW, Shelf
 from quartier.problem import ConnectionTerms
-from quartier.quantities import Array
 
 __all__ = ["Choose", "Memory", "Option", "Reference", "WorkingMemory"]
 
 RELATIVE_GAIN = 1e-6
 """A candidate is better only if it gains this share of the value: ends endless polishing."""
+
+MANY = 8
+"""Choices by which each of two candidates must be ahead of the other before they are crossed. Where
+few move at the same time, it is better if they do so again: they find what others leave."""
 
 NOTHING = Counters((), np.empty(0, dtype=np.int32))
 """Ω of a message that says nothing of it."""
@@ -53,6 +56,8 @@ class WorkingMemory(Ledger):
         them before saves work.
     own_rule
         Choice to follow the own rules, which others count on if they do not hear the agent.
+    shelf
+        Where the choices stand that agents of the process know.
     """
 
     def __init__(
@@ -63,9 +68,10 @@ class WorkingMemory(Ledger):
         choose: Choose | None = None,
         participants: Sequence[str] = (),
         own_rule: Callable[[], Option] | None = None,
+        shelf: Shelf | None = None,
     ) -> None:
         is_new = choose is not None and name not in participants
-        super().__init__(terms, (*participants, name) if is_new else participants)
+        super().__init__(terms, (*participants, name) if is_new else participants, shelf)
         self.name = name
         self.negotiation = negotiation
         self._choose = choose
@@ -100,9 +106,8 @@ class WorkingMemory(Ledger):
         whole = len(known) == len(self._candidate.counters)  # else schedules were lost on the way
         for entry in instead:
             self._replace(self._gamma, numbers_of(self._names)[entry.agent], entry)
-        for i, kept in enumerate(self._gamma.entries):
-            if kept is not None:
-                self._replace(self._omega, i, kept)
+        kept = (self._gamma.rows != NO_ROW).nonzero()[0]
+        self._enter(self._omega, kept, self._gamma.counters[kept], self._gamma.rows[kept])
         known = Counters(self._names, self._gamma.counters)
         author = self._candidate.author if whole else self.name
         self._candidate = Candidate(known, self._value(*self._gamma.total()), author)
@@ -115,14 +120,13 @@ class WorkingMemory(Ledger):
         if omega is not None and len(omega) < len(self._names):  # γ names more agents than Ω
             omega = Counters.of(message.omega).ordered(self._names)
         if message.entries:
-            self._recent.add(message.entries)
+            self._learn(message.entries)
         self._acquaintance(sender).heard(omega, gamma, message)
         self.wanted = set()
         changed = omega is not None and self._merge_omega(omega)
         if message.gamma is not None and gamma is not None and message.gamma is not self.gamma:
             changed |= self._merge_omega(gamma)
             changed |= self._merge_gamma(message.gamma, gamma)
-        self._recent.forget(len(self._names) // 4)
         return changed
 
     def _merge_omega(self, omega: IntArray) -> bool:
@@ -131,7 +135,7 @@ class WorkingMemory(Ledger):
         if self._me >= 0:
             corrects = self._correct(int(omega[self._me]))
             newer[self._me] = False
-        return bool(self._take(self._omega, omega, newer.nonzero()[0].tolist())) or corrects
+        return bool(self._take(self._omega, omega, newer.nonzero()[0])) or corrects
 
     def _correct(self, counter: int) -> bool:
         """Say the own choice anew if others believe in a later one, given up in a new round."""
@@ -152,6 +156,8 @@ class WorkingMemory(Ledger):
             return False
         everybody = len(self._names)
         if mine is not None and len(mine.counters) == len(other.counters) == everybody:
+            if self._cross(mine, other, theirs):
+                return True
             if (other.value, other.author) >= (mine.value, mine.author):
                 return False
             return self._follow(other, theirs)
@@ -169,22 +175,51 @@ class WorkingMemory(Ledger):
 
     def _follow(self, other: Candidate, counters: IntArray) -> bool:
         """Take another's candidate if all its schedules are here."""
-        found = self._fetched(counters)
-        if found is not None:
-            self._enter(self._gamma, found)
-            self._candidate = other
-        return found is not None
+        if not self._assume(counters):
+            return False
+        self._candidate = other
+        return True
 
     def _join(self, counters: IntArray) -> bool:
         """Make a candidate of choices that were in different ones."""
-        found = self._fetched(counters)
-        if found is not None:
-            self._enter(self._gamma, found)
-            self._nominate(self._value(*self._gamma.total()))
-        return found is not None
+        if not self._assume(counters):
+            return False
+        self._nominate(self._value(*self._gamma.total()))
+        return True
 
-    def _nominate(self, value: float) -> None:
-        self._candidate = Candidate(Counters(self._names, self._gamma.counters), value, self.name)
+    def _assume(self, counters: IntArray) -> bool:
+        """Make γ of these choices if all their schedules are here."""
+        places = (counters != self._gamma.counters).nonzero()[0]
+        rows = self._fetched(counters, places)
+        if rows is None:
+            return False
+        self._enter(self._gamma, places, counters[places], rows)
+        return True
+
+    def _cross(self, mine: Candidate, other: Candidate, theirs: IntArray) -> bool:
+        """Make a candidate of the newest choices in two, if that is better than both.
+
+        So agents that moved at the same time, without knowing of each other, need not move again
+        one after the other. Wherever the two meet, the same comes of it: also its author.
+        """
+        places = (theirs > self._gamma.counters).nonzero()[0]
+        older = int(np.count_nonzero(theirs < self._gamma.counters))
+        if min(len(places), older) < MANY:
+            return False
+        rows = self._rows(places, theirs[places])
+        if np.count_nonzero(rows) < len(rows):
+            return False
+        self._gamma.total()
+        value = self._value(*self._gamma.replaced(rows, self._gamma.rows[places]))
+        if not _gains(value, min(mine.value, other.value)):
+            return False
+        self._enter(self._gamma, places, theirs[places], rows)
+        self._nominate(value, min(mine.author, other.author))
+        return True
+
+    def _nominate(self, value: float, author: str = "") -> None:
+        counters = Counters(self._names, self._gamma.counters)
+        self._candidate = Candidate(counters, value, author or self.name)
 
     # -- decide -------------------------------------------------------------------------------
     def decide(self) -> bool:
@@ -205,7 +240,7 @@ class WorkingMemory(Ledger):
         return self._improve_gamma() or self._return_to_gamma()
 
     def _improve_gamma(self) -> bool:
-        if self._candidate is None or self._gamma.entries[self._me] is None:
+        if self._candidate is None or self._gamma.rows[self._me] == NO_ROW:
             return False
         if not (self._omega.counters != self._gamma.counters).any():
             return False  # just tried
@@ -220,7 +255,7 @@ class WorkingMemory(Ledger):
     def _best(self, configuration: Configuration) -> tuple[Option, Entry, float]:
         """Best own choice against the others in a configuration, and the value it then has."""
         p_kw, loose_kw, cost_eur = configuration.total()
-        mine = configuration.entries[self._me]
+        mine = configuration.entry(self._me)
         if mine is not None:
             p_kw, loose_kw = p_kw - mine.p_kw, loose_kw - mine.curtailable_kw
             cost_eur -= mine.cost_eur
@@ -244,7 +279,7 @@ class WorkingMemory(Ledger):
     def _entry(self, option: Option) -> Entry:
         """Return an own choice as it is told to the others, with a counter never used before."""
         counter = max(self._own, default=OWN_RULE) + 1
-        return entry_of(self.name, counter, option.p_kw, option.curtailable_kw, option.cost_eur)
+        return Entry(self.name, counter, *option.told)
 
     def _adopt(self, option: Option, entry: Entry) -> None:
         self._own[entry.counter] = option
@@ -252,9 +287,9 @@ class WorkingMemory(Ledger):
 
     def _propose(self, value: float) -> None:
         """Make Ω the new γ."""
-        places = (self._omega.counters != self._gamma.counters).nonzero()[0].tolist()
-        entries = {i: self._omega.entries[i] for i in places}
-        self._enter(self._gamma, {i: entry for i, entry in entries.items() if entry is not None})
+        omega = self._omega
+        places = ((omega.rows != self._gamma.rows) & (omega.rows != NO_ROW)).nonzero()[0]
+        self._enter(self._gamma, places, omega.counters[places], omega.rows[places])
         self._candidate = Candidate(self.omega, value, self.name)
 
     def _return_to_gamma(self) -> bool:
@@ -278,20 +313,6 @@ class WorkingMemory(Ledger):
         value, author = self._candidate.value, self._candidate.author
         known = int(self._omega.counters.sum())
         return Settled(self.negotiation, agent, value, author, own, known)
-
-    def in_candidate(self, agent: str) -> Entry | None:
-        """Return an agent's choice in γ."""
-        number = numbers_of(self._names).get(agent)
-        return None if number is None else self._gamma.entries[number]
-
-    def beside(self, *agents: str) -> tuple[Array, Array, float]:
-        """Sums of γ without some agents: power and curtailable power (kW), own costs (EUR)."""
-        p_kw, loose_kw, cost_eur = self._gamma.total()
-        for entry in map(self.in_candidate, agents):
-            if entry is not None:
-                p_kw, loose_kw = p_kw - entry.p_kw, loose_kw - entry.curtailable_kw
-                cost_eur -= entry.cost_eur
-        return p_kw, loose_kw, cost_eur
 
     def reserve(self, option: Option) -> Entry:
         """Make an own choice known to a partner, without making it yet."""
@@ -346,19 +367,17 @@ class WorkingMemory(Ledger):
         """
         acquaintance = self._acquaintance(receiver)
         gamma = self._counters_of_gamma()
-        entries: list[Entry | None] = []
+        known: list[Entry] = []
         if not digest:
             if not urgent:
-                entries += [
-                    self._omega.entries[i] for i in acquaintance.lacking(self._omega.counters)
-                ]
+                lacking = acquaintance.lacking(self._omega.counters)
+                known += self._shelf.entries_at(self._omega.rows[lacking])
                 acquaintance.told(self._omega.counters)
-            entries += [self._gamma.entries[i] for i in acquaintance.lacking_of(gamma)]
+            known += self._shelf.entries_at(self._gamma.rows[acquaintance.lacking_of(gamma)])
             acquaintance.told_candidate(gamma)
         acquaintance.gamma = self._candidate
-        known = tuple([entry for entry in entries if entry is not None])
         omega = NOTHING if urgent else self.omega
-        return Gossip(self.negotiation, known, omega, self._candidate, digest)
+        return Gossip(self.negotiation, tuple(known), omega, self._candidate, digest)
 
     def _counters_of_gamma(self) -> IntArray:
         """Counters of γ in an array that does not change any more."""
@@ -368,12 +387,7 @@ class WorkingMemory(Ledger):
         """Send again what a neighbour says it lacks, and whatever else it may lack by now."""
         news = self.news_for(receiver)
         sent = {(entry.agent, entry.counter) for entry in news.entries}
-        numbers = numbers_of(self._names)
-        found = [
-            self._find(numbers[agent], counter)
-            for agent, counter in wanted
-            if agent in numbers and (agent, counter) not in sent
-        ]
+        found = [self._find(*reference) for reference in wanted if reference not in sent]
         again = tuple(entry for entry in found if entry is not None)
         return Gossip(self.negotiation, (*news.entries, *again), news.omega, news.gamma)
 

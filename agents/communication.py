@@ -106,7 +106,8 @@ class Link:
 
     def fate(self, sender: str | None, receiver: str, now_s: float, size: int) -> Fate:
         """Send a message of ``size`` bytes: it waits for those before it, then travels."""
-        if any(o.from_s <= now_s < o.end_s for o in self._outages):
+        outages = self._outages
+        if outages and any(o.from_s <= now_s < o.end_s for o in outages):
             return Fate(0.0, "link is down")
         sent_s = now_s
         if self.bandwidth is not None:
@@ -116,7 +117,7 @@ class Link:
         delay_s = sent_s - now_s + next(self._delays)
         if self.loss and next(self._shares) < self.loss:
             return Fate(delay_s, "loss")
-        if any(now_s < o.end_s and o.from_s <= now_s + delay_s for o in self._outages):
+        if outages and any(now_s < o.end_s and o.from_s <= now_s + delay_s for o in outages):
             return Fate(delay_s, "link is down")
         return Fate(delay_s)
 
@@ -209,7 +210,8 @@ class MeasuredCommunication(CommunicationSimulation):  # type: ignore[misc]  # m
         return fate
 
     def _is_down(self, agent: str | None, time_s: float) -> bool:
-        return any(o.from_s <= time_s < o.end_s for o in self._down.get(agent, ()))
+        outages = self._down.get(agent)
+        return outages is not None and any(o.from_s <= time_s < o.end_s for o in outages)
 
     def _link(self, sender: str | None, receiver: str) -> Link:
         """Return the first link that fits, remembered for the pair."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 
 import numpy as np
 
-from quartier.agents.counters import NONE, IntArray
+from quartier.agents.counters import NONE, IntArray, Places
 from quartier.agents.messages import Entry
+from quartier.agents.shelf import NO_ROW, Shelf, Sum
 from quartier.quantities import Array
 
 
@@ -17,54 +18,54 @@ class Configuration:
     The sum is brought up to date by what changed since it was asked for last. Schedules are
     multiples of a power of two (:func:`quartier.agents.messages.on_grid`), so that it is exact:
     the same choices have the same sum, in whatever order they came in.
+
+    Parameters
+    ----------
+    shelf
+        Where the schedules stand.
     """
 
-    def __init__(self, steps: int) -> None:
+    def __init__(self, shelf: Shelf) -> None:
+        self._shelf = shelf
         self.counters: IntArray = np.empty(0, dtype=np.int32)
-        self.entries: list[Entry | None] = []
-        self._replaced: dict[int, Entry | None] = {}
-        self._sum: tuple[Array, Array, float] = (np.zeros(steps), np.zeros(steps), 0.0)
+        self.rows: IntArray = np.empty(0, dtype=np.int32)
+        """Rows of the choices on the shelf."""
+        self._summed: IntArray = self.rows
+        self._sum: Sum = shelf.change(self.rows, self.rows)
 
     def grow(self, count: int) -> None:
         """Make room for agents ``0 .. count-1``."""
-        more = count - len(self.entries)
+        more = count - len(self.rows)
         self.counters = np.append(self.counters, np.full(more, NONE, dtype=np.int32))
-        self.entries.extend([None] * more)
+        nothing = np.full(more, NO_ROW, dtype=np.int32)
+        self.rows, self._summed = np.append(self.rows, nothing), np.append(self._summed, nothing)
 
-    def put(self, i: int, entry: Entry | None) -> Entry | None:
-        """Set the choice of an agent; return what it replaces."""
-        old = self.entries[i]
-        self._replaced.setdefault(i, old)
-        self.entries[i] = entry
+    def entry(self, i: int) -> Entry | None:
+        """Return the choice of an agent."""
+        return self._shelf.entries[int(self.rows[i])]
+
+    def put(self, i: int, entry: Entry | None) -> None:
+        """Set the choice of an agent."""
+        self.rows[i] = NO_ROW if entry is None else self._shelf.add(entry)
         self.counters[i] = NONE if entry is None else entry.counter
-        return old
 
-    def put_all(self, new: Mapping[int, Entry]) -> list[Entry]:
-        """Set the choices of several agents; return what they replace."""
-        entries, replaced, old = self.entries, self._replaced, []
-        for i, entry in new.items():
-            before = entries[i]
-            if i not in replaced:
-                replaced[i] = before
-            if before is not None:
-                old.append(before)
-            entries[i] = entry
-        self.counters[list(new)] = [entry.counter for entry in new.values()]
-        return old
+    def put_all(self, places: Places, counters: IntArray, rows: IntArray) -> None:
+        """Set the choices of several agents."""
+        self.counters[places], self.rows[places] = counters, rows
 
-    def total(self) -> tuple[Array, Array, float]:
+    def total(self) -> Sum:
         """Sum of schedules (kW), of what is curtailable (kW), and of own costs (EUR)."""
-        if self._replaced:
-            steps = len(self._sum[0])
-            new = add_up((self.entries[i] for i in self._replaced), steps)
-            old = add_up(self._replaced.values(), steps)
-            self._sum = (
-                self._sum[0] + (new[0] - old[0]),
-                self._sum[1] + (new[1] - old[1]),
-                self._sum[2] + (new[2] - old[2]),
-            )
-            self._replaced.clear()
+        changed = (self.rows != self._summed).nonzero()[0]
+        if len(changed):
+            self._sum = self.replaced(self.rows[changed], self._summed[changed])
+            self._summed = self.rows.copy()
         return self._sum
+
+    def replaced(self, new: IntArray, old: IntArray) -> Sum:
+        """Sum if some rows stood in place of others that were summed up last."""
+        p_kw, loose_kw, cost_eur = self._sum
+        change = self._shelf.change(new, old)
+        return p_kw + change[0], loose_kw + change[1], cost_eur + change[2]
 
 
 def add_up(entries: Iterable[Entry | None], steps: int) -> tuple[Array, Array, float]:

@@ -8,12 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
-from typing import TypeAlias
+from itertools import compress
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
 
 IntArray: TypeAlias = NDArray[np.int32]
+
+Places: TypeAlias = NDArray[np.integer[Any]]
+"""Places of agents in an order of names, shape ``(k,)``."""
 
 NONE = -1
 """Counter of an agent of which no choice is known."""
@@ -60,7 +64,11 @@ class Counters(Mapping[str, int]):
         return counter
 
     def __iter__(self) -> Iterator[str]:
-        return (self.names[i] for i in np.flatnonzero(self.array >= 0))
+        return compress(self.names, (self.array >= 0).tolist())
+
+    def __contains__(self, name: object) -> bool:
+        number = numbers_of(self.names).get(name) if isinstance(name, str) else None
+        return number is not None and bool(self.array[number] >= 0)
 
     def __len__(self) -> int:
         return self._size

@@ -4,9 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Protocol
 
-from quartier.agents.messages import Candidate, Entry, Gossip, Negotiation, Reference
+from quartier.agents.messages import (
+    Candidate,
+    Entry,
+    Gossip,
+    Negotiation,
+    Reference,
+    as_told,
+)
 from quartier.problem import ConnectionTerms
 from quartier.quantities import Array
 from quartier.units.schedule import Schedule
@@ -23,6 +31,11 @@ class Option:
     cost_eur: float
     schedule: Schedule | None = None
     """What the agent itself needs to carry it out; never sent."""
+
+    @cached_property
+    def told(self) -> tuple[Array, Array, float]:
+        """What the others are told of it."""
+        return as_told(self.p_kw, self.curtailable_kw, self.cost_eur)
 
     @property
     def carried_out(self) -> Schedule:

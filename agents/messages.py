@@ -167,11 +167,23 @@ class Entry:
         """Whether anything in it can be curtailed."""
         return bool(self.curtailable_kw.any())
 
+    def says_as(self, other: Entry) -> bool:
+        """Whether another entry says the same of the same choice."""
+        return (
+            (self.reference, self.cost_eur) == (other.reference, other.cost_eur)
+            and np.array_equal(self.p_kw, other.p_kw)
+            and np.array_equal(self.curtailable_kw, other.curtailable_kw)
+        )
+
 
 def entry_of(agent: str, counter: int, p_kw: Array, curtailable_kw: Array, cost: float) -> Entry:
-    """Return a choice (kW, kW, EUR) as it is told to the others: read-only, and on the grid."""
-    cost_eur = round(cost / GRID) * GRID
-    return Entry(agent, counter, on_grid(p_kw), on_grid(curtailable_kw), cost_eur)
+    """Return a choice (kW, kW, EUR) as it is told to the others."""
+    return Entry(agent, counter, *as_told(p_kw, curtailable_kw, cost))
+
+
+def as_told(p_kw: Array, curtailable_kw: Array, cost_eur: float) -> tuple[Array, Array, float]:
+    """Return power, what is curtailable in it (kW), and cost (EUR): read-only, and on the grid."""
+    return on_grid(p_kw), on_grid(curtailable_kw), round(cost_eur / GRID) * GRID
 
 
 @dataclass(frozen=True)

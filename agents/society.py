@@ -80,7 +80,7 @@ async def live(
         agent.agenda = agenda
         world.register(agent, suggested_aid=agent.title)
     async with world:
-        await agenda.carry_out(world, seconds)
+        await agenda.carry_out(world, medium, seconds)
 
 
 def perform(

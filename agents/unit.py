@@ -144,6 +144,7 @@ class UnitAgent(PairingAgent):
                 self._chosen,
                 start.participants,
                 partial(self._own_rule, start.terms),
+                self.agenda.shelf(len(start.terms.p_max_kw)),
             )
             nothing = np.zeros_like(start.terms.p_max_kw)
             self._memory.seed(self._chosen(nothing, nothing))

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from quartier.agents.cohda import Option, WorkingMemory
+from quartier.agents.cohda import MANY, Option, WorkingMemory
 from quartier.agents.messages import Candidate, Entry, Gossip, Negotiation, frozen, snapshot
+from quartier.agents.shelf import Shelf
 from quartier.problem import ConnectionTerms
 from quartier.quantities import Array
 
@@ -156,6 +158,48 @@ def test_candidates_of_different_agents_are_joined_and_valued_anew() -> None:
     assert memory.gamma.author == "z"
 
 
+def crossed(
+    kwh: tuple[float, float], terms: ConnectionTerms, order: Sequence[int], count: int = MANY
+) -> Candidate:
+    """Let two candidates meet: in each, other ``count`` agents moved, by kWh a head each."""
+    groups = [[f"{group}{i}" for i in range(count)] for group in "ab"]
+    memory = WorkingMemory("z", HERE, terms, participants=(*groups[0], *groups[1]))
+    for i in order:
+        gamma = {name: int(name in groups[i]) for name in (*groups[0], *groups[1])}
+        chosen = [entry(name, n, n * kwh[i]) for name, n in gamma.items()]
+        value = float(terms.cost_eur(sum(e.p_kw for e in chosen), np.zeros(1)))
+        memory.perceive("n", gossip(gamma, value, groups[i][0], *chosen))
+    assert memory.gamma is not None
+    return memory.gamma
+
+
+BOTH_ORDERS = pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+
+
+@BOTH_ORDERS
+def test_choices_made_at_the_same_time_are_in_one_candidate_if_together_they_are_better(
+    order: tuple[int, int],
+) -> None:
+    """All feed in, for 0.1 EUR/kWh."""
+    gamma = crossed((1.0, 2.0), terms_for(1), order)
+    assert set(gamma.counters.values()) == {1}
+    assert gamma.value == pytest.approx(-0.3 * MANY)
+    assert gamma.author == "a0"  # wherever they meet: nobody tells the same twice
+
+
+@BOTH_ORDERS
+def test_of_choices_that_spoil_each_other_the_better_are_kept(order: tuple[int, int]) -> None:
+    """All together feed in more than they may."""
+    gamma = crossed((1.0, 2.0), terms_for(1, p_max_kw=2.0 * MANY), order)
+    assert gamma.value == pytest.approx(-0.2 * MANY)
+    assert {name[0] for name, counter in gamma.counters.items() if counter} == {"b"}
+
+
+def test_few_that_moved_at_the_same_time_move_again() -> None:
+    gamma = crossed((1.0, 2.0), terms_for(1), (0, 1), MANY - 1)
+    assert gamma.value == pytest.approx(-0.2 * (MANY - 1))
+
+
 def test_an_older_choice_never_replaces_a_newer_one() -> None:
     memory = listener()
     memory.perceive("a", gossip({"a": 3}, 0.0, "a", entry("a", 3, 1.0)))
@@ -170,6 +214,21 @@ def test_a_candidate_with_an_unknown_schedule_is_asked_for_not_believed() -> Non
     memory.perceive("a", gossip({"a": 0, "b": 4}, -9.0, "a", entry("a", 0, 1.0)))
     assert memory.gamma is None
     assert memory.wanted == {("b", 4)}
+
+
+def test_what_others_of_the_process_know_is_not_known_before_it_is_told() -> None:
+    shelf = Shelf(1)
+    teller, memory = (WorkingMemory(n, HERE, terms_for(1), shelf=shelf) for n in ("y", "z"))
+    said = gossip({"a": 0}, -9.0, "a", entry("a", 0, 1.0))
+    teller.perceive("a", said)
+    memory.perceive("y", teller.news_for("z", digest=True))  # references only
+    assert memory.gamma is None
+    assert memory.wanted == {("a", 0)}
+    with pytest.raises(KeyError):
+        memory.entry("a", 0)
+    memory.perceive("y", teller.answer("z", memory.wanted))
+    assert memory.entry("a", 0) == said.entries[0]
+    assert memory.gamma == said.gamma
 
 
 def test_nothing_is_sent_twice_and_a_digest_undoes_false_belief() -> None:
