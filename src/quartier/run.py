@@ -21,7 +21,7 @@ from quartier.baseline import check_stage, earlier_baseline
 from quartier.coordination import Coordination
 from quartier.errors import InputError, QuartierError, RunFailed
 from quartier.fingerprint import identity
-from quartier.grid.recycled import RecycledPowerFlow
+from quartier.grid.recycled import grid_json
 from quartier.instance import Instance, build
 from quartier.mechanism import Mechanism, mechanism
 from quartier.own_code import told
@@ -206,7 +206,8 @@ class Story:
         with run_log(folder):
             try:
                 if self.instance.has_grid:
-                    RecycledPowerFlow(self.instance.network).grid_json(folder / "grid.json")
+                    text = grid_json(self.instance.network)
+                    (folder / "grid.json").write_text(text, encoding="utf-8")
                 self._write_signals(writer, begun.told if begun else 0)
                 yield writer
             except (Exception, KeyboardInterrupt, SystemExit) as error:  # users' code may exit

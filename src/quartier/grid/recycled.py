@@ -6,17 +6,17 @@ the admittances even when a tap has changed, and leaves the results of a failed 
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from quartier.errors import InputError
 from quartier.grid.compiled import pandapower
+from quartier.grid.kept import kept
 from quartier.grid.network import Net, Network
+from quartier.grid.tables import network_of
 from quartier.quantities import Array
 
 RECYCLE = {"bus_pq": True, "trafo": False, "gen": False}
@@ -149,16 +149,21 @@ class RecycledPowerFlow:
         if self._ready:
             self._net._ppc["bus"][:, VOLTAGE] = snapshot["voltages"]
 
-    def grid_json(self, path: Path) -> None:
-        """Write the network as it is simulated, so that any step can be replayed.
 
-        The file is pandapower's own JSON; its key ``replay`` says how.
-        """
+def grid_json(network: Network) -> str:
+    """Return a network as it is simulated, so that any step can be replayed.
+
+    It is pandapower's own JSON; its key ``replay`` says how.
+    """
+
+    def written() -> str:
         import pandapower as pp
 
-        net = injection_net(self._network)
+        net = injection_net(network)
         net["replay"] = REPLAY
-        path.write_text(pp.to_json(net), encoding="utf-8")
+        return str(pp.to_json(net))
+
+    return kept(network.digest, "json", written)
 
 
 def injection_net(network: Network) -> Net:
@@ -168,7 +173,7 @@ def injection_net(network: Network) -> Net:
     """
     import pandapower as pp
 
-    net = copy.deepcopy(network.net)
+    net = network_of(network.net)
     pp.create_sgens(net, network.buses, p_mw=0.0, q_mvar=0.0, index=network.buses)
     return net
 
