@@ -18,7 +18,7 @@ from quartier.grid.compiled import COMPILED, pandapower
 from quartier.grid.factors import Factors
 from quartier.grid.network import Network
 from quartier.grid.power_flow import BatchPowerFlow, RecycledPowerFlow
-from quartier.grid.recycled import grid_json
+from quartier.grid.recycled import RECYCLE, grid_json, run
 from tests.unit.grids import BINDING, FEED_IN_ROW, background, feeding, network, plants
 
 LOADING, VOLTAGE, POWER = 1e-5, 1e-8, 1e-6
@@ -233,6 +233,18 @@ def test_results_are_copies_and_never_stale():
     solved = plain(network(), p_mw[2], q_mvar[2], 0)
     np.testing.assert_allclose(flow.result.vm_pu, solved.res_bus.vm_pu, rtol=0, atol=VOLTAGE)
     assert np.array_equal(first.line_loading_percent, kept)
+
+
+def test_recycled_steps_are_the_same_to_the_bit_without_results_of_switches(monkeypatch):
+    p_mw, q_mvar = offered(6)
+    one, other = RecycledPowerFlow(network()), RecycledPowerFlow(network())
+    monkeypatch.setattr(other, "_recycled", lambda: run(other.net, RECYCLE))
+    for row in range(6):
+        for flow in (one, other):
+            assert flow.step(p_mw[row], q_mvar[row], 2)
+        for name, value in vars(other.result).items():
+            np.testing.assert_array_equal(getattr(one.result, name), value, strict=True)
+    assert one.net.switch.equals(other.net.switch)
 
 
 def test_anyone_can_replay_from_the_grid_file(tmp_path):
