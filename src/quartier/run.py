@@ -24,6 +24,7 @@ from quartier.fingerprint import identity
 from quartier.grid.recycled import grid_json
 from quartier.instance import Instance, build
 from quartier.mechanism import Mechanism, mechanism
+from quartier.optimisation import pyo
 from quartier.own_code import told
 from quartier.problem import Design
 from quartier.problem.upper_cost import lower_price
@@ -127,6 +128,7 @@ def host(
     if not asked.networked:
         raise InputError([f"coordination {asked.name!r} has no agents that live in processes"])
     instance = build(loaded, loaded.scenario.seed)
+    pyo.load()
     serve(loaded, instance, asked.planner(), neighbourhood, address)
 
 
@@ -295,6 +297,8 @@ class Story:
         steps = self.instance.horizon.steps
         with ExitStack() as stack:
             with self.clock.phase("setup"):
+                if asked.networked is not None:
+                    pyo.load()
                 world = stack.enter_context(opened(execution))
             self.progress.phase(f"{self.title}{name}", steps)
             self.progress.advance(execution.first_step)

@@ -27,12 +27,17 @@ BESIDE = ("scipy.integrate", "scipy.spatial", "scipy.stats")
 def __getattr__(name: str) -> Any:
     if name.startswith("__"):  # Python asks modules for those
         raise AttributeError(name)
-    with _without(BESIDE):
-        import_module("pyomo.common.dependencies")
-    environ = import_module("pyomo.environ")
+    environ = load()
     home = import_module(ELSEWHERE[name]) if name in ELSEWHERE else environ
     found = globals()[name] = getattr(home, name)
     return found
+
+
+def load() -> ModuleType:
+    """Import Pyomo now, where its time counts for nobody's negotiation."""
+    with _without(BESIDE):
+        import_module("pyomo.common.dependencies")
+    return import_module("pyomo.environ")
 
 
 @contextmanager
