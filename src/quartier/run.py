@@ -21,9 +21,10 @@ from quartier.baseline import check_stage, earlier_baseline
 from quartier.coordination import Coordination
 from quartier.errors import InputError, QuartierError, RunFailed
 from quartier.fingerprint import identity
-from quartier.grid.recycled import RecycledPowerFlow
+from quartier.grid.recycled import grid_json
 from quartier.instance import Instance, build
 from quartier.mechanism import Mechanism, mechanism
+from quartier.optimisation import pyo
 from quartier.own_code import told
 from quartier.problem import Design
 from quartier.problem.upper_cost import lower_price
@@ -127,6 +128,7 @@ def host(
     if not asked.networked:
         raise InputError([f"coordination {asked.name!r} has no agents that live in processes"])
     instance = build(loaded, loaded.scenario.seed)
+    pyo.load()
     serve(loaded, instance, asked.planner(), neighbourhood, address)
 
 
@@ -206,7 +208,8 @@ class Story:
         with run_log(folder):
             try:
                 if self.instance.has_grid:
-                    RecycledPowerFlow(self.instance.network).grid_json(folder / "grid.json")
+                    text = grid_json(self.instance.network)
+                    (folder / "grid.json").write_text(text, encoding="utf-8")
                 self._write_signals(writer, begun.told if begun else 0)
                 yield writer
             except (Exception, KeyboardInterrupt, SystemExit) as error:  # users' code may exit
@@ -294,6 +297,8 @@ class Story:
         steps = self.instance.horizon.steps
         with ExitStack() as stack:
             with self.clock.phase("setup"):
+                if asked.networked is not None:
+                    pyo.load()
                 world = stack.enter_context(opened(execution))
             self.progress.phase(f"{self.title}{name}", steps)
             self.progress.advance(execution.first_step)

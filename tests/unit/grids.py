@@ -7,11 +7,11 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
-from pandapower import pandapowerNet
 
 from quartier.grid import simbench
 from quartier.grid.network import Network
 from quartier.grid.power_flow import BatchPowerFlow
+from quartier.grid.tables import Tables
 from quartier.problem import NetworkProblem, Offer
 from quartier.quantities import Array, Horizon
 from quartier.redispatch import Redispatch
@@ -33,7 +33,7 @@ TOLERANCE_PERCENT, TOLERANCE_PU = 0.1, 1e-4
 
 
 @functools.cache
-def net() -> pandapowerNet:
+def net() -> Tables:
     """The grid as SimBench has it; do not change it."""
     return simbench.network(CODE)
 

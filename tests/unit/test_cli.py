@@ -276,6 +276,16 @@ def test_module_is_the_same_program():
     assert answer.stdout == f"quartier {quartier.__version__}\n"
 
 
+SHORT = ("fliegerhorst", "--set", "horizon.steps=8")
+
+
+@pytest.fixture(scope="module")
+def warm(tmp_path_factory):
+    """Caches that a run before has filled."""
+    out = tmp_path_factory.mktemp("warm") / "run"
+    quartier.run("fliegerhorst", overrides={"horizon.steps": 8}, out=out)
+
+
 @pytest.mark.parametrize(
     ("words", "heavy"),
     [
@@ -284,15 +294,18 @@ def test_module_is_the_same_program():
         (["list"], ("numpy", "pandas", "scipy", "quartier.units", "quartier.scenario.load")),
         (["list", "kpis"], ("pandapower", "mosaik", "mango", "pyomo", "numba", "simbench")),
         (["validate", "fliegerhorst"], ("mosaik", "mango", "pyomo", "highspy", "quartier.report")),
+        (["validate", "fliegerhorst"], ("pandapower", "numba", "simbench", "scipy.stats")),
+        (["run", *SHORT], ("pandapower", "numba", "simbench", "scipy.stats", "scipy.optimize")),
+        (["run", *SHORT, "-c", "uncontrolled"], ("pandapower", "pyomo")),
     ],
 )
-def test_commands_do_not_import_what_they_do_not_need(words, heavy):
+def test_commands_do_not_import_what_they_do_not_need(words, heavy, warm, tmp_path):
     code = (
         "import sys; from typer.testing import CliRunner; from quartier.cli import app\n"
         f"assert CliRunner().invoke(app, {words}).exit_code == 0\n"
         f"print([name for name in {heavy} if name in sys.modules])"
     )
     answer = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path
     )
     assert answer.stdout == "[]\n"

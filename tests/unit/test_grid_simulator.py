@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import copy
-
 import numpy as np
 import pandapower as pp
 import pytest
 
 from quartier.grid.network import Network
+from quartier.grid.tables import network_of
 from quartier.simulators import Grid
 from quartier.simulators.background import Background
 from quartier.simulators.execution import Journal
@@ -104,7 +103,7 @@ def test_a_grid_without_a_file_is_refused():
 
 
 def test_what_a_file_holds_in_vain_is_logged(tmp_path, network, caplog):
-    net = copy.deepcopy(network.net)
+    net = network_of(network.net)
     pp.create_storage(net, int(net.bus.index[1]), 0.5, 2.0, name="big")
     pp.to_json(net, str(tmp_path / "grid.json"))
     Grid().create(1, "Grid", json_file=str(tmp_path / "grid.json"))

@@ -154,7 +154,7 @@ def test_new_prices_ask_pyomo_for_nothing(monkeypatch):
     model.update(factories.terms(STEPS, co2_eur_per_kg=0.1))  # compiles what else there is, once
     for name in ("Declared", "MixedProgram"):
         monkeypatch.setattr(f"quartier.optimisation.assembly.{name}", None)
-    monkeypatch.setattr("quartier.optimisation.compiled.generate_standard_repn", None)
+    monkeypatch.setattr("quartier.optimisation.compiled.pyo", None)
     for changes in PRICES.values():
         model.update(replace(factories.terms(STEPS, **changes), peak_eur_per_kw=0.0))
         model.solve()

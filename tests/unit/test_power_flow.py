@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 from importlib import import_module
 
 import numpy as np
@@ -19,6 +18,7 @@ from quartier.grid.compiled import COMPILED, pandapower
 from quartier.grid.factors import Factors
 from quartier.grid.network import Network
 from quartier.grid.power_flow import BatchPowerFlow, RecycledPowerFlow
+from quartier.grid.recycled import RECYCLE, grid_json, run
 from tests.unit.grids import BINDING, FEED_IN_ROW, background, feeding, network, plants
 
 LOADING, VOLTAGE, POWER = 1e-5, 1e-8, 1e-6
@@ -35,8 +35,7 @@ def offered(steps: int = 130) -> tuple[np.ndarray, np.ndarray]:
 
 def plain(grid: Network, p_mw: np.ndarray, q_mvar: np.ndarray, tap_pos: int) -> pp.pandapowerNet:
     """One step by plain pandapower, nothing of ours in it."""
-    solved = copy.deepcopy(grid.net)
-    grid.set_tap(solved, tap_pos)
+    solved = grid.with_tap(tap_pos)
     pp.create_sgens(solved, grid.buses, p_mw=p_mw, q_mvar=q_mvar)
     pp.runpp(solved)
     return solved
@@ -236,11 +235,24 @@ def test_results_are_copies_and_never_stale():
     assert np.array_equal(first.line_loading_percent, kept)
 
 
+def test_recycled_steps_are_the_same_to_the_bit_without_results_of_switches(monkeypatch):
+    p_mw, q_mvar = offered(6)
+    one, other = RecycledPowerFlow(network()), RecycledPowerFlow(network())
+    monkeypatch.setattr(other, "_recycled", lambda: run(other.net, RECYCLE))
+    for row in range(6):
+        for flow in (one, other):
+            assert flow.step(p_mw[row], q_mvar[row], 2)
+        for name, value in vars(other.result).items():
+            np.testing.assert_array_equal(getattr(one.result, name), value, strict=True)
+    assert one.net.switch.equals(other.net.switch)
+
+
 def test_anyone_can_replay_from_the_grid_file(tmp_path):
     """Plain pandapower, the file, bus injections and a tap position give the same loadings."""
     p_mw, q_mvar = offered(40)
-    flow, path = RecycledPowerFlow(network((0,), (93,))), tmp_path / "grid.json"
-    flow.grid_json(path)
+    grid, path = network((0,), (93,)), tmp_path / "grid.json"
+    path.write_text(grid_json(grid), encoding="utf-8")
+    flow = RecycledPowerFlow(grid)
     loadings = []
     for row in range(40):
         assert flow.step(p_mw[row], q_mvar[row], 2)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import copy
-
 import numpy as np
 import pandapower as pp
 import pytest
@@ -21,8 +19,7 @@ def differences(grid: Network, p_mw, q_mvar, bus: int, tap_pos: int):
     """Central differences: voltages, lines, transformers per MW at a bus."""
     ends = []
     for sign in (1, -1):
-        net = copy.deepcopy(grid.net)
-        grid.set_tap(net, tap_pos)
+        net = grid.with_tap(tap_pos)
         moved = p_mw.copy()
         moved[grid.position(bus)] += sign * PROBE_MW
         pp.create_sgens(net, grid.buses, p_mw=moved, q_mvar=q_mvar)

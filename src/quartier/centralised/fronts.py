@@ -15,10 +15,10 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import pyomo.environ as pyo
 
 from quartier.centralised.member import Member
 from quartier.errors import SolveFailed
+from quartier.optimisation import pyo
 from quartier.optimisation.bands import add_bands
 from quartier.pareto import OBJECTIVES
 from quartier.problem import NeighbourhoodProblem, Problem

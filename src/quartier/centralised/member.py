@@ -7,10 +7,10 @@ from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
-import pyomo.environ as pyo
 from scipy import sparse
 
 from quartier.coordination import Cap
+from quartier.optimisation import pyo
 from quartier.optimisation.bilevel.charged.follower import ChargedFollower
 from quartier.optimisation.block import UnitTerms
 from quartier.optimisation.compiled import Compiled

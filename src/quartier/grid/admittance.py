@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from scipy import sparse
 
 from quartier.grid.factors import Factors
+from quartier.grid.kept import kept
 from quartier.grid.network import Indices, Net, Network
 from quartier.grid.recycled import injection_net, run
 from quartier.quantities import Array
@@ -151,18 +152,24 @@ class Admittances:
 
     def __init__(self, network: Network) -> None:
         self._network = network
-        self._net = injection_net(network)
+        self._net: Net | None = None
         self._built: dict[int, Admittance] = {}
 
     def at(self, tap_pos: int) -> Admittance:
         """Return the admittances at a tap position."""
         if tap_pos not in self._built:
-            self._network.set_tap(self._net, tap_pos)
-            recycle = {"bus_pq": False, "trafo": True, "gen": False} if self._built else None
-            if not run(self._net, recycle):
-                run(self._net)
-            self._built[tap_pos] = _build(self._network, self._net)
+            digest, name = self._network.digest, f"tap{tap_pos}"
+            self._built[tap_pos] = _build(**kept(digest, name, lambda: self._modelled(tap_pos)))
         return self._built[tap_pos]
+
+    def _modelled(self, tap_pos: int) -> dict[str, Any]:
+        """What pandapower models."""
+        recycle = None if self._net is None else {"bus_pq": False, "trafo": True, "gen": False}
+        self._net = net = injection_net(self._network) if self._net is None else self._net
+        self._network.set_tap(net, tap_pos)
+        if not run(net, recycle):
+            run(net)
+        return _modelled(self._network, net)
 
 
 def product(values: Complex, matrix: sparse.csr_array) -> Complex:
@@ -172,37 +179,45 @@ def product(values: Complex, matrix: sparse.csr_array) -> Complex:
     return result.reshape(*values.shape[:-1], matrix.shape[0])
 
 
-def _build(network: Network, net: Net) -> Admittance:
+def _build(matrix: Any, slack: Indices, slack_voltage: Complex, **modelled: Any) -> Admittance:
+    """Eliminate the slack from what pandapower modelled."""
+    free = np.setdiff1d(np.arange(matrix.shape[0]), slack)
+    impedance, factors = _invert(matrix[free][:, free])
+    driven = -(matrix[free][:, slack] @ slack_voltage)
+    return Admittance(
+        slack=slack,
+        free=free,
+        slack_voltage=slack_voltage,
+        no_load=factors.solve(driven) if factors else impedance @ driven,
+        matrix=matrix,
+        slack_rows=matrix[slack],
+        _impedance=impedance,
+        _factors=factors,
+        **modelled,
+    )
+
+
+def _modelled(network: Network, net: Net) -> dict[str, Any]:
+    """What pandapower modelled, by the names of :class:`Admittance`."""
     inner = net._ppc["internal"]
     ybus = sparse.csr_array(inner["Ybus"])
     slack = np.asarray(inner["ref"], dtype=np.int64)
-    free = np.setdiff1d(np.arange(ybus.shape[0]), slack)
     lookup = np.asarray(net._pd2ppc_lookups["bus"])[network.buses].astype(np.int64)
-    voltage = np.asarray(inner["V"])[slack]
-    inside = ybus[free][:, free]
-    impedance, factors = _invert(inside)
-    driven = -(ybus[free][:, slack] @ voltage)
-    no_load = factors.solve(driven) if factors else impedance @ driven
-    return Admittance(
-        base_mva=float(inner["baseMVA"]),
-        bus=np.where((lookup >= 0) & (lookup < ybus.shape[0]), lookup, -1),
-        slack=slack,
-        free=free,
-        held=np.asarray(inner["pv"], dtype=np.int64),
-        slack_voltage=voltage,
-        no_load=no_load,
-        matrix=ybus,
-        slack_rows=ybus[slack],
-        from_branch=sparse.csr_array(inner["Yf"]),
-        to_branch=sparse.csr_array(inner["Yt"]),
-        from_bus=_ends(inner["branch"], 0),
-        to_bus=_ends(inner["branch"], 1),
-        lines=_lines(network, net),
-        transformers=_transformers(network, net),
-        pi=_pi_circuits(inner),
-        _impedance=impedance,
-        _factors=factors,
-    )
+    return {
+        "base_mva": float(inner["baseMVA"]),
+        "bus": np.where((lookup >= 0) & (lookup < ybus.shape[0]), lookup, -1),
+        "slack": slack,
+        "held": np.asarray(inner["pv"], dtype=np.int64),
+        "slack_voltage": np.asarray(inner["V"])[slack],
+        "matrix": ybus,
+        "from_branch": sparse.csr_array(inner["Yf"]),
+        "to_branch": sparse.csr_array(inner["Yt"]),
+        "from_bus": _ends(inner["branch"], 0),
+        "to_bus": _ends(inner["branch"], 1),
+        "lines": _lines(network, net),
+        "transformers": _transformers(network, net),
+        "pi": _pi_circuits(inner),
+    }
 
 
 def _pi_circuits(inner: Mapping[str, Any]) -> PiCircuits:

@@ -8,6 +8,7 @@ Limits are each element's own.
 from __future__ import annotations
 
 import copy
+import functools
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -17,15 +18,18 @@ import numpy as np
 import pandas as pd
 
 from quartier.errors import InputError
+from quartier.grid.kept import digest_of, kept
 from quartier.grid.net_checks import DEFAULT_BAND_PU, fill, net_problems, tidy
 from quartier.grid.tables import (
     Indices,
     Net,
+    Tables,
     column,
     find_element,
     indices,
     label,
     net_of,
+    network_of,
     product,
     unknown,
     unsolvable,
@@ -65,7 +69,7 @@ class Network:
     Attributes
     ----------
     net
-        The pandapower network without injections, with the limits that hold.
+        The tables of the pandapower network without injections, with the limits that hold.
     buses, lines, transformers
         pandapower's indices; every array of results has its columns in their order.
     vm_min_pu, vm_max_pu
@@ -91,7 +95,7 @@ class Network:
 
     def __init__(
         self,
-        net: Net,
+        net: Net | Tables,
         tap_pos: int | None = None,
         lines_out: Sequence[int | str] = (),
         lines_in: Sequence[int | str] = (),
@@ -156,15 +160,19 @@ class Network:
     def unsupplied_buses(self) -> frozenset[int]:
         """Buses out of service or not connected to a slack: nothing that is there acts."""
         if self._unsupplied is None:
-            from pandapower.topology import unsupplied_buses
-
             idle = self.buses[~self.net.bus["in_service"].to_numpy(dtype=bool)]
-            self._unsupplied = frozenset(int(b) for b in {*unsupplied_buses(self.net), *idle})
+            apart = kept(self.digest, "unsupplied", lambda: _unsupplied(self.net))
+            self._unsupplied = frozenset({*apart, *idle.tolist()})
         return self._unsupplied
+
+    @functools.cached_property
+    def digest(self) -> str | None:
+        """Hash of all that the network holds, None if it cannot be told."""
+        return digest_of(self.net)
 
     def with_tap(self, tap_pos: int) -> Net:
         """Return a copy of the pandapower network with the tap position set."""
-        net = copy.deepcopy(self.net)
+        net = network_of(self.net)
         self.set_tap(net, tap_pos)
         return net
 
@@ -245,6 +253,12 @@ class Network:
         net.line["max_loading_percent"] = self.line_limit_percent
         net.trafo["max_loading_percent"] = self.transformer_limit_percent
         net.bus["min_vm_pu"], net.bus["max_vm_pu"] = self.vm_min_pu, self.vm_max_pu
+
+
+def _unsupplied(net: Net) -> list[int]:
+    from pandapower.topology import unsupplied_buses
+
+    return sorted(int(bus) for bus in unsupplied_buses(network_of(net)))
 
 
 def load_json(path: Path) -> Net:

@@ -89,7 +89,7 @@ class BatchPowerFlow:
     def __init__(self, network: Network) -> None:
         self._network = network
         self._admittances = Admittances(network)
-        self._newton = RecycledPowerFlow(network)
+        self._newton: RecycledPowerFlow | None = None
         gen = network.net.gen
         self._holds_voltage = bool((gen["in_service"] & ~gen["slack"].astype(bool)).any())
 
@@ -129,9 +129,10 @@ class BatchPowerFlow:
             free, done = _fixed_point(grid, power[:, grid.free], begin)
             voltage[:, grid.free] = free
         for row in np.flatnonzero(~done):
-            done[row] = self._newton.solve(p_mw[row], q_mvar[row], tap_pos)
+            newton = self._newton = self._newton or RecycledPowerFlow(self._network)
+            done[row] = newton.solve(p_mw[row], q_mvar[row], tap_pos)
             if done[row]:
-                voltage[row] = self._newton.net._ppc["internal"]["V"]
+                voltage[row] = newton.net._ppc["internal"]["V"]
         voltage[~done] = np.nan
         return _state(grid, tap_pos, voltage, power, done)
 

@@ -20,7 +20,7 @@ import pyarrow.parquet as pq
 
 from quartier import cache
 from quartier.errors import InputError
-from quartier.grid.tables import Net, parsed
+from quartier.grid.tables import Net, Tables, parsed
 from quartier.quantities import Array
 
 PROFILE_START = pd.Timestamp("2016-01-01T00:00+01:00").tz_convert("UTC")
@@ -49,8 +49,8 @@ def scenario_of(code: str) -> int:
     return int(match.group(1))
 
 
-def network(code: str) -> Net:
-    """Return a SimBench grid as pandapower has it, without profiles.
+def network(code: str) -> Tables:
+    """Return the tables of a SimBench grid as pandapower has them, without profiles.
 
     Raises
     ------
@@ -63,13 +63,13 @@ def network(code: str) -> Net:
         from pandapower import to_json
 
         text = to_json(_read_network(code))
-        path.write_bytes(pickle.dumps(parsed(text)))  # reading JSON takes half a second
+        path.write_bytes(pickle.dumps(Tables(parsed(text))))  # reading JSON takes half a second
 
-    name = f"{cache.key('simbench', 'pandapower', 'pandas', 'numpy')}/{code}.pickle"
+    name = f"{cache.key('simbench', 'pandapower', 'pandas', 'numpy')}/{code}-tables.pickle"
     return with_taps(cache.cached(name, write, lambda path: pickle.loads(path.read_bytes())))
 
 
-def with_taps(net: Net) -> Net:
+def with_taps(net: Tables) -> Tables:
     """Let the tap changers of a SimBench grid act.
 
     SimBench gives them steps and positions but no type, and pandapower 3 ignores the position of

@@ -44,6 +44,27 @@ UNSUPPORTED = (
 """Elements that are not simulated."""
 
 
+class Tables(dict[str, Any]):
+    """What a pandapower network holds, read as one (``tables.bus``) without pandapower."""
+
+    def __getattr__(self, name: str) -> Any:
+        try:
+            return self[name]
+        except KeyError:
+            raise AttributeError(name) from None
+
+
+def network_of(net: Tables | Net) -> Net:
+    """Return a copy that pandapower works on."""
+    if isinstance(net, Tables):
+        from pandapower import pandapowerNet
+
+        found = pandapowerNet({})
+        found.update(copy.deepcopy(net))
+        return found
+    return copy.deepcopy(net)
+
+
 def net_of(path: Path) -> Net:
     """Return what a file of pandapower's JSON holds; a text is parsed once (half a second each).
 

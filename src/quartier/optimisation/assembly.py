@@ -7,8 +7,8 @@ from dataclasses import replace
 from typing import Any
 
 import numpy as np
-import pyomo.environ as pyo
 
+from quartier.optimisation import pyo
 from quartier.optimisation.connection import same_prices
 from quartier.optimisation.declared import Declared
 from quartier.optimisation.mixed import MixedProgram

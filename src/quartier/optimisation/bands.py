@@ -27,9 +27,8 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
-import pyomo.environ as pyo
-from pyomo.contrib.fbbt.fbbt import compute_bounds_on_expr
 
+from quartier.optimisation import pyo
 from quartier.optimisation.block import UnitTerms, series_at
 from quartier.quantities import Array
 from quartier.units import KINDS
@@ -82,7 +81,7 @@ def _least(block: Any, limits: Limits, t: int, bounded: bool) -> Quantity:
     """
     numbers = [float(limit) for limit in limits if not _varies(limit)]
     if bounded:
-        varying = [compute_bounds_on_expr(limit)[1] for limit in limits if _varies(limit)]
+        varying = [pyo.compute_bounds_on_expr(limit)[1] for limit in limits if _varies(limit)]
         numbers += [float(bound) for bound in varying if bound is not None]
     most = min(numbers, default=None)
     if most is not None and most <= 0:

@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import pyomo.environ as pyo
 
 from quartier.errors import SolveFailed
+from quartier.optimisation import pyo
 from quartier.quantities import Array
 from quartier.units import KINDS
 from quartier.units.balance import by_node, flow_range

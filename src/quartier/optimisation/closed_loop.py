@@ -14,9 +14,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import pyomo.environ as pyo
 
 from quartier.errors import QuartierError
+from quartier.optimisation import pyo
 from quartier.optimisation.block import UnitTerms, add_nodes, add_units
 from quartier.optimisation.compiled import Compiled
 from quartier.optimisation.local_choice import GAP, LocalChoice

@@ -10,10 +10,9 @@ from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
-from pyomo.repn import generate_standard_repn
-from pyomo.repn.plugins.standard_form import LinearStandardFormCompiler
 from scipy import sparse
 
+from quartier.optimisation import pyo
 from quartier.program import Arrays, Flags, Indices
 from quartier.program.arrays import tidied
 from quartier.quantities import Array
@@ -29,7 +28,7 @@ class Compiled:
     """
 
     def __init__(self, model: Any) -> None:
-        form = LinearStandardFormCompiler().write(model, mixed_form=True)
+        form = pyo.LinearStandardFormCompiler().write(model, mixed_form=True)
         self.arrays = _arrays_of(form)
         self._variables = form.columns  # keeps the variables alive, and so their ids theirs
         self._column = {id(variable): i for i, variable in enumerate(form.columns)}
@@ -70,7 +69,7 @@ class Compiled:
 
     def linear(self, expression: Any) -> tuple[Array, float]:
         """Coefficients of a linear expression by column, and its constant."""
-        terms = generate_standard_repn(expression, quadratic=False)
+        terms = pyo.generate_standard_repn(expression, quadratic=False)
         found, constant = self.spread(terms.linear_vars, np.array(terms.linear_coefs, dtype=float))
         return found, constant + float(terms.constant)
 

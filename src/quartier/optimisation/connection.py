@@ -13,8 +13,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import pyomo.environ as pyo
 
+from quartier.optimisation import pyo
 from quartier.problem import ConnectionTerms, Supply
 from quartier.quantities import Array
 from quartier.units.base import Quantity

@@ -11,8 +11,8 @@ from dataclasses import replace
 from functools import cached_property
 
 import numpy as np
-import pyomo.environ as pyo
 
+from quartier.optimisation import pyo
 from quartier.optimisation.bands import add_bands
 from quartier.optimisation.block import add_nodes, add_units, own_cost
 from quartier.optimisation.compiled import Compiled

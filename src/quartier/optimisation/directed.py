@@ -15,8 +15,8 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-import pyomo.environ as pyo
 
+from quartier.optimisation import pyo
 from quartier.optimisation.assembly import Assembly
 from quartier.optimisation.bands import add_bands
 from quartier.optimisation.mixed import MixedProgram, RoundedProgram

@@ -13,9 +13,8 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Any
 
-import pyomo.environ as pyo
-
 from quartier.errors import InputError, SolveFailed
+from quartier.optimisation import pyo
 from quartier.optimisation.block import SLACK, series_at
 from quartier.units import KINDS
 from quartier.units.base import Flow, Quantity, UnitData, Values

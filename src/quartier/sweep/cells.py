@@ -185,9 +185,11 @@ def _cell(
 
 
 def _modules(loaded: LoadedScenario, coordination: str) -> Iterator[str]:
-    """Modules of Quartier, and pandapower, that a run needs; never those of the user."""
+    """Modules of Quartier, Pyomo and pandapower that a run may need; never those of the user."""
     yield "quartier.run"
     if coordination in COORDINATIONS:
         yield path_of(coordination, loaded.scenario.problem.kind).partition(":")[0]
+    if coordination != "uncontrolled":
+        yield "pyomo.environ"
     if loaded.scenario.grid_settings is not None:
         yield "pandapower"

@@ -14,11 +14,11 @@ from time import perf_counter
 from typing import Any
 
 import numpy as np
-import pyomo.environ as pyo
 
 from quartier.centralised.bundles.program import Model, Offered, Program
 from quartier.centralised.bundles.technical import Technical
 from quartier.errors import SolveFailed
+from quartier.optimisation import pyo
 from quartier.problem.bundles import Bundles
 from quartier.quantities import Array
 

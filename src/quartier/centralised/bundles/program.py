@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
-import pyomo.environ as pyo
 
 from quartier.centralised.bundles.technical import Technical
+from quartier.optimisation import pyo
 from quartier.optimisation.compiled import Compiled
 from quartier.optimisation.sized import DayTerms
 from quartier.problem.bundles import Bundles

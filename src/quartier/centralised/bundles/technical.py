@@ -10,8 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import pyomo.environ as pyo
-
+from quartier.optimisation import pyo
 from quartier.optimisation.sized import Day, DayTerms, add_day
 from quartier.problem.bundles import Investment
 from quartier.quantities import ELECTRICITY, Array

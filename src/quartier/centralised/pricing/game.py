@@ -14,11 +14,10 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import pyomo.environ as pyo
 
 from quartier.centralised.pricing.lean import PROOF, lean
 from quartier.errors import InputError, SolveFailed
-from quartier.optimisation import NeighbourhoodModel
+from quartier.optimisation import NeighbourhoodModel, pyo
 from quartier.optimisation.bilevel import BilevelProblem, BilevelResult, Follower, Status
 from quartier.optimisation.bilevel.bounds import MissingBound
 from quartier.problem import Pricing

@@ -10,9 +10,8 @@ from math import inf
 from typing import Any
 
 import numpy as np
-import pyomo.environ as pyo
-from pyomo.repn import generate_standard_repn
 
+from quartier.optimisation import pyo
 from quartier.optimisation.block import most_traded
 from quartier.problem import NeighbourhoodProblem
 from quartier.quantities import Array
@@ -86,7 +85,7 @@ def _unbounded(variables: Any, most_kw: Sequence[float]) -> Iterator[tuple[Any, 
 def _tighten(block: Any) -> None:
     """Rows of one variable are bounds; variables with one value are numbers."""
     for row in block.component_data_objects(pyo.Constraint, active=True):
-        body = generate_standard_repn(row.body, quadratic=False)
+        body = pyo.generate_standard_repn(row.body, quadratic=False)
         if len(body.linear_vars) > 1:
             continue
         if body.linear_vars:

@@ -10,12 +10,11 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import pyomo.environ as pyo
 
 from quartier.centralised.central import row_of
 from quartier.centralised.sharing.pool import Pool
 from quartier.errors import SolveFailed
-from quartier.optimisation import Solution
+from quartier.optimisation import Solution, pyo
 from quartier.optimisation.bilevel import BilevelProblem, BilevelResult, Follower
 from quartier.problem import Sharing
 from quartier.program import Answer

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import pyomo.environ as pyo
 
+from quartier.optimisation import pyo
 from quartier.optimisation.bilevel.system import Products
 
 PSD_TOLERANCE = 1e-9

@@ -6,10 +6,8 @@ from collections.abc import Iterable, Sequence
 from math import inf
 from typing import Any
 
-import pyomo.environ as pyo
-from pyomo.repn import generate_standard_repn
-
 from quartier.errors import InputError
+from quartier.optimisation import pyo
 from quartier.optimisation.bilevel.expressions import (
     constraints,
     is_convex,
@@ -121,7 +119,7 @@ class _Extraction:
     def _row(self, constraint: Any, who: str, own: frozenset[int]) -> Row | None:
         """A constraint as a row; `own` is empty for the leader."""
         where = f"follower '{who}': constraint" if own else "constraint"
-        repn = generate_standard_repn(constraint.body, quadratic=True)
+        repn = pyo.generate_standard_repn(constraint.body, quadratic=True)
         if repn.nonlinear_expr is not None or repn.quadratic_vars:
             self.problems.append(
                 f"{where} '{constraint.name}' is not linear{shown_products(repn)}; "
@@ -154,7 +152,7 @@ class _Extraction:
         if objective is None:
             return {}, {}
         sign = 1.0 if objective.sense == pyo.minimize else -1.0
-        repn = generate_standard_repn(objective.expr, quadratic=True)
+        repn = pyo.generate_standard_repn(objective.expr, quadratic=True)
         if repn.nonlinear_expr is not None:
             self.problems.append(
                 f"{where}: objective '{objective.name}' is neither linear nor quadratic"
@@ -203,7 +201,7 @@ class _Extraction:
         if objective is None:
             return 1, {}
         sign = 1 if objective.sense == pyo.minimize else -1
-        repn = generate_standard_repn(objective.expr, quadratic=True)
+        repn = pyo.generate_standard_repn(objective.expr, quadratic=True)
         if repn.nonlinear_expr is not None:
             self.problems.append(f"the leader's objective '{objective.name}' is not linear")
             return sign, {}

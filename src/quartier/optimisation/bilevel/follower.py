@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-import pyomo.environ as pyo
-
+from quartier.optimisation import pyo
 from quartier.optimisation.bilevel.system import Hint
 
 

@@ -11,24 +11,21 @@ from math import inf, isfinite
 from typing import Any
 
 import numpy as np
-import pyomo.environ as pyo
-from pyomo.contrib.solver.common.factory import SolverFactory
-from pyomo.contrib.solver.common.results import SolutionStatus, TerminationCondition
-from pyomo.core.expr.numeric_expr import LinearExpression
 
 from quartier.errors import InputError
+from quartier.optimisation import pyo
 from quartier.optimisation.bilevel.lp import arrays_of, scale_of
 from quartier.optimisation.bilevel.program import Program
 from quartier.program import Answer, Highs
 from quartier.quantities import Array
 
 _WORDS = {
-    TerminationCondition.convergenceCriteriaSatisfied: "optimal",
-    TerminationCondition.maxTimeLimit: "time-limit",
-    TerminationCondition.provenInfeasible: "infeasible",
-    TerminationCondition.unbounded: "unbounded",
-    TerminationCondition.infeasibleOrUnbounded: "infeasible-or-unbounded",
-    TerminationCondition.interrupted: "interrupted",
+    "convergenceCriteriaSatisfied": "optimal",
+    "maxTimeLimit": "time-limit",
+    "provenInfeasible": "infeasible",
+    "unbounded": "unbounded",
+    "infeasibleOrUnbounded": "infeasible-or-unbounded",
+    "interrupted": "interrupted",
 }
 # Big M multiplies the integrality tolerance: at the usual 1e-6 a binary of a KKT switch leaks.
 _HIGHS_OPTIONS = {
@@ -103,13 +100,13 @@ def solve(
         threads=threads,
         solver_options=options or {},
     )
-    status = _WORDS.get(results.termination_condition)
+    status = _WORDS.get(results.termination_condition.name)
     if status is None:
         status = f"failed ({results.termination_condition.name})"
     if status == "infeasible-or-unbounded":
         status = _which(program, solver)
     bound = _number(results.objective_bound, -inf)
-    if results.solution_status not in {SolutionStatus.optimal, SolutionStatus.feasible}:
+    if results.solution_status.name not in {"optimal", "feasible"}:
         return Answer(np.zeros(0), status, bound=bound)
     values = results.solution_loader.get_vars()
     # A column that stands in no row and not in the objective is unknown to the solver.
@@ -138,6 +135,8 @@ def _by_highs(
 
 
 def _engine(solver: str) -> Any:
+    from pyomo.contrib.solver.common.factory import SolverFactory  # pyo has the older one
+
     try:
         engine = SolverFactory(solver)
         found = engine is not None and bool(engine.available())
@@ -157,7 +156,7 @@ def _which(program: Program, solver: str) -> str:
 
 
 def _linear(coefs: Any, constant: float, data: list[Any]) -> Any:
-    return LinearExpression(
+    return pyo.LinearExpression(
         constant=constant,
         linear_coefs=list(coefs.values()),
         linear_vars=[data[k] for k in coefs],
