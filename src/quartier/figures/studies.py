@@ -60,6 +60,7 @@ def _add_band(made: go.Figure, rows: pd.DataFrame, key: str, name: str, look: st
             y=[*rows["high"].tolist(), *rows["low"].tolist()[::-1]],
             name=f"{name}, interval",
             legendgroup=name,
+            mode="lines",
             fill="toself",
             fillcolor=look.colour,
             opacity=0.2,
